@@ -1,0 +1,180 @@
+import { readFile } from 'node:fs/promises';
+import { newAccessKey, newToken, type Sealer } from '@kiln/auth';
+import { Secret } from '@kiln/kit';
+import {
+  addMember,
+  createAccount,
+  createProject,
+  createUser,
+  createWorkspace,
+  type Database,
+  findAccount,
+  findUser,
+  insertAccessKey,
+  insertToken,
+  listIdentities,
+  migrateDatabase,
+  putRegistryConnection,
+  removeRegistryConnection,
+  revoke,
+  type RevocableKind,
+} from '@kiln/persistence';
+import { connectionBinding } from '@kiln/services';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+export interface AdminDeps {
+  db: Database;
+  sealer: Sealer;
+  /** Where results go, one JSON document each. */
+  print(result: unknown): void;
+}
+
+const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];
+
+const days = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 3650)
+    throw new InvalidArgumentError('a whole number of days from 1 to 3650 is needed');
+  return value;
+};
+
+/** The operator's commands. Secrets are shown once, when they are made. */
+export function adminCommands({ db, sealer, print }: AdminDeps): Command {
+  const program = new Command('admin')
+    .description('makes, lists and revokes what Kiln knows of its users')
+    .showHelpAfterError();
+
+  const account = async (nameOrId: string) => {
+    const found = await findAccount(db, nameOrId);
+    if (!found) throw new Error(`there is no account ${nameOrId}; "admin list account" shows all`);
+    return found;
+  };
+  const user = async (accountId: string, nameOrId: string) => {
+    const found = await findUser(db, accountId, nameOrId);
+    if (!found) throw new Error(`the account has no user ${nameOrId}; "admin list user" shows all`);
+    return found;
+  };
+
+  program
+    .command('migrate')
+    .description('bring the database schema up to date')
+    .action(async () => {
+      await migrateDatabase(db);
+      print({ migrated: true });
+    });
+
+  const create = program.command('create').description('make something new');
+  create
+    .command('account <name>')
+    .description('an account with a first admin user, project and workspace')
+    .action(async (name: string) => print(await createAccount(db, name)));
+  create
+    .command('project <account> <name>')
+    .description('a project with a default workspace')
+    .action(async (owner: string, name: string) => print(await createProject(db, (await account(owner)).id, name)));
+  create
+    .command('workspace <account> <project-id> <name>')
+    .action(async (owner: string, projectId: string, name: string) =>
+      print(await createWorkspace(db, (await account(owner)).id, projectId, name)),
+    );
+  create
+    .command('user <account> <name>')
+    .addOption(
+      new Option('--role <role>', 'admins act in every workspace').choices(['admin', 'member']).default('member'),
+    )
+    .option('--workspace <id...>', 'workspaces that the user belongs to')
+    .action(async (owner: string, name: string, options: { role: 'admin' | 'member'; workspace?: string[] }) => {
+      const { id: accountId } = await account(owner);
+      const made = await createUser(db, accountId, name, options.role);
+      for (const id of options.workspace ?? []) await addMember(db, id, made.id);
+      print(made);
+    });
+  create
+    .command('key <account> [user]')
+    .description('an access key for signed requests')
+    .action(async (owner: string, name = 'admin') => {
+      const { id: accountId } = await account(owner);
+      const { id: userId } = await user(accountId, name);
+      const { id, secret } = newAccessKey();
+      await insertAccessKey(db, { id, accountId, userId, secretSealed: sealer.seal(secret, `access-key:${id}`) });
+      print({ accessKeyId: id, accessKeySecret: secret.reveal() });
+    });
+  create
+    .command('token <account> [user]')
+    .description('an opaque token for Authorization: Bearer and X-Auth-Token')
+    .option('--days <n>', 'days until it expires', days, 90)
+    .action(async (owner: string, name: string | undefined, options: { days: number }) => {
+      const { id: accountId } = await account(owner);
+      const { id: userId } = await user(accountId, name ?? 'admin');
+      const { id, token, hash } = newToken();
+      const expiresAt = new Date(Date.now() + options.days * 86_400_000);
+      await insertToken(db, { id, accountId, userId, hash, expiresAt });
+      print({ id, token: token.reveal(), expiresAt });
+    });
+
+  const registry = program.command('registry').description('registry connections of an account');
+  registry
+    .command('put <account> <id> <host>')
+    .description(
+      'add or replace a connection; PAI names it as TargetRegistry.InstanceId. The password is read from KILN_REGISTRY_PASSWORD',
+    )
+    .addOption(
+      new Option('--tls <mode>', 'how to connect').choices(['verify', 'skip-verify', 'http']).default('verify'),
+    )
+    .option('--ca <file>', 'PEM file of the CA to trust')
+    .option('--username <name>')
+    .action(
+      async (
+        owner: string,
+        id: string,
+        host: string,
+        options: { tls: 'verify' | 'skip-verify' | 'http'; ca?: string; username?: string },
+      ) => {
+        const { id: accountId } = await account(owner);
+        const password = process.env['KILN_REGISTRY_PASSWORD'];
+        if (options.username !== undefined && !password)
+          throw new Error('with --username, set the password in KILN_REGISTRY_PASSWORD');
+        const passwordSealed =
+          options.username !== undefined && password
+            ? sealer.seal(new Secret(password), connectionBinding(accountId, id))
+            : null;
+        const caPem = options.ca === undefined ? null : await readFile(options.ca, 'utf8');
+        await putRegistryConnection(db, {
+          accountId,
+          id,
+          host,
+          tlsMode: options.tls,
+          caPem,
+          username: options.username ?? null,
+          passwordSealed,
+        });
+        print({ id, host, tls: options.tls });
+      },
+    );
+  registry
+    .command('remove <account> <id>')
+    .action(async (owner: string, id: string) =>
+      print({ removed: await removeRegistryConnection(db, (await account(owner)).id, id) }),
+    );
+
+  program
+    .command('list <kind>')
+    .description(`show all of a kind: ${[...kinds, 'registry'].join(', ')}`)
+    .option('--account <name>', 'of this account only')
+    .action(async (kind: RevocableKind | 'registry', options: { account?: string }) => {
+      if (![...kinds, 'registry'].includes(kind))
+        throw new Error(`kind must be one of ${[...kinds, 'registry'].join(', ')}`);
+      print(
+        await listIdentities(db, kind, options.account === undefined ? undefined : (await account(options.account)).id),
+      );
+    });
+  program
+    .command('revoke <kind> <id>')
+    .description('make something invalid for good; it stops working within two seconds')
+    .action(async (kind: RevocableKind, id: string) => {
+      if (!kinds.includes(kind)) throw new Error(`kind must be one of ${kinds.join(', ')}`);
+      if (!(await revoke(db, kind, id))) throw new Error(`there is no ${kind} ${id}, or it was revoked before`);
+      print({ revoked: id });
+    });
+  return program;
+}

@@ -1,0 +1,43 @@
+import { type Logger } from '@kiln/kit';
+import { type Database } from '@kiln/persistence';
+import { type Producer, type Relay, type SignalBus } from '@kiln/queue';
+import { type AuthenticateDeps, type Directory } from '@kiln/services';
+import express, { type Express } from 'express';
+import { serveDialect } from './http/serve-dialect.ts';
+import { modelArtsDialect } from './modelarts/dialect.ts';
+import { modelArtsImageRoutes } from './modelarts/image-routes.ts';
+import { healthRoutes } from './ops/health-routes.ts';
+import { buildRoutes } from './pai/build-routes.ts';
+import { paiDialect } from './pai/dialect.ts';
+import { paiImageRoutes } from './pai/image-routes.ts';
+import { jobRoutes } from './pai/job-routes.ts';
+
+export interface AppDeps extends AuthenticateDeps {
+  db: Database;
+  directory: Directory;
+  producer: Producer;
+  relay: Relay;
+  signals: SignalBus;
+  registerWaitMs: number;
+  log: Logger;
+}
+
+/** The whole HTTP surface. Paths under `/v1/` and `/v3/` speak ModelArts, all others PAI; errors keep to that too. */
+export function createApp(deps: AppDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  // Nested parameters are in neither cloud's API; the plain parser keeps a query flat.
+  app.set('query parser', 'simple');
+  app.use(healthRoutes(deps));
+  const modelArts = serveDialect(
+    modelArtsDialect(deps),
+    modelArtsImageRoutes({ ...deps, waitMs: deps.registerWaitMs }),
+    deps.log,
+  );
+  app.use((req, res, next) => (/^\/v[13](?:\/|$)/.test(req.path) ? modelArts(req, res, next) : next()));
+  app.use(
+    serveDialect(paiDialect(deps), [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)], deps.log),
+  );
+  return app;
+}

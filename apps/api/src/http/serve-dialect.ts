@@ -1,0 +1,102 @@
+import { type Logger, newRequestId } from '@kiln/kit';
+import { isDatabaseDown } from '@kiln/persistence';
+import { asFault, errorClass, Fault } from '@kiln/schemas';
+import express, {
+  type ErrorRequestHandler,
+  type Request,
+  type RequestHandler,
+  type Response,
+  type Router,
+} from 'express';
+import { type Dialect, type Route } from './dialect.ts';
+import { bodyBytesMax, parseBody, signedRequest } from './read-request.ts';
+
+/** What Express and Node say of a request that never reached a route. */
+function fromHttp(error: unknown): Fault {
+  const { status, type } = error as { status?: number; type?: string };
+  if (type === 'entity.too.large' || status === 413)
+    return new Fault('BodyTooLarge', `the body has more than ${bodyBytesMax} bytes`);
+  if (status === 415) return new Fault('UnsupportedMediaType', 'the content encoding is not supported');
+  if (status === 400) return new Fault('InvalidParameter', 'the request cannot be read');
+  if (isDatabaseDown(error)) return new Fault('ServiceUnavailable', 'the database cannot be reached', {}, error);
+  return asFault(error);
+}
+
+/**
+ * Serves the routes of one dialect. Whatever happens below here is answered in that dialect, as JSON, with a request id.
+ */
+export function serveDialect(dialect: Dialect, routes: Route[], log: Logger): Router {
+  const router = express.Router({ caseSensitive: true });
+
+  const answer = (res: Response, error: unknown) => {
+    const fault = fromHttp(error);
+    const requestId = String(res.locals['requestId']);
+    const serverSide = errorClass(fault.code) === 'infra';
+    log[serverSide ? 'error' : 'debug'](
+      { requestId, code: fault.code, err: serverSide ? (fault.cause ?? fault) : undefined },
+      fault.message,
+    );
+    if (res.headersSent) return void res.destroy();
+    const { status, headers, body } = dialect.renderError(fault, requestId, String(res.req.headers.host ?? ''));
+    if (headers) res.set(headers);
+    // A body that was not read whole would be taken for the connection's next request.
+    if (fault.code === 'BodyTooLarge') res.set('connection', 'close');
+    res.status(status).json(body);
+  };
+
+  router.use((_req, res, next) => {
+    const requestId = newRequestId();
+    res.locals['requestId'] = requestId;
+    res.set(dialect.requestIdHeader, requestId);
+    next();
+  });
+  router.use(express.raw({ type: () => true, limit: bodyBytesMax, inflate: false }));
+
+  const call =
+    (route: Route): RequestHandler =>
+    async (req: Request, res: Response) => {
+      try {
+        const request = signedRequest(req);
+        const viewer = await dialect.authenticate(request);
+        dialect.checkOperation(route, request.headers);
+        const body = parseBody(request.body, request.headers['content-type']);
+        const params = req.params as Record<string, string>;
+        const given = {
+          viewer,
+          requestId: String(res.locals['requestId']),
+          params,
+          query: req.query,
+          body,
+          headers: request.headers,
+          res,
+        };
+        const answered = await route.handle(given);
+        if (!answered) return;
+        if (answered.headers) res.set(answered.headers);
+        res.status(answered.status ?? 200).json(answered.body);
+      } catch (error) {
+        answer(res, error);
+      }
+    };
+
+  for (const route of routes) router[route.method.toLowerCase() as 'get'](route.path, call(route));
+  for (const path of new Set(routes.map((it) => it.path))) {
+    const allowed = routes.filter((it) => it.path === path).map((it) => it.method);
+    router.all(path, (req, res) => {
+      res.set('allow', allowed.join(', '));
+      answer(
+        res,
+        new Fault(
+          'MethodNotAllowed',
+          `${req.method} is not a method of ${req.baseUrl}${req.path}; ${allowed.join(', ')} may be`,
+        ),
+      );
+    });
+  }
+  router.use((req, res) =>
+    answer(res, new Fault('RouteNotFound', `there is no ${req.method} ${req.baseUrl}${req.path}`)),
+  );
+  const onError: ErrorRequestHandler = (error, _req, res, _next) => answer(res, error);
+  router.use(onError);
+  return router;
+}

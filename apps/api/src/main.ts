@@ -1,0 +1,66 @@
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { openSealer } from '@kiln/auth';
+import { commonSettings, Lifecycle, millisSetting, openLogger, portSetting, readConfig } from '@kiln/kit';
+import { openDatabase } from '@kiln/persistence';
+import { closeRedis, openProducer, openRedis, openSignals } from '@kiln/queue';
+import { openDirectory, openOutboxRelay } from '@kiln/services';
+import { z } from 'zod';
+import { createApp } from './app.ts';
+
+const config = readConfig(
+  z.object({
+    ...commonSettings,
+    KILN_API_HOST: z.string().default('127.0.0.1'),
+    KILN_API_PORT: portSetting.default(8080),
+    /** How long RegisterImage waits for its verification before it answers 201. */
+    KILN_REGISTER_WAIT_MS: millisSetting(5000),
+    KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
+  }),
+);
+const log = openLogger('api', config.KILN_LOG_LEVEL);
+const life = new Lifecycle(log);
+const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
+
+const database = openDatabase(config.KILN_DATABASE_URL, { connections: config.KILN_DATABASE_CONNECTIONS, onError });
+life.defer('database', database.close);
+const nonces = openDatabase(config.KILN_DATABASE_URL, { connections: 5, durable: false, onError });
+life.defer('nonces', nonces.close);
+const redis = openRedis(config.KILN_REDIS_URL, 'command', log);
+life.defer('redis', () => closeRedis(redis));
+const subscriber = openRedis(config.KILN_REDIS_URL, 'blocking', log);
+life.defer('redis subscriber', () => closeRedis(subscriber));
+const signals = openSignals(redis, subscriber, config.KILN_REDIS_PREFIX);
+life.defer('signals', signals.close);
+const producer = openProducer(redis, config.KILN_REDIS_PREFIX);
+life.defer('producer', producer.close);
+const relay = openOutboxRelay(database.db, producer, log);
+life.defer('relay', relay.close);
+
+const app = createApp({
+  db: database.db,
+  nonces: nonces.db,
+  directory: openDirectory(database.db),
+  sealer: openSealer(config.KILN_SEALING_KEY),
+  producer,
+  relay,
+  signals,
+  registerWaitMs: config.KILN_REGISTER_WAIT_MS,
+  log,
+});
+// A client that sends its request drop by drop holds a connection for this long at most.
+const server = createServer(
+  { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
+  (req, res) => void app(req, res),
+);
+server.listen(config.KILN_API_PORT, config.KILN_API_HOST, () => {
+  const { address, port } = server.address() as AddressInfo;
+  log.info({ address, port }, 'listening');
+});
+life.defer('http', async () => {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
+  server.closeAllConnections();
+});
+life.closeOnSignal();

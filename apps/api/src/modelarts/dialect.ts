@@ -1,0 +1,38 @@
+import { type Directory, authenticateModelArts, type AuthenticateDeps } from '@kiln/services';
+import { errorCodes, Fault } from '@kiln/schemas';
+import { type Dialect, publicMessage } from '../http/dialect.ts';
+
+/** Which project a path is about. */
+export const projectOf = (path: string): string => path.split('/')[2] ?? '';
+
+// The gateway's words: clients look for its beginning.
+const gatewayPrefix = 'Incorrect IAM authentication information: ';
+
+/** How Huawei's ModelArts speaks. */
+export const modelArtsDialect = (deps: AuthenticateDeps & { directory: Directory }): Dialect => ({
+  requestIdHeader: 'x-request-id',
+  async authenticate(request) {
+    const viewer = await authenticateModelArts(deps, request);
+    const projectId = projectOf(request.path);
+    const named = request.headers['x-project-id'];
+    if (named !== undefined && named !== projectId)
+      throw new Fault('ProjectMismatch', `X-Project-Id is ${named}, but the URL names ${projectId}`);
+    if (!(await deps.directory.hasProject(viewer.accountId, projectId))) {
+      throw new Fault('ProjectMismatch', `project_id: the credentials are not for project ${projectId}`);
+    }
+    return viewer;
+  },
+  checkOperation: () => undefined,
+  renderError(fault, requestId) {
+    const { status, code } = errorCodes[fault.code].modelarts;
+    const { canonicalRequest, retryAfterMs } = fault.details;
+    const canonical =
+      canonicalRequest === undefined ? '' : `, canonicalRequest: ${canonicalRequest.replaceAll('\n', '|')}`;
+    const prefix = code === 'APIG.0301' ? gatewayPrefix : '';
+    return {
+      status,
+      ...(retryAfterMs === undefined ? {} : { headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } }),
+      body: { error_code: code, error_msg: prefix + publicMessage(fault) + canonical, request_id: requestId },
+    };
+  },
+});

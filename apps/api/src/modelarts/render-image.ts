@@ -1,0 +1,31 @@
+import { type Image } from '@kiln/persistence';
+import { formatReference, splitRepository } from '@kiln/schemas';
+
+export interface WorkspaceIds {
+  modelartsId: string;
+  isDefault: boolean;
+}
+
+/** An image as ModelArts shows it. `size` is in bytes, as in the vendor's example; its page says KB. */
+export const renderModelArtsImage = (image: Image, workspace: WorkspaceIds | undefined) => ({
+  arch: image.arch.toLowerCase(),
+  create_at: image.createdAt.getTime(),
+  description: image.description,
+  dev_services: image.services,
+  id: image.id,
+  ...splitRepository(image.repository),
+  origin: image.origin,
+  resource_categories: image.resourceCategories,
+  support_res_categories: image.resourceCategories,
+  service_type: image.serviceType,
+  size: image.sizeBytes ?? 0,
+  status: image.status,
+  status_message: image.statusMessage,
+  swr_path: formatReference(image),
+  tag: image.tag,
+  type: 'DEDICATED',
+  update_at: image.updatedAt.getTime(),
+  visibility: image.visibility,
+  workspace_id: workspace === undefined || workspace.isDefault ? '0' : workspace.modelartsId,
+  ...(image.flavorType === null ? {} : { flavor_type: image.flavorType }),
+});

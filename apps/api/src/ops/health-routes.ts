@@ -1,0 +1,16 @@
+import { countLiveBuilds, countOutbox, type Database } from '@kiln/persistence';
+import { type Producer } from '@kiln/queue';
+import { Router } from 'express';
+
+/** For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting. */
+export function healthRoutes({ db, producer }: { db: Database; producer: Producer }): Router {
+  const router = Router();
+  router.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
+  router.get('/readyz', async (_req, res) => {
+    const outbox = await countOutbox(db).catch(() => undefined);
+    if (outbox === undefined) return void res.status(503).json({ status: 'unavailable', postgres: 'down' });
+    const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts().catch(() => undefined)]);
+    res.json({ status: 'ok', postgres: 'up', redis: queues ? 'up' : 'down', outbox, builds, queues });
+  });
+  return router;
+}

@@ -1,0 +1,40 @@
+import { type Database, findImage, labelsOf, listPaiImages } from '@kiln/persistence';
+import { Fault, getImageQuery, listImagesQuery, parseInput } from '@kiln/schemas';
+import { type Route } from '../http/dialect.ts';
+import { renderPaiImage } from './render-image.ts';
+
+/** The catalogue as PAI's AIWorkSpace shows it. */
+export function paiImageRoutes({ db }: { db: Database }): Route[] {
+  return [
+    {
+      operation: 'ListImages',
+      method: 'GET',
+      path: '/api/v1/images',
+      async handle({ viewer, query, requestId }) {
+        const wanted = parseInput(listImagesQuery, query, 'query');
+        const { images, total } = await listPaiImages(db, viewer, wanted);
+        const labels = wanted.Verbose
+          ? await labelsOf(
+              db,
+              images.map((it) => it.id),
+            )
+          : undefined;
+        const items = images.map((it) => renderPaiImage(it, labels && (labels.get(it.id) ?? [])));
+        return { body: { RequestId: requestId, TotalCount: total, Images: items } };
+      },
+    },
+    {
+      operation: 'GetImage',
+      method: 'GET',
+      path: '/api/v1/images/:ImageId',
+      async handle({ viewer, params, query, requestId }) {
+        const { Verbose } = parseInput(getImageQuery, query, 'query');
+        const paiId = params['ImageId'] ?? '';
+        const image = await findImage(db, viewer, { paiId });
+        if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
+        const labels = Verbose ? ((await labelsOf(db, [image.id])).get(image.id) ?? []) : undefined;
+        return { body: { RequestId: requestId, ...renderPaiImage(image, labels) } };
+      },
+    },
+  ];
+}

@@ -1,0 +1,71 @@
+import { type Build, type BuildEvent, type Image, type listAttempts, type listPhases } from '@kiln/persistence';
+
+type Attempt = Awaited<ReturnType<typeof listAttempts>>[number];
+type PhaseTime = Awaited<ReturnType<typeof listPhases>>[number];
+
+const optional = (name: string, value: unknown) => (value === null || value === undefined ? {} : { [name]: value });
+
+/** A build in a list: its state and result. */
+export const renderBuildSummary = (build: Build) => ({
+  ImageBuildId: build.id,
+  ImageBuildJobId: build.jobId,
+  DisplayName: build.displayName,
+  WorkspaceId: build.workspaceId,
+  UserId: build.userId,
+  ImageName: build.imageName,
+  ImageUri: build.spec.Image.Uri,
+  State: build.state,
+  Phase: build.phase,
+  Attempt: build.attempt,
+  GmtCreateTime: build.createdAt.toISOString(),
+  ...optional('GmtStartTime', build.startedAt?.toISOString()),
+  ...optional('GmtFinishTime', build.finishedAt?.toISOString()),
+  ...optional('Digest', build.digest),
+  ...optional('SizeInBytes', build.sizeBytes),
+  ...optional('Error', build.error && renderError(build.error)),
+});
+
+const renderError = (error: NonNullable<Build['error']>) => ({
+  Code: error.code,
+  Class: error.class,
+  ...optional('Phase', error.phase),
+  Attempt: error.attempt,
+  Message: error.message,
+  ...optional('Step', error.step),
+  ...optional('FirstLine', error.lines?.[0]),
+  ...optional('LastLine', error.lines?.[1]),
+  ...optional('ExitCode', error.exitCode),
+  ...optional('LogTail', error.logTail),
+  ...optional('Hint', error.hint),
+});
+
+/** Everything about one build. Of the request, credentials are left out: only the hosts that they were for remain. */
+export const renderBuild = (
+  build: Build,
+  parts: { attempts: Attempt[]; phases: PhaseTime[]; events: BuildEvent[]; image: Image | undefined },
+) => ({
+  ...renderBuildSummary(build),
+  Attempts: parts.attempts.map((it) => ({
+    Attempt: it.attempt,
+    Worker: it.worker,
+    GmtStartTime: it.startedAt.toISOString(),
+    ...optional('GmtFinishTime', it.endedAt?.toISOString()),
+    ...optional('Outcome', it.outcome),
+  })),
+  Phases: parts.phases.map((it) => ({
+    Phase: it.phase,
+    Attempt: it.attempt,
+    GmtStartTime: it.startedAt.toISOString(),
+    GmtFinishTime: it.endedAt.toISOString(),
+    DurationMs: it.endedAt.getTime() - it.startedAt.getTime(),
+    Result: it.result,
+  })),
+  Events: parts.events.map((it) => ({
+    Time: it.at.toISOString(),
+    State: it.state,
+    Attempt: it.attempt,
+    Message: it.message,
+  })),
+  ...optional('ImageId', parts.image?.paiId),
+  Request: build.spec,
+});

@@ -1,0 +1,35 @@
+import { once } from 'node:events';
+import { type Build, type Database, readLog } from '@kiln/persistence';
+import { buildLogsQuery, isTerminal, parseInput } from '@kiln/schemas';
+import { type Call } from '../http/dialect.ts';
+
+/**
+ * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
+ * carries the cursor to go on from. The end of the answer is the end of the log so far.
+ */
+export async function sendBuildLog(db: Database, build: Build, { query, headers, res }: Call): Promise<undefined> {
+  const wanted = parseInput(buildLogsQuery, query, 'query');
+  const format = wanted.Format ?? (/ndjson/.test(headers['accept'] ?? '') ? 'ndjson' : 'text');
+  const attempt = wanted.Attempt ?? Math.max(1, build.attempt);
+  res.set({
+    'content-type': format === 'ndjson' ? 'application/x-ndjson; charset=utf-8' : 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'kiln-attempt': String(attempt),
+    // Whether more lines can still come.
+    'kiln-log-complete': String(isTerminal(build.state) || attempt < build.attempt),
+  });
+  let left = wanted.Limit;
+  for await (const lines of readLog(db, build.id, attempt, wanted.Cursor)) {
+    const taken = lines.slice(0, left);
+    left -= taken.length;
+    const text = taken.map((it) =>
+      format === 'text' ? it.text : JSON.stringify({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text }),
+    );
+    // A slow reader holds back the next chunk; one that has gone ends the reading.
+    if (text.length > 0 && !res.write(`${text.join('\n')}\n`))
+      await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    if (left === 0 || res.destroyed) break;
+  }
+  res.end();
+  return undefined;
+}

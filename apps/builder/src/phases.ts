@@ -1,0 +1,36 @@
+import { type Build, type Database, recordPhase } from '@kiln/persistence';
+import { type BuildPhase } from '@kiln/schemas';
+
+/** Runs an attempt's phases one after the other and records start, end and result of each. */
+export class Phases {
+  readonly #db: Database;
+  readonly #build: Build;
+  #current: BuildPhase = 'prepare';
+
+  constructor(db: Database, build: Build) {
+    this.#db = db;
+    this.#build = build;
+  }
+
+  get current(): BuildPhase {
+    return this.#current;
+  }
+
+  /** @param stopped whether a failure is the end of a cancelled attempt */
+  async run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>, stopped: () => boolean): Promise<T> {
+    this.#current = phase;
+    const startedAtMs = Date.now();
+    try {
+      const result = await work();
+      await recordPhase(this.#db, this.#build, { phase, startedAtMs, result: 'ok' }, next);
+      return result;
+    } catch (error) {
+      await recordPhase(this.#db, this.#build, {
+        phase,
+        startedAtMs,
+        result: stopped() ? 'cancelled' : 'failed',
+      }).catch(() => undefined);
+      throw error;
+    }
+  }
+}

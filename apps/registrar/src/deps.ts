@@ -1,0 +1,15 @@
+import { type Sealer } from '@kiln/auth';
+import { type Logger } from '@kiln/kit';
+import { type Database } from '@kiln/persistence';
+import { type Relay, type SignalBus } from '@kiln/queue';
+import { type RegistryClients } from '@kiln/registry';
+
+export interface RegisterDeps {
+  db: Database;
+  relay: Relay;
+  signals: SignalBus;
+  registries: RegistryClients;
+  sealer: Sealer;
+  log: Logger;
+  worker: string;
+}

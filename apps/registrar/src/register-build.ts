@@ -1,0 +1,121 @@
+import { backoffMs } from '@kiln/kit';
+import {
+  announce,
+  announceRegistration,
+  type Build,
+  cancelledError,
+  claimRegistration,
+  commitTagMove,
+  deferRegistration,
+  hasTagMove,
+  moveBuild,
+  recordPhase,
+  succeedBuild,
+  withTagLock,
+} from '@kiln/persistence';
+import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
+import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/schemas';
+import { accessForBuild } from '@kiln/services';
+import { type RegisterDeps } from './deps.ts';
+import { imageOfBuild } from './image-of-build.ts';
+
+/**
+ * Ends a build: reads the pushed manifest back by digest, checks it whole, sets the tag under a lock, and writes the
+ * catalogue entry with the terminal state. Setting the tag is the commit point; until then a cancel wins.
+ */
+export async function registerBuild(deps: RegisterDeps, id: string, attempt: number): Promise<void> {
+  const { db, log } = deps;
+  const build = await claimRegistration(db, id, attempt, deps.worker);
+  if (!build) return;
+  let phase: BuildPhase = 'verify';
+  const startedAtMs = Date.now();
+  try {
+    const { target } = await accessForBuild(db, deps.sealer, build);
+    const client = deps.registries.for(target);
+    if (build.digest === null) throw new Error(`build ${id} is registering without a digest`);
+    const verified = await verifyImage(client, build.repository, build.digest, undefined);
+    await recordPhase(db, build, { phase, startedAtMs, result: 'ok' }, 'register');
+    phase = 'register';
+    await withTagLock(db, build, async () => {
+      await refuseOverwrite(deps, build, client);
+      await publish(deps, build, client, verified, () => (phase = 'tag'));
+    });
+    log.info({ buildId: id, digest: build.digest }, 'build published');
+  } catch (error) {
+    await settle(deps, build, phase, startedAtMs, error);
+  }
+}
+
+/** Checked again under the lock: the tag may have come to be while the build ran. */
+async function refuseOverwrite({ db }: RegisterDeps, build: Build, client: RegistryClient): Promise<void> {
+  // A registrar that died after it set the tag must not take its own work for somebody else's.
+  if (build.overwrite || (await hasTagMove(db, build.id))) return;
+  const existing = await client.headManifest(build.repository, build.tag);
+  if (!existing) return;
+  throw new Fault(
+    'TagExists',
+    `Image.Uri: ${formatReference(build)} came to exist meanwhile (${existing}) and OverwriteImageTag is false`,
+    { field: 'Image.Uri' },
+  );
+}
+
+async function publish(
+  deps: RegisterDeps,
+  build: Build,
+  client: RegistryClient,
+  verified: Verified,
+  onCommit: () => void,
+): Promise<void> {
+  const startedAtMs = Date.now();
+  const committed = await commitTagMove(deps.db, build, verified.digest);
+  if (!committed) throw new Fault('Cancelled', 'stopped on request');
+  onCommit();
+  if (!committed.overtaken) {
+    await client.putManifest(build.repository, build.tag, verified.manifest);
+    const found = await client.headManifest(build.repository, build.tag);
+    if (found !== verified.digest)
+      throw new Fault(
+        'RegistryUnreachable',
+        `${formatReference(build)} points to ${found ?? 'nothing'} after it was set to ${verified.digest}`,
+      );
+  }
+  const image = await succeedBuild(deps.db, build, imageOfBuild(build, verified), startedAtMs);
+  if (image === 'name-taken')
+    throw new Fault(
+      'ImageNameDuplicated',
+      `Image.Name: another image of the workspace took the name ${build.imageName} meanwhile`,
+    );
+  if (!image) deps.log.warn({ buildId: build.id }, 'registration is no longer ours; dropped');
+}
+
+async function settle(
+  deps: RegisterDeps,
+  build: Build,
+  phase: BuildPhase,
+  startedAtMs: number,
+  error: unknown,
+): Promise<void> {
+  const { db, log, relay } = deps;
+  const guard = { id: build.id, fence: build.fence };
+  const stopped = { message: 'stopped on request', set: { error: cancelledError(phase, build.attempt) } };
+  if (await moveBuild(db, { ...guard, from: ['cancelling'], to: 'cancelled', ...stopped })) return;
+  const fault = asFault(error);
+  // Could not find out, or trouble of our own: the build stays where it is and is looked at again.
+  if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
+    log.warn({ buildId: build.id, code: fault.code, err: fault.cause }, fault.message);
+    const delayMs = backoffMs(3, 1000, 30_000);
+    await db.transaction(async (tx) => {
+      if (await deferRegistration(tx, guard, delayMs))
+        await announce(tx, announceRegistration('build', build.id, build.attempt, delayMs));
+    });
+    return relay.nudge();
+  }
+  await recordPhase(db, build, { phase, startedAtMs, result: 'failed' });
+  await moveBuild(db, {
+    ...guard,
+    from: ['registering'],
+    to: 'failed',
+    message: fault.message,
+    set: { error: describeFault(fault, phase, build.attempt) },
+  });
+}

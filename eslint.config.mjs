@@ -1,0 +1,57 @@
+import nx from '@nx/eslint-plugin';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import * as jsonc from 'jsonc-eslint-parser';
+import tseslint from 'typescript-eslint';
+
+// schemas ← kit ← { persistence | queue | registry | engine | auth } ← services ← apps; see docs/ARCHITECTURE.md.
+const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
+const layer = (name, below, owns = []) => ({
+  sourceTag: `layer:${name}`,
+  onlyDependOnLibsWithTags: [name, ...below].map((it) => `layer:${it}`),
+  bannedExternalImports: outside.filter((it) => !owns.includes(it)),
+});
+const siblings = ['persistence', 'queue', 'registry', 'engine', 'auth'];
+
+export default defineConfig(
+  globalIgnores(['**/dist', '**/migrations', '**/*.config.*', '.nx', '.kiln']),
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    plugins: { '@nx': nx },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@nx/enforce-module-boundaries': [
+        'error',
+        {
+          enforceBuildableLibDependency: true,
+          depConstraints: [
+            layer('schemas', []),
+            layer('kit', ['schemas']),
+            layer('persistence', ['schemas', 'kit'], ['pg', 'drizzle-orm']),
+            layer('queue', ['schemas', 'kit'], ['bullmq', 'ioredis']),
+            layer('registry', ['schemas', 'kit'], ['undici']),
+            layer('engine', ['schemas', 'kit']),
+            layer('auth', ['schemas', 'kit']),
+            layer('services', ['schemas', 'kit', ...siblings]),
+            layer('app', ['schemas', 'kit', ...siblings, 'services']),
+            layer('api', ['schemas', 'kit', ...siblings, 'services'], ['express']),
+            layer('tools', ['schemas', 'kit', ...siblings, 'services'], outside),
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['**/package.json'],
+    languageOptions: { parser: jsonc },
+    plugins: { '@nx': nx },
+    rules: {
+      '@nx/dependency-checks': ['error', { ignoredFiles: ['**/*.test.ts', '**/testing/**', '**/*.config.{ts,mjs}'] }],
+    },
+  },
+);

@@ -1,0 +1,6 @@
+export * from './acs3.ts';
+export * from './credentials.ts';
+export { sha256Hex } from './digest.ts';
+export * from './sdk-hmac.ts';
+export * from './sealing.ts';
+export { type SignedRequest } from './signed-request.ts';

@@ -1,0 +1,4 @@
+import { engineContract } from '../testing/index.ts';
+import { openBuildah } from './buildah.ts';
+
+engineContract('buildah', (storeDir) => openBuildah({ storeDir }));

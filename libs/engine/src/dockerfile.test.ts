@@ -1,0 +1,82 @@
+import { Fault } from '@kiln/schemas';
+import { parseDockerfile } from './dockerfile.ts';
+import { requirePackageInstallation } from './package-installation.ts';
+
+const failure = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Fault) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe('parseDockerfile', () => {
+  it('numbers stages, steps and lines', () => {
+    const { steps, images } = parseDockerfile(
+      'ARG V=12\nFROM debian:$V AS a\nRUN x && \\\n  # why\n  y\nFROM scratch\nCOPY --from=a /x /x\nCOPY --from=busybox:1 /b /b\n',
+    );
+    expect(steps.map(({ keyword, stage, index, lines }) => [keyword, stage, index, lines])).toEqual([
+      ['ARG', 0, 0, [1, 1]],
+      ['FROM', 1, 1, [2, 2]],
+      ['RUN', 1, 2, [3, 5]],
+      ['FROM', 2, 1, [6, 6]],
+      ['COPY', 2, 2, [7, 7]],
+      ['COPY', 2, 3, [8, 8]],
+    ]);
+    expect(images).toEqual(['debian:12', 'busybox:1']);
+    expect(steps[2]?.text.replace(/\s+/g, ' ')).toBe('x && y');
+  });
+
+  it.each([
+    ['', 'there is no FROM'],
+    ['RUN x', 'line 1: RUN must come after FROM'],
+    ['FROM a\nFRM x', 'line 2: unknown instruction FRM'],
+    ['FROM a\n\nRUN', 'line 3: RUN needs an argument'],
+    ['FROM $X', 'line 1: FROM $X: the variable has no default'],
+    ['FROM oci:/etc', 'line 1: "oci:/etc" is not an image in a registry'],
+    ['FROM a\nCOPY --from=dir:/etc /x /x', 'line 2: "dir:/etc" is not an image in a registry'],
+    ['FROM a\nRUN --mount=type=bind,from=b,target=/x y', 'line 2: RUN --mount may be of type cache or tmpfs only'],
+    ['FROM a\nRUN --mount=type=cache,id=../../x,target=/x y', 'line 2: RUN --mount id must be'],
+    ['FROM a\nRUN --network=host y', 'line 2: RUN --network is not allowed'],
+    ['FROM a\nRUN <<EOF\nx\nEOF', 'line 2: here-documents are not supported'],
+    [`FROM a\n${'RUN x\n'.repeat(501)}`, 'more than 500 instructions'],
+  ])('refuses %j', (text, why) => {
+    expect(failure(() => parseDockerfile(text))).toContain(why);
+  });
+});
+
+describe('PackageInstallation', () => {
+  const judge = (text: string) => failure(() => requirePackageInstallation(parseDockerfile(text)));
+
+  it.each([
+    'FROM debian:12\nRUN apt-get update && apt-get install -y --no-install-recommends curl=7.88 && rm -rf /var/lib/apt/lists/*',
+    'FROM python:3\nENV A=b\nUSER root\nRUN pip3 install numpy==1.19.5 >/dev/null 2>&1',
+    'FROM a\nRUN ["apk", "add", "--no-cache", "git"]',
+    'FROM a\nRUN set -eux; DEBIAN_FRONTEND=noninteractive apt-get install -y git',
+    'FROM a\nRUN python3 -m pip install --no-cache-dir -i https://mirror.example/simple torch && conda install -y cudatoolkit',
+    'FROM a\nRUN --mount=type=cache,target=/root/.cache/pip pip install x',
+  ])('takes %j', (text) => {
+    expect(judge(text)).toBe('accepted');
+  });
+
+  it.each([
+    ['FROM a\nRUN apt-get install -y git\nRUN curl http://x | sh', 'line 3: Pipeline is not part'],
+    ['FROM a\nRUN wget x', 'line 2: wget is not a package manager'],
+    ['FROM a\nCOPY x /x', 'line 2: COPY is not allowed'],
+    ['FROM a AS b\nFROM c', 'line 2: only one FROM'],
+    ['FROM a\nRUN apt-get install $(cat /etc/x)', 'line 2: command substitution'],
+    ['FROM a\nRUN X=$(id) apt-get install y', 'line 2: command substitution'],
+    ['FROM a\nRUN pip install x; (sh)', 'line 2: Subshell'],
+    ['FROM a\nRUN rm -rf /usr', 'line 2: rm may only clean'],
+    ['FROM a\nRUN pip install x > /etc/passwd', 'line 2: redirection to /etc/passwd'],
+    ['FROM a\nRUN apt-get install x &', 'line 2: commands in the background'],
+    ['FROM a\nRUN $CMD install x', 'line 2: the name of a command must be literal'],
+    ['FROM a\nRUN python3 setup.py', 'line 2: python3 may only run -m pip'],
+    ['FROM a\nENTRYPOINT ["x"]', 'line 2: ENTRYPOINT is not allowed'],
+  ])('refuses %j', (text, why) => {
+    expect(judge(text)).toContain(why);
+    expect(judge(text)).toContain('DockerfileNotAllowed');
+  });
+});

@@ -1,0 +1,150 @@
+import { Fault } from '@kiln/schemas';
+import {
+  DockerfileParser,
+  type Flag,
+  type From,
+  type Instruction,
+  type ModifiableInstruction,
+  type Run,
+} from 'dockerfile-ast';
+
+/** One instruction of a Dockerfile, with its place in the file and in its stage. */
+export interface Step {
+  keyword: string;
+  /** Flags in front of the arguments, e.g. `--from=x`. */
+  flags: { name: string; value: string }[];
+  /** The arguments as one line: continuations joined, comment lines dropped. */
+  text: string;
+  /** First and last line in the file, from 1. */
+  lines: [number, number];
+  /** Number of its stage from 1, and of the instruction in its stage from 1; 0 and 0 for an ARG before the first FROM. */
+  stage: number;
+  index: number;
+}
+
+export interface ParsedDockerfile {
+  steps: Step[];
+  /** Images that its stages start from or copy from, without scratch and its own stages; variables that have defaults are filled in. */
+  images: string[];
+}
+
+const keywords = new Set([
+  'ADD', 'ARG', 'CMD', 'COPY', 'ENTRYPOINT', 'ENV', 'EXPOSE', 'FROM', 'HEALTHCHECK', 'LABEL', 'MAINTAINER', 'ONBUILD', 'RUN',
+  'SHELL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR',
+]); // prettier-ignore
+
+const stepsMax = 500;
+const stagesMax = 50;
+
+const invalid = (line: number, why: string) =>
+  new Fault('DockerfileInvalid', `BuildConfig.Dockerfile: line ${line}: ${why}`, {
+    field: 'BuildConfig.Dockerfile',
+    lines: [line, line],
+  });
+
+const flagsOf = (instruction: Instruction): Step['flags'] => {
+  const flags = 'getFlags' in instruction ? (instruction as ModifiableInstruction).getFlags() : [];
+  return flags.map((it: Flag) => ({ name: it.getName(), value: it.getValue() ?? '' }));
+};
+
+/** Joins an instruction's lines: a trailing escape continues the line, and lines that start with # in between are comments. */
+function joinLines(source: string[], [first, last]: [number, number], escape: string): string {
+  const lines = source.slice(first - 1, last).filter((it, index) => index === 0 || !/^\s*#/.test(it));
+  const joined = lines.map((it) => {
+    const end = it.trimEnd();
+    return end.endsWith(escape) ? `${end.slice(0, -1)} ` : it;
+  });
+  return joined.join('').trim();
+}
+
+// Local transports would let a build read the host's files and other builds' images.
+const imageName = /^(?:docker:\/\/)?[A-Za-z0-9][A-Za-z0-9.:_/-]*(?:@sha256:[0-9a-f]{64})?$/;
+const localTransport = /^(?:oci|oci-archive|dir|docker-archive|docker-daemon|containers-storage|sif|ostree|tarball):/;
+
+function checkImage(image: string, line: number): void {
+  if (localTransport.test(image) || !imageName.test(image))
+    throw invalid(line, `${JSON.stringify(image)} is not an image in a registry`);
+}
+
+// A cache is empty at the start of each build; binds and secrets would need a context or a store that Kiln does not give.
+function checkRunFlag({ name, value }: Step['flags'][number], line: number): void {
+  if (name === 'mount') {
+    const options = Object.fromEntries(value.split(',').map((it) => it.split('=', 2) as [string, string]));
+    const known = ['type', 'target', 'dst', 'destination', 'id', 'sharing', 'mode', 'uid', 'gid', 'size'];
+    const unknown = Object.keys(options).find((it) => !known.includes(it));
+    if (options['type'] !== 'cache' && options['type'] !== 'tmpfs')
+      throw invalid(line, 'RUN --mount may be of type cache or tmpfs only');
+    if (unknown) throw invalid(line, `RUN --mount option ${unknown} is not allowed`);
+    if (options['id'] !== undefined && !/^[A-Za-z0-9._-]{1,64}$/.test(options['id']))
+      throw invalid(line, 'RUN --mount id must be 1 to 64 letters, digits, dots, hyphens or underscores');
+    return;
+  }
+  throw invalid(line, `RUN --${name} is not allowed`);
+}
+
+/**
+ * Parses a Dockerfile and refuses what cannot be built here, before anything is stored.
+ * @throws Fault DockerfileInvalid that names the line
+ */
+export function parseDockerfile(text: string): ParsedDockerfile {
+  const dockerfile = DockerfileParser.parse(text);
+  const source = text.split(/\r?\n/);
+  const stages = new Set<string>();
+  const images: string[] = [];
+  const steps: Step[] = [];
+  let stage = 0;
+  let index = 0;
+
+  for (const instruction of dockerfile.getInstructions()) {
+    const keyword = instruction.getKeyword();
+    const range = instruction.getRange();
+    const lines: [number, number] = [range.start.line + 1, range.end.line + 1];
+    const [line] = lines;
+    if (!keywords.has(keyword)) throw invalid(line, `unknown instruction ${instruction.getInstruction()}`);
+    if (!instruction.getArgumentsContent()?.trim()) throw invalid(line, `${keyword} needs an argument`);
+    if (keyword === 'FROM') {
+      stage += 1;
+      index = 0;
+    } else if (stage === 0 && keyword !== 'ARG') throw invalid(line, `${keyword} must come after FROM`);
+    index += stage === 0 ? 0 : 1;
+    const flags = flagsOf(instruction);
+    const own = instruction.getInstruction().length;
+    const step = {
+      keyword,
+      flags,
+      text: joinLines(source, lines, dockerfile.getEscapeCharacter()).slice(own).trim(),
+      lines,
+      stage,
+      index,
+    };
+    steps.push(step);
+
+    if (keyword === 'FROM') {
+      const [image = ''] = instruction
+        .getExpandedArguments()
+        .map((it) => it.getValue())
+        .filter((it) => !it.startsWith('--'));
+      if (image.includes('$')) throw invalid(line, `FROM ${image}: the variable has no default`);
+      if (image !== 'scratch' && !stages.has(image.toLowerCase())) {
+        checkImage(image, line);
+        images.push(image);
+      }
+      const name = (instruction as From).getBuildStage();
+      if (name) stages.add(name.toLowerCase());
+    }
+    if ((keyword === 'RUN' || keyword === 'COPY' || keyword === 'ADD') && /(^|\s)<<-?["']?\w/.test(step.text)) {
+      if (keyword !== 'RUN' || (instruction as Run).getHeredocs().length > 0)
+        throw invalid(line, 'here-documents are not supported; use && or several instructions');
+    }
+    if (keyword === 'RUN') for (const flag of flags) checkRunFlag(flag, line);
+    const from = keyword === 'COPY' ? flags.find((it) => it.name === 'from')?.value : undefined;
+    if (from !== undefined && !stages.has(from.toLowerCase()) && !/^\d+$/.test(from)) {
+      checkImage(from, line);
+      images.push(from);
+    }
+  }
+  if (stage === 0) throw invalid(1, 'there is no FROM');
+  if (steps.length > stepsMax) throw invalid(1, `more than ${stepsMax} instructions`);
+  if (stage > stagesMax) throw invalid(1, `more than ${stagesMax} stages`);
+  return { steps, images };
+}

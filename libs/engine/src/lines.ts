@@ -1,0 +1,31 @@
+import { type Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+
+/** Longer lines are cut into pieces of this many characters. */
+export const lineCharsMax = 8192;
+
+/** The lines of a stream as they come; carriage returns end a line too, so that progress bars do not grow without end. */
+export async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of stream) {
+    rest += decoder.write(chunk as Buffer);
+    const pieces = rest.split(/\r?\n|\r(?=.)/);
+    rest = pieces.pop() ?? '';
+    for (const piece of pieces) yield* cut(piece);
+    while (rest.length > lineCharsMax) {
+      yield clean(rest.slice(0, lineCharsMax));
+      rest = rest.slice(lineCharsMax);
+    }
+  }
+  rest += decoder.end();
+  if (rest !== '') yield* cut(rest.replace(/\r$/, ''));
+}
+
+// PostgreSQL's text cannot hold NUL.
+const clean = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+
+function* cut(line: string): Generator<string> {
+  for (let from = 0; from === 0 || from < line.length; from += lineCharsMax)
+    yield clean(line.slice(from, from + lineCharsMax));
+}

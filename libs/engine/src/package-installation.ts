@@ -1,0 +1,123 @@
+import { Fault } from '@kiln/schemas';
+import { forEachChild, parse, type Redirection, type Statement, type SyntaxNode } from 'unbash';
+import { type ParsedDockerfile, type Step } from './dockerfile.ts';
+
+/** Instructions that installing packages on a base may need. */
+const instructions = new Set(['FROM', 'ARG', 'ENV', 'RUN', 'LABEL', 'USER', 'WORKDIR']);
+
+const installs = ['install', 'add', 'update', 'upgrade', 'remove', 'uninstall', 'del', 'purge', 'clean', 'autoremove', 'autoclean', 'dist-upgrade', 'cache', 'config', 'makecache', 'localinstall', 'groupinstall', 'create', 'env', 'refresh', 'in', 'ref', 'full-upgrade', 'build-dep', 'info', 'ci', 'i', 'list', 'freeze', 'download']; // prettier-ignore
+
+/** Package managers, and what in front of their first operand is still theirs. */
+const managers =
+  /^(?:apt|apt-get|aptitude|apk|yum|dnf|microdnf|tdnf|zypper|pip|pip3|pip3\.\d+|pipx|conda|mamba|micromamba|npm|yarn|pnpm|gem)$/;
+const pythons = /^python(?:3(?:\.\d+)?)?$/;
+
+/** Other commands that such a Dockerfile commonly has. */
+const helpers = new Set(['set', 'export', 'true', ':', 'ldconfig', 'update-ca-certificates', 'apt-mark', 'locale-gen']);
+const cleanable =
+  /^(?:\/var\/lib\/apt\/lists|\/var\/cache|\/tmp|\/var\/tmp|\/root\/\.cache|~\/\.cache|\$HOME\/\.cache|\/var\/lib\/dpkg\/.*-old|\/usr\/share\/(?:doc|man))(?:\/|$)/;
+
+/** Why a command is refused, or undefined when it installs packages. */
+function judgeCommand(argv: string[]): string | undefined {
+  const [name, ...rest] = argv;
+  if (name === undefined) return undefined;
+  const command = name.replace(/^(?:\/usr)?(?:\/local)?\/s?bin\//, '');
+  const operands = rest.filter((it) => !it.startsWith('-'));
+  if (helpers.has(command)) return undefined;
+  if (command === 'rm') {
+    const outside = operands.find((it) => !cleanable.test(it) || it.includes('..'));
+    return outside === undefined ? undefined : `rm may only clean package caches and temporary folders, not ${outside}`;
+  }
+  if (pythons.test(command))
+    return rest[0] === '-m' && rest[1] === 'pip'
+      ? judgeCommand(['pip', ...rest.slice(2)])
+      : `${command} may only run -m pip`;
+  if (command === 'uv') return rest[0] === 'pip' ? judgeCommand(['pip', ...rest.slice(1)]) : 'uv may only run uv pip';
+  if (!managers.test(command)) return `${command} is not a package manager`;
+  return operands.some((it) => installs.includes(it))
+    ? undefined
+    : `${command} ${operands[0] ?? ''} does not install packages`.replace(/ +/g, ' ');
+}
+
+/** Whether a command, its assignments included, runs another one inside it. */
+function substitutes(node: SyntaxNode): boolean {
+  if (node.type === 'CommandExpansion' || node.type === 'ProcessSubstitution') return true;
+  let found = false;
+  forEachChild(node, (child) => (found ||= substitutes(child)));
+  return found;
+}
+
+function judgeRedirects(redirects: readonly Redirection[]): string | undefined {
+  for (const it of redirects) {
+    if (it.type !== 'Redirect') return 'here-documents are not part of installing packages';
+    const target = it.target?.value ?? '';
+    // To nowhere, or to another descriptor such as 2>&1.
+    if (target !== '/dev/null' && !/^(?:\d|-)$/.test(target))
+      return `redirection to ${target} is not part of installing packages`;
+  }
+  return undefined;
+}
+
+/** Why a shell construct is refused: only commands joined by `&&`, `||` or `;` are taken. */
+function judgeNode(node: Statement | Statement['command']): string | undefined {
+  switch (node.type) {
+    case 'Statement':
+      return node.background
+        ? 'commands in the background are not part of installing packages'
+        : judgeNode(node.command);
+    case 'AndOr':
+      return node.commands.map(judgeNode).find(Boolean);
+    case 'Command': {
+      const words = [...(node.name ? [node.name] : []), ...node.args.filter((it) => it.type === 'Word')];
+      if (substitutes(node)) return 'command substitution is not part of installing packages';
+      const literal = node.name?.parts?.every((it) => it.type === 'Literal' || it.type === 'SingleQuoted') ?? true;
+      if (!literal) return 'the name of a command must be literal';
+      return judgeRedirects(node.redirects) ?? judgeCommand(words.map((it) => it.value));
+    }
+    default:
+      return `${node.type} is not part of installing packages; join commands with && or ;`;
+  }
+}
+
+function judgeRun(step: Step): string | undefined {
+  const body = step.text.replace(/^(?:--\S+\s+)*/, '');
+  if (body.startsWith('[')) {
+    try {
+      const argv: unknown = JSON.parse(body);
+      if (Array.isArray(argv)) return judgeCommand(argv.map(String));
+    } catch {
+      // Not JSON: a shell then runs it as it is, and so it is judged below.
+    }
+  }
+  const script = parse(body);
+  const [error] = script.errors ?? [];
+  if (error) return `does not parse as a shell command: ${error.message}`;
+  return script.commands.map(judgeNode).find(Boolean);
+}
+
+/**
+ * Holds a Dockerfile to PAI's BuildType PackageInstallation: one base, and commands that install packages on it. It keeps
+ * a build to its declared purpose; it is no sandbox, since packages run scripts of their own.
+ * @throws Fault DockerfileNotAllowed that names the line
+ */
+export function requirePackageInstallation({ steps }: ParsedDockerfile): void {
+  for (const step of steps) {
+    const why = !instructions.has(step.keyword)
+      ? `${step.keyword} is not allowed`
+      : step.keyword === 'FROM' && step.stage > 1
+        ? 'only one FROM is allowed'
+        : step.keyword === 'RUN'
+          ? judgeRun(step)
+          : undefined;
+    if (why === undefined) continue;
+    throw new Fault(
+      'DockerfileNotAllowed',
+      `BuildConfig.Dockerfile: line ${step.lines[0]}: ${why} with BuildType PackageInstallation`,
+      {
+        field: 'BuildConfig.Dockerfile',
+        lines: step.lines,
+        hint: 'use BuildType CustomDockerfile for anything but installing packages on a base image',
+      },
+    );
+  }
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+type Env = Record<string, string | undefined>;
+
+// NAME_FILE holds a path whose content is the value: the way of mounted secrets.
+const readFiles = (env: Env): Env => {
+  const out: Env = { ...env };
+  for (const [name, path] of Object.entries(env)) {
+    const target = name.endsWith('_FILE') ? name.slice(0, -5) : undefined;
+    if (target?.startsWith('KILN_') && path && out[target] === undefined)
+      out[target] = readFileSync(path, 'utf8').trim();
+  }
+  return out;
+};
+
+/**
+ * Reads an app's settings from the environment, once, at start. `KILN_X_FILE` gives the value of `KILN_X`.
+ * @throws Error that lists every setting that is missing or wrong
+ */
+export function readConfig<S extends z.ZodObject>(schema: S, env: Env = process.env): z.output<S> {
+  const set = Object.fromEntries(
+    Object.entries(readFiles(env)).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((it) => `  ${it.path.join('.')}: ${it.message}`);
+  throw new Error(`settings are missing or wrong:\n${lines.join('\n')}`);
+}
+
+export const secretSetting = z
+  .string()
+  .min(1)
+  .transform((it) => new Secret(it));
+export const portSetting = z.coerce.number().int().min(0).max(65_535);
+export const millisSetting = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
+export const booleanSetting = z.enum(['true', 'false']).transform((it) => it === 'true');
+
+/** Settings that every app has. */
+export const commonSettings = {
+  KILN_DATABASE_URL: z
+    .string()
+    .url()
+    .transform((it) => new Secret(it)),
+  KILN_REDIS_URL: z
+    .string()
+    .url()
+    .transform((it) => new Secret(it)),
+  /** Namespace of Kiln's keys in Redis. */
+  KILN_REDIS_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9-]+$/)
+    .default('kiln'),
+  /** 32 bytes in base64: the key that seals secrets in PostgreSQL. `openssl rand -base64 32` makes one. */
+  KILN_SEALING_KEY: secretSetting,
+  KILN_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+};

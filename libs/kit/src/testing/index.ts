@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The real servers that tests use, as the running test stack describes itself. */
+export interface TestStack {
+  /** A PostgreSQL server in which databases may be created. */
+  postgresUrl: string;
+  redisUrl: string;
+  /** An OCI registry that needs no credentials. */
+  registryHost: string;
+  /** A registry that takes `kiln` with password `kiln-test` only. */
+  privateRegistryHost: string;
+  /** Folder for engine stores and the like. */
+  dir: string;
+}
+
+/** @throws Error that tells how to start the stack when it does not run */
+export function testStack(): TestStack {
+  const root = join(import.meta.dirname, '../../../..');
+  const file = process.env['KILN_TEST_STACK'] ?? join(root, '.kiln/test/stack.json');
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as TestStack;
+  } catch (error) {
+    throw new Error(`no test stack runs (${file}); start one with "npm run stack" in another terminal`, {
+      cause: error,
+    });
+  }
+}
+
+/** Waits until `look` gives something, or fails after `timeoutMs`. */
+export async function eventually<T>(
+  look: () => Promise<T | undefined> | T | undefined,
+  what: string,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

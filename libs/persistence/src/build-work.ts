@@ -1,0 +1,109 @@
+import { liveStates, type BuildPhase } from '@kiln/schemas';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import { type Database, type Executor } from './database.ts';
+import { type Build } from './move-build.ts';
+import { buildAttempts, buildEvents, builds } from './tables/builds.ts';
+
+/** How long a lease lasts without being renewed. Database time only. */
+export const leaseSeconds = 15;
+/** The same for a registration, which is not renewed: it takes less than this, or is done again. */
+export const registrationLeaseSeconds = 60;
+const lease = sql`now() + make_interval(secs => ${leaseSeconds})`;
+
+/**
+ * Takes a queued build for an attempt: counts the attempt, draws a fence and starts the lease.
+ * @param attempt the attempt number that the queue's job names: a stale or doubled job finds another one and gets nothing
+ */
+export const claimBuild = (db: Database, id: string, attempt: number, worker: string): Promise<Build | undefined> =>
+  db.transaction(async (tx) => {
+    const [build] = await tx
+      .update(builds)
+      .set({
+        state: 'assigned',
+        phase: 'prepare',
+        attempt: sql`${builds.attempt} + 1`,
+        fence: sql`nextval('fences')`,
+        worker,
+        leaseUntil: lease,
+        startedAt: sql`coalesce(${builds.startedAt}, now())`,
+        updatedAt: sql`now()`,
+      })
+      .where(
+        and(
+          eq(builds.id, id),
+          eq(builds.attempt, attempt),
+          eq(builds.state, 'queued'),
+          sql`${builds.notBefore} <= now()`,
+        ),
+      )
+      .returning();
+    if (!build) return undefined;
+    await tx.insert(buildAttempts).values({ buildId: id, attempt: build.attempt, fence: build.fence, worker });
+    await tx
+      .insert(buildEvents)
+      .values({ buildId: id, state: 'assigned', attempt: build.attempt, message: `taken by ${worker}` });
+    return build;
+  });
+
+/**
+ * Renews a lease.
+ * @returns undefined when the attempt no longer holds the build; else whether somebody asked to cancel it
+ */
+export async function renewLease(db: Executor, id: string, fence: number): Promise<{ cancelled: boolean } | undefined> {
+  const [row] = await db
+    .update(builds)
+    .set({ leaseUntil: lease })
+    .where(
+      and(
+        eq(builds.id, id),
+        eq(builds.fence, fence),
+        inArray(
+          builds.state,
+          liveStates.filter((it) => it !== 'queued'),
+        ),
+      ),
+    )
+    .returning({ cancelRequestedAt: builds.cancelRequestedAt });
+  return row && { cancelled: row.cancelRequestedAt !== null };
+}
+
+/** Ends the phase that an attempt was in, and names the next one. Nothing happens when the fence is stale. */
+export async function recordPhase(
+  db: Executor,
+  attempt: { id: string; attempt: number; fence: number },
+  ended: { phase: BuildPhase; startedAtMs: number; result: 'ok' | 'failed' | 'cancelled' },
+  next?: BuildPhase,
+): Promise<void> {
+  await db.execute(sql`
+    WITH held AS (
+      UPDATE builds SET phase = coalesce(${next ?? null}::text, phase), updated_at = now()
+      WHERE id = ${attempt.id} AND fence = ${attempt.fence} RETURNING id
+    )
+    INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result)
+    SELECT id, ${attempt.attempt}::int, ${ended.phase}, to_timestamp(${ended.startedAtMs / 1000}), now(), ${ended.result} FROM held
+    ON CONFLICT (build_id, attempt, phase) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result`);
+}
+
+export interface LogChunk {
+  seq: number;
+  firstLine: number;
+  lineTimes: number[];
+  text: string;
+}
+
+/**
+ * Appends a piece of an attempt's log. Writing the same piece again changes nothing.
+ * @returns false when the attempt no longer holds the build
+ */
+export async function appendLog(
+  db: Executor,
+  attempt: { id: string; attempt: number; fence: number },
+  chunk: LogChunk,
+): Promise<boolean> {
+  const { rowCount } = await db.execute(sql`
+    INSERT INTO build_log_chunks (build_id, attempt, seq, first_line, line_times, text)
+    SELECT id, ${attempt.attempt}::int, ${chunk.seq}::int, ${chunk.firstLine}::int, ${`{${chunk.lineTimes.join(',')}}`}::int8[], ${chunk.text}
+    FROM builds WHERE id = ${attempt.id} AND fence = ${attempt.fence} AND attempt = ${attempt.attempt}::int
+    ON CONFLICT DO NOTHING`);
+  return (rowCount ?? 0) > 0;
+}

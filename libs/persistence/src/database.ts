@@ -1,0 +1,61 @@
+import { type Secret } from '@kiln/kit';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+
+export type Database = NodePgDatabase;
+/** A database or a transaction of one: what statements that may run inside a transaction take. */
+export type Executor = Pick<Database, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
+
+export interface OpenDatabase {
+  db: Database;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Most connections at once. */
+  connections?: number;
+  /**
+   * `false` lets a commit answer before it is on disk. Only for rows whose loss in a crash of the server
+   * is acceptable; never for a row that a 2xx stands for.
+   */
+  durable?: boolean;
+  onError?: (error: Error) => void;
+}
+
+export function openDatabase(
+  url: Secret,
+  { connections = 10, durable = true, onError }: DatabaseOptions = {},
+): OpenDatabase {
+  const pool = new pg.Pool({
+    connectionString: url.reveal(),
+    max: connections,
+    connectionTimeoutMillis: 5000,
+    keepAlive: true,
+    // A statement that takes this long is stuck; every one here is meant to take milliseconds.
+    statement_timeout: 30_000,
+    options: durable ? '-c synchronous_commit=on' : '-c synchronous_commit=off',
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on('error', (error) => onError?.(error));
+  return { db: drizzle(pool), close: () => pool.end() };
+}
+
+/** The PostgreSQL error code below whatever wrapped it, or undefined. */
+export function sqlState(error: unknown): string | undefined {
+  for (let it = error; it instanceof Error; it = it.cause) {
+    if (it instanceof pg.DatabaseError) return it.code;
+  }
+  return undefined;
+}
+
+const gone = /^(08|57P|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
+
+/** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */
+export function isDatabaseDown(error: unknown): boolean {
+  for (let it = error; it instanceof Error; it = it.cause) {
+    const code = (it as { code?: unknown }).code;
+    if (typeof code === 'string' && gone.test(code)) return true;
+    if (/Connection terminated|timeout exceeded when trying to connect/.test(it.message)) return true;
+  }
+  return false;
+}

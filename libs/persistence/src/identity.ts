@@ -1,0 +1,133 @@
+import { and, eq, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
+import { type PgColumn } from 'drizzle-orm/pg-core';
+import { type Executor } from './database.ts';
+import {
+  accessKeys,
+  accounts,
+  projects,
+  registryConnections,
+  requestNonces,
+  tokens,
+  users,
+  workspaceMembers,
+  workspaces,
+} from './tables/identity.ts';
+
+/** Who asks: every query for a caller is scoped by this. */
+export interface Viewer {
+  accountId: string;
+  userId: string;
+  role: 'admin' | 'member';
+}
+
+/** A condition on a workspace column: admins see every workspace of their account, members those they belong to. */
+export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL | undefined =>
+  viewer.role === 'admin'
+    ? undefined
+    : sql`${workspaceId} IN (SELECT workspace_id FROM workspace_members WHERE user_id = ${viewer.userId})`;
+
+const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role };
+const notRevoked = and(isNull(users.revokedAt), isNull(accounts.revokedAt));
+
+/** The owner and sealed secret of an access key that is not revoked. */
+export async function findAccessKey(
+  db: Executor,
+  id: string,
+): Promise<(Viewer & { secretSealed: string }) | undefined> {
+  const [row] = await db
+    .select({ ...viewerColumns, secretSealed: accessKeys.secretSealed })
+    .from(accessKeys)
+    .innerJoin(users, eq(users.id, accessKeys.userId))
+    .innerJoin(accounts, eq(accounts.id, users.accountId))
+    .where(and(eq(accessKeys.id, id), isNull(accessKeys.revokedAt), notRevoked));
+  return row;
+}
+
+/** The owner of a token that is neither revoked nor expired. */
+export async function findToken(db: Executor, hash: string): Promise<Viewer | undefined> {
+  const [row] = await db
+    .select(viewerColumns)
+    .from(tokens)
+    .innerJoin(users, eq(users.id, tokens.userId))
+    .innerJoin(accounts, eq(accounts.id, users.accountId))
+    .where(
+      and(
+        eq(tokens.hash, hash),
+        isNull(tokens.revokedAt),
+        or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)),
+        notRevoked,
+      ),
+    );
+  return row;
+}
+
+/** @returns false when this key has used the nonce before */
+export async function useNonce(
+  db: Executor,
+  accessKeyId: string,
+  nonce: string,
+  keepSeconds: number,
+): Promise<boolean> {
+  const { rowCount } = await db
+    .insert(requestNonces)
+    .values({ accessKeyId, nonce, expiresAt: sql`now() + make_interval(secs => ${keepSeconds})` })
+    .onConflictDoNothing();
+  return rowCount === 1;
+}
+
+export type Workspace = typeof workspaces.$inferSelect;
+
+/** A workspace of the viewer's, by either of its ids; in ModelArts' "0" stands for the project's default one. */
+export async function findWorkspace(
+  db: Executor,
+  viewer: Viewer,
+  by: { id: string; projectId?: string },
+): Promise<Workspace | undefined> {
+  const wanted =
+    by.id === '0' && by.projectId !== undefined
+      ? workspaces.isDefault
+      : or(eq(workspaces.id, by.id), eq(workspaces.modelartsId, by.id));
+  const [row] = await db
+    .select()
+    .from(workspaces)
+    .where(
+      and(
+        eq(workspaces.accountId, viewer.accountId),
+        isNull(workspaces.revokedAt),
+        by.projectId === undefined ? undefined : eq(workspaces.projectId, by.projectId),
+        wanted,
+        visibleIn(viewer, workspaces.id),
+      ),
+    );
+  return row;
+}
+
+export async function findProject(
+  db: Executor,
+  accountId: string,
+  id: string,
+): Promise<typeof projects.$inferSelect | undefined> {
+  const [row] = await db
+    .select()
+    .from(projects)
+    .where(and(eq(projects.accountId, accountId), eq(projects.id, id), isNull(projects.revokedAt)));
+  return row;
+}
+
+export type RegistryConnection = typeof registryConnections.$inferSelect;
+
+export const listRegistryConnections = (db: Executor, accountId: string): Promise<RegistryConnection[]> =>
+  db
+    .select()
+    .from(registryConnections)
+    .where(eq(registryConnections.accountId, accountId))
+    .orderBy(registryConnections.id);
+
+/** Whether a user belongs to a workspace. */
+export async function isMember(db: Executor, workspaceId: string, userId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: workspaceMembers.userId })
+    .from(workspaceMembers)
+    .where(and(eq(workspaceMembers.workspaceId, workspaceId), eq(workspaceMembers.userId, userId)));
+  return rows.length > 0;
+}

@@ -1,0 +1,15 @@
+export * from './build-queries.ts';
+export * from './build-work.ts';
+export * from './cancel-build.ts';
+export * from './database.ts';
+export * from './identity.ts';
+export * from './image-queries.ts';
+export * from './images.ts';
+export * from './migrate.ts';
+export * from './move-build.ts';
+export * from './outbox.ts';
+export * from './provision.ts';
+export * from './registration.ts';
+export * from './submit-build.ts';
+export * from './sweeps.ts';
+export { type BuildSpec } from './tables/builds.ts';

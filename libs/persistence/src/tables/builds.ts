@@ -1,0 +1,174 @@
+import {
+  buildStates,
+  buildPhases,
+  liveStates,
+  visibilities,
+  type BuildError,
+  type CreateImageBuildBody,
+} from '@kiln/schemas';
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { accounts, projects, users, workspaces } from './identity.ts';
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+/** Fences only grow; every claim takes a new one, and a write that names an old one is refused. */
+export const fences = pgSequence('fences');
+
+/** A build's request as stored: everything but the credentials, whose hosts remain. */
+export type BuildSpec = Omit<CreateImageBuildBody, 'BuildConfig'> & {
+  BuildConfig: Omit<CreateImageBuildBody['BuildConfig'], 'RegistryAuths'> & { RegistryAuthHosts: string[] };
+};
+
+export const builds = pgTable(
+  'builds',
+  {
+    id: text('id').primaryKey(),
+    jobId: text('job_id').notNull().unique(),
+    accountId: text('account_id')
+      .notNull()
+      .references(() => accounts.id),
+    projectId: text('project_id')
+      .notNull()
+      .references(() => projects.id),
+    workspaceId: text('workspace_id')
+      .notNull()
+      .references(() => workspaces.id),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id),
+    clientToken: text('client_token'),
+    /** Keyed hash of the whole parsed request, to tell a repeated token with another body. */
+    requestHash: text('request_hash').notNull(),
+    spec: jsonb('spec').$type<BuildSpec>().notNull(),
+    registryAuthsSealed: text('registry_auths_sealed'),
+    displayName: text('display_name').notNull(),
+    imageName: text('image_name').notNull(),
+    registryConnectionId: text('registry_connection_id').notNull(),
+    host: text('host').notNull(),
+    repository: text('repository').notNull(),
+    tag: text('tag').notNull(),
+    overwrite: boolean('overwrite').notNull(),
+    accessibility: text('accessibility', { enum: visibilities }).notNull(),
+
+    state: text('state', { enum: buildStates }).notNull(),
+    phase: text('phase', { enum: buildPhases }).notNull(),
+    attempt: integer('attempt').notNull().default(0),
+    fence: bigint('fence', { mode: 'number' }).notNull().default(0),
+    worker: text('worker'),
+    leaseUntil: moment('lease_until'),
+    notBefore: moment('not_before').notNull().defaultNow(),
+    /** When the queue was last told; the sweeper tells it again when nothing came of it. */
+    announcedAt: moment('announced_at').notNull().defaultNow(),
+    cancelRequestedAt: moment('cancel_requested_at'),
+
+    digest: text('digest'),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }),
+    imageId: uuid('image_id'),
+    error: jsonb('error').$type<BuildError>(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    startedAt: moment('started_at'),
+    finishedAt: moment('finished_at'),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+  },
+  (t) => {
+    const live = sql`${t.state} IN (${sql.raw(liveStates.map((it) => `'${it}'`).join(', '))})`;
+    return [
+      uniqueIndex('builds_client_token').on(t.accountId, t.clientToken),
+      uniqueIndex('builds_live_name').on(t.workspaceId, t.imageName).where(live),
+      index('builds_live').on(t.state, t.leaseUntil).where(live),
+      index('builds_newest').on(t.accountId, t.createdAt.desc(), t.id.desc()),
+    ];
+  },
+);
+
+const buildId = () =>
+  text('build_id')
+    .notNull()
+    .references(() => builds.id, { onDelete: 'cascade' });
+
+/** One try of a build on one worker. */
+export const buildAttempts = pgTable(
+  'build_attempts',
+  {
+    buildId: buildId(),
+    attempt: integer('attempt').notNull(),
+    fence: bigint('fence', { mode: 'number' }).notNull().unique(),
+    worker: text('worker').notNull(),
+    startedAt: moment('started_at').notNull().defaultNow(),
+    endedAt: moment('ended_at'),
+    outcome: text('outcome'),
+  },
+  (t) => [primaryKey({ columns: [t.buildId, t.attempt] })],
+);
+
+export const buildPhaseTimes = pgTable(
+  'build_phases',
+  {
+    buildId: buildId(),
+    attempt: integer('attempt').notNull(),
+    phase: text('phase', { enum: buildPhases }).notNull(),
+    startedAt: moment('started_at').notNull(),
+    endedAt: moment('ended_at').notNull(),
+    result: text('result', { enum: ['ok', 'failed', 'cancelled'] }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.buildId, t.attempt, t.phase] })],
+);
+
+/** What happened to a build, in order: one row for each change of state. */
+export const buildEvents = pgTable(
+  'build_events',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    buildId: buildId(),
+    at: moment('at').notNull().defaultNow(),
+    state: text('state', { enum: buildStates }).notNull(),
+    attempt: integer('attempt').notNull(),
+    message: text('message').notNull(),
+  },
+  (t) => [index('build_events_build').on(t.buildId, t.id)],
+);
+
+/** A build's log, in pieces of at most 64 KiB, as they came. */
+export const buildLogChunks = pgTable(
+  'build_log_chunks',
+  {
+    buildId: buildId(),
+    attempt: integer('attempt').notNull(),
+    seq: integer('seq').notNull(),
+    /** Number of the chunk's first line in its attempt, from 0. */
+    firstLine: integer('first_line').notNull(),
+    /** When each line came, in milliseconds since 1970. */
+    lineTimes: bigint('line_times', { mode: 'number' }).array().notNull(),
+    /** The lines, joined by line feeds. */
+    text: text('text').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.buildId, t.attempt, t.seq] })],
+);
+
+/** Announcements written with the change they announce, relayed to the queue afterwards and then deleted. */
+export const outbox = pgTable(
+  'outbox',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    topic: text('topic').notNull(),
+    /** The queue job's id: sending the same announcement twice makes one job. */
+    key: text('key').notNull(),
+    payload: jsonb('payload').notNull(),
+    notBefore: moment('not_before').notNull().defaultNow(),
+  },
+  (t) => [index('outbox_due').on(t.notBefore, t.id)],
+);

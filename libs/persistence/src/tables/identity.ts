@@ -1,0 +1,132 @@
+import { sql } from 'drizzle-orm';
+import { boolean, index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+
+const createdAt = () => timestamp('created_at', { withTimezone: true }).notNull().defaultNow();
+const revokedAt = () => timestamp('revoked_at', { withTimezone: true });
+
+/** The tenant. Every row below belongs to one. */
+export const accounts = pgTable('accounts', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull().unique(),
+  createdAt: createdAt(),
+  revokedAt: revokedAt(),
+});
+
+const accountId = () =>
+  text('account_id')
+    .notNull()
+    .references(() => accounts.id);
+
+/** A person or robot of an account. Admins act in every workspace of the account, members in those they belong to. */
+export const users = pgTable(
+  'users',
+  {
+    id: text('id').primaryKey(),
+    accountId: accountId(),
+    name: text('name').notNull(),
+    role: text('role', { enum: ['admin', 'member'] }).notNull(),
+    createdAt: createdAt(),
+    revokedAt: revokedAt(),
+  },
+  (t) => [uniqueIndex('users_name').on(t.accountId, t.name)],
+);
+
+const userId = () =>
+  text('user_id')
+    .notNull()
+    .references(() => users.id);
+
+/** Huawei's project. */
+export const projects = pgTable(
+  'projects',
+  {
+    id: text('id').primaryKey(),
+    accountId: accountId(),
+    name: text('name').notNull(),
+    createdAt: createdAt(),
+    revokedAt: revokedAt(),
+  },
+  (t) => [uniqueIndex('projects_name').on(t.accountId, t.name)],
+);
+
+/** PAI's workspace (decimal `id`) and ModelArts' (`modelartsId`, or "0" for its project's default one): one thing, two ids. */
+export const workspaces = pgTable(
+  'workspaces',
+  {
+    id: text('id').primaryKey(),
+    modelartsId: text('modelarts_id').notNull().unique(),
+    accountId: accountId(),
+    projectId: text('project_id')
+      .notNull()
+      .references(() => projects.id),
+    name: text('name').notNull(),
+    isDefault: boolean('is_default').notNull(),
+    createdAt: createdAt(),
+    revokedAt: revokedAt(),
+  },
+  (t) => [
+    uniqueIndex('workspaces_name').on(t.accountId, t.name),
+    uniqueIndex('workspaces_default')
+      .on(t.projectId)
+      .where(sql`${t.isDefault}`),
+  ],
+);
+
+export const workspaceMembers = pgTable(
+  'workspace_members',
+  {
+    workspaceId: text('workspace_id')
+      .notNull()
+      .references(() => workspaces.id),
+    userId: userId(),
+  },
+  (t) => [primaryKey({ columns: [t.workspaceId, t.userId] })],
+);
+
+/** Keys that sign requests. HMAC needs the secret itself, so it is sealed, not hashed. */
+export const accessKeys = pgTable('access_keys', {
+  id: text('id').primaryKey(),
+  accountId: accountId(),
+  userId: userId(),
+  secretSealed: text('secret_sealed').notNull(),
+  createdAt: createdAt(),
+  revokedAt: revokedAt(),
+});
+
+/** Opaque tokens, stored as their SHA-256. */
+export const tokens = pgTable('tokens', {
+  id: uuid('id').primaryKey(),
+  accountId: accountId(),
+  userId: userId(),
+  hash: text('hash').notNull().unique(),
+  createdAt: createdAt(),
+  expiresAt: timestamp('expires_at', { withTimezone: true }),
+  revokedAt: revokedAt(),
+});
+
+/** Nonces that ACS3 requests have used, kept for twice the clock window. */
+export const requestNonces = pgTable(
+  'request_nonces',
+  {
+    accessKeyId: text('access_key_id').notNull(),
+    nonce: text('nonce').notNull(),
+    expiresAt: timestamp('expires_at', { withTimezone: true }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accessKeyId, t.nonce] }), index('request_nonces_expiry').on(t.expiresAt)],
+);
+
+/** Where an account may push and pull, and how. PAI's `TargetRegistry.InstanceId` names one. */
+export const registryConnections = pgTable(
+  'registry_connections',
+  {
+    accountId: accountId(),
+    id: text('id').notNull(),
+    host: text('host').notNull(),
+    tlsMode: text('tls_mode', { enum: ['verify', 'skip-verify', 'http'] }).notNull(),
+    caPem: text('ca_pem'),
+    username: text('username'),
+    passwordSealed: text('password_sealed'),
+    createdAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.id] }), index('registry_connections_host').on(t.accountId, t.host)],
+);

@@ -1,0 +1,28 @@
+import { randomUUID } from 'node:crypto';
+import { Secret } from '@kiln/kit';
+import pg from 'pg';
+import { migrateDatabase, openDatabase, type OpenDatabase } from '../index.ts';
+
+/** A migrated database of its own on the test stack's server, dropped by `close`. */
+export async function openTestDatabase(serverUrl: string): Promise<OpenDatabase & { url: Secret }> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const asAdmin = async (statement: string) => {
+    const client = new pg.Client({ connectionString: serverUrl });
+    await client.connect();
+    await client.query(statement);
+    await client.end();
+  };
+  await asAdmin(`CREATE DATABASE ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  const opened = openDatabase(new Secret(url.href));
+  await migrateDatabase(opened.db);
+  return {
+    ...opened,
+    url: new Secret(url.href),
+    close: async () => {
+      await opened.close();
+      await asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}

@@ -1,0 +1,5 @@
+export * from './consumer.ts';
+export * from './producer.ts';
+export * from './redis.ts';
+export * from './relay.ts';
+export * from './signals.ts';

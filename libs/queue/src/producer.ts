@@ -1,0 +1,63 @@
+import { queueNames, queues, type QueueName } from '@kiln/schemas';
+import { Queue } from 'bullmq';
+import { type Redis } from 'ioredis';
+
+export interface QueueJob {
+  topic: string;
+  key: string;
+  payload: unknown;
+}
+
+export interface Producer {
+  /**
+   * Adds jobs to their queues; one whose key is still there is left as it is.
+   * @throws Error when Redis does not answer within 5 s
+   */
+  send(jobs: QueueJob[]): Promise<void>;
+  /** Jobs of each queue by state, for dashboards. */
+  counts(): Promise<Record<QueueName, Record<string, number>>>;
+  close(): Promise<void>;
+}
+
+const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`redis did not answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+};
+
+export function openProducer(redis: Redis, prefix: string): Producer {
+  const open = new Map<QueueName, Queue>();
+  // Opened on first use: a Queue that is made while Redis is away never becomes usable.
+  const queue = (name: QueueName): Queue => {
+    const found = open.get(name) ?? new Queue(name, { connection: redis, prefix });
+    found.on('error', () => undefined); // told by the call that fails
+    open.set(name, found);
+    return found;
+  };
+  return {
+    async send(jobs) {
+      for (const name of queueNames) {
+        const mine = jobs.filter((it) => it.topic === name);
+        if (mine.length === 0) continue;
+        const bulk = mine.map((it) => ({
+          name,
+          data: queues[name].parse(it.payload),
+          // Retries and history live in PostgreSQL; a job that is done leaves nothing, so that its key is free again.
+          opts: { jobId: it.key, attempts: 1, removeOnComplete: true, removeOnFail: true },
+        }));
+        await withTimeout(queue(name).addBulk(bulk), 5000);
+      }
+    },
+    async counts() {
+      const entries = queueNames.map(
+        async (name) => [name, await withTimeout(queue(name).getJobCounts(), 5000)] as const,
+      );
+      return Object.fromEntries(await Promise.all(entries)) as Record<QueueName, Record<string, number>>;
+    },
+    async close() {
+      await Promise.all([...open.values()].map((it) => it.close().catch(() => undefined)));
+    },
+  };
+}

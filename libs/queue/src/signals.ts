@@ -1,0 +1,39 @@
+import { signals, type SignalName } from '@kiln/schemas';
+import { type Redis } from 'ioredis';
+
+/** Wakes other processes at once, where otherwise they would find out at their next look at PostgreSQL. */
+export interface SignalBus {
+  /** Best effort: never throws and never waits. */
+  send(signal: SignalName, id: string): void;
+  /** Calls `listen` for each signal about `id`; the answer stops it. */
+  on(signal: SignalName, id: string, listen: () => void): () => void;
+  close(): void;
+}
+
+export function openSignals(publisher: Redis, subscriber: Redis, prefix: string): SignalBus {
+  const listeners = new Map<string, Set<() => void>>();
+  const channel = (signal: SignalName) => `${prefix}:signal:${signals[signal]}`;
+  const channels = (Object.keys(signals) as SignalName[]).map(channel);
+  // ioredis subscribes again by itself after a reconnect.
+  subscriber.subscribe(...channels).catch(() => undefined);
+  subscriber.on('message', (from: string, id: string) => {
+    for (const listen of listeners.get(`${from} ${id}`) ?? []) listen();
+  });
+  return {
+    send(signal, id) {
+      publisher.publish(channel(signal), id).catch(() => undefined);
+    },
+    on(signal, id, listen) {
+      const key = `${channel(signal)} ${id}`;
+      const set = listeners.get(key) ?? new Set();
+      listeners.set(key, set.add(listen));
+      return () => {
+        set.delete(listen);
+        if (set.size === 0) listeners.delete(key);
+      };
+    },
+    close() {
+      listeners.clear();
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import { Fault } from '@kiln/schemas';
+import { type RegistryAccess } from './connection.ts';
+import { acceptHeader, manifestBytesMax, sha256Digest } from './manifests.ts';
+import { RegistryTransport } from './transport.ts';
+
+export interface FetchedManifest {
+  bytes: Buffer;
+  digest: string;
+  mediaType: string;
+}
+
+/** The calls of the OCI distribution API that Kiln makes. `repository` is `namespace/name`; `reference` a tag or digest. */
+export interface RegistryClient {
+  readonly host: string;
+  /** undefined when there is no such manifest. Its bytes are checked against their digest. */
+  getManifest(repository: string, reference: string): Promise<FetchedManifest | undefined>;
+  /** Digest that a tag points to; undefined when there is no such tag. */
+  headManifest(repository: string, reference: string): Promise<string | undefined>;
+  /** Size in bytes; undefined when the registry does not hold the blob. */
+  headBlob(repository: string, digest: string): Promise<number | undefined>;
+  /** A small blob, checked against its digest. */
+  getBlob(repository: string, digest: string, bytesMax: number): Promise<Buffer | undefined>;
+  putManifest(repository: string, reference: string, manifest: FetchedManifest): Promise<void>;
+  deleteManifest(repository: string, digest: string): Promise<boolean>;
+}
+
+const header = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
+
+function clientOf(transport: RegistryTransport): RegistryClient {
+  const { host } = transport.access;
+  const unexpected = (status: number, what: string) =>
+    new Fault('RegistryUnreachable', `registry ${host} answers ${status} to ${what}`);
+  const pull = (repository: string) => `repository:${repository}:pull`;
+  const push = (repository: string) => `repository:${repository}:pull,push`;
+
+  const checked = (bytes: Buffer, digest: string, what: string) => {
+    if (sha256Digest(bytes) !== digest)
+      throw new Fault('ManifestInvalid', `${what} does not match its digest ${digest}`);
+    return bytes;
+  };
+
+  return {
+    host,
+    async getManifest(repository, reference) {
+      const path = `/v2/${repository}/manifests/${reference}`;
+      const answer = await transport.send(
+        { method: 'GET', path, headers: { accept: acceptHeader }, bytesMax: manifestBytesMax },
+        pull(repository),
+      );
+      if (answer.status === 404) return undefined;
+      if (answer.status !== 200) throw unexpected(answer.status, `GET ${path}`);
+      const digest = sha256Digest(answer.body);
+      if (reference.startsWith('sha256:')) checked(answer.body, reference, `manifest of ${repository}`);
+      const declared = header(answer.headers['docker-content-digest']);
+      if (declared?.startsWith('sha256:')) checked(answer.body, declared, `manifest ${repository}:${reference}`);
+      const [mediaType = ''] = (header(answer.headers['content-type']) ?? '').split(';');
+      return { bytes: answer.body, digest, mediaType: mediaType.trim() };
+    },
+    async headManifest(repository, reference) {
+      const path = `/v2/${repository}/manifests/${reference}`;
+      const answer = await transport.send(
+        { method: 'HEAD', path, headers: { accept: acceptHeader } },
+        pull(repository),
+      );
+      if (answer.status === 404) return undefined;
+      if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
+      // The header is optional; without it the manifest itself tells.
+      return header(answer.headers['docker-content-digest']) ?? (await this.getManifest(repository, reference))?.digest;
+    },
+    async headBlob(repository, digest) {
+      const path = `/v2/${repository}/blobs/${digest}`;
+      const answer = await transport.send({ method: 'HEAD', path }, pull(repository));
+      if (answer.status === 404) return undefined;
+      if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
+      const length = header(answer.headers['content-length']);
+      return length === undefined ? undefined : Number(length);
+    },
+    async getBlob(repository, digest, bytesMax) {
+      const path = `/v2/${repository}/blobs/${digest}`;
+      const answer = await transport.send({ method: 'GET', path, bytesMax }, pull(repository));
+      if (answer.status === 404) return undefined;
+      if (answer.status !== 200) throw unexpected(answer.status, `GET ${path}`);
+      return checked(answer.body, digest, `blob of ${repository}`);
+    },
+    async putManifest(repository, reference, manifest) {
+      const path = `/v2/${repository}/manifests/${reference}`;
+      const answer = await transport.send(
+        { method: 'PUT', path, headers: { 'content-type': manifest.mediaType }, body: manifest.bytes },
+        push(repository),
+      );
+      if (answer.status !== 201 && answer.status !== 200) throw unexpected(answer.status, `PUT ${path}`);
+    },
+    async deleteManifest(repository, digest) {
+      const path = `/v2/${repository}/manifests/${digest}`;
+      const answer = await transport.send({ method: 'DELETE', path }, `repository:${repository}:pull,push,delete`);
+      return answer.status === 202 || answer.status === 200;
+    },
+  };
+}
+
+export interface RegistryClients {
+  /** The client for a registry; connections and tokens are kept between calls with the same access. */
+  for(access: RegistryAccess): RegistryClient;
+  close(): Promise<void>;
+}
+
+// Enough for the registries that one process talks to at a time; the one unused longest goes first.
+const transportsMax = 64;
+
+export function openRegistryClients(): RegistryClients {
+  const transports = new Map<string, RegistryTransport>();
+  return {
+    for(access) {
+      const { host, tlsMode, caPem = '', credentials } = access;
+      const key = JSON.stringify([host, tlsMode, caPem, credentials?.username, credentials?.password.reveal()]);
+      const transport = transports.get(key) ?? new RegistryTransport(access);
+      transports.delete(key);
+      transports.set(key, transport);
+      const [oldest] = transports.keys();
+      if (transports.size > transportsMax && oldest !== undefined) {
+        void transports.get(oldest)?.close();
+        transports.delete(oldest);
+      }
+      return clientOf(transport);
+    },
+    async close() {
+      await Promise.all([...transports.values()].map((it) => it.close()));
+    },
+  };
+}

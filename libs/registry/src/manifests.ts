@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { Fault } from '@kiln/schemas';
+import { z } from 'zod';
+
+export const indexTypes = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+];
+export const manifestTypes = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+];
+export const acceptHeader = [...manifestTypes, ...indexTypes].join(', ');
+
+/** Larger manifests are refused by the registries themselves. */
+export const manifestBytesMax = 4 << 20;
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be a sha256 digest');
+const descriptor = z.object({ mediaType: z.string(), digest, size: z.int().min(0) });
+
+export const manifestSchema = z.object({
+  schemaVersion: z.literal(2),
+  mediaType: z.string().optional(),
+  config: descriptor,
+  layers: z.array(descriptor).max(1000),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
+
+export const indexSchema = z.object({
+  schemaVersion: z.literal(2),
+  mediaType: z.string().optional(),
+  manifests: z
+    .array(descriptor.extend({ platform: platform.optional() }))
+    .min(1)
+    .max(100),
+});
+
+/** The parts of an image's config that say what it runs on. Other kinds of artifact have a config without them. */
+export const configSchema = platform.extend({
+  rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digest) }),
+});
+
+export const platformName = (it: z.infer<typeof platform>): string =>
+  [it.os, it.architecture, it.variant].filter(Boolean).join('/');
+
+export const sha256Digest = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+/**
+ * Parses a document that a registry sent.
+ * @param what what it is, for the error
+ * @throws Fault ManifestInvalid that names the field
+ */
+export function parseDocument<S extends z.ZodType>(schema: S, bytes: Buffer, what: string): z.output<S> {
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new Fault('ManifestInvalid', `${what} is not JSON`);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Fault(
+    'ManifestInvalid',
+    `${what} is not well-formed: ${issue?.path.join('.') || 'document'}: ${issue?.message ?? ''}`,
+  );
+}

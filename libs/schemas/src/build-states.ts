@@ -1,0 +1,35 @@
+/** States that a build can still leave. */
+export const liveStates = ['queued', 'assigned', 'running', 'publishing', 'registering', 'cancelling'] as const;
+/** States that never change once written. */
+export const terminalStates = ['succeeded', 'cancelled', 'failed', 'timed_out', 'expired'] as const;
+export const buildStates = [...liveStates, ...terminalStates] as const;
+export type BuildState = (typeof buildStates)[number];
+export type TerminalState = (typeof terminalStates)[number];
+
+export const isTerminal = (state: BuildState): state is TerminalState =>
+  (terminalStates as readonly string[]).includes(state);
+
+/** Every legal move. The database trigger of the first migration refuses all others; a test holds the two together. */
+export const buildMoves: Record<BuildState, readonly BuildState[]> = {
+  queued: ['assigned', 'cancelling', 'cancelled', 'failed', 'expired'],
+  assigned: ['queued', 'running', 'cancelling', 'cancelled', 'failed', 'timed_out'],
+  running: ['queued', 'publishing', 'cancelling', 'cancelled', 'failed', 'timed_out'],
+  publishing: ['queued', 'registering', 'cancelling', 'cancelled', 'failed', 'timed_out'],
+  registering: ['succeeded', 'cancelling', 'cancelled', 'failed', 'timed_out'],
+  cancelling: ['cancelled'],
+  succeeded: [],
+  cancelled: [],
+  failed: [],
+  timed_out: [],
+  expired: [],
+};
+
+/** What an attempt is doing, apart from its state; each phase has a start, an end and a result. */
+export const buildPhases = ['validate', 'wait', 'prepare', 'build', 'push', 'verify', 'register', 'tag'] as const;
+export type BuildPhase = (typeof buildPhases)[number];
+
+export const imageStatuses = ['INIT', 'CREATING', 'ACTIVE', 'CREATE_FAILED', 'ERROR', 'DELETED'] as const;
+export type ImageStatus = (typeof imageStatuses)[number];
+
+export const visibilities = ['PRIVATE', 'PUBLIC'] as const;
+export type Visibility = (typeof visibilities)[number];

@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { visibilities } from '../build-states.ts';
+import { parseReference } from '../reference.ts';
+import { Fault } from '../fault.ts';
+import { oneOf, text } from '../text.ts';
+
+/** The largest Dockerfile that is accepted, in bytes of UTF-8. */
+export const dockerfileBytesMax = 262_144;
+
+const required = (what: string) => ({
+  error: (issue: { input: unknown }) => (issue.input === undefined ? 'is required' : what),
+});
+
+export const label = z.object(
+  {
+    Key: text(128, 1).refine((it) => !it.startsWith('system.official'), 'is reserved for built-in images'),
+    Value: text(256).default(''),
+  },
+  required('must be an object {Key, Value}'),
+);
+export type Label = z.infer<typeof label>;
+
+/** Labels of one image: at most 64, each key once. */
+export const labels = z
+  .array(label, 'must be an array of {Key, Value}')
+  .max(64, 'must have at most 64 labels')
+  .refine((all) => new Set(all.map((it) => it.Key)).size === all.length, 'must not repeat a key');
+
+export const imageName = text(50, 1).regex(
+  /^[a-z][a-z0-9-]*$/,
+  'must start with a lower-case letter and hold only lower-case letters, digits and hyphens (1 to 50 characters)',
+);
+
+export const imageUri = text(2048, 1).superRefine((uri, context) => {
+  try {
+    parseReference(uri, 'Uri');
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    context.addIssue({ code: 'custom', message: error.message.replace(/^Uri: /, '') });
+  }
+});
+
+// base64 of `user:password`, as docker's config.json has it.
+const registryAuth = z.object(
+  {
+    Auth: text(8192, 1).refine(
+      (it) => /^[A-Za-z0-9+/]+={0,2}$/.test(it) && Buffer.from(it, 'base64').toString().includes(':'),
+      'must be the base64 form of user:password',
+    ),
+  },
+  required('must be an object {Auth}'),
+);
+
+const registryHost = z
+  .string()
+  .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'must be a registry host, such as registry.example.com');
+
+/** Body of PAI's CreateImageBuild, version 2021-02-04. Fields that it does not name are ignored, as the cloud ignores them. */
+export const createImageBuildBody = z.object(
+  {
+    WorkspaceId: text(64, 1),
+    Accessibility: oneOf(visibilities).default('PRIVATE'),
+    Resource: z.object(
+      {
+        EcsSpec: text(128).optional(),
+        ResourceConfig: z
+          .object(
+            {
+              CPU: text(16)
+                .regex(/^\d{1,4}(\.\d{1,3})?$|^\d{1,7}m$/, 'must be a number of cores, such as 4 or 500m')
+                .optional(),
+              Memory: text(16)
+                .regex(/^\d{1,7}(\.\d{1,3})?(Ki|Mi|Gi|Ti)?$/, 'must be an amount of memory, such as 8Gi')
+                .optional(),
+            },
+            'must be an object {CPU, Memory}',
+          )
+          .optional(),
+        ResourceId: text(128).optional(),
+        ResourceType: oneOf(['Lingjun']).optional(),
+      },
+      required('must be an object'),
+    ),
+    UserVpc: z
+      .object(
+        {
+          VpcId: text(128).optional(),
+          SwitchId: text(128).optional(),
+          SecurityGroupId: text(128).optional(),
+          ExtendedCidrs: z
+            .array(z.union([z.cidrv4('must be a CIDR block'), z.cidrv6('must be a CIDR block')]))
+            .max(32, 'must have at most 32 blocks')
+            .optional(),
+          DefaultRoute: oneOf(['eth0', 'eth1']).optional(),
+        },
+        'must be an object',
+      )
+      .superRefine((vpc, context) => {
+        if (vpc.VpcId && !vpc.SecurityGroupId)
+          context.addIssue({ code: 'custom', path: ['SecurityGroupId'], message: 'is required once VpcId is set' });
+        if (vpc.SwitchId && !vpc.ExtendedCidrs?.length)
+          context.addIssue({ code: 'custom', path: ['ExtendedCidrs'], message: 'is required once SwitchId is set' });
+      })
+      .optional(),
+    TargetRegistry: z.object(
+      { InstanceId: text(128, 1), Type: oneOf(['AcrEnterprise']) },
+      required('must be an object {Type, InstanceId}'),
+    ),
+    OverwriteImageTag: z.boolean('must be true or false').default(false),
+    BuildConfig: z.object(
+      {
+        Dockerfile: text(dockerfileBytesMax, 1).refine(
+          (it) => Buffer.byteLength(it) <= dockerfileBytesMax,
+          `must have at most ${dockerfileBytesMax} bytes`,
+        ),
+        BuildType: oneOf(['PackageInstallation', 'CustomDockerfile']),
+        RegistryAuths: z
+          .record(registryHost, registryAuth, 'must be an object {host: {Auth}}')
+          .refine((it) => Object.keys(it).length <= 32, 'must name at most 32 registries')
+          .optional(),
+      },
+      required('must be an object'),
+    ),
+    RegionId: text(64).optional(),
+    ImageBuildJobName: text(256).optional(),
+    Image: z.object(
+      { Name: imageName, Uri: imageUri, Description: text(1024).optional(), Labels: labels.default([]) },
+      required('must be an object'),
+    ),
+  },
+  'must be a JSON object',
+);
+export type CreateImageBuildBody = z.infer<typeof createImageBuildBody>;
+
+/** Idempotence token: 1 to 64 printable ASCII characters, compared with case. */
+export const clientToken = text(64, 1).regex(/^[\x21-\x7e]+$/, 'must be 1 to 64 printable ASCII characters');

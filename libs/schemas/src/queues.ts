@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+/**
+ * The queues, as data: types of producer and handler fall out of it. A payload carries ids and a version only;
+ * the row in PostgreSQL is the truth.
+ */
+export const queues = {
+  'image-build': z.object({ v: z.literal(1), buildId: z.string(), attempt: z.int().min(0) }),
+  'image-register': z.object({
+    v: z.literal(1),
+    kind: z.enum(['build', 'image']),
+    id: z.string(),
+    attempt: z.int().min(0),
+  }),
+} as const;
+
+export type QueueName = keyof typeof queues;
+export type QueuePayload<N extends QueueName> = z.infer<(typeof queues)[N]>;
+export const queueNames = Object.keys(queues) as QueueName[];
+
+/** Wake-up calls between processes. Lost ones only cost time: every listener also looks at PostgreSQL. */
+export const signals = { cancel: 'build-cancel', registered: 'image-registered' } as const;
+export type SignalName = keyof typeof signals;

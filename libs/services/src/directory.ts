@@ -1,0 +1,48 @@
+import {
+  type Database,
+  findAccessKey,
+  findProject,
+  findToken,
+  findWorkspace,
+  listRegistryConnections,
+  type RegistryConnection,
+  type Viewer,
+  type Workspace,
+} from '@kiln/persistence';
+import { LRUCache } from 'lru-cache';
+
+/** How long an answer may be reused: a revoked key, token or workspace stops working within this time. */
+export const directoryTtlMs = 2000;
+
+/** Who is who, for the hot path of a request: PostgreSQL's answers, kept for two seconds. */
+export interface Directory {
+  accessKey(id: string): Promise<(Viewer & { secretSealed: string }) | undefined>;
+  token(hash: string): Promise<Viewer | undefined>;
+  workspace(viewer: Viewer, by: { id: string; projectId?: string }): Promise<Workspace | undefined>;
+  hasProject(accountId: string, id: string): Promise<boolean>;
+  registryConnections(accountId: string): Promise<RegistryConnection[]>;
+}
+
+export function openDirectory(db: Database): Directory {
+  // Answers are wrapped, since "not there" is worth remembering too: it spares the database a flood of bad keys.
+  const kept = new LRUCache<string, Promise<unknown>>({ max: 10_000, ttl: directoryTtlMs });
+  const remember = <T>(key: string, ask: () => Promise<T>): Promise<T> => {
+    const known = kept.get(key) as Promise<T> | undefined;
+    if (known) return known;
+    const answer = ask();
+    kept.set(key, answer);
+    // A failure is not an answer.
+    answer.catch(() => kept.delete(key));
+    return answer;
+  };
+  return {
+    accessKey: (id) => remember(`key ${id}`, () => findAccessKey(db, id)),
+    token: (hash) => remember(`token ${hash}`, () => findToken(db, hash)),
+    workspace: (viewer, by) =>
+      remember(`workspace ${viewer.userId} ${by.projectId ?? ''} ${by.id}`, () => findWorkspace(db, viewer, by)),
+    hasProject: async (accountId, id) =>
+      (await remember(`project ${accountId} ${id}`, () => findProject(db, accountId, id))) !== undefined,
+    registryConnections: (accountId) =>
+      remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
+  };
+}

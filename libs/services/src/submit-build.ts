@@ -1,0 +1,98 @@
+import { type Sealer } from '@kiln/auth';
+import { parseDockerfile, requirePackageInstallation } from '@kiln/engine';
+import { newBuildIds, Secret } from '@kiln/kit';
+import { type BuildSpec, type Database, submitBuild as insertBuild, type Viewer } from '@kiln/persistence';
+import { type Relay } from '@kiln/queue';
+import { clientToken, createImageBuildBody, Fault, parseInput, parseReference } from '@kiln/schemas';
+import stringify from 'safe-stable-stringify';
+import { type Directory } from './directory.ts';
+import { registryAuthsBinding } from './registry-access.ts';
+
+export interface SubmitBuildDeps {
+  db: Database;
+  directory: Directory;
+  sealer: Sealer;
+  relay: Relay;
+}
+
+/**
+ * PAI's CreateImageBuild: checks the request whole, then accepts it in one commit. Nothing is written before.
+ * @returns the ids; `replayed` when the same request came before with the same token
+ * @throws Fault that names the field
+ */
+export async function submitBuild(
+  { db, directory, sealer, relay }: SubmitBuildDeps,
+  viewer: Viewer,
+  input: { body: unknown; clientToken: string | undefined },
+): Promise<{ buildId: string; jobId: string; replayed: boolean }> {
+  const body = parseInput(createImageBuildBody, input.body, 'body');
+  const token = input.clientToken === undefined ? null : parseInput(clientToken, input.clientToken, 'ClientToken');
+  const reference = parseReference(body.Image.Uri, 'Image.Uri');
+  const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
+  if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);
+
+  const [workspace, connections] = await Promise.all([
+    directory.workspace(viewer, { id: body.WorkspaceId }),
+    directory.registryConnections(viewer.accountId),
+  ]);
+  if (!workspace)
+    throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${body.WorkspaceId}`, {
+      field: 'WorkspaceId',
+    });
+  const connection = connections.find((it) => it.id === body.TargetRegistry.InstanceId);
+  if (!connection) {
+    const field = 'TargetRegistry.InstanceId';
+    throw new Fault(
+      'RegistryConnectionNotFound',
+      `${field}: there is no registry connection ${body.TargetRegistry.InstanceId}`,
+      { field },
+    );
+  }
+  if (connection.host !== reference.host) {
+    throw new Fault('InvalidParameter', `Image.Uri: its host must be ${connection.host}, the one of ${connection.id}`, {
+      field: 'Image.Uri',
+    });
+  }
+
+  const { RegistryAuths, ...config } = body.BuildConfig;
+  const spec: BuildSpec = { ...body, BuildConfig: { ...config, RegistryAuthHosts: Object.keys(RegistryAuths ?? {}) } };
+  const { buildId, jobId } = newBuildIds();
+  const requestHash = sealer.fingerprint(stringify(body));
+  const accepted = await insertBuild(db, {
+    id: buildId,
+    jobId,
+    accountId: viewer.accountId,
+    projectId: workspace.projectId,
+    workspaceId: workspace.id,
+    userId: viewer.userId,
+    clientToken: token,
+    requestHash,
+    spec,
+    registryAuthsSealed: RegistryAuths
+      ? sealer.seal(new Secret(JSON.stringify(RegistryAuths)), registryAuthsBinding(buildId))
+      : null,
+    displayName: body.ImageBuildJobName ?? body.Image.Name,
+    registryConnectionId: connection.id,
+    host: reference.host,
+    repository: reference.repository,
+    tag: reference.tag,
+  });
+  switch (accepted.outcome) {
+    case 'accepted':
+      relay.nudge();
+      return { buildId, jobId, replayed: false };
+    case 'token-used':
+      if (accepted.requestHash === requestHash) return { buildId: accepted.id, jobId: accepted.jobId, replayed: true };
+      throw new Fault('IdempotentParameterMismatch', `ClientToken: was used with another body, for ${accepted.id}`, {
+        field: 'ClientToken',
+      });
+    case 'name-taken':
+      throw new Fault(
+        'ImageNameDuplicated',
+        `Image.Name: an image or a running build of workspace ${workspace.id} is called ${body.Image.Name}`,
+        {
+          field: 'Image.Name',
+        },
+      );
+  }
+}
