@@ -1,0 +1,104 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually, type TestStack, testStack } from '@kiln/kit/testing';
+import { type OpenDatabase } from '@kiln/persistence';
+import { openTestDatabase } from '@kiln/persistence/testing';
+import { openSignedClient, type SignedClient } from '../client/signed-client.ts';
+import { startApi, startWorker, type AppEnvironment } from '../stack/apps.ts';
+import { freePort, type Managed } from '../stack/processes.ts';
+import { provisionAccount, type ProvisionedAccount } from '../stack/provision.ts';
+
+/** A whole Kiln of real processes on the test stack, with a database of its own. */
+export interface TestKiln extends SignedClient {
+  stack: TestStack;
+  url: string;
+  account: ProvisionedAccount;
+  database: OpenDatabase;
+  env: AppEnvironment;
+  /** Reference of the busybox base. */
+  base: string;
+  /** A request for CreateImageBuild; its image gets a new name and repository unless they are given. */
+  buildRequest(dockerfile: string, change?: { image?: Record<string, unknown>; config?: Record<string, unknown>; top?: Record<string, unknown> }): BuildBody;
+  submit(body: BuildBody, clientToken?: string): Promise<{ ImageBuildId: string; ImageBuildJobId: string }>;
+  /** Waits until a build has ended, and gives what GetImageBuild says. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  ended(buildId: string): Promise<any>;
+  logs(buildId: string): Promise<string>;
+  start(app: 'builder' | 'registrar'): Managed;
+  stop(): Promise<void>;
+}
+
+export interface BuildBody {
+  Image: { Name: string; Uri: string; [field: string]: unknown };
+  [field: string]: unknown;
+}
+
+export async function openTestKiln(options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string> } = {}): Promise<TestKiln> {
+  const stack = testStack();
+  const id = randomUUID().slice(0, 8);
+  const dir = join(stack.dir, `kiln-${id}`);
+  mkdirSync(join(dir, 'logs'), { recursive: true });
+  const database = await openTestDatabase(stack.postgresUrl);
+  const sealingKey = randomBytes(32).toString('base64');
+  const account = await provisionAccount(database.db, sealingKey, `account-${id}`, stack.registryHost);
+  const env: AppEnvironment = {
+    KILN_DATABASE_URL: database.url.reveal(),
+    KILN_REDIS_URL: stack.redisUrl,
+    KILN_REDIS_PREFIX: `test-${id}`,
+    KILN_SEALING_KEY: sealingKey,
+    KILN_BUILDER_DIR: join(dir, 'builder'),
+    ...options.env,
+  };
+  const api = await startApi(dir, env, await freePort());
+  const processes: Managed[] = [api.server];
+  const start = (app: 'builder' | 'registrar') => {
+    const it = startWorker(dir, app, env);
+    processes.push(it);
+    return it;
+  };
+  for (const app of options.apps ?? ['builder', 'registrar']) start(app);
+  const client = openSignedClient(api.url, account);
+
+  return {
+    ...client,
+    stack,
+    url: api.url,
+    account,
+    database,
+    env,
+    base: `${stack.registryHost}/kiln/busybox:base`,
+    start,
+    buildRequest(dockerfile, change = {}) {
+      const name = `image-${randomUUID().slice(0, 8)}`;
+      return {
+        WorkspaceId: account.workspaceId,
+        Resource: { EcsSpec: 'ecs.c6.large' },
+        TargetRegistry: { Type: 'AcrEnterprise', InstanceId: account.connectionId },
+        BuildConfig: { Dockerfile: dockerfile, BuildType: 'CustomDockerfile', ...change.config },
+        Image: { Name: name, Uri: `${stack.registryHost}/e2e/${name}:v1`, ...change.image },
+        ...change.top,
+      };
+    },
+    async submit(body, clientToken) {
+      const answer = await client.pai('POST', '/api/v1/imagebuilds', { body, ...(clientToken === undefined ? {} : { query: { ClientToken: clientToken } }) });
+      if (answer.status !== 200) throw new Error(`CreateImageBuild answered ${answer.status}: ${answer.text}`);
+      return answer.body as { ImageBuildId: string; ImageBuildJobId: string };
+    },
+    ended(buildId) {
+      return eventually(
+        async () => {
+          const { body } = await client.pai('GET', `/api/v1/imagebuilds/${buildId}`);
+          return ['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'].includes((body as { State: string }).State) ? (body as unknown) : undefined;
+        },
+        `the end of ${buildId}`,
+        90_000,
+      );
+    },
+    logs: async (buildId) => (await client.pai('GET', `/api/v1/imagebuilds/${buildId}/logs`)).text,
+    async stop() {
+      for (const it of processes.reverse()) await it.stop();
+      await database.close();
+    },
+  };
+}
