@@ -1,13 +1,11 @@
 // Installs, builds, checks and tests everything on real servers; ends with "N passed, N failed".
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { checkNode, installPackages, quietly, root } from './prepare.mjs';
+import { prepare, quietly, root } from './prepare.mjs';
 
-checkNode();
-installPackages();
+prepare();
 const nx = join(root, 'node_modules/.bin/nx');
 quietly('format', join(root, 'node_modules/.bin/prettier'), ['--check', '.']);
-quietly('types and build', nx, ['run-many', '-t', 'build', '--outputStyle=static']);
 quietly('lint', nx, ['run-many', '-t', 'lint', '--outputStyle=static']);
 const ran = spawnSync(process.execPath, [join(root, 'tools/dist/test/main.js'), ...process.argv.slice(2)], {
   cwd: root,

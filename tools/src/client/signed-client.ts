@@ -22,12 +22,27 @@ export interface SignedClient {
   modelarts(method: string, path: string, options?: CallOptions): Promise<Answer>;
 }
 
-const send = async (url: string, method: string, headers: Record<string, string | undefined>, body: Buffer): Promise<Answer> => {
+const send = async (
+  url: string,
+  method: string,
+  headers: Record<string, string | undefined>,
+  body: Buffer,
+): Promise<Answer> => {
   const { host: _host, ...sent } = headers;
-  const answer = await fetch(url, { method, headers: sent as Record<string, string>, ...(body.length > 0 ? { body: new Uint8Array(body) } : {}) });
+  const answer = await fetch(url, {
+    method,
+    headers: sent as Record<string, string>,
+    ...(body.length > 0 ? { body: new Uint8Array(body) } : {}),
+  });
   const text = await answer.text();
-  const json = /json/.test(answer.headers.get('content-type') ?? '') && !/ndjson/.test(answer.headers.get('content-type') ?? '');
-  return { status: answer.status, headers: answer.headers, text, body: json ? (JSON.parse(text) as unknown) : undefined };
+  const json =
+    /json/.test(answer.headers.get('content-type') ?? '') && !/ndjson/.test(answer.headers.get('content-type') ?? '');
+  return {
+    status: answer.status,
+    headers: answer.headers,
+    text,
+    body: json ? (JSON.parse(text) as unknown) : undefined,
+  };
 };
 
 /** Signs and sends requests as the clouds' own clients do. */

@@ -19,7 +19,10 @@ export interface TestKiln extends SignedClient {
   /** Reference of the busybox base. */
   base: string;
   /** A request for CreateImageBuild; its image gets a new name and repository unless they are given. */
-  buildRequest(dockerfile: string, change?: { image?: Record<string, unknown>; config?: Record<string, unknown>; top?: Record<string, unknown> }): BuildBody;
+  buildRequest(
+    dockerfile: string,
+    change?: { image?: Record<string, unknown>; config?: Record<string, unknown>; top?: Record<string, unknown> },
+  ): BuildBody;
   submit(body: BuildBody, clientToken?: string): Promise<{ ImageBuildId: string; ImageBuildJobId: string }>;
   /** Waits until a build has ended, and gives what GetImageBuild says. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -34,7 +37,9 @@ export interface BuildBody {
   [field: string]: unknown;
 }
 
-export async function openTestKiln(options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string> } = {}): Promise<TestKiln> {
+export async function openTestKiln(
+  options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string> } = {},
+): Promise<TestKiln> {
   const stack = testStack();
   const id = randomUUID().slice(0, 8);
   const dir = join(stack.dir, `kiln-${id}`);
@@ -81,7 +86,10 @@ export async function openTestKiln(options: { apps?: ('builder' | 'registrar')[]
       };
     },
     async submit(body, clientToken) {
-      const answer = await client.pai('POST', '/api/v1/imagebuilds', { body, ...(clientToken === undefined ? {} : { query: { ClientToken: clientToken } }) });
+      const answer = await client.pai('POST', '/api/v1/imagebuilds', {
+        body,
+        ...(clientToken === undefined ? {} : { query: { ClientToken: clientToken } }),
+      });
       if (answer.status !== 200) throw new Error(`CreateImageBuild answered ${answer.status}: ${answer.text}`);
       return answer.body as { ImageBuildId: string; ImageBuildJobId: string };
     },
@@ -89,7 +97,11 @@ export async function openTestKiln(options: { apps?: ('builder' | 'registrar')[]
       return eventually(
         async () => {
           const { body } = await client.pai('GET', `/api/v1/imagebuilds/${buildId}`);
-          return ['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'].includes((body as { State: string }).State) ? (body as unknown) : undefined;
+          return ['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'].includes(
+            (body as { State: string }).State,
+          )
+            ? (body as unknown)
+            : undefined;
         },
         `the end of ${buildId}`,
         90_000,

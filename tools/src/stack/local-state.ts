@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './processes.ts';
+import { type ProvisionedAccount } from './provision.ts';
 
 /** What a local stack keeps between starts: its secrets, its ports, and who was made at the first start. */
 export interface LocalState {
@@ -9,16 +10,7 @@ export interface LocalState {
   redisPassword: string;
   sealingKey: string;
   ports: Record<string, number>;
-  demo?: {
-    accountId: string;
-    accountName: string;
-    projectId: string;
-    workspaceId: string;
-    accessKeyId: string;
-    accessKeySecret: string;
-    token: string;
-    connectionId: string;
-  };
+  demo?: ProvisionedAccount;
 }
 
 const fileOf = (dir: string) => join(dir, 'state.json');

@@ -15,14 +15,34 @@ export interface ProvisionedAccount {
 }
 
 /** Makes an account with everything that a first build needs: a key, a token, and a connection to a plain registry. */
-export async function provisionAccount(db: Database, sealingKey: string, name: string, registryHost: string): Promise<ProvisionedAccount> {
+export async function provisionAccount(
+  db: Database,
+  sealingKey: string,
+  name: string,
+  registryHost: string,
+): Promise<ProvisionedAccount> {
   const sealer = openSealer(new Secret(sealingKey));
   const { id: accountId, userId, projectId, workspaceId } = await createAccount(db, name);
   const key = newAccessKey();
-  await insertAccessKey(db, { id: key.id, accountId, userId, secretSealed: sealer.seal(key.secret, `access-key:${key.id}`) });
+  await insertAccessKey(db, {
+    id: key.id,
+    accountId,
+    userId,
+    secretSealed: sealer.seal(key.secret, `access-key:${key.id}`),
+  });
   const token = newToken();
   await insertToken(db, { id: token.id, accountId, userId, hash: token.hash, expiresAt: null });
   const connectionId = 'cri-local';
   await putRegistryConnection(db, { accountId, id: connectionId, host: registryHost, tlsMode: 'http' });
-  return { accountId, accountName: name, userId, projectId, workspaceId, accessKeyId: key.id, accessKeySecret: key.secret.reveal(), token: token.token.reveal(), connectionId };
+  return {
+    accountId,
+    accountName: name,
+    userId,
+    projectId,
+    workspaceId,
+    accessKeyId: key.id,
+    accessKeySecret: key.secret.reveal(),
+    token: token.token.reveal(),
+    connectionId,
+  };
 }

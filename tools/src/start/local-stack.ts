@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import { Secret } from '@kiln/kit';
+import { migrateDatabase, openDatabase, putRegistryConnection } from '@kiln/persistence';
+import { type AppEnvironment, startApi, startWorker } from '../stack/apps.ts';
+import { ensureDebianBase, openImageMaker } from '../stack/base-image.ts';
+import { type LocalState, portFor, readState, writeState } from '../stack/local-state.ts';
+import { engineParts, installParts, missingParts, serverParts, versionOf } from '../stack/parts.ts';
+import { endLeftovers, type Managed } from '../stack/processes.ts';
+import { provisionAccount, type ProvisionedAccount } from '../stack/provision.ts';
+import { startPostgres, startRedis, startRegistry } from '../stack/servers.ts';
+import { bold, dim, say, step } from './progress.ts';
+
+export interface LocalStack {
+  url: string;
+  registryHost: string;
+  base: string;
+  account: ProvisionedAccount;
+  env: AppEnvironment;
+  processes: Managed[];
+}
+
+type Closers = { name: string; close(): Promise<void> }[];
+
+/** Brings everything up, in order; each thing's end is noted in `closers` as soon as it has begun. */
+export async function startLocalStack(
+  dir: string,
+  cacheDir: string,
+  closers: Closers,
+  signal: AbortSignal,
+): Promise<LocalStack> {
+  const state = readState(dir);
+  const processes: Managed[] = [];
+  const keep = <T extends Managed>(it: T): T => {
+    processes.push(it);
+    closers.push({ name: it.name, close: () => it.stop() });
+    return it;
+  };
+
+  say(`\n${bold('System parts')}`);
+  const missing = missingParts([...serverParts, ...engineParts]);
+  if (missing.length > 0) {
+    for (const it of missing) say(dim(`    ${it.package}: ${it.why}`));
+    await step(`installing ${missing.map((it) => it.package).join(', ')} from this system's packages`, () =>
+      installParts(missing),
+    );
+  }
+  const left = await endLeftovers(dir);
+  if (left > 0) say(dim(`  ended ${left} processes that an interrupted start had left`));
+  signal.throwIfAborted();
+
+  const postgres = await step(
+    'PostgreSQL',
+    async () => {
+      const started = await startPostgres(dir, {
+        port: await portFor(state, 'postgres'),
+        password: state.postgresPassword,
+        durable: true,
+      });
+      keep(started.server);
+      return started;
+    },
+    ({ url }) => `${versionOf('postgres')} on ${new URL(url).host}`,
+  );
+  const redis = await step(
+    'Redis',
+    async () => {
+      const started = await startRedis(dir, { port: await portFor(state, 'redis'), password: state.redisPassword });
+      keep(started.server);
+      return started;
+    },
+    ({ url }) => `${versionOf('redis-server')} on ${new URL(url).host}`,
+  );
+  const registry = await step(
+    'OCI registry',
+    async () => {
+      const started = await startRegistry(dir, { port: await portFor(state, 'registry') });
+      keep(started.server);
+      return started;
+    },
+    ({ host }) => `on ${host}`,
+  );
+  // Written at once: a start that fails later must find its servers' passwords and ports again.
+  writeState(dir, state);
+  signal.throwIfAborted();
+
+  say(`\n${bold('Kiln')}`);
+  const account = await step(
+    'database schema and account',
+    () => prepareDatabase(dir, state, postgres.url, registry.host),
+    (it) => `account ${it.accountName}, workspace ${it.workspaceId}`,
+  );
+  const env: AppEnvironment = {
+    KILN_DATABASE_URL: postgres.url,
+    KILN_REDIS_URL: redis.url,
+    KILN_SEALING_KEY: state.sealingKey,
+    KILN_BUILDER_DIR: join(dir, 'builder'),
+  };
+  const apiPort = await portFor(state, 'api');
+  writeState(dir, state);
+  const { url } = await step(
+    'api, builder and registrar',
+    async () => {
+      const api = await startApi(dir, env, apiPort);
+      keep(api.server);
+      keep(startWorker(dir, 'registrar', env));
+      keep(startWorker(dir, 'builder', env));
+      return api;
+    },
+    (it) => `${it.url}, engine buildah ${versionOf('buildah')}`,
+  );
+  const base = await step(
+    'base image',
+    () => ensureDebianBase(openImageMaker(join(dir, 'images')), registry.host, cacheDir),
+    (it) => `${it.reference} ${dim(`(${it.origin})`)}`,
+  );
+  return { url, registryHost: registry.host, base: base.reference, account, env, processes };
+}
+
+async function prepareDatabase(
+  dir: string,
+  state: LocalState,
+  databaseUrl: string,
+  registryHost: string,
+): Promise<ProvisionedAccount> {
+  const database = openDatabase(new Secret(databaseUrl), { connections: 2 });
+  try {
+    await migrateDatabase(database.db);
+    state.demo ??= await provisionAccount(database.db, state.sealingKey, 'demo', registryHost);
+    writeState(dir, state);
+    // The registry's port may be another one than last time.
+    await putRegistryConnection(database.db, {
+      accountId: state.demo.accountId,
+      id: state.demo.connectionId,
+      host: registryHost,
+      tlsMode: 'http',
+    });
+    return state.demo;
+  } finally {
+    await database.close();
+  }
+}
