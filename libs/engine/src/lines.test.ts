@@ -13,8 +13,8 @@ describe('linesOf', () => {
     expect(await all(text.subarray(0, 3), text.subarray(3))).toEqual(['grüße', 'b']);
   });
 
-  it('takes CRLF and bare CR as ends of lines', async () => {
-    expect(await all('a\r\n10%\r20%\rdone\n')).toEqual(['a', '10%', '20%', 'done']);
+  it('takes CRLF as one end, in two chunks too, and shows the last state of a progress bar', async () => {
+    expect(await all('a\r\n10%\r20%\rdone\n', 'b\r', '\nc\r50%', '\r100%\n')).toEqual(['a', 'done', 'b', '100%']);
   });
 
   it('cuts endless lines and drops what cannot be stored', async () => {

@@ -4,23 +4,29 @@ import { StringDecoder } from 'node:string_decoder';
 /** Longer lines are cut into pieces of this many characters. */
 export const lineCharsMax = 8192;
 
-/** The lines of a stream as they come; carriage returns end a line too, so that progress bars do not grow without end. */
+/**
+ * The lines of a stream as they come. A carriage return starts the line over, as on a terminal: of a progress bar, only
+ * its last state is kept.
+ */
 export async function* linesOf(stream: Readable): AsyncGenerator<string> {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   for await (const chunk of stream) {
     rest += decoder.write(chunk as Buffer);
-    const pieces = rest.split(/\r?\n|\r(?=.)/);
-    rest = pieces.pop() ?? '';
-    for (const piece of pieces) yield* cut(piece);
+    const pieces = rest.split('\n');
+    rest = shown(pieces.pop() ?? '');
+    for (const piece of pieces) yield* cut(shown(piece.replace(/\r$/, '')));
     while (rest.length > lineCharsMax) {
       yield clean(rest.slice(0, lineCharsMax));
       rest = rest.slice(lineCharsMax);
     }
   }
   rest += decoder.end();
-  if (rest !== '') yield* cut(rest.replace(/\r$/, ''));
+  if (rest !== '') yield* cut(shown(rest.replace(/\r$/, '')));
 }
+
+// A return at the very end is kept: it may be the first half of a line end.
+const shown = (line: string): string => line.slice(line.lastIndexOf('\r', line.length - 2) + 1);
 
 // PostgreSQL's text cannot hold NUL.
 const clean = (text: string): string => text.replaceAll('\0', '').toWellFormed();

@@ -1,0 +1,307 @@
+import { randomUUID } from 'node:crypto';
+import { signAcs3 } from '@kiln/auth';
+import { sql } from 'drizzle-orm';
+import { openSignedClient } from '../client/signed-client.ts';
+import { provisionAccount } from '../stack/provision.ts';
+import { openTestKiln, type TestKiln } from './kiln.ts';
+
+let kiln: TestKiln;
+beforeAll(async () => {
+  kiln = await openTestKiln({ apps: [] });
+});
+afterAll(() => kiln.stop());
+
+const path = '/api/v1/imagebuilds';
+const written = async (): Promise<unknown> => {
+  const { rows } = await kiln.database.db.execute(
+    sql`SELECT (SELECT count(*) FROM builds) AS builds, (SELECT count(*) FROM images) AS images, (SELECT count(*) FROM outbox) AS outbox`,
+  );
+  return rows[0];
+};
+
+describe('a refused CreateImageBuild', () => {
+  const change = (edit: (body: ReturnType<TestKiln['buildRequest']> & Record<string, never>) => void) => () => {
+    const body = kiln.buildRequest(`FROM ${kiln.base}\nRUN true\n`);
+    edit(body as never);
+    return body;
+  };
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  type Loose = any;
+  it.each<[string, (body: Loose) => void, number, string, string]>([
+    ['no workspace', (it) => delete it.WorkspaceId, 400, 'InvalidParameter', 'WorkspaceId: is required'],
+    ['an unknown workspace', (it) => (it.WorkspaceId = '999'), 404, '100400027', 'there is no workspace 999'],
+    [
+      'a wrong name',
+      (it) => (it.Image.Name = '1abc'),
+      400,
+      'InvalidParameter',
+      'Image.Name: must start with a lower-case letter',
+    ],
+    [
+      'a URI without a tag',
+      (it) => (it.Image.Uri = 'r.example.com/a/b'),
+      400,
+      'InvalidParameter',
+      'Image.Uri: has no tag',
+    ],
+    [
+      'a URI of another host',
+      (it) => (it.Image.Uri = 'r.example.com/a/b:1'),
+      400,
+      'InvalidParameter',
+      'Image.Uri: its host must be',
+    ],
+    [
+      'an unknown registry',
+      (it) => (it.TargetRegistry.InstanceId = 'cri-x'),
+      400,
+      'RegistryConnectionNotFound',
+      'TargetRegistry.InstanceId: there is no registry connection cri-x',
+    ],
+    [
+      'another registry type',
+      (it) => (it.TargetRegistry.Type = 'Docker'),
+      400,
+      'InvalidParameter',
+      'TargetRegistry.Type: must be one of AcrEnterprise',
+    ],
+    [
+      'a Dockerfile that does not parse',
+      (it) => (it.BuildConfig.Dockerfile = 'FROM a\nFRMO b\n'),
+      400,
+      'DockerfileInvalid',
+      'BuildConfig.Dockerfile: line 2: unknown instruction FRMO',
+    ],
+    [
+      'a wrong BuildType',
+      (it) => (it.BuildConfig.BuildType = 'Other'),
+      400,
+      'InvalidParameter',
+      'BuildConfig.BuildType: must be one of PackageInstallation, CustomDockerfile',
+    ],
+    [
+      'more than package installation',
+      (it) => Object.assign(it.BuildConfig, { BuildType: 'PackageInstallation', Dockerfile: 'FROM a\nRUN curl x\n' }),
+      400,
+      'DockerfileNotAllowed',
+      'BuildConfig.Dockerfile: line 2: curl is not a package manager',
+    ],
+    [
+      'a wrong RegistryAuths',
+      (it) => (it.BuildConfig.RegistryAuths = { 'r.example.com': { Auth: '?' } }),
+      400,
+      'InvalidParameter',
+      'BuildConfig.RegistryAuths.r.example.com.Auth: must be the base64 form of user:password',
+    ],
+    [
+      'a VPC without a security group',
+      (it) => (it.UserVpc = { VpcId: 'v' }),
+      400,
+      'InvalidParameter',
+      'UserVpc.SecurityGroupId: is required once VpcId is set',
+    ],
+    [
+      'a repeated label',
+      (it) =>
+        (it.Image.Labels = [
+          { Key: 'a', Value: '1' },
+          { Key: 'a', Value: '2' },
+        ]),
+      400,
+      'InvalidParameter',
+      'Image.Labels: must not repeat a key',
+    ],
+    [
+      'NUL in a text',
+      (it) => (it.Image.Description = 'a\u0000b'),
+      400,
+      'InvalidParameter',
+      'Image.Description: must not contain NUL',
+    ],
+    [
+      'a wrong amount',
+      (it) => (it.Resource.ResourceConfig = { Memory: 'lots' }),
+      400,
+      'InvalidParameter',
+      'Resource.ResourceConfig.Memory: must be an amount of memory',
+    ],
+    [
+      'a string for a boolean',
+      (it) => (it.OverwriteImageTag = 'yes'),
+      400,
+      'InvalidParameter',
+      'OverwriteImageTag: must be true or false',
+    ],
+  ])('for %s names what is wrong and writes nothing', async (_what, edit, status, code, message) => {
+    const before = await written();
+    const answer = await kiln.pai('POST', path, { body: change(edit)() });
+    expect(answer).toMatchObject({
+      status,
+      body: {
+        Code: code,
+        Message: expect.stringContaining(message) as string,
+        RequestId: expect.stringMatching(/^[0-9A-F-]{36}$/) as string,
+      },
+    });
+    expect(await written()).toEqual(before);
+  });
+
+  it('is told what is wrong with its JSON, its size and its type', async () => {
+    expect(await kiln.pai('POST', path, { body: '{"a":' })).toMatchObject({
+      status: 400,
+      body: { Code: 'MalformedJson' },
+    });
+    expect(await kiln.pai('POST', path, { body: 'x'.repeat(1_100_000) })).toMatchObject({
+      status: 413,
+      body: { Code: 'BodyTooLarge' },
+    });
+    const token = { authorization: `Bearer ${kiln.account.token}` };
+    const form = await fetch(kiln.url + path, {
+      method: 'POST',
+      headers: { ...token, 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'a=b',
+    });
+    expect([form.status, ((await form.json()) as { Code: string }).Code]).toEqual([415, 'UnsupportedMediaType']);
+  });
+
+  it('may not have the name of an image or of a build that runs', async () => {
+    const body = kiln.buildRequest(`FROM ${kiln.base}\n`);
+    await kiln.submit(body);
+    expect(await kiln.pai('POST', path, { body })).toMatchObject({
+      status: 409,
+      body: { Code: 'ImageNameDuplicated' },
+    });
+  });
+});
+
+describe('who is asking', () => {
+  const get = async (headers: Record<string, string>, at = path) => {
+    const answer = await fetch(kiln.url + at, { headers });
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    return { status: answer.status, body: (await answer.json()) as any };
+  };
+  const signed = (key: string, secret: string, change: Record<string, string> = {}) => {
+    const { host } = new URL(kiln.url);
+    const headers = {
+      host,
+      'x-acs-date': `${new Date().toISOString().slice(0, 19)}Z`,
+      'x-acs-signature-nonce': randomUUID(),
+      ...change,
+    };
+    return signAcs3({ method: 'GET', path, query: '', headers, body: Buffer.alloc(0) }, key, secret) as Record<
+      string,
+      string
+    >;
+  };
+
+  it('has to say so', async () => {
+    expect(await get({})).toMatchObject({ status: 400, body: { Code: 'IncompleteSignature' } });
+    expect(await get({ authorization: 'Bearer kiln_wrong' })).toMatchObject({
+      status: 401,
+      body: { Code: 'InvalidBearerToken' },
+    });
+    expect(await get({ authorization: `Bearer ${kiln.account.token}` })).toMatchObject({ status: 200 });
+  });
+
+  it('may not use a wrong secret, an unknown key, a stale clock, or a nonce twice', async () => {
+    const { accessKeyId, accessKeySecret } = kiln.account;
+    const wrong = await get(signed(accessKeyId, 'wrong'));
+    expect(wrong).toMatchObject({
+      status: 400,
+      body: { Code: 'SignatureDoesNotMatch', Message: expect.stringContaining(`GET\n${path}\n`) as string },
+    });
+    expect(await get(signed('nobody', accessKeySecret))).toMatchObject({
+      status: 404,
+      body: { Code: 'InvalidAccessKeyId.NotFound' },
+    });
+    const old = new Date(Date.now() - 16 * 60_000).toISOString().slice(0, 19);
+    expect(await get(signed(accessKeyId, accessKeySecret, { 'x-acs-date': `${old}Z` }))).toMatchObject({
+      status: 400,
+      body: { Code: 'InvalidTimeStamp.Expired' },
+    });
+    const once = signed(accessKeyId, accessKeySecret);
+    expect((await get(once)).status).toBe(200);
+    expect(await get(once)).toMatchObject({ status: 400, body: { Code: 'SignatureNonceUsed' } });
+  });
+
+  it('is told in the dialect of the path', async () => {
+    const images = `/v1/${kiln.account.projectId}/images`;
+    expect(await get({}, images)).toMatchObject({
+      status: 401,
+      body: {
+        error_code: 'APIG.0301',
+        error_msg: expect.stringMatching(/^Incorrect IAM authentication information: /) as string,
+      },
+    });
+    expect(await get({ 'x-auth-token': 'x' }, images)).toMatchObject({
+      status: 401,
+      body: { error_code: 'APIG.1002' },
+    });
+    expect(await get({ 'x-auth-token': kiln.account.token }, images)).toMatchObject({
+      status: 200,
+      body: { total: 0 },
+    });
+    expect(await get({ 'x-auth-token': kiln.account.token }, '/v1/other/images')).toMatchObject({
+      status: 403,
+      body: { error_code: 'ModelArts.0210' },
+    });
+    expect(await get({ 'x-auth-token': kiln.account.token }, '/v1/other/nothing')).toMatchObject({
+      status: 404,
+      body: { error_code: 'APIG.0101' },
+    });
+    expect(await get({}, '/nothing')).toMatchObject({
+      status: 404,
+      body: { Code: 'InvalidAction.NotFound', HostId: new URL(kiln.url).host },
+    });
+    const wrongMethod = await kiln.pai('DELETE', path);
+    expect(wrongMethod).toMatchObject({ status: 405, body: { Code: 'MethodNotAllowed' } });
+    expect(wrongMethod.headers.get('allow')).toBe('POST, GET');
+  });
+
+  it("does not see another account's builds, images, workspaces or projects", async () => {
+    const { ImageBuildId, ImageBuildJobId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\n`));
+    const other = openSignedClient(
+      kiln.url,
+      await provisionAccount(
+        kiln.database.db,
+        kiln.env.KILN_SEALING_KEY,
+        `other-${randomUUID()}`,
+        kiln.stack.registryHost,
+      ),
+    );
+    expect((await other.pai('GET', `${path}/${ImageBuildId}`)).status).toBe(404);
+    expect((await other.pai('POST', `${path}/${ImageBuildId}/cancel`)).status).toBe(404);
+    expect((await other.pai('GET', `/api/v1/jobs/${ImageBuildJobId}`)).body.Code).toBe('NotFound');
+    expect((await other.pai('GET', path)).body.ImageBuilds).toEqual([]);
+    expect((await other.pai('POST', path, { body: kiln.buildRequest('FROM a') })).body.Code).toBe('100400027');
+    expect((await other.modelarts('GET', `/v1/${kiln.account.projectId}/images`)).status).toBe(403);
+  });
+});
+
+describe('lists of builds', () => {
+  it('page through all of them, newest first, with filters', async () => {
+    const made: string[] = [];
+    for (let n = 0; n < 7; n += 1)
+      made.push(
+        (await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\n`, { image: { Name: `paged-${n}` } }))).ImageBuildId,
+      );
+    const seen: string[] = [];
+    for (let cursor: string | undefined; ;) {
+      const { body } = await kiln.pai('GET', path, {
+        query: { Name: 'paged-', Limit: '3', State: 'queued', ...(cursor === undefined ? {} : { Cursor: cursor }) },
+      });
+      seen.push(...(body.ImageBuilds as { ImageBuildId: string }[]).map((it) => it.ImageBuildId));
+      cursor = body.NextCursor as string | undefined;
+      if (cursor === undefined) break;
+    }
+    expect(seen).toEqual([...made].reverse());
+    expect(await kiln.pai('GET', path, { query: { Cursor: 'x' } })).toMatchObject({
+      status: 400,
+      body: { Code: 'InvalidParameter', Message: expect.stringContaining('Cursor') as string },
+    });
+    expect(await kiln.pai('GET', path, { query: { State: 'asleep' } })).toMatchObject({
+      status: 400,
+      body: { Code: 'InvalidParameter' },
+    });
+  });
+});
