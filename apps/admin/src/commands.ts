@@ -26,7 +26,7 @@ export interface AdminDeps {
   db: Database;
   sealer: Sealer;
   /** Where results go, one JSON document each. */
-  print(result: unknown): void;
+  print: (result: unknown) => void;
 }
 
 const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];
@@ -92,9 +92,9 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
   create
     .command('key <account> [user]')
     .description('an access key for signed requests')
-    .action(async (owner: string, name = 'admin') => {
+    .action(async (owner: string, name: string | undefined) => {
       const { id: accountId } = await account(owner);
-      const { id: userId } = await user(accountId, name);
+      const { id: userId } = await user(accountId, name ?? 'admin');
       const { id, secret } = newAccessKey();
       await insertAccessKey(db, { id, accountId, userId, secretSealed: sealer.seal(secret, `access-key:${id}`) });
       print({ accessKeyId: id, accessKeySecret: secret.reveal() });

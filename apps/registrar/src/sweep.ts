@@ -11,7 +11,7 @@ import {
 import { type Relay } from '@kiln/queue';
 
 export interface Sweeper {
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 const everyMs = 1000;

@@ -24,6 +24,8 @@ export interface BuildRequest {
   onLine(line: string): Promise<void>;
   signal: AbortSignal;
   buildArgs?: Record<string, string>;
+  /** Stage to build; the last one when left out. */
+  target?: string;
 }
 
 export interface PushRequest {

@@ -5,7 +5,7 @@ import { type Redis } from 'ioredis';
 
 export interface Consumer {
   /** Stops taking jobs and waits for those under way. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /**

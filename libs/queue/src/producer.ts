@@ -16,7 +16,7 @@ export interface Producer {
   send(jobs: QueueJob[]): Promise<void>;
   /** Jobs of each queue by state, for dashboards. */
   counts(): Promise<Record<QueueName, Record<string, number>>>;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
@@ -57,7 +57,8 @@ export function openProducer(redis: Redis, prefix: string): Producer {
       return Object.fromEntries(await Promise.all(entries)) as Record<QueueName, Record<string, number>>;
     },
     async close() {
-      await Promise.all([...open.values()].map((it) => it.close().catch(() => undefined)));
+      // Closing says goodbye to Redis, which may be away.
+      await withTimeout(Promise.all([...open.values()].map((it) => it.close())), 1000).catch(() => undefined);
     },
   };
 }

@@ -4,7 +4,7 @@ export interface Relay {
   /** Asks for a pass now, because something was just announced. Returns at once. */
   nudge(): void;
   /** Stops after the pass that is under way. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /**

@@ -7,7 +7,7 @@ export interface SignalBus {
   send(signal: SignalName, id: string): void;
   /** Calls `listen` for each signal about `id`; the answer stops it. */
   on(signal: SignalName, id: string, listen: () => void): () => void;
-  close(): void;
+  close: () => void;
 }
 
 export function openSignals(publisher: Redis, subscriber: Redis, prefix: string): SignalBus {

@@ -101,7 +101,7 @@ function clientOf(transport: RegistryTransport): RegistryClient {
 export interface RegistryClients {
   /** The client for a registry; connections and tokens are kept between calls with the same access. */
   for(access: RegistryAccess): RegistryClient;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 // Enough for the registries that one process talks to at a time; the one unused longest goes first.

@@ -23,7 +23,7 @@ export interface SubmitBuildDeps {
 export async function submitBuild(
   { db, directory, sealer, relay }: SubmitBuildDeps,
   viewer: Viewer,
-  input: { body: unknown; clientToken: string | undefined },
+  input: { body: unknown; clientToken: unknown },
 ): Promise<{ buildId: string; jobId: string; replayed: boolean }> {
   const body = parseInput(createImageBuildBody, input.body, 'body');
   const token = input.clientToken === undefined ? null : parseInput(clientToken, input.clientToken, 'ClientToken');

@@ -28,7 +28,8 @@ const send = async (
   headers: Record<string, string | undefined>,
   body: Buffer,
 ): Promise<Answer> => {
-  const { host: _host, ...sent } = headers;
+  // fetch sets Host by itself, to the same value.
+  const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'host'));
   const answer = await fetch(url, {
     method,
     headers: sent as Record<string, string>,

@@ -25,7 +25,6 @@ describe('a refused CreateImageBuild', () => {
     edit(body as never);
     return body;
   };
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   type Loose = any;
   it.each<[string, (body: Loose) => void, number, string, string]>([
     ['no workspace', (it) => delete it.WorkspaceId, 400, 'InvalidParameter', 'WorkspaceId: is required'],
@@ -177,7 +176,6 @@ describe('a refused CreateImageBuild', () => {
 describe('who is asking', () => {
   const get = async (headers: Record<string, string>, at = path) => {
     const answer = await fetch(kiln.url + at, { headers });
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     return { status: answer.status, body: (await answer.json()) as any };
   };
   const signed = (key: string, secret: string, change: Record<string, string> = {}) => {

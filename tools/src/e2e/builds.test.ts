@@ -1,4 +1,6 @@
 import { eventually } from '@kiln/kit/testing';
+import { putRegistryConnection } from '@kiln/persistence';
+import { sql } from 'drizzle-orm';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
 let kiln: TestKiln;
@@ -148,7 +150,6 @@ describe('from one signed POST to a catalogued image', () => {
   it('pulls a private base with RegistryAuths, and keeps the password out of everything that it stores', async () => {
     const host = kiln.stack.privateRegistryHost;
     // The connection tells how to reach the registry; the credentials come with the request.
-    const { putRegistryConnection } = await import('@kiln/persistence');
     await putRegistryConnection(kiln.database.db, {
       accountId: kiln.account.accountId,
       id: 'cri-private',
@@ -180,7 +181,6 @@ describe('from one signed POST to a catalogued image', () => {
     });
     expect(await kiln.ended(wrong.ImageBuildId)).toMatchObject({ State: 'failed', Error: { Code: 'BaseImageDenied' } });
 
-    const { sql } = await import('drizzle-orm');
     const { rows } = await kiln.database.db.execute(
       sql`SELECT b::text AS row FROM builds b UNION ALL SELECT c::text FROM build_log_chunks c UNION ALL SELECT e::text FROM build_events e UNION ALL SELECT o::text FROM outbox o`,
     );
@@ -234,7 +234,6 @@ describe('tags', () => {
     const ids = await Promise.all([submit(1), submit(2), submit(3)]);
     const builds = await Promise.all(ids.map((it) => kiln.ended(it.ImageBuildId)));
     expect(builds.map((it) => String(it.State))).toEqual(['succeeded', 'succeeded', 'succeeded']);
-    const { sql } = await import('drizzle-orm');
     const repository = uri.slice(uri.indexOf('/') + 1, uri.lastIndexOf(':'));
     const { rows } = await kiln.database.db.execute<{ digest: string; seq: string }>(
       sql`SELECT digest, seq FROM tag_moves WHERE repository = ${repository} ORDER BY seq`,

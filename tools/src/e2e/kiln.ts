@@ -25,7 +25,6 @@ export interface TestKiln extends SignedClient {
   ): BuildBody;
   submit(body: BuildBody, clientToken?: string): Promise<{ ImageBuildId: string; ImageBuildJobId: string }>;
   /** Waits until a build has ended, and gives what GetImageBuild says. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   ended(buildId: string): Promise<any>;
   logs(buildId: string): Promise<string>;
   start(app: 'builder' | 'registrar'): Managed;

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { openSealer } from '@kiln/auth';
+import { Secret } from '@kiln/kit';
+import { putRegistryConnection } from '@kiln/persistence';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
 let kiln: TestKiln;
@@ -201,9 +204,6 @@ describe('RegisterImage', () => {
 
   it('uses the credentials of the registry connection, and says when there are none', async () => {
     const host = kiln.stack.privateRegistryHost;
-    const { openSealer } = await import('@kiln/auth');
-    const { Secret } = await import('@kiln/kit');
-    const { putRegistryConnection } = await import('@kiln/persistence');
     const { accountId } = kiln.account;
     await putRegistryConnection(kiln.database.db, { accountId, id: 'cri-p', host, tlsMode: 'http' });
     const denied = await kiln.modelarts('POST', images, { body: { swr_path: `${host}/team/thing:v1` } });
@@ -228,7 +228,6 @@ describe('RegisterImage', () => {
   });
 
   it('answers 201 while a registry cannot be asked, shows why, and shows the image as neither valid nor invalid', async () => {
-    const { putRegistryConnection } = await import('@kiln/persistence');
     await putRegistryConnection(kiln.database.db, {
       accountId: kiln.account.accountId,
       id: 'cri-down',

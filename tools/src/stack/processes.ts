@@ -11,6 +11,7 @@ export interface Managed {
   /** Resolves when the process has ended. */
   ended: Promise<number | null>;
   logFile: string;
+  signal: (signal: NodeJS.Signals) => void;
   stop(): Promise<void>;
 }
 
@@ -37,6 +38,7 @@ export function startProcess(
     name,
     ended,
     logFile,
+    signal: (signal) => void child.kill(signal),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(options.stopSignal ?? 'SIGTERM');

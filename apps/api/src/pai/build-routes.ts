@@ -35,10 +35,10 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
       method: 'POST',
       path: '/api/v1/imagebuilds',
       async handle({ viewer, query, body, requestId }) {
-        const { ClientToken } = query;
-        const token =
-          typeof ClientToken === 'string' || ClientToken === undefined ? ClientToken : String(ClientToken as string[]);
-        const { buildId, jobId, replayed } = await submitBuild(deps, viewer, { body, clientToken: token });
+        const { buildId, jobId, replayed } = await submitBuild(deps, viewer, {
+          body,
+          clientToken: query['ClientToken'],
+        });
         return {
           ...(replayed ? { headers: { 'idempotent-replayed': 'true' } } : {}),
           body: { RequestId: requestId, ImageBuildId: buildId, ImageBuildJobId: jobId },

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually, testStack } from '@kiln/kit/testing';
+import { processesOf } from '../stack/processes.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const kilnDir = join(testStack().dir, 'start');
+
+const run = (...args: string[]) => {
+  // The Debian tar takes half a minute to make and is the same for all.
+  mkdirSync(kilnDir, { recursive: true });
+  mkdirSync(join(root, '.kiln/cache'), { recursive: true });
+  try {
+    symlinkSync(join(root, '.kiln/cache'), join(kilnDir, 'cache'));
+  } catch {
+    // made by the test before
+  }
+  const child = spawn(process.execPath, [join(root, 'tools/dist/start/main.js'), ...args], {
+    env: { ...process.env, KILN_DIR: kilnDir },
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { child, ended, output: () => output };
+};
+
+describe('npm start', () => {
+  it('demonstrates a build once and says by its exit status that it worked', async () => {
+    const once = run('--once');
+    const status = await once.ended;
+    expect(`${status} ${once.output()}`).toMatch(/^0 /);
+    expect(once.output()).toMatch(/published and verified[\s\S]*digest +sha256:[0-9a-f]{64}[\s\S]*ACTIVE/);
+    expect(processesOf(join(kilnDir, 'local'))).toEqual([]);
+  }, 300_000);
+
+  it('keeps its data, stays up until it is interrupted, and leaves no process behind', async () => {
+    const second = run();
+    await eventually(() => (second.output().includes('Kiln is up.') ? true : undefined), 'the second start', 120_000);
+    const text = second.output();
+    expect(text).toContain('there already');
+    const [, token] = /export KILN_TOKEN=(\S+)/.exec(text) ?? [];
+    const [, listing] = /'(http:\/\/[^']+\/api\/v1\/images\?[^']+)'/.exec(text) ?? [];
+    const list = (await (await fetch(listing ?? '', { headers: { authorization: `Bearer ${token}` } })).json()) as {
+      TotalCount: number;
+    };
+    expect(list.TotalCount).toBe(2);
+    second.child.kill('SIGINT');
+    expect(await second.ended).toBe(0);
+    expect(processesOf(join(kilnDir, 'local'))).toEqual([]);
+  }, 300_000);
+});
