@@ -11,7 +11,10 @@ export interface Managed {
   /** Resolves when the process has ended. */
   ended: Promise<number | null>;
   logFile: string;
+  pid: number;
   signal: (signal: NodeJS.Signals) => void;
+  /** Resolves when the log holds a text. */
+  logged(text: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -38,7 +41,15 @@ export function startProcess(
     name,
     ended,
     logFile,
+    pid: child.pid ?? 0,
     signal: (signal) => void child.kill(signal),
+    async logged(text) {
+      for (let waited = 0; waited < 30_000; waited += 20) {
+        if (readFileSync(logFile, 'utf8').includes(text)) return;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      throw new Error(`${name} did not log ${text}`);
+    },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(options.stopSignal ?? 'SIGTERM');

@@ -72,7 +72,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
         '--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--cgroup-parent', cgroupParent(id),
         // The layer cache is one for the whole store; sharing it would hand one tenant's layers to another.
         '--layers=false', '--jobs', '1', '--format', 'oci',
-        ...(request.target === undefined ? [] : ['--target', request.target]),
+        ...(!request.target ? [] : ['--target', request.target]),
         ...Object.entries(request.buildArgs ?? {}).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
         '--tag', localName(id), '--file', join(workDir, 'Dockerfile'), request.contextDir,
       ]; // prettier-ignore

@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { program, runQuietly } from '../stack/parts.ts';
+import { type BenchStack } from './bench-stack.ts';
+import { alternate, median, ms, type Row } from './measure.ts';
+
+// Other content each time, or the registry would have the layers already; 1 MB that does not compress.
+const dockerfileOf = (base: string, payloadKb: number) =>
+  `FROM ${base}\nRUN echo ${randomUUID()} > /id\nRUN dd if=/dev/urandom of=/payload bs=1024 count=${payloadKb}\n`;
+
+/** Submits builds together and waits until each is ACTIVE. */
+async function withKiln(
+  { client, account, registryHost }: BenchStack,
+  base: string,
+  together: number,
+  payloadKb: number,
+): Promise<void> {
+  const submit = async () => {
+    const name = `bench-${randomUUID().slice(0, 8)}`;
+    const answer = await client.pai('POST', '/api/v1/imagebuilds', {
+      body: {
+        WorkspaceId: account.workspaceId,
+        Resource: {},
+        TargetRegistry: { Type: 'AcrEnterprise', InstanceId: account.connectionId },
+        BuildConfig: { Dockerfile: dockerfileOf(base, payloadKb), BuildType: 'CustomDockerfile' },
+        Image: { Name: name, Uri: `${registryHost}/bench/${name}:v1` },
+      },
+    });
+    const { ImageBuildId } = answer.body as { ImageBuildId: string };
+    for (;;) {
+      const { State, Error: error } = (await client.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body as {
+        State: string;
+        Error?: unknown;
+      };
+      if (State === 'succeeded') return;
+      if (State === 'failed') throw new Error(JSON.stringify(error));
+      await sleep(10);
+    }
+  };
+  await Promise.all(Array.from({ length: together }, submit));
+}
+
+/** The engine's own command line: the same build, with the same flags, and a push to a tag. */
+async function withBuildah(
+  { dir, registryHost }: BenchStack,
+  base: string,
+  together: number,
+  payloadKb: number,
+): Promise<void> {
+  const store = ['--root', join(dir, 'cli/root'), '--runroot', join(dir, 'cli/run'), '--storage-driver', 'overlay'];
+  const one = async () => {
+    const id = randomUUID().slice(0, 8);
+    const work = join(dir, 'cli', id);
+    mkdirSync(join(work, 'context'), { recursive: true });
+    writeFileSync(join(work, 'Dockerfile'), dockerfileOf(base, payloadKb));
+    const buildah = (args: string[]) => runQuietly([program('buildah'), ...store, ...args]);
+    const flags = [
+      '--pull-always',
+      '--isolation',
+      'oci',
+      '--runtime',
+      'runc',
+      '--network',
+      'host',
+      '--layers=false',
+      '--tls-verify=false',
+    ];
+    await buildah(['bud', ...flags, '-t', `localhost/${id}`, '-f', join(work, 'Dockerfile'), join(work, 'context')]);
+    await buildah(['push', '--tls-verify=false', `localhost/${id}`, `docker://${registryHost}/bench/cli-${id}:v1`]);
+    await buildah(['rmi', `localhost/${id}`]);
+  };
+  await Promise.all(Array.from({ length: together }, one));
+}
+
+const row = (what: string, taken: { ours: number[]; theirs: number[] }, aim: number): Row => ({
+  what,
+  ours: ms(median(taken.ours)),
+  other: `buildah bud, push, rmi: ${ms(median(taken.theirs))}`,
+  ratio: median(taken.ours) / median(taken.theirs),
+  aim: `≤ ${aim.toFixed(2)}`,
+});
+
+export async function benchBuilds(stack: BenchStack, rounds: number): Promise<Row[]> {
+  const compare = (base: string, together: number, payloadKb: number) =>
+    alternate(
+      rounds,
+      () => withKiln(stack, base, together, payloadKb),
+      () => withBuildah(stack, base, together, payloadKb),
+    );
+  return [
+    row('(a) two steps on a tiny base, one build', await compare(stack.tiny, 1, 1), 1.25),
+    row('(a) the same, four at once', await compare(stack.tiny, 4, 1), 1.25),
+    row('(b) 1 MB added to a 200 MB base, one build', await compare(stack.big, 1, 1024), 1.1),
+  ];
+}

@@ -1,0 +1,37 @@
+// `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker.
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startBenchStack } from './bench-stack.ts';
+import { benchBuilds } from './builds.ts';
+import { printRows, type Row } from './measure.ts';
+import { benchRegistrations } from './registrations.ts';
+import { benchSubmissions } from './submissions.ts';
+
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } } });
+const stack = await startBenchStack(join(import.meta.dirname, '../../../.kiln/bench'));
+const residentMb = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+
+try {
+  console.log(
+    `\n${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; medians of ${values.rounds} rounds, both sides in turn\n`,
+  );
+  const rows: Row[] = [];
+  const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
+  rows.push(...(await benchBuilds(stack, Number(values.rounds))));
+  rows.push(...(await benchRegistrations(stack)));
+  await stack.apps.find((it) => it.name === 'builder')?.process.stop();
+  rows.push(...(await benchSubmissions(stack)));
+  printRows(rows);
+  console.log('\n(e) app        start    memory idle    memory after the run');
+  for (const it of idle) {
+    const after = it.name === 'builder' ? '(stopped before (c))' : `${residentMb(it.process.pid).toFixed(0)} MB`;
+    console.log(
+      `    ${it.name.padEnd(10)} ${`${it.startMs.toFixed(0)} ms`.padEnd(8)} ${`${it.memory.toFixed(0)} MB`.padEnd(14)} ${after}`,
+    );
+  }
+} finally {
+  await stack.stop();
+}
