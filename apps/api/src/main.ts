@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import { commonSettings, Lifecycle, millisSetting, openLogger, portSetting, readConfig } from '@kiln/kit';
-import { openDatabase } from '@kiln/persistence';
+import { openDatabase, openNonceStore } from '@kiln/persistence';
 import { closeRedis, openProducer, openRedis, openSignals } from '@kiln/queue';
-import { openDirectory, openOutboxRelay } from '@kiln/services';
+import { nonceKeepSeconds, openDirectory, openOutboxRelay } from '@kiln/services';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 
@@ -24,8 +24,9 @@ const onError = (error: Error) => log.warn({ err: error.message }, 'database con
 
 const database = openDatabase(config.KILN_DATABASE_URL, { connections: config.KILN_DATABASE_CONNECTIONS, onError });
 life.defer('database', database.close);
-const nonces = openDatabase(config.KILN_DATABASE_URL, { connections: 5, durable: false, onError });
-life.defer('nonces', nonces.close);
+// A crash of the PostgreSQL server may forget the nonces of the last moments.
+const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durable: false, onError });
+life.defer('nonces', volatile.close);
 const redis = openRedis(config.KILN_REDIS_URL, 'command', log);
 life.defer('redis', () => closeRedis(redis));
 const subscriber = openRedis(config.KILN_REDIS_URL, 'blocking', log);
@@ -39,7 +40,7 @@ life.defer('relay', relay.close);
 
 const app = createApp({
   db: database.db,
-  nonces: nonces.db,
+  nonces: openNonceStore(volatile.db, nonceKeepSeconds),
   directory: openDirectory(database.db),
   sealer: openSealer(config.KILN_SEALING_KEY),
   producer,

@@ -2,7 +2,7 @@ import { type Secret } from '@kiln/kit';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 
-export type Database = NodePgDatabase;
+export type Database = NodePgDatabase & { $client: pg.Pool };
 /** A database or a transaction of one: what statements that may run inside a transaction take. */
 export type Executor = Pick<Database, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
 
@@ -39,6 +39,14 @@ export function openDatabase(
   pool.on('error', (error) => onError?.(error));
   return { db: drizzle(pool), close: () => pool.end() };
 }
+
+/** Runs a statement that PostgreSQL plans once for each connection: for those that every request runs. */
+export const runPrepared = <R extends pg.QueryResultRow>(
+  db: Database,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<pg.QueryResult<R>> => db.$client.query<R>({ name, text, values });
 
 /** The PostgreSQL error code below whatever wrapped it, or undefined. */
 export function sqlState(error: unknown): string | undefined {

@@ -6,7 +6,6 @@ import {
   accounts,
   projects,
   registryConnections,
-  requestNonces,
   tokens,
   users,
   workspaceMembers,
@@ -61,20 +60,6 @@ export async function findToken(db: Executor, hash: string): Promise<Viewer | un
   return row;
 }
 
-/** @returns false when this key has used the nonce before */
-export async function useNonce(
-  db: Executor,
-  accessKeyId: string,
-  nonce: string,
-  keepSeconds: number,
-): Promise<boolean> {
-  const { rowCount } = await db
-    .insert(requestNonces)
-    .values({ accessKeyId, nonce, expiresAt: sql`now() + make_interval(secs => ${keepSeconds})` })
-    .onConflictDoNothing();
-  return rowCount === 1;
-}
-
 export type Workspace = typeof workspaces.$inferSelect;
 
 /** A workspace of the viewer's, by either of its ids; in ModelArts' "0" stands for the project's default one. */
@@ -116,8 +101,9 @@ export async function findProject(
 
 export type RegistryConnection = typeof registryConnections.$inferSelect;
 
-export const listRegistryConnections = (db: Executor, accountId: string): Promise<RegistryConnection[]> =>
-  db
+// Not the query itself: awaiting that a second time would ask a second time.
+export const listRegistryConnections = async (db: Executor, accountId: string): Promise<RegistryConnection[]> =>
+  await db
     .select()
     .from(registryConnections)
     .where(eq(registryConnections.accountId, accountId))

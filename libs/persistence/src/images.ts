@@ -1,8 +1,8 @@
 import { type BuildError, type Label, type Visibility } from '@kiln/schemas';
-import { and, eq, inArray, sql } from 'drizzle-orm';
-import { type Database, type Executor } from './database.ts';
+import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
+import { type Database, type Executor, runPrepared } from './database.ts';
 import { registrationLeaseSeconds } from './build-work.ts';
-import { announce, announceRegistration } from './outbox.ts';
+import { announceRegistration } from './outbox.ts';
 import { imageLabels, images } from './tables/images.ts';
 
 export type Image = typeof images.$inferSelect;
@@ -38,40 +38,68 @@ export interface NewImage {
   flavorType: string | null;
 }
 
+const insertStatement = `
+  WITH accepted AS (
+    INSERT INTO images (id, pai_id, account_id, project_id, workspace_id, user_id, name, host, repository, tag, description,
+      visibility, arch, origin, resource_categories, service_type, services, flavor_type, status)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'INIT'
+    WHERE NOT EXISTS (SELECT 1 FROM images WHERE account_id = $3 AND host = $8 AND repository = $9 AND tag = $10
+        AND workspace_id = $5 AND status NOT IN ('DELETED', 'CREATE_FAILED'))
+      AND NOT EXISTS (SELECT 1 FROM builds WHERE workspace_id = $5 AND image_name = $7
+        AND state IN ('queued', 'assigned', 'running', 'publishing', 'registering', 'cancelling'))
+    ON CONFLICT DO NOTHING RETURNING id
+  ), told AS (
+    INSERT INTO outbox (topic, key, payload) SELECT $19, $20, $21 FROM accepted
+  )
+  SELECT id FROM accepted`;
+
 /**
- * Accepts an outside image for registration: its row and its announcement in one transaction.
- * @returns undefined when the project has this reference registered already, and 'name-taken' when a build or image of
- * the workspace holds the name
+ * Accepts an outside image for registration: its row and its announcement in one statement.
+ * @returns 'registered' when the workspace has this reference already, 'name-taken' when one of its images or running
+ * builds has the name
  */
-export const insertImage = (db: Database, image: NewImage): Promise<Image | 'name-taken' | undefined> =>
-  db.transaction(async (tx) => {
-    // One registration of a reference at a time: the lock is held for this short transaction only.
-    const key = `${image.projectId} ${image.host}/${image.repository}:${image.tag}`;
-    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
-    const held = await tx
-      .select({ id: images.id })
-      .from(images)
-      .where(
-        and(
-          eq(images.accountId, image.accountId),
-          eq(images.host, image.host),
-          eq(images.repository, image.repository),
-          eq(images.tag, image.tag),
-          eq(images.workspaceId, image.workspaceId),
-          inArray(images.status, ['INIT', 'CREATING', 'ACTIVE', 'ERROR']),
-        ),
-      )
-      .limit(1);
-    if (held.length > 0) return undefined;
-    const [row] = await tx
-      .insert(images)
-      .values({ ...image, status: 'INIT' })
-      .onConflictDoNothing()
-      .returning();
-    if (!row) return 'name-taken';
-    await announce(tx, announceRegistration('image', row.id, 0));
-    return row;
-  });
+export async function insertImage(db: Database, image: NewImage): Promise<'accepted' | 'registered' | 'name-taken'> {
+  const { topic, key, payload } = announceRegistration('image', image.id, 0);
+  const { rowCount } = await runPrepared(db, 'insert-image', insertStatement, [
+    image.id,
+    image.paiId,
+    image.accountId,
+    image.projectId,
+    image.workspaceId,
+    image.userId,
+    image.name,
+    image.host,
+    image.repository,
+    image.tag,
+    image.description,
+    image.visibility,
+    image.arch,
+    image.origin,
+    image.resourceCategories,
+    image.serviceType,
+    image.services,
+    image.flavorType,
+    topic,
+    key,
+    JSON.stringify(payload),
+  ]);
+  if (rowCount === 1) return 'accepted';
+  const same = await db
+    .select({ id: images.id })
+    .from(images)
+    .where(
+      and(
+        eq(images.accountId, image.accountId),
+        eq(images.host, image.host),
+        eq(images.repository, image.repository),
+        eq(images.tag, image.tag),
+        eq(images.workspaceId, image.workspaceId),
+        notInArray(images.status, ['DELETED', 'CREATE_FAILED']),
+      ),
+    )
+    .limit(1);
+  return same.length > 0 ? 'registered' : 'name-taken';
+}
 
 /** Takes an image for verification; undefined when somebody else holds it, it is not due, or it is finished. */
 export async function claimImage(db: Executor, id: string): Promise<Image | undefined> {

@@ -7,6 +7,7 @@ export * from './image-queries.ts';
 export * from './images.ts';
 export * from './migrate.ts';
 export * from './move-build.ts';
+export * from './nonces.ts';
 export * from './outbox.ts';
 export * from './provision.ts';
 export * from './registration.ts';

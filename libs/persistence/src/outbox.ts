@@ -1,5 +1,5 @@
 import { type QueueName, type QueuePayload } from '@kiln/schemas';
-import { inArray, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { type Database, type Executor } from './database.ts';
 import { outbox } from './tables/builds.ts';
 
@@ -52,18 +52,14 @@ export interface OutboxRow {
  */
 export const relayOutbox = (db: Database, limit: number, send: (rows: OutboxRow[]) => Promise<void>): Promise<number> =>
   db.transaction(async (tx) => {
+    // A crash of the server may bring deleted rows back: they are sent again, and their keys make the same jobs.
+    await tx.execute(sql`SET LOCAL synchronous_commit = off`);
     const { rows } = await tx.execute<OutboxRow & Record<string, unknown>>(
-      sql`SELECT id::int8 AS id, topic, key, payload FROM outbox WHERE not_before <= now()
-          ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
+      sql`DELETE FROM outbox WHERE id IN (
+            SELECT id FROM outbox WHERE not_before <= now() ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED)
+          RETURNING id::int8 AS id, topic, key, payload`,
     );
-    if (rows.length === 0) return 0;
-    await send(rows);
-    await tx.delete(outbox).where(
-      inArray(
-        outbox.id,
-        rows.map((it) => it.id),
-      ),
-    );
+    if (rows.length > 0) await send(rows);
     return rows.length;
   });
 

@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm';
-import { type Executor } from './database.ts';
+import { and, eq } from 'drizzle-orm';
+import { type Database, runPrepared } from './database.ts';
 import { announceBuild } from './outbox.ts';
-import { type BuildSpec } from './tables/builds.ts';
+import { builds, type BuildSpec } from './tables/builds.ts';
 
 export interface NewBuild {
   id: string;
@@ -26,40 +26,59 @@ export type SubmitOutcome =
   | { outcome: 'token-used'; id: string; jobId: string; requestHash: string }
   | { outcome: 'name-taken' };
 
+// One statement, hence one commit and one round trip.
+const statement = `
+  WITH accepted AS (
+    INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, spec,
+      registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
+      accessibility, state, phase)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'queued', 'wait'
+    WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND status NOT IN ('DELETED', 'CREATE_FAILED'))
+    ON CONFLICT DO NOTHING RETURNING id
+  ), event AS (
+    INSERT INTO build_events (build_id, state, attempt, message) SELECT id, 'queued', 0, 'accepted' FROM accepted
+  ), told AS (
+    INSERT INTO outbox (topic, key, payload) SELECT $19, $20, $21 FROM accepted
+  )
+  SELECT id FROM accepted`;
+
 /**
- * Accepts a build: row, first event and announcement in one statement, hence one commit and one round trip.
- * A refused build writes nothing and leaves its client token unused. When two requests with one token race,
- * the loser waits for the winner's commit and then reads what it wrote.
+ * Accepts a build: row, first event and announcement together. A refused build writes nothing and leaves its client token
+ * unused. When two requests with one token race, the loser waits for the winner's commit and then reads what it wrote.
  */
-export async function submitBuild(db: Executor, build: NewBuild): Promise<SubmitOutcome> {
+export async function submitBuild(db: Database, build: NewBuild): Promise<SubmitOutcome> {
   const { Image, OverwriteImageTag, Accessibility } = build.spec;
-  const announcement = announceBuild(build.id, 0);
-  const { rowCount } = await db.execute(sql`
-    WITH accepted AS (
-      INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, spec,
-        registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
-        accessibility, state, phase)
-      SELECT ${build.id}, ${build.jobId}, ${build.accountId}, ${build.projectId}, ${build.workspaceId}, ${build.userId},
-        ${build.clientToken}::text, ${build.requestHash}, ${JSON.stringify(build.spec)}::jsonb, ${build.registryAuthsSealed}::text,
-        ${build.displayName}, ${Image.Name}, ${build.registryConnectionId}, ${build.host}, ${build.repository}, ${build.tag},
-        ${OverwriteImageTag}::boolean, ${Accessibility}, 'queued', 'wait'
-      WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = ${build.workspaceId} AND name = ${Image.Name}
-        AND status NOT IN ('DELETED', 'CREATE_FAILED'))
-      ON CONFLICT DO NOTHING RETURNING id
-    ), event AS (
-      INSERT INTO build_events (build_id, state, attempt, message) SELECT id, 'queued', 0, 'accepted' FROM accepted
-    ), told AS (
-      INSERT INTO outbox (topic, key, payload)
-      SELECT ${announcement.topic}, ${announcement.key}, ${JSON.stringify(announcement.payload)}::jsonb FROM accepted
-    )
-    SELECT id FROM accepted`);
+  const { topic, key, payload } = announceBuild(build.id, 0);
+  const { rowCount } = await runPrepared(db, 'submit-build', statement, [
+    build.id,
+    build.jobId,
+    build.accountId,
+    build.projectId,
+    build.workspaceId,
+    build.userId,
+    build.clientToken,
+    build.requestHash,
+    JSON.stringify(build.spec),
+    build.registryAuthsSealed,
+    build.displayName,
+    Image.Name,
+    build.registryConnectionId,
+    build.host,
+    build.repository,
+    build.tag,
+    OverwriteImageTag,
+    Accessibility,
+    topic,
+    key,
+    JSON.stringify(payload),
+  ]);
   if (rowCount === 1) return { outcome: 'accepted' };
   if (build.clientToken !== null) {
-    const { rows } = await db.execute<{ id: string; job_id: string; request_hash: string }>(
-      sql`SELECT id, job_id, request_hash FROM builds WHERE account_id = ${build.accountId} AND client_token = ${build.clientToken}`,
-    );
-    const first = rows[0];
-    if (first) return { outcome: 'token-used', id: first.id, jobId: first.job_id, requestHash: first.request_hash };
+    const [first] = await db
+      .select({ id: builds.id, jobId: builds.jobId, requestHash: builds.requestHash })
+      .from(builds)
+      .where(and(eq(builds.accountId, build.accountId), eq(builds.clientToken, build.clientToken)));
+    if (first) return { outcome: 'token-used', ...first };
   }
   return { outcome: 'name-taken' };
 }

@@ -3,15 +3,14 @@ import { and, eq, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import { cancelledError } from './cancel-build.ts';
 import { type Database } from './database.ts';
 import { moveBuild } from './move-build.ts';
-import { announce, announceBuild, announceRegistration } from './outbox.ts';
+import { announceBuild } from './outbox.ts';
 import { builds } from './tables/builds.ts';
-import { images } from './tables/images.ts';
 
 /** Attempts that a build has in all: the first and two more, after infrastructure faults only. */
 export const attemptsMax = 3;
 
 // One round never takes more than this; the next is a second away.
-const batch = 200;
+const batch = 500;
 
 const find = (db: Database, where: SQL | undefined) => db.select().from(builds).where(where).limit(batch);
 
@@ -126,44 +125,32 @@ export async function sweepClocks(db: Database, clocks: Clocks): Promise<number>
 
 /**
  * Tells the queue again of work that is due and that nobody took, since Redis may have lost it. A job that is still
- * there is not doubled: its id is the same.
+ * there is not doubled: its key is the same. What has waited long is told less often, up to once a minute: most often
+ * it waits for a free worker.
  */
 export async function sweepUnheard(db: Database, afterSeconds: number): Promise<number> {
-  const stale = (column: typeof builds.announcedAt | typeof images.announcedAt) =>
-    sql`${column} < now() - make_interval(secs => ${afterSeconds})`;
-  return db.transaction(async (tx) => {
-    const unheard = await tx
-      .update(builds)
-      .set({ announcedAt: sql`now()` })
-      .where(
-        and(
-          inArray(
-            builds.id,
-            sql`(SELECT id FROM builds WHERE state IN ('queued', 'registering') AND not_before <= now()
-            AND (lease_until IS NULL OR lease_until < now()) AND ${stale(builds.announcedAt)} LIMIT ${batch} FOR UPDATE SKIP LOCKED)`,
-          ),
-        ),
-      )
-      .returning({ id: builds.id, state: builds.state, attempt: builds.attempt });
-    for (const { id, state, attempt } of unheard) {
-      await announce(tx, state === 'queued' ? announceBuild(id, attempt) : announceRegistration('build', id, attempt));
-    }
-    const unverified = await tx
-      .update(images)
-      .set({ announcedAt: sql`now()` })
-      .where(
-        and(
-          inArray(
-            images.id,
-            sql`(SELECT id FROM images WHERE status IN ('INIT', 'CREATING') AND not_before <= now()
-            AND (lease_until IS NULL OR lease_until < now()) AND ${stale(images.announcedAt)} LIMIT ${batch} FOR UPDATE SKIP LOCKED)`,
-          ),
-        ),
-      )
-      .returning({ id: images.id, attempt: images.attempt });
-    for (const { id, attempt } of unverified) await announce(tx, announceRegistration('image', id, attempt));
-    return unheard.length + unverified.length;
-  });
+  const due = sql`not_before <= now() AND (lease_until IS NULL OR lease_until < now())
+    AND announced_at < now() - least(greatest(make_interval(secs => ${afterSeconds}), announced_at - created_at), interval '1 minute')`;
+  const heldBuilds = await db.execute(sql`
+    WITH told AS (
+      UPDATE builds SET announced_at = now() WHERE id IN (
+        SELECT id FROM builds WHERE state IN ('queued', 'registering') AND ${due} LIMIT ${batch} FOR UPDATE SKIP LOCKED)
+      RETURNING id, state, attempt
+    )
+    INSERT INTO outbox (topic, key, payload)
+    SELECT 'image-build', id || '-' || attempt, jsonb_build_object('v', 1, 'buildId', id, 'attempt', attempt) FROM told WHERE state = 'queued'
+    UNION ALL
+    SELECT 'image-register', 'build-' || id || '-' || attempt, jsonb_build_object('v', 1, 'kind', 'build', 'id', id, 'attempt', attempt)
+    FROM told WHERE state = 'registering'`);
+  const heldImages = await db.execute(sql`
+    WITH told AS (
+      UPDATE images SET announced_at = now() WHERE id IN (
+        SELECT id FROM images WHERE status IN ('INIT', 'CREATING') AND ${due} LIMIT ${batch} FOR UPDATE SKIP LOCKED)
+      RETURNING id, attempt
+    )
+    INSERT INTO outbox (topic, key, payload)
+    SELECT 'image-register', 'image-' || id || '-' || attempt, jsonb_build_object('v', 1, 'kind', 'image', 'id', id, 'attempt', attempt) FROM told`);
+  return (heldBuilds.rowCount ?? 0) + (heldImages.rowCount ?? 0);
 }
 
 /** Forgets nonces that can no longer be replayed. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger } from '@kiln/kit';
 
 export interface Relay {
@@ -6,6 +7,9 @@ export interface Relay {
   /** Stops after the pass that is under way. */
   close: () => Promise<void>;
 }
+
+// Between two passes: under load, one pass then carries what several would have.
+const gapMs = 15;
 
 /**
  * Passes announcements on, when nudged and at every interval, one pass at a time.
@@ -28,6 +32,7 @@ export function openRelay(pass: () => Promise<number>, intervalMs: number, log: 
         if (!failing) log.warn({ err: error }, 'relay could not pass announcements on; they stay in the outbox');
         failing = true;
       }
+      if (sent > 0) await sleep(gapMs);
       if (sent > 0 || (nudged && !failing)) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, intervalMs);

@@ -1,6 +1,7 @@
 import { Fault } from '@kiln/schemas';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, manifestBytesMax, sha256Digest } from './manifests.ts';
+import { SeenBlobs } from './seen-blobs.ts';
 import { RegistryTransport } from './transport.ts';
 
 export interface FetchedManifest {
@@ -26,7 +27,7 @@ export interface RegistryClient {
 
 const header = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
 
-function clientOf(transport: RegistryTransport): RegistryClient {
+function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
   const { host } = transport.access;
   const unexpected = (status: number, what: string) =>
     new Fault('RegistryUnreachable', `registry ${host} answers ${status} to ${what}`);
@@ -68,19 +69,27 @@ function clientOf(transport: RegistryTransport): RegistryClient {
       return header(answer.headers['docker-content-digest']) ?? (await this.getManifest(repository, reference))?.digest;
     },
     async headBlob(repository, digest) {
+      const known = seen.size(repository, digest);
+      if (known !== undefined) return known;
       const path = `/v2/${repository}/blobs/${digest}`;
       const answer = await transport.send({ method: 'HEAD', path }, pull(repository));
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
       const length = header(answer.headers['content-length']);
-      return length === undefined ? undefined : Number(length);
+      if (length === undefined) return undefined;
+      seen.add(repository, digest, Number(length));
+      return Number(length);
     },
     async getBlob(repository, digest, bytesMax) {
+      const known = seen.bytes(repository, digest);
+      if (known) return known;
       const path = `/v2/${repository}/blobs/${digest}`;
       const answer = await transport.send({ method: 'GET', path, bytesMax }, pull(repository));
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw unexpected(answer.status, `GET ${path}`);
-      return checked(answer.body, digest, `blob of ${repository}`);
+      const bytes = checked(answer.body, digest, `blob of ${repository}`);
+      seen.keep(repository, digest, bytes);
+      return bytes;
     },
     async putManifest(repository, reference, manifest) {
       const path = `/v2/${repository}/manifests/${reference}`;
@@ -98,6 +107,11 @@ function clientOf(transport: RegistryTransport): RegistryClient {
   };
 }
 
+interface OpenRegistry {
+  transport: RegistryTransport;
+  seen: SeenBlobs;
+}
+
 export interface RegistryClients {
   /** The client for a registry; connections and tokens are kept between calls with the same access. */
   for(access: RegistryAccess): RegistryClient;
@@ -105,26 +119,26 @@ export interface RegistryClients {
 }
 
 // Enough for the registries that one process talks to at a time; the one unused longest goes first.
-const transportsMax = 64;
+const registriesMax = 64;
 
 export function openRegistryClients(): RegistryClients {
-  const transports = new Map<string, RegistryTransport>();
+  const registries = new Map<string, OpenRegistry>();
   return {
     for(access) {
       const { host, tlsMode, caPem = '', credentials } = access;
       const key = JSON.stringify([host, tlsMode, caPem, credentials?.username, credentials?.password.reveal()]);
-      const transport = transports.get(key) ?? new RegistryTransport(access);
-      transports.delete(key);
-      transports.set(key, transport);
-      const [oldest] = transports.keys();
-      if (transports.size > transportsMax && oldest !== undefined) {
-        void transports.get(oldest)?.close();
-        transports.delete(oldest);
+      const registry = registries.get(key) ?? { transport: new RegistryTransport(access), seen: new SeenBlobs() };
+      registries.delete(key);
+      registries.set(key, registry);
+      const [oldest] = registries.keys();
+      if (registries.size > registriesMax && oldest !== undefined) {
+        void registries.get(oldest)?.transport.close();
+        registries.delete(oldest);
       }
-      return clientOf(transport);
+      return clientOf(registry);
     },
     async close() {
-      await Promise.all([...transports.values()].map((it) => it.close()));
+      await Promise.all([...registries.values()].map((it) => it.transport.close()));
     },
   };
 }

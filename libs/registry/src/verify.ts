@@ -41,7 +41,7 @@ async function eachAtOnce<T>(items: T[], atOnce: number, work: (item: T) => Prom
 }
 
 async function verifyBlobs(client: RegistryClient, repository: string, manifest: Manifest): Promise<void> {
-  const blobs = new Map([manifest.config, ...manifest.layers].map((it) => [it.digest, it]));
+  const blobs = new Map(manifest.layers.map((it) => [it.digest, it]));
   await eachAtOnce([...blobs.values()], blobsAtOnce, async (blob) => {
     if (blob.mediaType.includes('foreign') || blob.mediaType.includes('nondistributable')) return;
     const size = await client.headBlob(repository, blob.digest);

@@ -9,19 +9,18 @@ import {
   verifyAcs3,
   verifySdkHmac,
 } from '@kiln/auth';
-import { type Database, useNonce, type Viewer } from '@kiln/persistence';
+import { type NonceStore, type Viewer } from '@kiln/persistence';
 import { Fault } from '@kiln/schemas';
 import { type Directory } from './directory.ts';
 
 export interface AuthenticateDeps {
   directory: Directory;
   sealer: Sealer;
-  /** May be one whose commits are not waited for: a crash of the server then forgets the last nonces. */
-  nonces: Database;
+  nonces: NonceStore;
 }
 
-// Twice the clock window: a request's nonce must outlive the time in which it could be sent again.
-const nonceKeepSeconds = 30 * 60;
+/** Twice the clock window: a request's nonce must outlive the time in which it could be sent again. */
+export const nonceKeepSeconds = 30 * 60;
 
 async function byToken({ directory }: AuthenticateDeps, token: string): Promise<Viewer> {
   const viewer = await directory.token(hashToken(token));
@@ -43,7 +42,7 @@ async function byAcs3(deps: AuthenticateDeps, request: SignedRequest, authorizat
   if (nonce.length > 128)
     throw new Fault('IncompleteSignature', 'x-acs-signature-nonce must have at most 128 characters');
   // Only a request that was signed well may use a nonce up.
-  if (!(await useNonce(deps.nonces, auth.accessKeyId, nonce, nonceKeepSeconds))) {
+  if (!(await deps.nonces.use(auth.accessKeyId, nonce))) {
     throw new Fault('SignatureNonceUsed', 'x-acs-signature-nonce has been used already');
   }
   return viewer;

@@ -101,11 +101,11 @@ async function insert(
       services: body.services,
       flavorType: body.flavor_type ?? null,
     });
-    if (inserted === undefined)
+    if (inserted === 'registered')
       throw new Fault('ImageAlreadyRegistered', `swr_path: ${formatReference(reference)} is registered already`, {
         field: 'swr_path',
       });
-    if (inserted !== 'name-taken') return;
+    if (inserted === 'accepted') return;
   }
   throw new Fault('ImageNameDuplicated', `swr_path: no free name like ${plain} was found`);
 }

@@ -21,7 +21,6 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { accounts, projects, users, workspaces } from './identity.ts';
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
@@ -33,23 +32,19 @@ export type BuildSpec = Omit<CreateImageBuildBody, 'BuildConfig'> & {
   BuildConfig: Omit<CreateImageBuildBody['BuildConfig'], 'RegistryAuths'> & { RegistryAuthHosts: string[] };
 };
 
+/**
+ * Account, project, workspace and user are not foreign keys: those rows are revoked, never deleted, and a check would lock
+ * the same four rows in every submission.
+ */
 export const builds = pgTable(
   'builds',
   {
     id: text('id').primaryKey(),
     jobId: text('job_id').notNull().unique(),
-    accountId: text('account_id')
-      .notNull()
-      .references(() => accounts.id),
-    projectId: text('project_id')
-      .notNull()
-      .references(() => projects.id),
-    workspaceId: text('workspace_id')
-      .notNull()
-      .references(() => workspaces.id),
-    userId: text('user_id')
-      .notNull()
-      .references(() => users.id),
+    accountId: text('account_id').notNull(),
+    projectId: text('project_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    userId: text('user_id').notNull(),
     clientToken: text('client_token'),
     /** Keyed hash of the whole parsed request, to tell a repeated token with another body. */
     requestHash: text('request_hash').notNull(),

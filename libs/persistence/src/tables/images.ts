@@ -12,7 +12,6 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { accounts, projects, users, workspaces } from './identity.ts';
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
@@ -24,18 +23,10 @@ export const images = pgTable(
     id: uuid('id').primaryKey(),
     /** PAI's id. */
     paiId: text('pai_id').notNull().unique(),
-    accountId: text('account_id')
-      .notNull()
-      .references(() => accounts.id),
-    projectId: text('project_id')
-      .notNull()
-      .references(() => projects.id),
-    workspaceId: text('workspace_id')
-      .notNull()
-      .references(() => workspaces.id),
-    userId: text('user_id')
-      .notNull()
-      .references(() => users.id),
+    accountId: text('account_id').notNull(),
+    projectId: text('project_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    userId: text('user_id').notNull(),
     name: text('name').notNull(),
     host: text('host').notNull(),
     repository: text('repository').notNull(),
@@ -73,6 +64,10 @@ export const images = pgTable(
     return [
       uniqueIndex('images_name').on(t.workspaceId, t.name).where(held),
       index('images_reference').on(t.accountId, t.host, t.repository, t.tag),
+      // Builds may set one tag several times, each with an entry of its own; an outside image is registered once.
+      uniqueIndex('images_registered')
+        .on(t.workspaceId, t.host, t.repository, t.tag)
+        .where(sql`${held} AND ${t.buildId} IS NULL`),
       index('images_workspace_newest').on(t.workspaceId, t.createdAt, t.id),
       index('images_project_newest').on(t.projectId, t.createdAt, t.id),
       index('images_unfinished')
