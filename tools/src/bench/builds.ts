@@ -58,7 +58,8 @@ async function withKiln(
 async function withBuildah(stack: BenchStack, base: string, together: number, payloadKb: number): Promise<number> {
   const { dir, registryHost } = stack;
   const store = ['--root', join(dir, 'cli/root'), '--runroot', join(dir, 'cli/run'), '--storage-driver', 'overlay'];
-  const buildah = (args: string[]) => runQuietly([program('buildah'), ...store, ...args]);
+  const buildah = (args: string[]) =>
+    runQuietly(['unshare', '--mount', '--propagation', 'private', program('buildah'), ...store, ...args]);
   const one = async (): Promise<string> => {
     const id = randomUUID().slice(0, 8);
     const work = join(dir, 'cli', id);

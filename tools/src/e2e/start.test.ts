@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { processesOf } from '../stack/processes.ts';
@@ -48,6 +48,7 @@ describe('npm start', () => {
     expect(list.TotalCount).toBe(2);
     second.child.kill('SIGINT');
     expect(await second.ended).toBe(0);
+    expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(kilnDir);
     expect(processesOf(join(kilnDir, 'local'))).toEqual([]);
   }, 300_000);
 });

@@ -7,11 +7,17 @@ export interface ImageMaker {
   buildah(args: string[], timeoutMs?: number): Promise<string>;
 }
 
+// Buildah's store mounts its own folder; in a namespace of the command's own, that mount ends with the command.
+const ownMounts = ['unshare', '--mount', '--propagation', 'private'];
+
 export const openImageMaker = (storeDir: string): ImageMaker => {
   const store = ['--root', join(storeDir, 'root'), '--runroot', join(storeDir, 'run'), '--storage-driver', 'overlay'];
   return {
     buildah: (args, timeoutMs) =>
-      runQuietly(asRoot([program('buildah'), ...store, ...args]), timeoutMs === undefined ? {} : { timeoutMs }),
+      runQuietly(
+        asRoot([...ownMounts, program('buildah'), ...store, ...args]),
+        timeoutMs === undefined ? {} : { timeoutMs },
+      ),
   };
 };
 

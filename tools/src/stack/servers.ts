@@ -146,11 +146,12 @@ export async function startRedis(
 /** Starts an OCI registry with its blobs under `dir`, on loopback only. */
 export async function startRegistry(
   stackDir: string,
-  { port, name = 'registry', htpasswd }: { port: number; name?: string; htpasswd?: string },
+  { port, name = 'registry', htpasswd, token }: { port: number; name?: string; htpasswd?: string; token?: object },
 ): Promise<{ server: Managed; host: string }> {
   const data = join(stackDir, name);
   mkdirSync(data, { recursive: true });
-  const auth = htpasswd === undefined ? {} : { auth: { htpasswd: { realm: 'kiln', path: join(data, 'htpasswd') } } };
+  const basic = htpasswd === undefined ? undefined : { htpasswd: { realm: 'kiln', path: join(data, 'htpasswd') } };
+  const auth = token ? { auth: { token } } : basic ? { auth: basic } : {};
   if (htpasswd !== undefined) writeFileSync(join(data, 'htpasswd'), `${htpasswd}\n`);
   const config = {
     version: 0.1,

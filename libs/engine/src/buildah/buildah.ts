@@ -25,7 +25,9 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
     // Caches of RUN --mount live here: one folder a build, or builds would see each other's.
     TMPDIR: join(workDir, 'tmp'),
   });
-  const buildah = (args: string[]) => run('buildah', [...store, ...args], { maxBuffer: 16 << 20 });
+  // The store mounts its own folder; in a namespace of the command's own, that mount ends with the command.
+  const buildah = (args: string[]) =>
+    run('unshare', ['--mount', '--propagation', 'private', 'buildah', ...store, ...args], { maxBuffer: 16 << 20 });
   const localName = (id: string) => `localhost/kiln/${id}`;
 
   /** Working containers of builds that were killed; each carries its cgroup's name in its settings. */
