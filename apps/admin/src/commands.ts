@@ -10,6 +10,7 @@ import {
   type Database,
   findAccount,
   findUser,
+  inTransaction,
   insertAccessKey,
   insertToken,
   listIdentities,
@@ -71,7 +72,10 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
   create
     .command('project <account> <name>')
     .description('a project with a default workspace')
-    .action(async (owner: string, name: string) => print(await createProject(db, (await account(owner)).id, name)));
+    .action(async (owner: string, name: string) => {
+      const { id } = await account(owner);
+      print(await inTransaction(db, (tx) => createProject(tx, id, name)));
+    });
   create
     .command('workspace <account> <project-id> <name>')
     .action(async (owner: string, projectId: string, name: string) =>
@@ -85,8 +89,11 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
     .option('--workspace <id...>', 'workspaces that the user belongs to')
     .action(async (owner: string, name: string, options: { role: 'admin' | 'member'; workspace?: string[] }) => {
       const { id: accountId } = await account(owner);
-      const made = await createUser(db, accountId, name, options.role);
-      for (const id of options.workspace ?? []) await addMember(db, id, made.id);
+      const made = await inTransaction(db, async (tx) => {
+        const created = await createUser(tx, accountId, name, options.role);
+        for (const id of options.workspace ?? []) await addMember(tx, accountId, id, created.id);
+        return created;
+      });
       print(made);
     });
   create

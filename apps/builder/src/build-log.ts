@@ -1,5 +1,5 @@
 import { appendLog, type Database } from '@kiln/persistence';
-import { type Secret } from '@kiln/kit';
+import { type Redaction } from './redaction.ts';
 
 /** A chunk is written when it reaches this size or age, whichever comes first. */
 const chunkBytesMax = 64 * 1024;
@@ -16,14 +16,13 @@ export interface BuildLog {
 
 /**
  * Streams an attempt's log into PostgreSQL under its fence.
- * @param secrets values that must not appear in it; they are shown as ***
+ * @param redaction blots secrets out of it
  */
 export function openBuildLog(
   db: Database,
   attempt: { id: string; attempt: number; fence: number },
-  secrets: Secret[],
+  redaction: Redaction,
 ): BuildLog {
-  const hidden = secrets.map((it) => it.reveal()).filter((it) => it.length >= 4);
   let lines: string[] = [];
   let times: number[] = [];
   let bytes = 0;
@@ -50,7 +49,7 @@ export function openBuildLog(
   return {
     async write(line) {
       if (total > logBytesMax) return;
-      const shown = hidden.reduce((text, secret) => text.replaceAll(secret, '***'), line);
+      const shown = redaction.text(line);
       total += shown.length + 1;
       lines.push(total > logBytesMax ? `[the log is cut here: it is larger than ${logBytesMax >> 20} MiB]` : shown);
       times.push(Date.now());

@@ -32,6 +32,8 @@ export function holdLease(deps: { db: Database; signals: SignalBus; log: Logger 
     controller.abort(new Error(`attempt stopped: ${why}`));
   };
   const renew = async () => {
+    // Looked at first: an answer may fail to come without failing.
+    if (performance.now() - renewedAt > giveUpAfterMs) return stop('lost');
     try {
       const held = await renewLease(deps.db, build.id, build.fence);
       if (!held) return stop('lost');
@@ -39,7 +41,6 @@ export function holdLease(deps: { db: Database; signals: SignalBus; log: Logger 
       if (held.cancelled) stop('cancelled');
     } catch (error) {
       deps.log.warn({ err: error, buildId: build.id }, 'could not renew the lease');
-      if (performance.now() - renewedAt > giveUpAfterMs) stop('lost');
     }
   };
   const timer = setInterval(() => void renew(), renewEveryMs);

@@ -28,6 +28,7 @@ import { accessForBuild } from '@kiln/services';
 import { type BuildLog, openBuildLog } from './build-log.ts';
 import { holdLease, type Lease } from './hold-lease.ts';
 import { Phases } from './phases.ts';
+import { Redaction } from './redaction.ts';
 
 export interface RunBuildDeps {
   db: Database;
@@ -62,6 +63,7 @@ export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePa
   const name = `${build.id}-${build.attempt}`;
   const workDir = join(deps.workRoot, name);
   const phases = new Phases(db, build);
+  const redaction = new Redaction();
   const cancelled = () => lease.stopped() !== undefined;
   const move = async (from: BuildState, to: BuildState, message: string) => {
     const moved = await moveBuild(db, {
@@ -78,8 +80,8 @@ export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePa
 
   try {
     const first = await accessForBuild(db, deps.sealer, build);
-    const secrets = [first.target, ...first.bases].flatMap((it) => (it.credentials ? [it.credentials.password] : []));
-    const buildLog = openBuildLog(db, build, secrets);
+    redaction.add([first.target, ...first.bases]);
+    const buildLog = openBuildLog(db, build, redaction);
     const onLine = (line: string) => buildLog.write(line);
     const contextDir = join(workDir, 'context');
 
@@ -112,6 +114,7 @@ export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePa
         async () => {
           // Taken anew: a token may have run out, or a password been changed, while the build ran.
           const { target } = await accessForBuild(db, deps.sealer, build);
+          redaction.add([target]);
           return engine.push(image, {
             workDir,
             registry: target,
@@ -124,12 +127,14 @@ export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePa
       );
       await writeLast(buildLog, `pushed ${build.host}/${build.repository}@${digest}`);
       await handOver(deps, build, digest);
+      // The registrar's from here on: a lease renewed now would keep it from taking the build.
+      lease.release();
     } finally {
       await buildLog.flush();
       await engine.discard({ id: name });
     }
   } catch (error) {
-    await settle(deps, build, lease, phases, error);
+    await settle(deps, build, lease, phases, redaction, error);
   } finally {
     lease.release();
     deps.leases.delete(lease);
@@ -179,7 +184,14 @@ async function handOver({ db, relay }: RunBuildDeps, build: Build, digest: strin
 }
 
 /** Decides what a failed attempt comes to. Only trouble that is Kiln's own is tried again. */
-async function settle(deps: RunBuildDeps, build: Build, lease: Lease, phases: Phases, error: unknown): Promise<void> {
+async function settle(
+  deps: RunBuildDeps,
+  build: Build,
+  lease: Lease,
+  phases: Phases,
+  redaction: Redaction,
+  error: unknown,
+): Promise<void> {
   const { db, log, relay } = deps;
   const guard = { id: build.id, fence: build.fence };
   const ended = { set: { error: cancelledError(phases.current, build.attempt) }, message: 'stopped on request' };
@@ -189,7 +201,9 @@ async function settle(deps: RunBuildDeps, build: Build, lease: Lease, phases: Ph
     return log.warn({ buildId: build.id }, 'build is no longer ours; dropped');
 
   const shutdown = lease.stopped() === 'shutdown';
-  const fault = shutdown ? new Fault('EngineFailed', 'the builder was shut down') : toBuildFault(error);
+  const fault = shutdown
+    ? new Fault('EngineFailed', 'the builder was shut down')
+    : redaction.fault(toBuildFault(error));
   log.info(
     {
       buildId: build.id,

@@ -12,6 +12,7 @@ import {
   recordPhase,
   succeedBuild,
   withTagLock,
+  inTransaction,
 } from '@kiln/persistence';
 import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
 import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/schemas';
@@ -69,6 +70,7 @@ async function publish(
   const startedAtMs = Date.now();
   const committed = await commitTagMove(deps.db, build, verified.digest);
   if (!committed) throw new Fault('Cancelled', 'stopped on request');
+  if (committed.nameTaken) throw nameTaken(build);
   onCommit();
   if (!committed.overtaken) {
     await client.putManifest(build.repository, build.tag, verified.manifest);
@@ -80,13 +82,15 @@ async function publish(
       );
   }
   const image = await succeedBuild(deps.db, build, imageOfBuild(build, verified), startedAtMs);
-  if (image === 'name-taken')
-    throw new Fault(
-      'ImageNameDuplicated',
-      `Image.Name: another image of the workspace took the name ${build.imageName} meanwhile`,
-    );
+  if (image === 'name-taken') throw nameTaken(build);
   if (!image) deps.log.warn({ buildId: build.id }, 'registration is no longer ours; dropped');
 }
+
+const nameTaken = (build: Build) =>
+  new Fault(
+    'ImageNameDuplicated',
+    `Image.Name: another image of the workspace took the name ${build.imageName} meanwhile`,
+  );
 
 async function settle(
   deps: RegisterDeps,
@@ -104,7 +108,7 @@ async function settle(
   if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
     log.warn({ buildId: build.id, code: fault.code, err: fault.cause }, fault.message);
     const delayMs = backoffMs(3, 1000, 30_000);
-    await db.transaction(async (tx) => {
+    await inTransaction(db, async (tx) => {
       if (await deferRegistration(tx, guard, delayMs))
         await announce(tx, announceRegistration('build', build.id, build.attempt, delayMs));
     });

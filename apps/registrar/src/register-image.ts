@@ -1,5 +1,5 @@
 import { backoffMs } from '@kiln/kit';
-import { announce, announceRegistration, claimImage, settleImage } from '@kiln/persistence';
+import { announce, announceRegistration, claimImage, settleImage, inTransaction } from '@kiln/persistence';
 import { verifyImage } from '@kiln/registry';
 import { asFault, describeFault } from '@kiln/schemas';
 import { accessForHost } from '@kiln/services';
@@ -25,7 +25,7 @@ export async function registerImage(deps: RegisterDeps, id: string): Promise<voi
     if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
       log.warn({ imageId: id, code: fault.code, err: fault.cause }, fault.message);
       const delayMs = backoffMs(image.attempt, 1000, 60_000);
-      await db.transaction(async (tx) => {
+      await inTransaction(db, async (tx) => {
         const put = await settleImage(tx, image, { status: 'CREATING', reason: fault.message, delayMs });
         if (put) await announce(tx, announceRegistration('image', id, image.attempt, delayMs));
       });

@@ -47,7 +47,7 @@ export const canonicalQuery = (query: string): string =>
 
 /** Headers in the order of `names`, one `name:value` a line. */
 export const canonicalHeaders = (headers: SignedRequest['headers'], names: string[]): string =>
-  names.map((name) => `${name}:${(headers[name] ?? '').trim()}\n`).join('');
+  names.map((name) => `${name}:${(Object.hasOwn(headers, name) ? (headers[name] ?? '') : '').trim()}\n`).join('');
 
 /** Requests are refused when their clock is further than this from the server's. */
 export const clockWindowMs = 15 * 60 * 1000;

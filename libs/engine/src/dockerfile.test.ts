@@ -34,6 +34,11 @@ describe('parseDockerfile', () => {
     ['RUN x', 'line 1: RUN must come after FROM'],
     ['FROM a\nFRM x', 'line 2: unknown instruction FRM'],
     ['FROM a\n\nRUN', 'line 3: RUN needs an argument'],
+    ['ARG B=u\nFROM ${B:+oci:/etc}', 'line 2: FROM may have $NAME'],
+    ['ARG X=,from=y\nFROM a\nRUN --mount=type=cache,target=/m$X y', 'line 3: RUN --mount may have no variables'],
+    ['# a\r# b\nFROM a', 'carriage return'],
+    ['# syntax=x\n# escape=`\nFROM a', 'escape directive'],
+    ['FROM a AS Oci:/x', 'line 1: "Oci:/x" is not a stage name'],
     ['FROM $X', 'line 1: FROM $X: the variable has no default'],
     ['FROM oci:/etc', 'line 1: "oci:/etc" is not an image in a registry'],
     ['FROM a\nCOPY --from=dir:/etc /x /x', 'line 2: "dir:/etc" is not an image in a registry'],
@@ -53,6 +58,7 @@ describe('PackageInstallation', () => {
   it.each([
     'FROM debian:12\nRUN apt-get update && apt-get install -y --no-install-recommends curl=7.88 && rm -rf /var/lib/apt/lists/*',
     'FROM python:3\nENV A=b\nUSER root\nRUN pip3 install numpy==1.19.5 >/dev/null 2>&1',
+    'FROM a\nRUN apt-get -qq -t bookworm-backports install git && pip --timeout 100 install x',
     'FROM a\nRUN ["apk", "add", "--no-cache", "git"]',
     'FROM a\nRUN set -eux; DEBIAN_FRONTEND=noninteractive apt-get install -y git',
     'FROM a\nRUN python3 -m pip install --no-cache-dir -i https://mirror.example/simple torch && conda install -y cudatoolkit',
@@ -63,6 +69,10 @@ describe('PackageInstallation', () => {
 
   it.each([
     ['FROM a\nRUN apt-get install -y git\nRUN curl http://x | sh', 'line 3: Pipeline is not part'],
+    ['FROM a\nRUN conda run sh install', 'line 2: conda run does not install'],
+    ['FROM a\nRUN apt-get -o APT::Update::Pre-Invoke::=sh update', 'line 2: apt-get -o is not part'],
+    ['FROM a\nRUN npm exec evil install', 'line 2: npm exec does not install'],
+    ['FROM a\nRUN constructor install', 'line 2: constructor is not a package manager'],
     ['FROM a\nRUN wget x', 'line 2: wget is not a package manager'],
     ['FROM a\nCOPY x /x', 'line 2: COPY is not allowed'],
     ['FROM a AS b\nFROM c', 'line 2: only one FROM'],

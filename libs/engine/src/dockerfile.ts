@@ -70,6 +70,10 @@ function checkImage(image: string, line: number): void {
 function checkRunFlag({ name, value }: Step['flags'][number], line: number): void {
   if (name === 'mount') {
     const options = Object.fromEntries(value.split(',').map((it) => it.split('=', 2) as [string, string]));
+    // Variables and quotes are resolved by the engine, after this check.
+    if (/[$"'\\]/.test(value)) throw invalid(line, 'RUN --mount may have no variables or quotes');
+    const keys = value.split(',').map((it) => it.split('=')[0]);
+    if (new Set(keys).size < keys.length) throw invalid(line, 'RUN --mount must not repeat an option');
     const known = ['type', 'target', 'dst', 'destination', 'id', 'sharing', 'mode', 'uid', 'gid', 'size'];
     const unknown = Object.keys(options).find((it) => !known.includes(it));
     if (options['type'] !== 'cache' && options['type'] !== 'tmpfs')
@@ -87,6 +91,9 @@ function checkRunFlag({ name, value }: Step['flags'][number], line: number): voi
  * @throws Fault DockerfileInvalid that names the line
  */
 export function parseDockerfile(text: string): ParsedDockerfile {
+  // Parsers differ in these two; what is checked here must be what is built.
+  if (/\r(?!\n)/.test(text)) throw invalid(1, 'has a carriage return that ends no line');
+  if (/^\s*#\s*escape\s*=/im.test(text)) throw invalid(1, 'the escape directive is not supported');
   const dockerfile = DockerfileParser.parse(text);
   const source = text.split(/\r?\n/);
   const stages = new Set<string>();
@@ -120,6 +127,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
     steps.push(step);
 
     if (keyword === 'FROM') {
+      if (/\$\{\w+[^\w}]/.test(step.text)) throw invalid(line, 'FROM may have $NAME and ${NAME}, but no modifiers');
       const [image = ''] = instruction
         .getExpandedArguments()
         .map((it) => it.getValue())
@@ -130,6 +138,8 @@ export function parseDockerfile(text: string): ParsedDockerfile {
         images.push(image);
       }
       const name = (instruction as From).getBuildStage();
+      if (name && !/^[a-z0-9][a-z0-9_.-]*$/i.test(name))
+        throw invalid(line, `${JSON.stringify(name)} is not a stage name`);
       if (name) stages.add(name.toLowerCase());
     }
     if ((keyword === 'RUN' || keyword === 'COPY' || keyword === 'ADD') && /(^|\s)<<-?["']?\w/.test(step.text)) {

@@ -5,11 +5,26 @@ import { type ParsedDockerfile, type Step } from './dockerfile.ts';
 /** Instructions that installing packages on a base may need. */
 const instructions = new Set(['FROM', 'ARG', 'ENV', 'RUN', 'LABEL', 'USER', 'WORKDIR']);
 
-const installs = ['install', 'add', 'update', 'upgrade', 'remove', 'uninstall', 'del', 'purge', 'clean', 'autoremove', 'autoclean', 'dist-upgrade', 'cache', 'config', 'makecache', 'localinstall', 'groupinstall', 'create', 'env', 'refresh', 'in', 'ref', 'full-upgrade', 'build-dep', 'info', 'ci', 'i', 'list', 'freeze', 'download']; // prettier-ignore
-
-/** Package managers, and what in front of their first operand is still theirs. */
-const managers =
-  /^(?:apt|apt-get|aptitude|apk|yum|dnf|microdnf|tdnf|zypper|pip|pip3|pip3\.\d+|pipx|conda|mamba|micromamba|npm|yarn|pnpm|gem)$/;
+/** Package managers, each with the subcommands that install packages or tidy up after it. */
+const system = ['install', 'update', 'upgrade', 'dist-upgrade', 'full-upgrade', 'build-dep', 'remove', 'purge', 'autoremove', 'clean', 'autoclean']; // prettier-ignore
+const rpm = [...system, 'makecache', 'localinstall', 'groupinstall', 'module', 'reinstall'];
+const python = ['install', 'uninstall', 'download', 'cache', 'config', 'list', 'freeze', 'check'];
+const conda = ['install', 'update', 'upgrade', 'remove', 'uninstall', 'create', 'clean', 'config', 'env', 'list'];
+const node = ['install', 'i', 'ci', 'add', 'remove', 'uninstall', 'cache', 'config'];
+const managers: Record<string, readonly string[]> = {
+  apt: system, 'apt-get': system, aptitude: system,
+  apk: ['add', 'del', 'update', 'upgrade', 'fix', 'cache'],
+  yum: rpm, dnf: rpm, microdnf: rpm, tdnf: rpm,
+  zypper: ['install', 'in', 'update', 'up', 'refresh', 'ref', 'remove', 'rm', 'clean', 'dist-upgrade'],
+  pip: python, pipx: ['install', 'inject', 'upgrade'],
+  conda, mamba: conda, micromamba: conda,
+  npm: node, yarn: node, pnpm: node,
+  gem: ['install', 'update', 'uninstall', 'cleanup'],
+}; // prettier-ignore
+/** Options that may stand before the subcommand with a value of their own. */
+const valued = new Set(['-t', '--target-release', '--timeout', '--default-timeout', '--proxy', '--cache-dir', '-n', '--name', '--retries']); // prettier-ignore
+/** Options that make apt run commands or read other settings. */
+const aptSettings = /^(?:-o|-c|--option|--config-file)/;
 const pythons = /^python(?:3(?:\.\d+)?)?$/;
 
 /** Other commands that such a Dockerfile commonly has. */
@@ -33,10 +48,15 @@ function judgeCommand(argv: string[]): string | undefined {
       ? judgeCommand(['pip', ...rest.slice(2)])
       : `${command} may only run -m pip`;
   if (command === 'uv') return rest[0] === 'pip' ? judgeCommand(['pip', ...rest.slice(1)]) : 'uv may only run uv pip';
-  if (!managers.test(command)) return `${command} is not a package manager`;
-  return operands.some((it) => installs.includes(it))
+  const manager = /^pip3(?:\.\d+)?$/.test(command) ? 'pip' : command;
+  const subcommands = Object.hasOwn(managers, manager) ? managers[manager] : undefined;
+  if (!subcommands) return `${command} is not a package manager`;
+  const setting = subcommands === system ? rest.find((it) => aptSettings.test(it)) : undefined;
+  if (setting) return `${command} ${setting} is not part of installing packages`;
+  const subcommand = rest.find((it, index) => !it.startsWith('-') && !valued.has(rest[index - 1] ?? ''));
+  return subcommands.includes(subcommand ?? '')
     ? undefined
-    : `${command} ${operands[0] ?? ''} does not install packages`.replace(/ +/g, ' ');
+    : `${command} ${subcommand ?? 'alone'} does not install packages`;
 }
 
 /** Whether a command, its assignments included, runs another one inside it. */

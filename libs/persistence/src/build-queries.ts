@@ -6,7 +6,11 @@ import { type Build } from './move-build.ts';
 import { buildAttempts, buildEvents, buildLogChunks, buildPhaseTimes, builds } from './tables/builds.ts';
 
 const seenBy = (viewer: Viewer): SQL | undefined =>
-  and(eq(builds.accountId, viewer.accountId), visibleIn(viewer, builds.workspaceId));
+  and(
+    eq(builds.accountId, viewer.accountId),
+    visibleIn(viewer, builds.workspaceId),
+    viewer.role === 'admin' ? undefined : or(eq(builds.accessibility, 'PUBLIC'), eq(builds.userId, viewer.userId)),
+  );
 
 /** A build by its own id or by its id as a job, if the viewer may see it. */
 export async function findBuild(
@@ -36,7 +40,7 @@ const encodeCursor = (build: Build): string =>
 function decodeCursor(cursor: string): { at: Date; id: string } {
   const [at, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
   const time = new Date(at ?? '');
-  if (!id || Number.isNaN(time.getTime()))
+  if (!id || !(time.getUTCFullYear() > 0))
     throw new Fault('InvalidParameter', 'Cursor: is not one that this list gave', { field: 'Cursor' });
   return { at: time, id };
 }

@@ -1,6 +1,6 @@
-import { liveStates, type BuildPhase } from '@kiln/schemas';
+import { type BuildPhase } from '@kiln/schemas';
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { type Database, type Executor } from './database.ts';
+import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';
 import { buildAttempts, buildEvents, builds } from './tables/builds.ts';
 
@@ -15,7 +15,7 @@ const lease = sql`now() + make_interval(secs => ${leaseSeconds})`;
  * @param attempt the attempt number that the queue's job names: a stale or doubled job finds another one and gets nothing
  */
 export const claimBuild = (db: Database, id: string, attempt: number, worker: string): Promise<Build | undefined> =>
-  db.transaction(async (tx) => {
+  inTransaction(db, async (tx) => {
     const [build] = await tx
       .update(builds)
       .set({
@@ -57,10 +57,7 @@ export async function renewLease(db: Executor, id: string, fence: number): Promi
       and(
         eq(builds.id, id),
         eq(builds.fence, fence),
-        inArray(
-          builds.state,
-          liveStates.filter((it) => it !== 'queued'),
-        ),
+        inArray(builds.state, ['assigned', 'running', 'publishing', 'cancelling']),
       ),
     )
     .returning({ cancelRequestedAt: builds.cancelRequestedAt });
@@ -76,7 +73,9 @@ export async function recordPhase(
 ): Promise<void> {
   await db.execute(sql`
     WITH held AS (
-      UPDATE builds SET phase = coalesce(${next ?? null}::text, phase), updated_at = now()
+      UPDATE builds SET updated_at = now(),
+        -- Past the commit point a build stays there, however often its registration is done again.
+        phase = CASE WHEN phase = 'tag' THEN phase ELSE coalesce(${next ?? null}::text, phase) END
       WHERE id = ${attempt.id} AND fence = ${attempt.fence} RETURNING id
     )
     INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result)

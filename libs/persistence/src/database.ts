@@ -33,11 +33,35 @@ export function openDatabase(
     keepAlive: true,
     // A statement that takes this long is stuck; every one here is meant to take milliseconds.
     statement_timeout: 30_000,
+    // The same, where the server itself has gone without a word.
+    query_timeout: 35_000,
+    keepAliveInitialDelayMillis: 10_000,
     options: durable ? '-c synchronous_commit=on' : '-c synchronous_commit=off',
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // A connection that breaks, idle or in use, is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => onError?.(error));
+  pool.on('connect', (client) => client.on('error', (error) => onError?.(error)));
   return { db: drizzle(pool), close: () => pool.end() };
+}
+
+/**
+ * Runs `work` in a transaction on a connection of its own, and gives the connection back whatever happens: one that fails
+ * even to roll back is thrown away.
+ */
+export async function inTransaction<T>(db: Database, work: (tx: Executor) => Promise<T>): Promise<T> {
+  const client = await db.$client.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(drizzle(client));
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
 }
 
 /** Runs a statement that PostgreSQL plans once for each connection: for those that every request runs. */

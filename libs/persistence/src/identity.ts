@@ -1,16 +1,7 @@
 import { and, eq, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 import { type Executor } from './database.ts';
-import {
-  accessKeys,
-  accounts,
-  projects,
-  registryConnections,
-  tokens,
-  users,
-  workspaceMembers,
-  workspaces,
-} from './tables/identity.ts';
+import { accessKeys, accounts, projects, registryConnections, tokens, users, workspaces } from './tables/identity.ts';
 
 /** Who asks: every query for a caller is scoped by this. */
 export interface Viewer {
@@ -19,11 +10,18 @@ export interface Viewer {
   role: 'admin' | 'member';
 }
 
-/** A condition on a workspace column: admins see every workspace of their account, members those they belong to. */
-export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL | undefined =>
-  viewer.role === 'admin'
-    ? undefined
-    : sql`${workspaceId} IN (SELECT workspace_id FROM workspace_members WHERE user_id = ${viewer.userId})`;
+/**
+ * A condition on a workspace column: admins see every workspace of their account, members those they belong to. A revoked
+ * workspace, or one of a revoked project, is seen by nobody.
+ */
+export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
+  sql`${workspaceId} IN (
+    SELECT w.id FROM workspaces w JOIN projects p ON p.id = w.project_id
+    WHERE w.account_id = ${viewer.accountId} AND w.revoked_at IS NULL AND p.revoked_at IS NULL${
+      viewer.role === 'admin'
+        ? sql``
+        : sql` AND EXISTS (SELECT 1 FROM workspace_members m WHERE m.workspace_id = w.id AND m.user_id = ${viewer.userId})`
+    })`;
 
 const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role };
 const notRevoked = and(isNull(users.revokedAt), isNull(accounts.revokedAt));
@@ -78,7 +76,6 @@ export async function findWorkspace(
     .where(
       and(
         eq(workspaces.accountId, viewer.accountId),
-        isNull(workspaces.revokedAt),
         by.projectId === undefined ? undefined : eq(workspaces.projectId, by.projectId),
         wanted,
         visibleIn(viewer, workspaces.id),
@@ -108,12 +105,3 @@ export const listRegistryConnections = async (db: Executor, accountId: string): 
     .from(registryConnections)
     .where(eq(registryConnections.accountId, accountId))
     .orderBy(registryConnections.id);
-
-/** Whether a user belongs to a workspace. */
-export async function isMember(db: Executor, workspaceId: string, userId: string): Promise<boolean> {
-  const rows = await db
-    .select({ id: workspaceMembers.userId })
-    .from(workspaceMembers)
-    .where(and(eq(workspaceMembers.workspaceId, workspaceId), eq(workspaceMembers.userId, userId)));
-  return rows.length > 0;
-}

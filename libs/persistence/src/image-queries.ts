@@ -122,13 +122,13 @@ export function listModelArtsImages(
   db: Executor,
   viewer: Viewer,
   projectId: string,
-  query: ListImageQuery & { sortKeys: ImageSortKey[]; workspaceId: string | undefined },
+  query: ListImageQuery & { sortKeys: ImageSortKey[]; workspaceId: string },
 ) {
   const shortName = sql`substring(${images.repository} from '[^/]*$')`;
   const where = and(
     seenBy(viewer),
     eq(images.projectId, projectId),
-    query.workspaceId === undefined ? undefined : eq(images.workspaceId, query.workspaceId),
+    eq(images.workspaceId, query.workspaceId),
     query.name === undefined
       ? undefined
       : query.name_fuzzy_match

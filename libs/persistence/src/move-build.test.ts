@@ -175,7 +175,7 @@ describe('cancelling', () => {
     expect(await commitTagMove(opened.db, early, 'sha256:x')).toBeUndefined();
 
     const late = await registering();
-    expect(await commitTagMove(opened.db, late, 'sha256:x')).toEqual({ overtaken: false });
+    expect(await commitTagMove(opened.db, late, 'sha256:x')).toMatchObject({ overtaken: false });
     expect([await requestCancel(opened.db, late.id), await stateOf(late.id)]).toEqual([false, 'registering']);
   });
 });
@@ -184,10 +184,10 @@ describe('tag moves', () => {
   it('have one order, and an overtaken one knows it', async () => {
     const first = await registering({ tag: 'shared' });
     const second = await registering({ tag: 'shared' });
-    expect(await commitTagMove(opened.db, first, 'sha256:1')).toEqual({ overtaken: false });
-    expect(await commitTagMove(opened.db, second, 'sha256:2')).toEqual({ overtaken: false });
+    expect(await commitTagMove(opened.db, first, 'sha256:1')).toMatchObject({ overtaken: false });
+    expect(await commitTagMove(opened.db, second, 'sha256:2')).toMatchObject({ overtaken: false });
     // The first comes again, after a crash.
-    expect(await commitTagMove(opened.db, first, 'sha256:1')).toEqual({ overtaken: true });
+    expect(await commitTagMove(opened.db, first, 'sha256:1')).toMatchObject({ overtaken: true });
   });
 });
 
@@ -215,6 +215,14 @@ describe('the sweeper', () => {
     const build = await claimed();
     await requestCancel(opened.db, build.id);
     await expireLease(build.id);
+    await sweepExpiredLeases(opened.db, now);
+    expect(await stateOf(build.id)).toBe('cancelled');
+  });
+
+  it('ends a build that was asked to stop between two holders', async () => {
+    const build = await registering();
+    await requestCancel(opened.db, build.id);
+    await opened.db.execute(sql`UPDATE builds SET lease_until = NULL WHERE id = ${build.id}`);
     await sweepExpiredLeases(opened.db, now);
     expect(await stateOf(build.id)).toBe('cancelled');
   });

@@ -1,6 +1,6 @@
 import { isTerminal, type BuildState } from '@kiln/schemas';
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
-import { type Database, type Executor } from './database.ts';
+import { type Database, type Executor, inTransaction } from './database.ts';
 import { announce, type Announcement } from './outbox.ts';
 import { buildAttempts, buildEvents, builds } from './tables/builds.ts';
 
@@ -78,4 +78,4 @@ export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | und
 }
 
 export const moveBuild = (db: Database, move: Move): Promise<Build | undefined> =>
-  db.transaction((tx) => moveBuildIn(tx, move));
+  inTransaction(db, (tx) => moveBuildIn(tx, move));

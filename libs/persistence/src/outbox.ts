@@ -1,6 +1,6 @@
 import { type QueueName, type QueuePayload } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
-import { type Database, type Executor } from './database.ts';
+import { type Database, type Executor, inTransaction } from './database.ts';
 import { outbox } from './tables/builds.ts';
 
 /** One announcement for a queue. `key` becomes the job's id there. */
@@ -51,7 +51,7 @@ export interface OutboxRow {
  * @returns how many were sent
  */
 export const relayOutbox = (db: Database, limit: number, send: (rows: OutboxRow[]) => Promise<void>): Promise<number> =>
-  db.transaction(async (tx) => {
+  inTransaction(db, async (tx) => {
     // A crash of the server may bring deleted rows back: they are sent again, and their keys make the same jobs.
     await tx.execute(sql`SET LOCAL synchronous_commit = off`);
     const { rows } = await tx.execute<OutboxRow & Record<string, unknown>>(

@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { and, eq, isNull, sql } from 'drizzle-orm';
-import { type Database, type Executor } from './database.ts';
+import { type Database, type Executor, inTransaction } from './database.ts';
 import {
   accessKeys,
   accounts,
@@ -18,7 +18,7 @@ const hexId = (): string => randomUUID().replaceAll('-', '');
 
 /** Creates an account with its first admin, project and workspace. */
 export const createAccount = (db: Database, name: string) =>
-  db.transaction(async (tx) => {
+  inTransaction(db, async (tx) => {
     const id = decimalId(14);
     await tx.insert(accounts).values({ id, name });
     const user = await createUser(tx, id, 'admin', 'admin');
@@ -47,13 +47,25 @@ export async function createWorkspace(
   name: string,
   isDefault = false,
 ) {
+  const [project] = await db
+    .select()
+    .from(projects)
+    .where(and(eq(projects.accountId, accountId), eq(projects.id, projectId)));
+  if (!project) throw new Error(`the account has no project ${projectId}`);
   const row = { id: decimalId(6 + (isDefault ? 0 : 3)), modelartsId: hexId(), accountId, projectId, name, isDefault };
   await db.insert(workspaces).values(row);
   return row;
 }
 
-export const addMember = (db: Executor, workspaceId: string, userId: string) =>
-  db.insert(workspaceMembers).values({ workspaceId, userId }).onConflictDoNothing();
+/** @throws Error when the account has no such workspace */
+export async function addMember(db: Executor, accountId: string, workspaceId: string, userId: string): Promise<void> {
+  const [workspace] = await db
+    .select()
+    .from(workspaces)
+    .where(and(eq(workspaces.accountId, accountId), eq(workspaces.id, workspaceId)));
+  if (!workspace) throw new Error(`the account has no workspace ${workspaceId}`);
+  await db.insert(workspaceMembers).values({ workspaceId, userId }).onConflictDoNothing();
+}
 
 export const insertAccessKey = (db: Executor, row: Omit<typeof accessKeys.$inferInsert, 'createdAt' | 'revokedAt'>) =>
   db.insert(accessKeys).values(row);

@@ -1,11 +1,11 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
-import { type Database, type Executor } from './database.ts';
+import { and, eq, isNull, notInArray, sql } from 'drizzle-orm';
+import { type Database, type Executor, inTransaction } from './database.ts';
 import { registrationLeaseSeconds, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from './images.ts';
 import { type Build, moveBuildIn } from './move-build.ts';
 import { type Label } from '@kiln/schemas';
 import { builds } from './tables/builds.ts';
-import { tagMoves } from './tables/images.ts';
+import { images, tagMoves } from './tables/images.ts';
 
 /** Takes a pushed build for verification and tagging, with a fence of its own; undefined when it is not there to take. */
 export async function claimRegistration(
@@ -63,7 +63,7 @@ export const withTagLock = <T>(
   reference: { host: string; repository: string; tag: string },
   work: () => Promise<T>,
 ): Promise<T> =>
-  db.transaction(async (tx) => {
+  inTransaction(db, async (tx) => {
     const key = `tag ${reference.host}/${reference.repository}:${reference.tag}`;
     await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
     return work();
@@ -72,14 +72,15 @@ export const withTagLock = <T>(
 /**
  * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in the
  * reference's order. From here on a cancel comes too late. Doing it again gives the same place.
- * @returns undefined when the claim is stale or the build was cancelled; else whether a newer move has overtaken this one
+ * @returns undefined when the claim is stale or the build was cancelled; else whether a newer move has overtaken this one, and
+ * whether another image has taken the name, in which case the tag must not be moved
  */
 export const commitTagMove = (
   db: Database,
   build: Build,
   digest: string,
-): Promise<{ overtaken: boolean } | undefined> =>
-  db.transaction(async (tx) => {
+): Promise<{ overtaken: boolean; nameTaken: boolean } | undefined> =>
+  inTransaction(db, async (tx) => {
     const [held] = await tx
       .update(builds)
       .set({ phase: 'tag', updatedAt: sql`now()` })
@@ -93,6 +94,17 @@ export const commitTagMove = (
       )
       .returning({ id: builds.id });
     if (!held) return undefined;
+    const named = await tx
+      .select({ id: images.id })
+      .from(images)
+      .where(
+        and(
+          eq(images.workspaceId, build.workspaceId),
+          eq(images.name, build.imageName),
+          notInArray(images.status, ['DELETED', 'CREATE_FAILED']),
+        ),
+      );
+    if (named.length > 0) return { overtaken: false, nameTaken: true };
     const place = { host: build.host, repository: build.repository, tag: build.tag };
     await tx
       .insert(tagMoves)
@@ -106,7 +118,7 @@ export const commitTagMove = (
     const { rows } = await tx.execute<{ overtaken: boolean }>(sql`
       SELECT max(seq) > max(seq) FILTER (WHERE build_id = ${build.id}) AS overtaken FROM tag_moves
       WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag}`);
-    return { overtaken: rows[0]?.overtaken ?? false };
+    return { overtaken: rows[0]?.overtaken ?? false, nameTaken: false };
   });
 
 /** Whether a build has passed its commit point: an earlier registrar may have set the tag already. */
@@ -126,7 +138,7 @@ export const succeedBuild = async (
   tagStartedAtMs: number,
 ): Promise<Image | 'name-taken' | undefined> => {
   try {
-    return await db.transaction(async (tx) => {
+    return await inTransaction(db, async (tx) => {
       const entry = await insertBuiltImage(tx, { ...image, buildId: build.id });
       if (!entry) throw new NameTaken();
       await recordPhase(tx, build, { phase: 'tag', startedAtMs: tagStartedAtMs, result: 'ok' });

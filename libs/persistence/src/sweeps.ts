@@ -1,7 +1,7 @@
 import { describeFault, Fault, liveStates } from '@kiln/schemas';
-import { and, eq, inArray, lt, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { cancelledError } from './cancel-build.ts';
-import { type Database } from './database.ts';
+import { type Database, inTransaction } from './database.ts';
 import { moveBuild } from './move-build.ts';
 import { announceBuild } from './outbox.ts';
 import { builds } from './tables/builds.ts';
@@ -16,7 +16,7 @@ const find = (db: Database, where: SQL | undefined) => db.select().from(builds).
 
 /** Runs `work` unless another process is in the middle of it; at most one sweeper works at a time. */
 export const asOnlySweeper = (db: Database, work: () => Promise<void>): Promise<boolean> =>
-  db.transaction(async (tx) => {
+  inTransaction(db, async (tx) => {
     const { rows } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(7311866) AS got`);
     if (!rows[0]?.got) return false;
     await work();
@@ -25,7 +25,8 @@ export const asOnlySweeper = (db: Database, work: () => Promise<void>): Promise<
 
 /** Leases that ran out: a build asked to cancel ends so; others go back to the queue while attempts are left. */
 export async function sweepExpiredLeases(db: Database, backoffMs: (attempt: number) => number): Promise<number> {
-  const expired = lt(builds.leaseUntil, sql`now()`);
+  // A build that was asked to stop between two holders has no lease at all.
+  const expired = or(lt(builds.leaseUntil, sql`now()`), and(eq(builds.state, 'cancelling'), isNull(builds.leaseUntil)));
   const found = await find(
     db,
     and(inArray(builds.state, ['assigned', 'running', 'publishing', 'cancelling']), expired),
@@ -33,7 +34,7 @@ export async function sweepExpiredLeases(db: Database, backoffMs: (attempt: numb
   let moved = 0;
   for (const build of found) {
     // The fence that was read goes into the guard: an attempt that renewed its lease meanwhile keeps its build.
-    const guard = { id: build.id, from: [build.state], fence: build.fence, when: expired };
+    const guard = { id: build.id, from: [build.state], fence: build.fence, ...(expired ? { when: expired } : {}) };
     if (build.cancelRequestedAt) {
       moved += (await moveBuild(db, {
         ...guard,

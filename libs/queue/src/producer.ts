@@ -31,10 +31,12 @@ export function openProducer(redis: Redis, prefix: string): Producer {
   const open = new Map<QueueName, Queue>();
   // Opened on first use: a Queue that is made while Redis is away never becomes usable.
   const queue = (name: QueueName): Queue => {
-    const found = open.get(name) ?? new Queue(name, { connection: redis, prefix });
-    found.on('error', () => undefined); // told by the call that fails
-    open.set(name, found);
-    return found;
+    const found = open.get(name);
+    if (found) return found;
+    const made = new Queue(name, { connection: redis, prefix });
+    made.on('error', () => undefined); // told by the call that fails
+    open.set(name, made);
+    return made;
   };
   return {
     async send(jobs) {

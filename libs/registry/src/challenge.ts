@@ -27,8 +27,9 @@ const parentDomain = (host: string): string => host.split(':')[0]?.split('.').sl
 const isAddress = (host: string): boolean => /^[\d.]+$|^\[/.test(host);
 
 /**
- * Whether a registry's credentials may be sent to its token service: only over TLS (unless the registry itself is plain
- * http), and only to the registry's own host or one of the same domain. A hostile registry names any realm it likes.
+ * Whether a token may be asked for at a realm, with credentials or without: only over TLS (unless the registry itself is plain
+ * http), and only to the registry's own host or one of the same domain. A hostile registry names any realm it likes,
+ * an address of the internal network among them.
  */
 export function mayAuthenticateAt(access: RegistryAccess, realm: URL): boolean {
   if (realm.protocol !== 'https:' && access.tlsMode !== 'http') return false;

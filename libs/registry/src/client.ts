@@ -97,7 +97,14 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
         { method: 'PUT', path, headers: { 'content-type': manifest.mediaType }, body: manifest.bytes },
         push(repository),
       );
-      if (answer.status !== 201 && answer.status !== 200) throw unexpected(answer.status, `PUT ${path}`);
+      if (answer.status === 201 || answer.status === 200) return;
+      // Such as an immutable tag: asking again will not help.
+      if (answer.status < 500)
+        throw new Fault(
+          'PushFailed',
+          `registry ${host} refuses ${reference} of ${repository} (status ${answer.status})`,
+        );
+      throw unexpected(answer.status, `PUT ${path}`);
     },
     async deleteManifest(repository, digest) {
       const path = `/v2/${repository}/manifests/${digest}`;

@@ -16,21 +16,26 @@ export const acceptHeader = [...manifestTypes, ...indexTypes].join(', ');
 export const manifestBytesMax = 4 << 20;
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be a sha256 digest');
-const descriptor = z.object({ mediaType: z.string(), digest, size: z.int().min(0) });
+// Printable: these end up in PostgreSQL and in messages.
+const word = z
+  .string()
+  .max(255)
+  .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
+const descriptor = z.object({ mediaType: word, digest, size: z.int().min(0) });
 
 export const manifestSchema = z.object({
   schemaVersion: z.literal(2),
-  mediaType: z.string().optional(),
+  mediaType: word.optional(),
   config: descriptor,
   layers: z.array(descriptor).max(1000),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
-const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
+const platform = z.object({ os: word, architecture: word, variant: word.optional() });
 
 export const indexSchema = z.object({
   schemaVersion: z.literal(2),
-  mediaType: z.string().optional(),
+  mediaType: word.optional(),
   manifests: z
     .array(descriptor.extend({ platform: platform.optional() }))
     .min(1)

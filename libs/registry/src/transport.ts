@@ -96,10 +96,10 @@ export class RegistryTransport {
       return basic;
     }
     const { realm, service } = challenge;
-    if (basic && !mayAuthenticateAt(this.access, realm)) {
+    if (!mayAuthenticateAt(this.access, realm)) {
       throw new Fault(
         'RegistryDenied',
-        `registry ${host} wants its credentials sent to ${realm.host}, which is not of its domain or not over TLS`,
+        `registry ${host} sends its callers for a token to ${realm.host}, which is not of its domain or not over TLS`,
       );
     }
     const url = new URL(realm);

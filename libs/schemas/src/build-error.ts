@@ -24,5 +24,13 @@ export function describeFault(fault: Fault, phase: BuildError['phase'], attempt:
   const code: ErrorCode = fault.code;
   const facts = { phase, step, lines, exitCode, logTail, hint };
   const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-  return { code, class: errorClass(code), attempt, message: fault.message, ...known };
+  // What others said may hold what PostgreSQL cannot.
+  const storable = JSON.stringify({
+    code,
+    class: errorClass(code),
+    attempt,
+    message: fault.message,
+    ...known,
+  }).replaceAll('\\u0000', '');
+  return JSON.parse(storable) as BuildError;
 }

@@ -36,4 +36,5 @@ export const queryInt = (min: number, max: number) =>
 /** A point in time, as ISO 8601 in UTC, e.g. 2021-01-12T14:36:01Z. */
 export const queryTime = z.iso
   .datetime({ error: 'must be a UTC time such as 2021-01-12T14:36:01Z' })
-  .transform((it) => new Date(it));
+  .transform((it) => new Date(it))
+  .refine((it) => it.getUTCFullYear() > 1, 'must be a year after 1');

@@ -1,21 +1,33 @@
-import { type Build, cancelQueued, type Database, requestCancel } from '@kiln/persistence';
+import { type Build, cancelQueued, type Database, loadBuild, requestCancel, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/schemas';
+
+// A build may go back to the queue between the two looks; it does so three times in its life at most.
+const looks = 4;
 
 /**
  * Asks for a build to end. One that waits ends at once; one that runs goes to `cancelling` and its worker, woken by a
  * signal, kills it. Asking again changes nothing.
- * @throws Fault BuildAlreadyFinished when it had ended otherwise, or its tag was already being set
+ * @throws Fault Forbidden when the build is somebody else's; BuildAlreadyFinished when it had ended otherwise, or its tag was already being set
  */
-export async function cancelBuild(deps: { db: Database; signals: SignalBus }, build: Build): Promise<void> {
-  if (await cancelQueued(deps.db, build.id)) return;
-  if (await requestCancel(deps.db, build.id)) {
-    deps.signals.send('cancel', build.id);
-    return;
+export async function cancelBuild(
+  deps: { db: Database; signals: SignalBus },
+  viewer: Viewer,
+  { id, userId }: Build,
+): Promise<void> {
+  if (viewer.role !== 'admin' && viewer.userId !== userId)
+    throw new Fault('Forbidden', `build ${id} belongs to another user`);
+  let build: Build | undefined;
+  for (let look = 0; look < looks; look += 1) {
+    if (await cancelQueued(deps.db, id)) return;
+    if (await requestCancel(deps.db, id)) return deps.signals.send('cancel', id);
+    build = await loadBuild(deps.db, id);
+    if (build?.state === 'cancelled' || build?.state === 'cancelling') return;
+    if (build?.state !== 'queued') break;
   }
-  if (build.state === 'cancelled' || build.state === 'cancelling') return;
-  const how = isTerminal(build.state)
-    ? `build ${build.id} had finished: ${build.state}`
-    : `build ${build.id} is already being published`;
-  throw new Fault('BuildAlreadyFinished', how);
+  const ended = build && isTerminal(build.state);
+  throw new Fault(
+    'BuildAlreadyFinished',
+    ended ? `build ${id} had finished: ${build?.state}` : `build ${id} is already being published`,
+  );
 }

@@ -1,5 +1,5 @@
 import { type Sealer } from '@kiln/auth';
-import { parseDockerfile, requirePackageInstallation } from '@kiln/engine';
+import { parseDockerfile, requirePackageInstallation, stagingTag } from '@kiln/engine';
 import { newBuildIds, Secret } from '@kiln/kit';
 import { type BuildSpec, type Database, submitBuild as insertBuild, type Viewer } from '@kiln/persistence';
 import { type Relay } from '@kiln/queue';
@@ -28,6 +28,10 @@ export async function submitBuild(
   const body = parseInput(createImageBuildBody, input.body, 'body');
   const token = input.clientToken === undefined ? null : parseInput(clientToken, input.clientToken, 'ClientToken');
   const reference = parseReference(body.Image.Uri, 'Image.Uri');
+  if (reference.tag === stagingTag)
+    throw new Fault('InvalidParameter', `Image.Uri: the tag ${stagingTag} is used by Kiln itself`, {
+      field: 'Image.Uri',
+    });
   const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
   if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);
 

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { signAcs3 } from '@kiln/auth';
+import { newAccessKey, openSealer, signAcs3 } from '@kiln/auth';
+import { Secret } from '@kiln/kit';
+import { addMember, createUser, insertAccessKey } from '@kiln/persistence';
 import { sql } from 'drizzle-orm';
 import { openSignedClient } from '../client/signed-client.ts';
 import { provisionAccount } from '../stack/provision.ts';
@@ -273,6 +275,70 @@ describe('who is asking', () => {
     expect((await other.pai('GET', path)).body.ImageBuilds).toEqual([]);
     expect((await other.pai('POST', path, { body: kiln.buildRequest('FROM a') })).body.Code).toBe('100400027');
     expect((await other.modelarts('GET', `/v1/${kiln.account.projectId}/images`)).status).toBe(403);
+  });
+});
+
+describe('members of a workspace', () => {
+  const member = async (name: string, workspaces: string[]) => {
+    const { accountId } = kiln.account;
+    const user = await createUser(kiln.database.db, accountId, name, 'member');
+    for (const id of workspaces) await addMember(kiln.database.db, accountId, id, user.id);
+    const key = newAccessKey();
+    const secretSealed = openSealer(new Secret(kiln.env.KILN_SEALING_KEY)).seal(key.secret, `access-key:${key.id}`);
+    await insertAccessKey(kiln.database.db, { id: key.id, accountId, userId: user.id, secretSealed });
+    return openSignedClient(kiln.url, { accessKeyId: key.id, accessKeySecret: key.secret.reveal() });
+  };
+
+  it("see each other's PUBLIC builds and may not stop them; PRIVATE ones are their creator's", async () => {
+    const [one, two, stranger] = [
+      await member('one', [kiln.account.workspaceId]),
+      await member('two', [kiln.account.workspaceId]),
+      await member('stranger', []),
+    ];
+    const submit = async (Accessibility: string) => {
+      const answer = await one.pai('POST', path, {
+        body: kiln.buildRequest(`FROM ${kiln.base}\n`, { top: { Accessibility } }),
+      });
+      return `${path}/${answer.body.ImageBuildId}`;
+    };
+    const [open, closed] = [await submit('PUBLIC'), await submit('PRIVATE')];
+    expect([(await two.pai('GET', open)).status, (await two.pai('GET', closed)).status]).toEqual([200, 404]);
+    expect([(await stranger.pai('GET', open)).status, (await kiln.pai('GET', closed)).status]).toEqual([404, 200]);
+    expect(await two.pai('POST', `${open}/cancel`)).toMatchObject({ status: 403, body: { Code: 'NoPermission' } });
+    expect((await one.pai('POST', `${open}/cancel`)).status).toBe(200);
+    expect((await stranger.pai('POST', path, { body: kiln.buildRequest('FROM a') })).body.Code).toBe('100400027');
+  });
+});
+
+describe('odd requests', () => {
+  it.each([
+    '/api/v1/jobs/%00',
+    '/api/v1/images/%00',
+    `${path}/%00`,
+    `${path}/%E0%A4%A`,
+    '/api/v1/jobs/x/events?StartTime=0000-01-01T00:00:00Z',
+    `${path}?Cursor=MDAwMC0wMS0wMVQwMDowMDowMFogeA`,
+    `${path}?Name=a&Name=b`,
+    '/api/v1/images?PageNumber=0',
+    '/api/v1/images?Labels=%3D',
+  ])('get an answer of the 4xx kind: %s', async (odd) => {
+    const answer = await fetch(kiln.url + odd, { headers: { authorization: `Bearer ${kiln.account.token}` } });
+    expect([answer.status >= 400 && answer.status < 500, Object.keys((await answer.json()) as object)]).toEqual([
+      true,
+      expect.arrayContaining(['Code', 'Message', 'RequestId']),
+    ]);
+  });
+
+  it('may name any header as signed', async () => {
+    const authorization = `ACS3-HMAC-SHA256 Credential=${kiln.account.accessKeyId},SignedHeaders=constructor;host;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce,Signature=${'0'.repeat(64)}`;
+    const headers = {
+      authorization,
+      'x-acs-content-sha256': '0',
+      'x-acs-date': `${new Date().toISOString().slice(0, 19)}Z`,
+      'x-acs-signature-nonce': 'n',
+    };
+    const answer = await fetch(kiln.url + path, { headers });
+    expect(((await answer.json()) as { Code: string }).Code).toBe('SignatureDoesNotMatch');
   });
 });
 

@@ -149,6 +149,7 @@ describe('from one signed POST to a catalogued image', () => {
 
   it('pulls a private base with RegistryAuths, and keeps the password out of everything that it stores', async () => {
     const host = kiln.stack.privateRegistryHost;
+    const team = `team-${kiln.account.accountId}`;
     // The connection tells how to reach the registry; the credentials come with the request.
     await putRegistryConnection(kiln.database.db, {
       accountId: kiln.account.accountId,
@@ -159,13 +160,13 @@ describe('from one signed POST to a catalogued image', () => {
     await new Promise((resolve) => setTimeout(resolve, 2100)); // the directory's two seconds
     const auth = { [host]: { Auth: Buffer.from('kiln:kiln-test').toString('base64') } };
     const first = kiln.buildRequest(`FROM ${kiln.base}\nRUN echo private > /p\n`, {
-      image: { Uri: `${host}/team/base:1` },
+      image: { Uri: `${host}/${team}/base:1` },
       config: { RegistryAuths: auth },
       top: { TargetRegistry: { Type: 'AcrEnterprise', InstanceId: 'cri-private' } },
     });
     expect(await kiln.ended((await kiln.submit(first)).ImageBuildId)).toMatchObject({ State: 'succeeded' });
 
-    const dockerfile = `FROM ${host}/team/base:1\nRUN cat /p\n`;
+    const dockerfile = `FROM ${host}/${team}/base:1\nRUN cat /p\n`;
     const allowed = await kiln.submit(kiln.buildRequest(dockerfile, { config: { RegistryAuths: auth } }));
     const refused = await kiln.submit(kiln.buildRequest(dockerfile));
     const wrong = await kiln.submit(

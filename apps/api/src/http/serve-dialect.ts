@@ -61,6 +61,9 @@ export function serveDialect(dialect: Dialect, routes: Route[], log: Logger): Ro
         dialect.checkOperation(route, request.headers);
         const body = parseBody(request.body, request.headers['content-type']);
         const params = req.params as Record<string, string>;
+        // No id holds one, and PostgreSQL cannot even be asked.
+        if (Object.values(params).some((it) => it.includes('\0')))
+          throw new Fault('InvalidParameter', 'path: must not contain NUL');
         const given = {
           viewer,
           requestId: String(res.locals['requestId']),

@@ -9,7 +9,7 @@ import {
   type Viewer,
   workspacesOf,
 } from '@kiln/persistence';
-import { Fault, listImageQuery, parseInput } from '@kiln/schemas';
+import { deleteImageBody, deleteImageQuery, Fault, listImageQuery, parseInput } from '@kiln/schemas';
 import { registerImage, type RegisterImageDeps } from '@kiln/services';
 import { type Call, type Route } from '../http/dialect.ts';
 import { renderModelArtsImage } from './render-image.ts';
@@ -41,12 +41,7 @@ export function modelArtsImageRoutes(deps: RegisterImageDeps & { db: Database })
       throw new Fault('ImageNotFound', `there is no image ${id}`);
     return image;
   };
-  const workspaceId = async (
-    viewer: Viewer,
-    projectId: string,
-    id: string | undefined,
-  ): Promise<string | undefined> => {
-    if (id === undefined) return undefined;
+  const workspaceId = async (viewer: Viewer, projectId: string, id: string): Promise<string> => {
     const workspace = await deps.directory.workspace(viewer, { id, projectId });
     if (!workspace)
       throw new Fault('WorkspaceNotFound', `workspace_id: there is no workspace ${id}`, { field: 'workspace_id' });
@@ -97,7 +92,18 @@ export function modelArtsImageRoutes(deps: RegisterImageDeps & { db: Database })
       method: 'DELETE',
       path: `${path}/:id`,
       async handle(call) {
+        const { is_force } = parseInput(deleteImageBody, call.body ?? {}, 'body');
+        const { force } = parseInput(deleteImageQuery, call.query, 'query');
+        if (is_force || force)
+          throw new Fault(
+            'InvalidParameter',
+            'force: deleting the registry’s content is not supported; the entry alone can be deleted',
+            { field: 'force' },
+          );
         const image = await wanted(call);
+        // PUBLIC lets others read, no more.
+        if (call.viewer.role !== 'admin' && image.userId !== call.viewer.userId)
+          throw new Fault('Forbidden', `image ${image.id} belongs to another user`);
         const deleted = await deleteImage(db, image.id);
         if (!deleted) throw new Fault('ImageNotFound', `there is no image ${image.id}`);
         return { body: await one(deleted) };

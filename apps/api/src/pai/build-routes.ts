@@ -82,7 +82,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
       path: '/api/v1/imagebuilds/:ImageBuildId/cancel',
       async handle(call) {
         const build = await wanted(call);
-        await cancelBuild(deps, build);
+        await cancelBuild(deps, call.viewer, build);
         const now = await wanted(call);
         return { body: { RequestId: call.requestId, ImageBuildId: build.id, State: now.state } };
       },

@@ -1,10 +1,11 @@
 import { type Database, findImage, labelsOf, listPaiImages } from '@kiln/persistence';
 import { Fault, getImageQuery, listImagesQuery, parseInput } from '@kiln/schemas';
+import { type Directory } from '@kiln/services';
 import { type Route } from '../http/dialect.ts';
 import { renderPaiImage } from './render-image.ts';
 
 /** The catalogue as PAI's AIWorkSpace shows it. */
-export function paiImageRoutes({ db }: { db: Database }): Route[] {
+export function paiImageRoutes({ db, directory }: { db: Database; directory: Directory }): Route[] {
   return [
     {
       operation: 'ListImages',
@@ -12,7 +13,14 @@ export function paiImageRoutes({ db }: { db: Database }): Route[] {
       path: '/api/v1/images',
       async handle({ viewer, query, requestId }) {
         const wanted = parseInput(listImagesQuery, query, 'query');
-        const { images, total } = await listPaiImages(db, viewer, wanted);
+        const workspace =
+          wanted.WorkspaceId === undefined ? undefined : await directory.workspace(viewer, { id: wanted.WorkspaceId });
+        if (wanted.WorkspaceId !== undefined && !workspace) {
+          throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${wanted.WorkspaceId}`, {
+            field: 'WorkspaceId',
+          });
+        }
+        const { images, total } = await listPaiImages(db, viewer, { ...wanted, WorkspaceId: workspace?.id });
         const labels = wanted.Verbose
           ? await labelsOf(
               db,

@@ -78,7 +78,7 @@ export function jobRoutes(deps: { db: Database; signals: SignalBus }): Route[] {
       path: '/api/v1/jobs/:JobId/stop',
       async handle(call) {
         const build = await wanted(call);
-        await cancelBuild(deps, build);
+        await cancelBuild(deps, call.viewer, build);
         return { body: { RequestId: call.requestId, JobId: build.jobId } };
       },
     },

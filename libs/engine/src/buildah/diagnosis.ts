@@ -65,7 +65,7 @@ const plain = (words: string): string =>
 export function diagnoseBuild(progress: Progress, exitCode: number): Fault {
   const { step, tail } = progress;
   const words = lastWords(tail);
-  const at = step && { step: `${step.keyword} ${step.text}`.slice(0, 2000), lines: step.lines };
+  const at = step && { step: `${step.keyword} ${step.text}`.slice(0, 2000).toWellFormed(), lines: step.lines };
   const details = { ...at, logTail: tail };
   if (/no space left on device/.test(words))
     return new Fault('EngineFailed', `the builder's disk is full: ${plain(words)}`, details);
@@ -75,7 +75,7 @@ export function diagnoseBuild(progress: Progress, exitCode: number): Fault {
       `the engine ended with code ${exitCode} before the first step: ${plain(words)}`,
       details,
     );
-  const where = `step "${step.keyword} ${step.text.slice(0, 120)}" (line ${step.lines[0]})`;
+  const where = `step "${step.keyword} ${step.text.slice(0, 120).toWellFormed()}" (line ${step.lines[0]})`;
 
   const exit = /exit status (\d+)/.exec(words);
   if (step.keyword === 'RUN' && exit) {

@@ -49,7 +49,7 @@ export const listImageQuery = z.object({
     .default('DESC'),
   sort_key: text(128).default('create_at'),
   type: oneOf(['BUILD_IN', 'DEDICATED']).optional(),
-  workspace_id: text(32).optional(),
+  workspace_id: text(32).default('0'),
 });
 export type ListImageQuery = z.infer<typeof listImageQuery>;
 

@@ -44,7 +44,7 @@ export const imageUri = text(2048, 1).superRefine((uri, context) => {
 const registryAuth = z.object(
   {
     Auth: text(8192, 1).refine(
-      (it) => /^[A-Za-z0-9+/]+={0,2}$/.test(it) && Buffer.from(it, 'base64').toString().includes(':'),
+      (it) => /^[A-Za-z0-9+/]+={0,2}$/.test(it) && /^[^:\p{Cc}]+:\P{Cc}*$/u.test(Buffer.from(it, 'base64').toString()),
       'must be the base64 form of user:password',
     ),
   },
