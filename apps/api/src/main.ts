@@ -3,8 +3,7 @@ import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import { commonSettings, Lifecycle, millisSetting, openLogger, portSetting, readConfig } from '@kiln/kit';
 import { openDatabase, openNonceStore } from '@kiln/persistence';
-import { closeRedis, openProducer, openRedis, openSignals } from '@kiln/queue';
-import { nonceKeepSeconds, openDirectory, openOutboxRelay } from '@kiln/services';
+import { nonceKeepSeconds, openDirectory, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 
@@ -27,16 +26,7 @@ life.defer('database', database.close);
 // A crash of the PostgreSQL server may forget the nonces of the last moments.
 const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durable: false, onError });
 life.defer('nonces', volatile.close);
-const redis = openRedis(config.KILN_REDIS_URL, 'command', log);
-life.defer('redis', () => closeRedis(redis));
-const subscriber = openRedis(config.KILN_REDIS_URL, 'blocking', log);
-life.defer('redis subscriber', () => closeRedis(subscriber));
-const signals = openSignals(redis, subscriber, config.KILN_REDIS_PREFIX);
-life.defer('signals', signals.close);
-const producer = openProducer(redis, config.KILN_REDIS_PREFIX);
-life.defer('producer', producer.close);
-const relay = openOutboxRelay(database.db, producer, log);
-life.defer('relay', relay.close);
+const { signals, producer, relay } = openMessaging(config, { db: database.db, life, log });
 
 const app = createApp({
   db: database.db,

@@ -5,9 +5,8 @@ import { openSealer } from '@kiln/auth';
 import { openBuildah } from '@kiln/engine';
 import { commonSettings, Lifecycle, millisSetting, openLogger, randomSuffix, readConfig } from '@kiln/kit';
 import { openDatabase } from '@kiln/persistence';
-import { closeRedis, consume, openProducer, openRedis, openSignals } from '@kiln/queue';
 import { openRegistryClients } from '@kiln/registry';
-import { openOutboxRelay } from '@kiln/services';
+import { openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { type Lease } from './hold-lease.ts';
 import { runBuild } from './run-build.ts';
@@ -38,18 +37,7 @@ for (const it of await readdir(workRoot)) await rm(join(workRoot, it), { recursi
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
 const database = openDatabase(config.KILN_DATABASE_URL, { connections: config.KILN_BUILDER_SLOTS * 2 + 3, onError });
 life.defer('database', database.close);
-const redis = openRedis(config.KILN_REDIS_URL, 'command', log);
-life.defer('redis', () => closeRedis(redis));
-const subscriber = openRedis(config.KILN_REDIS_URL, 'blocking', log);
-life.defer('redis subscriber', () => closeRedis(subscriber));
-const consumerRedis = openRedis(config.KILN_REDIS_URL, 'blocking', log);
-life.defer('redis consumer', () => closeRedis(consumerRedis));
-const signals = openSignals(redis, subscriber, config.KILN_REDIS_PREFIX);
-life.defer('signals', signals.close);
-const producer = openProducer(redis, config.KILN_REDIS_PREFIX);
-life.defer('producer', producer.close);
-const relay = openOutboxRelay(database.db, producer, log);
-life.defer('relay', relay.close);
+const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients();
 life.defer('registries', registries.close);
 
@@ -67,16 +55,7 @@ const deps = {
   workRoot,
   leases,
 };
-const consumer = consume(
-  {
-    redis: consumerRedis,
-    prefix: config.KILN_REDIS_PREFIX,
-    queue: 'image-build',
-    concurrency: config.KILN_BUILDER_SLOTS,
-    log,
-  },
-  (payload) => runBuild(deps, payload),
-);
+const consumer = consume('image-build', config.KILN_BUILDER_SLOTS, (payload) => runBuild(deps, payload));
 life.defer('consumer', async () => {
   const drained = consumer.close();
   const late = setTimeout(() => leases.forEach((it) => it.stop('shutdown')), config.KILN_DRAIN_MS);

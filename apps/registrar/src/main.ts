@@ -2,9 +2,8 @@ import { hostname } from 'node:os';
 import { openSealer } from '@kiln/auth';
 import { commonSettings, Lifecycle, openLogger, randomSuffix, readConfig } from '@kiln/kit';
 import { openDatabase } from '@kiln/persistence';
-import { closeRedis, consume, openProducer, openRedis, openSignals } from '@kiln/queue';
 import { openRegistryClients } from '@kiln/registry';
-import { openOutboxRelay } from '@kiln/services';
+import { openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { registerBuild } from './register-build.ts';
 import { registerImage } from './register-image.ts';
@@ -31,32 +30,14 @@ const database = openDatabase(config.KILN_DATABASE_URL, {
   onError: (error) => log.warn({ err: error.message }, 'database connection'),
 });
 life.defer('database', database.close);
-const redis = openRedis(config.KILN_REDIS_URL, 'command', log);
-life.defer('redis', () => closeRedis(redis));
-const consumerRedis = openRedis(config.KILN_REDIS_URL, 'blocking', log);
-life.defer('redis consumer', () => closeRedis(consumerRedis));
-const subscriber = openRedis(config.KILN_REDIS_URL, 'blocking', log);
-life.defer('redis subscriber', () => closeRedis(subscriber));
-const signals = openSignals(redis, subscriber, config.KILN_REDIS_PREFIX);
-life.defer('signals', signals.close);
-const producer = openProducer(redis, config.KILN_REDIS_PREFIX);
-life.defer('producer', producer.close);
-const relay = openOutboxRelay(database.db, producer, log);
-life.defer('relay', relay.close);
+const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients();
 life.defer('registries', registries.close);
 
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
 const deps = { db: database.db, relay, signals, registries, sealer: openSealer(config.KILN_SEALING_KEY), log, worker };
-const consumer = consume(
-  {
-    redis: consumerRedis,
-    prefix: config.KILN_REDIS_PREFIX,
-    queue: 'image-register',
-    concurrency: config.KILN_REGISTRAR_SLOTS,
-    log,
-  },
-  ({ kind, id, attempt }) => (kind === 'build' ? registerBuild(deps, id, attempt) : registerImage(deps, id)),
+const consumer = consume('image-register', config.KILN_REGISTRAR_SLOTS, ({ kind, id, attempt }) =>
+  kind === 'build' ? registerBuild(deps, id, attempt) : registerImage(deps, id),
 );
 life.defer('consumer', consumer.close);
 const sweeper = openSweeper(deps, { queueSeconds: config.KILN_QUEUE_CLOCK_S, runSeconds: config.KILN_RUN_CLOCK_S });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { sql } from 'drizzle-orm';
 import { freePort, startProcess } from '../stack/processes.ts';
 import { type BenchStack } from './bench-stack.ts';
 import { load, ms, quantile, type Row } from './measure.ts';
@@ -67,8 +66,8 @@ export async function benchSubmissions(stack: BenchStack): Promise<Row[]> {
     rounds.plain.push(await load(width, durationMs, plain));
   }
   await bare.stop();
-  await stack.database.db.execute(sql`DELETE FROM outbox`);
-  await stack.database.db.execute(sql`UPDATE builds SET state = 'cancelled' WHERE state = 'queued'`);
+  await stack.database.db.$client.query('DELETE FROM outbox');
+  await stack.database.db.$client.query("UPDATE builds SET state = 'cancelled' WHERE state = 'queued'");
   const rate = (all: { perSecond: number }[]) => all.map((it) => it.perSecond).sort((a, b) => a - b)[1] ?? NaN;
   const tell = (all: { perSecond: number; latencies: number[] }[]) => {
     const latencies = all.flatMap((it) => it.latencies);

@@ -22,7 +22,7 @@ const idOf = (flag: '-u' | '-g', user: string): number =>
  * How PostgreSQL is run: it refuses root, so as Debian's own user for it then. The folder may lie below root's home,
  * which that user cannot enter: it keeps the one capability to pass through folders.
  */
-function unprivileged(): { prefix: string[]; own(path: string): void } {
+function unprivileged(): { prefix: string[]; own: (path: string) => void } {
   if (process.getuid?.() !== 0) return { prefix: [], own: () => undefined };
   const user = 'postgres';
   const capability = '+dac_read_search';

@@ -19,7 +19,8 @@ export interface LocalStack {
   processes: Managed[];
 }
 
-type Closers = { name: string; close(): Promise<void> }[];
+/** What has begun, by name, in order. */
+export type Closers = { name: string; close: () => Promise<void> }[];
 
 /** Brings everything up, in order; each thing's end is noted in `closers` as soon as it has begun. */
 export async function startLocalStack(

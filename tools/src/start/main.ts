@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bad, bold, dim, good, say } from './progress.ts';
 import { runDemonstration } from './demonstration.ts';
-import { startLocalStack } from './local-stack.ts';
+import { type Closers, startLocalStack } from './local-stack.ts';
 import { sayHowToGoOn } from './how-to-go-on.ts';
 
 const { values } = parseArgs({
@@ -26,7 +26,7 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort());
 
 let status = 0;
-const closers: { name: string; close(): Promise<void> }[] = [];
+const closers: Closers = [];
 try {
   const stack = await startLocalStack(dir, join(kilnDir, 'cache'), closers, interrupted.signal);
   writeFileSync(join(dir, 'environment.json'), JSON.stringify(stack.env, null, 2), { mode: 0o600 });
