@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -37,12 +37,17 @@ export function startProcess(
     child.on('exit', (code) => resolve(code));
     child.on('error', () => resolve(127));
   });
+  // A process behind sudo is root's: only root may signal it.
+  const signal = (name: NodeJS.Signals): void => {
+    if (file === 'sudo') spawnSync('sudo', ['-n', 'kill', `-${name}`, String(child.pid)], { stdio: 'ignore' });
+    else child.kill(name);
+  };
   return {
     name,
     ended,
     logFile,
     pid: child.pid ?? 0,
-    signal: (signal) => void child.kill(signal),
+    signal,
     async logged(text) {
       for (let waited = 0; waited < 30_000; waited += 20) {
         if (readFileSync(logFile, 'utf8').includes(text)) return;
@@ -52,8 +57,8 @@ export function startProcess(
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill(options.stopSignal ?? 'SIGTERM');
-      const killer = setTimeout(() => child.kill('SIGKILL'), options.graceMs ?? 15_000);
+      signal(options.stopSignal ?? 'SIGTERM');
+      const killer = setTimeout(() => signal('SIGKILL'), options.graceMs ?? 15_000);
       await ended;
       clearTimeout(killer);
     },
