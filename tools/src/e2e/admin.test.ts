@@ -14,9 +14,9 @@ beforeAll(async () => {
 });
 afterAll(() => kiln.stop());
 
-const admin = async (args: string[], env: Record<string, string> = {}) => {
+const admin = async (args: string[], env: Record<string, string> = {}): Promise<any> => {
   const { stdout } = await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env, ...env } });
-  return JSON.parse(stdout) as any;
+  return JSON.parse(stdout);
 };
 
 it('makes an account that can sign, lists it without secrets, and takes its key away', async () => {

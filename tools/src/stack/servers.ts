@@ -143,10 +143,21 @@ export async function startRedis(
   return { server, url: `redis://:${password}@127.0.0.1:${port}` };
 }
 
+export interface RegistryOptions {
+  port: number;
+  name?: string;
+  /** A line of an htpasswd file: then credentials are needed. */
+  htpasswd?: string;
+  /** The registry's own settings of token authentication. */
+  token?: object;
+  /** Paths of PEM files: then it speaks https. */
+  tls?: { certificate: string; key: string };
+}
+
 /** Starts an OCI registry with its blobs under `dir`, on loopback only. */
 export async function startRegistry(
   stackDir: string,
-  { port, name = 'registry', htpasswd, token }: { port: number; name?: string; htpasswd?: string; token?: object },
+  { port, name = 'registry', htpasswd, token, tls }: RegistryOptions,
 ): Promise<{ server: Managed; host: string }> {
   const data = join(stackDir, name);
   mkdirSync(data, { recursive: true });
@@ -157,7 +168,7 @@ export async function startRegistry(
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(data, 'blobs') }, delete: { enabled: true } },
-    http: { addr: `127.0.0.1:${port}` },
+    http: { addr: `127.0.0.1:${port}`, ...(tls ? { tls } : {}) },
     ...auth,
   };
   const file = join(data, 'config.yml');
@@ -165,7 +176,7 @@ export async function startRegistry(
   writeFileSync(file, JSON.stringify(config));
   const server = startProcess(stackDir, name, [program('docker-registry'), 'serve', file]);
   const host = `127.0.0.1:${port}`;
-  await waitFor(server, async () => (await fetch(`http://${host}/v2/`)).status < 500);
+  await waitFor(server, () => accepts(port));
   return { server, host };
 }
 
