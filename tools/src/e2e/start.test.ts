@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { processesOf } from '../stack/processes.ts';
@@ -26,6 +26,14 @@ const run = (...args: string[]) => {
   return { child, ended, output: () => output };
 };
 
+const commandOf = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return ''; // ended meanwhile
+  }
+};
+
 describe('npm start', () => {
   it('demonstrates a build once and says by its exit status that it worked', async () => {
     const once = run('--once');
@@ -50,5 +58,20 @@ describe('npm start', () => {
     expect(await second.ended).toBe(0);
     expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(kilnDir);
     expect(processesOf(join(kilnDir, 'local'))).toEqual([]);
+  }, 300_000);
+
+  it('ends what a killed start had left, and goes on with its data', async () => {
+    const killed = run();
+    await eventually(() => (killed.output().includes('accepted as') ? true : undefined), 'a build', 120_000);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    const again = run('--once');
+    const status = await again.ended;
+    expect(`${status} ${again.output()}`).toMatch(/^0 [\s\S]*ended 6 processes that an interrupted start had left/);
+    // Asked of their arguments, not of the mark by which they are found.
+    const left = readdirSync('/proc').filter(
+      (it) => /^\d+$/.test(it) && commandOf(it).includes(join(kilnDir, 'local')),
+    );
+    expect(left.map(commandOf)).toEqual([]);
   }, 300_000);
 });

@@ -134,6 +134,8 @@ export async function startRedis(
     'maxmemory-policy noeviction',
     `requirepass ${password}`,
     'daemonize no',
+    // A title would be written over the environment, by which an interrupted run's processes are found again.
+    'set-proc-title no',
   ];
   // A file, since arguments can be read by everyone on the machine.
   const file = join(data, 'redis.conf');
