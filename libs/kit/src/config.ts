@@ -35,7 +35,6 @@ export const secretSetting = z
   .transform((it) => new Secret(it));
 export const portSetting = z.coerce.number().int().min(0).max(65_535);
 export const millisSetting = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
-export const booleanSetting = z.enum(['true', 'false']).transform((it) => it === 'true');
 
 /** Settings that every app has. */
 export const commonSettings = {

@@ -72,14 +72,6 @@ export const runPrepared = <R extends pg.QueryResultRow>(
   values: unknown[],
 ): Promise<pg.QueryResult<R>> => db.$client.query<R>({ name, text, values });
 
-/** The PostgreSQL error code below whatever wrapped it, or undefined. */
-export function sqlState(error: unknown): string | undefined {
-  for (let it = error; it instanceof Error; it = it.cause) {
-    if (it instanceof pg.DatabaseError) return it.code;
-  }
-  return undefined;
-}
-
 const gone = /^(08|57P|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
 
 /** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */

@@ -1,5 +1,5 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import pg from 'pg';
 import { program, runQuietly } from './parts.ts';
@@ -181,12 +181,3 @@ export async function startRegistry(
   await waitFor(server, () => accepts(port));
   return { server, host };
 }
-
-/** Bytes in a folder; 0 when it is not there. */
-export const folderBytes = (path: string): number =>
-  existsSync(path)
-    ? readdirSync(path, { recursive: true, withFileTypes: true }).reduce(
-        (sum, it) => sum + (it.isFile() ? statSync(join(it.parentPath ?? dirname(path), it.name)).size : 0),
-        0,
-      )
-    : 0;

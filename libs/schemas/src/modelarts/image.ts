@@ -55,6 +55,3 @@ export type ListImageQuery = z.infer<typeof listImageQuery>;
 
 export const deleteImageBody = z.object({ is_force: z.boolean().optional() });
 export const deleteImageQuery = z.object({ force: queryBoolean.optional() });
-
-/** `project_id` in the path: 1 to 64 letters, digits and hyphens. */
-export const projectId = text(64, 1).regex(/^[A-Za-z0-9-]+$/, 'must hold only letters, digits and hyphens');
