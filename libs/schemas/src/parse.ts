@@ -15,3 +15,24 @@ export function parseInput<S extends z.ZodType>(schema: S, input: unknown, what:
   const more = others > 0 ? ` (and ${others} more ${others === 1 ? 'problem' : 'problems'})` : '';
   throw new Fault('InvalidParameter', `${field}: ${issue?.message ?? 'is invalid'}${more}`, { field });
 }
+
+// No field that protects somebody lies deeper.
+const deepest = 8;
+
+const plain = (name: string): string => name.toLowerCase().replace(/[_-]/g, '');
+
+/**
+ * Refuses fields that are almost spelt like one of `names`: in another case, or with other hyphens and underscores.
+ * @throws Fault InvalidParameter with the right spelling
+ */
+export function refuseNearMisses(input: unknown, names: readonly string[], depth = 0): void {
+  if (names.length === 0 || depth > deepest || typeof input !== 'object' || input === null || Array.isArray(input))
+    return;
+  const meant = new Map(names.map((it) => [plain(it), it]));
+  for (const [name, value] of Object.entries(input)) {
+    const right = meant.get(plain(name));
+    if (right !== undefined && !names.includes(name))
+      throw new Fault('InvalidParameter', `${name}: is not a field; ${right} is`, { field: name });
+    refuseNearMisses(value, names, depth + 1);
+  }
+}

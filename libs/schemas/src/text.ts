@@ -17,6 +17,11 @@ export const oneOf = <const T extends readonly string[]>(values: T) =>
     error: (issue) => (issue.input === undefined ? 'is required' : `must be one of ${values.join(', ')}`),
   });
 
+/** Tells a field that is missing from one that is wrong. */
+export const required = (what: string) => ({
+  error: (issue: { input: unknown }) => (issue.input === undefined ? 'is required' : what),
+});
+
 /** Booleans in a query string are the words true and false. */
 export const queryBoolean = z.union(
   [z.boolean(), oneOf(['true', 'false', 'True', 'False']).transform((it) => it.toLowerCase() === 'true')],
@@ -37,4 +42,4 @@ export const queryInt = (min: number, max: number) =>
 export const queryTime = z.iso
   .datetime({ error: 'must be a UTC time such as 2021-01-12T14:36:01Z' })
   .transform((it) => new Date(it))
-  .refine((it) => it.getUTCFullYear() > 1, 'must be a year after 1');
+  .refine((it) => it.getUTCFullYear() > 1 && it.getUTCFullYear() < 9000, 'must be of a year between 1 and 9000');

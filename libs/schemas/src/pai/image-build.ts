@@ -1,44 +1,10 @@
 import { z } from 'zod';
 import { visibilities } from '../build-states.ts';
-import { parseReference } from '../reference.ts';
-import { Fault } from '../fault.ts';
-import { oneOf, text } from '../text.ts';
+import { oneOf, required, text } from '../text.ts';
+import { imageName, imageUri, labels } from './image.ts';
 
 /** The largest Dockerfile that is accepted, in bytes of UTF-8. */
 export const dockerfileBytesMax = 262_144;
-
-const required = (what: string) => ({
-  error: (issue: { input: unknown }) => (issue.input === undefined ? 'is required' : what),
-});
-
-export const label = z.object(
-  {
-    Key: text(128, 1).refine((it) => !it.startsWith('system.official'), 'is reserved for built-in images'),
-    Value: text(256).default(''),
-  },
-  required('must be an object {Key, Value}'),
-);
-export type Label = z.infer<typeof label>;
-
-/** Labels of one image: at most 64, each key once. */
-export const labels = z
-  .array(label, 'must be an array of {Key, Value}')
-  .max(64, 'must have at most 64 labels')
-  .refine((all) => new Set(all.map((it) => it.Key)).size === all.length, 'must not repeat a key');
-
-export const imageName = text(50, 1).regex(
-  /^[a-z][a-z0-9-]*$/,
-  'must start with a lower-case letter and hold only lower-case letters, digits and hyphens (1 to 50 characters)',
-);
-
-export const imageUri = text(2048, 1).superRefine((uri, context) => {
-  try {
-    parseReference(uri, 'Uri');
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    context.addIssue({ code: 'custom', message: error.message.replace(/^Uri: /, '') });
-  }
-});
 
 // base64 of `user:password`, as docker's config.json has it.
 const registryAuth = z.object(

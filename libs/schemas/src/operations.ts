@@ -1,0 +1,15 @@
+import { modelArtsImageOperations } from './modelarts/image-operations.ts';
+import { tokenOperations } from './modelarts/token-operations.ts';
+import { type Operation } from './operation.ts';
+import { buildOperations } from './pai/build-operations.ts';
+import { paiImageOperations } from './pai/image-operations.ts';
+import { jobOperations } from './pai/job-operations.ts';
+
+/** Every call that Kiln answers. */
+export const operations: readonly Operation[] = [
+  buildOperations,
+  paiImageOperations,
+  jobOperations,
+  modelArtsImageOperations,
+  tokenOperations,
+].flatMap((it) => Object.values<Operation>(it));
