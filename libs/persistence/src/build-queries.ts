@@ -1,5 +1,5 @@
-import { Fault, type BuildState, type ListBuildsQuery } from '@kiln/schemas';
-import { and, asc, desc, eq, gte, ilike, inArray, lte, or, type SQL, sql } from 'drizzle-orm';
+import { type BuildState, terminalStates } from '@kiln/schemas';
+import { and, asc, eq, getTableColumns, gte, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { visibleIn, type Viewer } from './identity.ts';
 import { type Build } from './move-build.ts';
@@ -18,12 +18,21 @@ export async function findBuild(
   viewer: Viewer,
   by: { id: string } | { jobId: string },
 ): Promise<Build | undefined> {
-  const wanted = 'id' in by ? eq(builds.id, by.id) : eq(builds.jobId, by.jobId);
+  const wanted = 'id' in by ? eq(builds.id, by.id) : and(eq(builds.jobId, by.jobId), isNull(builds.jobDeletedAt));
   const [build] = await db
     .select()
     .from(builds)
     .where(and(seenBy(viewer), wanted));
   return build;
+}
+
+/** Hides a finished build from the list of jobs; false when it is not finished, or hidden already. */
+export async function hideJob(db: Executor, id: string): Promise<boolean> {
+  const { rowCount } = await db
+    .update(builds)
+    .set({ jobDeletedAt: sql`now()` })
+    .where(and(eq(builds.id, id), inArray(builds.state, [...terminalStates]), isNull(builds.jobDeletedAt)));
+  return rowCount === 1;
 }
 
 /** A build by id, for the workers, which act for every account. */
@@ -32,47 +41,19 @@ export async function loadBuild(db: Executor, id: string): Promise<Build | undef
   return build;
 }
 
-export const escapeLike = (text: string): string => text.replace(/[\\%_]/g, (it) => `\\${it}`);
+const { spec, registryAuthsSealed, ...lightColumns } = getTableColumns(builds);
 
-const encodeCursor = (build: Build): string =>
-  Buffer.from(`${build.createdAt.toISOString()} ${build.id}`).toString('base64url');
+/** What a list shows of a build: without its Dockerfile, which may be long, and its credentials. */
+export const shownBuildColumns = {
+  ...lightColumns,
+  resource: sql<Build['spec']['Resource']>`${spec}->'Resource'`,
+};
+export type ShownBuild = Omit<Build, 'spec' | 'registryAuthsSealed'> & { resource: Build['spec']['Resource'] };
 
-function decodeCursor(cursor: string): { at: Date; id: string } {
-  const [at, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  const time = new Date(at ?? '');
-  if (!id || !(time.getUTCFullYear() > 0))
-    throw new Fault('InvalidParameter', 'Cursor: is not one that this list gave', { field: 'Cursor' });
-  return { at: time, id };
-}
-
-/** The viewer's builds, newest first. `nextCursor` is there when more follow. */
-export async function listBuilds(
-  db: Executor,
-  viewer: Viewer,
-  query: ListBuildsQuery,
-): Promise<{ builds: Build[]; nextCursor: string | undefined }> {
-  const after = query.Cursor === undefined ? undefined : decodeCursor(query.Cursor);
-  const found = await db
-    .select()
-    .from(builds)
-    .where(
-      and(
-        seenBy(viewer),
-        query.WorkspaceId === undefined ? undefined : eq(builds.workspaceId, query.WorkspaceId),
-        query.State === undefined ? undefined : inArray(builds.state, query.State),
-        query.Name === undefined ? undefined : ilike(builds.imageName, `%${escapeLike(query.Name)}%`),
-        query.ImageUri === undefined ? undefined : sql`${builds.spec}->'Image'->>'Uri' = ${query.ImageUri}`,
-        query.Since === undefined ? undefined : gte(builds.createdAt, query.Since),
-        query.Until === undefined ? undefined : lte(builds.createdAt, query.Until),
-        after && sql`(${builds.createdAt}, ${builds.id}) < (${after.at.toISOString()}::timestamptz, ${after.id})`,
-      ),
-    )
-    .orderBy(desc(builds.createdAt), desc(builds.id))
-    .limit(query.Limit + 1);
-  const page = found.slice(0, query.Limit);
-  const last = page.at(-1);
-  return { builds: page, nextCursor: found.length > query.Limit && last ? encodeCursor(last) : undefined };
-}
+export const showBuild = ({ spec: { Resource }, registryAuthsSealed, ...build }: Build): ShownBuild => ({
+  ...build,
+  resource: Resource,
+});
 
 export const listPhases = (db: Executor, buildId: string) =>
   db

@@ -24,34 +24,52 @@ export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
     })`;
 
 const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role };
+const notExpired = (at: PgColumn) => or(isNull(at), gt(at, sql`now()`));
 const notRevoked = and(isNull(users.revokedAt), isNull(accounts.revokedAt));
 
-/** The owner and sealed secret of an access key that is not revoked. */
-export async function findAccessKey(
-  db: Executor,
-  id: string,
-): Promise<(Viewer & { secretSealed: string }) | undefined> {
+/** An access key with its owner. */
+export interface FoundAccessKey extends Viewer {
+  secretSealed: string;
+  /** What must come with a temporary key. */
+  securityTokenHash: string | null;
+  expiresAt: Date | null;
+  revokedAt: Date | null;
+}
+
+/** An access key of an owner who is not revoked; whether the key itself is still good is the caller's to judge. */
+export async function findAccessKey(db: Executor, id: string): Promise<FoundAccessKey | undefined> {
   const [row] = await db
-    .select({ ...viewerColumns, secretSealed: accessKeys.secretSealed })
+    .select({
+      ...viewerColumns,
+      secretSealed: accessKeys.secretSealed,
+      securityTokenHash: accessKeys.securityTokenHash,
+      expiresAt: accessKeys.expiresAt,
+      revokedAt: accessKeys.revokedAt,
+    })
     .from(accessKeys)
     .innerJoin(users, eq(users.id, accessKeys.userId))
     .innerJoin(accounts, eq(accounts.id, users.accountId))
-    .where(and(eq(accessKeys.id, id), isNull(accessKeys.revokedAt), notRevoked));
+    .where(and(eq(accessKeys.id, id), notRevoked));
   return row;
 }
 
-/** The owner of a token that is neither revoked nor expired. */
-export async function findToken(db: Executor, hash: string): Promise<Viewer | undefined> {
+/** The owner of a token that is neither revoked nor expired, and the one project that it is good for. */
+export async function findToken(
+  db: Executor,
+  hash: string,
+): Promise<(Viewer & { onlyProjectId: string | null }) | undefined> {
   const [row] = await db
-    .select(viewerColumns)
+    .select({ ...viewerColumns, onlyProjectId: tokens.projectId })
     .from(tokens)
     .innerJoin(users, eq(users.id, tokens.userId))
     .innerJoin(accounts, eq(accounts.id, users.accountId))
+    .leftJoin(accessKeys, eq(accessKeys.id, tokens.accessKeyId))
     .where(
       and(
         eq(tokens.hash, hash),
         isNull(tokens.revokedAt),
-        or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)),
+        notExpired(tokens.expiresAt),
+        isNull(accessKeys.revokedAt),
         notRevoked,
       ),
     );
@@ -87,12 +105,34 @@ export async function findWorkspace(
 export async function findProject(
   db: Executor,
   accountId: string,
-  id: string,
+  by: { id?: string | undefined; name?: string | undefined },
 ): Promise<typeof projects.$inferSelect | undefined> {
+  const wanted = by.id === undefined ? eq(projects.name, by.name ?? '') : eq(projects.id, by.id);
   const [row] = await db
     .select()
     .from(projects)
-    .where(and(eq(projects.accountId, accountId), eq(projects.id, id), isNull(projects.revokedAt)));
+    .where(and(eq(projects.accountId, accountId), wanted, isNull(projects.revokedAt)));
+  return row;
+}
+
+/** The viewer's first default workspace: where an image goes when its request names none. */
+export async function findDefaultWorkspace(db: Executor, viewer: Viewer): Promise<Workspace | undefined> {
+  const [row] = await db
+    .select()
+    .from(workspaces)
+    .where(visibleIn(viewer, workspaces.id))
+    .orderBy(sql`NOT ${workspaces.isDefault}`, workspaces.createdAt, workspaces.id)
+    .limit(1);
+  return row;
+}
+
+/** What people and accounts are called. */
+export async function namesOf(db: Executor, viewer: Viewer): Promise<{ user: string; account: string } | undefined> {
+  const [row] = await db
+    .select({ user: users.name, account: accounts.name })
+    .from(users)
+    .innerJoin(accounts, eq(accounts.id, users.accountId))
+    .where(eq(users.id, viewer.userId));
   return row;
 }
 

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
+import pg from 'pg';
 import { type Database } from './database.ts';
 
 const folder = fileURLToPath(new URL('../migrations', import.meta.url));
@@ -8,10 +10,20 @@ const folder = fileURLToPath(new URL('../migrations', import.meta.url));
 // Any number will do, as long as it stays the same: two processes that start together take turns.
 const migrationLock = 7_311_865;
 
-/** Brings the schema up to date; safe to run from several processes at once. */
+/**
+ * Brings the schema up to date; safe to run from several processes at once. It has a connection of its own, since a
+ * migration of a large database may take longer than any other statement is allowed to.
+ */
 export async function migrateDatabase(db: Database): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
-    await migrate(tx as unknown as Database, { migrationsFolder: folder });
-  });
+  const { connectionString } = db.$client.options;
+  const client = new pg.Client({ ...(connectionString === undefined ? {} : { connectionString }), keepAlive: true });
+  await client.connect();
+  try {
+    await drizzle(client).transaction(async (tx) => {
+      await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
+      await migrate(tx as unknown as Database, { migrationsFolder: folder });
+    });
+  } finally {
+    await client.end();
+  }
 }

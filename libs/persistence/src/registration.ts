@@ -3,7 +3,7 @@ import { type Database, type Executor, inTransaction } from './database.ts';
 import { registrationLeaseSeconds, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from './images.ts';
 import { type Build, moveBuildIn } from './move-build.ts';
-import { type Label } from '@kiln/schemas';
+import { goneStatuses } from '@kiln/schemas';
 import { builds } from './tables/builds.ts';
 import { images, tagMoves } from './tables/images.ts';
 
@@ -101,7 +101,7 @@ export const commitTagMove = (
         and(
           eq(images.workspaceId, build.workspaceId),
           eq(images.name, build.imageName),
-          notInArray(images.status, ['DELETED', 'CREATE_FAILED']),
+          notInArray(images.status, [...goneStatuses]),
         ),
       );
     if (named.length > 0) return { overtaken: false, nameTaken: true };
@@ -134,7 +134,7 @@ export async function hasTagMove(db: Executor, buildId: string): Promise<boolean
 export const succeedBuild = async (
   db: Database,
   build: Build,
-  image: NewImage & VerifiedImage & { labels: Label[] },
+  image: NewImage & VerifiedImage,
   tagStartedAtMs: number,
 ): Promise<Image | 'name-taken' | undefined> => {
   try {

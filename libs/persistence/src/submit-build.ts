@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm';
 import { type Database, runPrepared } from './database.ts';
 import { announceBuild } from './outbox.ts';
 import { builds, type BuildSpec } from './tables/builds.ts';
+import { heldStatus } from './tables/images.ts';
 
 export interface NewBuild {
   id: string;
@@ -33,7 +34,7 @@ const statement = `
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
       accessibility, state, phase)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'queued', 'wait'
-    WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND status NOT IN ('DELETED', 'CREATE_FAILED'))
+    WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND ${heldStatus})
     ON CONFLICT DO NOTHING RETURNING id
   ), event AS (
     INSERT INTO build_events (build_id, state, attempt, message) SELECT id, 'queued', 0, 'accepted' FROM accepted

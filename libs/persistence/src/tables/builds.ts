@@ -78,6 +78,8 @@ export const builds = pgTable(
     startedAt: moment('started_at'),
     finishedAt: moment('finished_at'),
     updatedAt: moment('updated_at').notNull().defaultNow(),
+    /** DeleteJob hides a build from the list of jobs; nothing else changes. */
+    jobDeletedAt: moment('job_deleted_at'),
   },
   (t) => {
     const live = sql`${t.state} IN (${sql.raw(liveStates.map((it) => `'${it}'`).join(', '))})`;
@@ -85,7 +87,6 @@ export const builds = pgTable(
       uniqueIndex('builds_client_token').on(t.accountId, t.clientToken),
       uniqueIndex('builds_live_name').on(t.workspaceId, t.imageName).where(live),
       index('builds_live').on(t.state, t.leaseUntil).where(live),
-      index('builds_newest').on(t.accountId, t.createdAt.desc(), t.id.desc()),
     ];
   },
 );

@@ -89,6 +89,9 @@ export const accessKeys = pgTable('access_keys', {
   accountId: accountId(),
   userId: userId(),
   secretSealed: text('secret_sealed').notNull(),
+  /** SHA-256 of the security token that must come with a temporary key. */
+  securityTokenHash: text('security_token_hash'),
+  expiresAt: timestamp('expires_at', { withTimezone: true }),
   createdAt: createdAt(),
   revokedAt: revokedAt(),
 });
@@ -99,6 +102,10 @@ export const tokens = pgTable('tokens', {
   accountId: accountId(),
   userId: userId(),
   hash: text('hash').notNull().unique(),
+  /** The access key that it was given for, without which it is not good either; null when an operator made it. */
+  accessKeyId: text('access_key_id'),
+  /** The only project that it is good for; null for all of the account. */
+  projectId: text('project_id'),
   createdAt: createdAt(),
   expiresAt: timestamp('expires_at', { withTimezone: true }),
   revokedAt: revokedAt(),

@@ -1,7 +1,9 @@
-import { imageStatuses, visibilities, type BuildError } from '@kiln/schemas';
+import { goneStatuses, imageStatuses, serviceTypes, visibilities, type BuildError } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  boolean,
+  date,
   index,
   integer,
   jsonb,
@@ -15,7 +17,27 @@ import {
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
-/** A catalogue entry, seen through both dialects. */
+/** Entries that hold their name and reference, for statements written out. */
+export const heldStatus = `status NOT IN (${goneStatuses.map((it) => `'${it}'`).join(', ')})`;
+
+/** All versions (tags) of one repository in a workspace. A trigger makes a group with its first image. */
+export const imageGroups = pgTable(
+  'image_groups',
+  {
+    id: uuid('id').primaryKey(),
+    accountId: text('account_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    host: text('host').notNull(),
+    repository: text('repository').notNull(),
+    readMe: text('read_me').notNull().default(''),
+    tags: jsonb('tags').$type<{ key: string; value: string }[]>().notNull().default([]),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex('image_groups_repository').on(t.workspaceId, t.host, t.repository)],
+);
+
+/** A catalogue entry, seen through both dialects. Its indexes for lists are in the migration `lists`: drizzle knows no INCLUDE. */
 export const images = pgTable(
   'images',
   {
@@ -33,10 +55,12 @@ export const images = pgTable(
     tag: text('tag').notNull(),
     description: text('description').notNull().default(''),
     visibility: text('visibility', { enum: visibilities }).notNull(),
+    /** PUBLIC as ModelArts means it: every user of every account may read it by its id. */
+    publicById: boolean('public_by_id').notNull().default(false),
     arch: text('arch').notNull(),
     origin: text('origin').notNull().default('CUSTOMIZE'),
     resourceCategories: text('resource_categories').array().notNull(),
-    serviceType: text('service_type').notNull().default('UNKNOWN'),
+    serviceType: text('service_type', { enum: serviceTypes }).notNull().default('UNKNOWN'),
     services: text('services').array().notNull(),
     flavorType: text('flavor_type'),
     sourceType: text('source_type'),
@@ -50,7 +74,15 @@ export const images = pgTable(
     platforms: text('platforms').array(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }),
     buildId: text('build_id').unique(),
+    /** Which call made the entry. */
+    via: text('via', { enum: ['build', 'pai', 'modelarts'] }).notNull(),
+    /** The connection that reaches its registry; by the host when there is none. */
+    registryConnectionId: text('registry_connection_id'),
+    /** Set by a trigger. */
+    groupId: uuid('group_id'),
 
+    /** Whether a registrar has to look at it: to verify it, or, once DELETED, to take it out of its registry. */
+    pending: boolean('pending').notNull().default(false),
     attempt: integer('attempt').notNull().default(0),
     fence: bigint('fence', { mode: 'number' }).notNull().default(0),
     leaseUntil: moment('lease_until'),
@@ -60,19 +92,19 @@ export const images = pgTable(
     updatedAt: moment('updated_at').notNull().defaultNow(),
   },
   (t) => {
-    const held = sql`${t.status} NOT IN ('DELETED', 'CREATE_FAILED')`;
+    const held = sql`${t.status} NOT IN (${sql.raw(goneStatuses.map((it) => `'${it}'`).join(', '))})`;
     return [
       uniqueIndex('images_name').on(t.workspaceId, t.name).where(held),
       index('images_reference').on(t.accountId, t.host, t.repository, t.tag),
-      // Builds may set one tag several times, each with an entry of its own; an outside image is registered once.
+      // Builds may set one tag several times, each with an entry of its own, and PAI adds one image under many names;
+      // ModelArts registers it once.
       uniqueIndex('images_registered')
         .on(t.workspaceId, t.host, t.repository, t.tag)
-        .where(sql`${held} AND ${t.buildId} IS NULL`),
-      index('images_workspace_newest').on(t.workspaceId, t.createdAt, t.id),
-      index('images_project_newest').on(t.projectId, t.createdAt, t.id),
-      index('images_unfinished')
-        .on(t.status, t.notBefore)
-        .where(sql`${t.status} IN ('INIT', 'CREATING')`),
+        .where(sql`${held} AND ${t.via} = 'modelarts'`),
+      index('images_group').on(t.groupId),
+      index('images_pending')
+        .on(t.notBefore)
+        .where(sql`${t.pending}`),
     ];
   },
 );
@@ -86,7 +118,31 @@ export const imageLabels = pgTable(
     key: text('key').notNull(),
     value: text('value').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.imageId, t.key] })],
+  (t) => [primaryKey({ columns: [t.imageId, t.key] }), index('image_labels_pair').on(t.key, t.value)],
+);
+
+/**
+ * How many entries each list has, by what it can be filtered by without looking at the entries: triggers add a row for
+ * each change, a sweep sums them up. The sum of `n` is exact at any moment, and nobody waits for anybody to count.
+ */
+export const tallies = pgTable(
+  'tallies',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    list: text('list', { enum: ['images', 'jobs'] }).notNull(),
+    accountId: text('account_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    userId: text('user_id').notNull(),
+    visibility: text('visibility', { enum: visibilities }).notNull(),
+    /** Status of an image, state of a build. */
+    status: text('status').notNull(),
+    /** Of images only. */
+    serviceType: text('service_type', { enum: serviceTypes }),
+    /** Day (UTC) on which a build was accepted; of jobs only. */
+    day: date('day', { mode: 'string' }),
+    n: bigint('n', { mode: 'number' }).notNull(),
+  },
+  (t) => [index('tallies_list').on(t.list, t.workspaceId, t.day)],
 );
 
 /** The order in which builds set a tag. A build whose move is not the newest of its reference leaves the tag alone. */

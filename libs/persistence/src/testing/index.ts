@@ -3,8 +3,17 @@ import { Secret } from '@kiln/kit';
 import pg from 'pg';
 import { migrateDatabase, openDatabase, type OpenDatabase } from '../index.ts';
 
+export type TestDatabase = OpenDatabase & { url: Secret };
+
 /** A migrated database of its own on the test stack's server, dropped by `close`. */
-export async function openTestDatabase(serverUrl: string): Promise<OpenDatabase & { url: Secret }> {
+export async function openTestDatabase(serverUrl: string): Promise<TestDatabase> {
+  const opened = await openEmptyDatabase(serverUrl);
+  await migrateDatabase(opened.db);
+  return opened;
+}
+
+/** The same without any table. */
+export async function openEmptyDatabase(serverUrl: string): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const asAdmin = async (statement: string) => {
     const client = new pg.Client({ connectionString: serverUrl });
@@ -16,7 +25,6 @@ export async function openTestDatabase(serverUrl: string): Promise<OpenDatabase 
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const opened = openDatabase(new Secret(url.href));
-  await migrateDatabase(opened.db);
   return {
     ...opened,
     url: new Secret(url.href),
