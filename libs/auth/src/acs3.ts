@@ -34,11 +34,16 @@ export function parseAcs3(authorization: string): Acs3Authorization {
   return { accessKeyId: credential, signedHeaders: signedHeaders.split(';'), signature };
 }
 
-const canonicalRequest = (request: SignedRequest, path: string, signedHeaders: string[]): string =>
+const canonicalRequest = (
+  request: SignedRequest,
+  path: string,
+  signedHeaders: string[],
+  encodeName?: (name: string) => string,
+): string =>
   [
     request.method,
     path,
-    canonicalQuery(request.query),
+    canonicalQuery(request.query, encodeName ? { encodeName } : {}),
     canonicalHeaders(request.headers, signedHeaders),
     signedHeaders.join(';'),
     request.headers['x-acs-content-sha256'] ?? '',
@@ -47,12 +52,18 @@ const canonicalRequest = (request: SignedRequest, path: string, signedHeaders: s
 const signature = (canonical: string, secret: string): string =>
   hmacSha256Hex(secret, `${acs3Algorithm}\n${sha256Hex(canonical)}`);
 
-/** The published rule: each decoded segment encoded anew. The clients send the path as they were given it. */
+/** The published rule: each decoded segment encoded anew. */
 const publishedPath = (path: string): string =>
   path
     .split('/')
     .map((it) => percentEncode(percentDecode(it)))
     .join('/');
+
+/** The clients sign the path as they were given it, and names of parameters as they are. */
+const asClientsSign = (request: SignedRequest, { signedHeaders }: Acs3Authorization): string[] =>
+  [request.path, publishedPath(request.path)].map((path) =>
+    canonicalRequest(request, path, signedHeaders, (name) => name),
+  );
 
 const mandatory = ['host', 'x-acs-content-sha256', 'x-acs-date', 'x-acs-signature-nonce'];
 
@@ -66,7 +77,7 @@ export function verifyAcs3(request: SignedRequest, auth: Acs3Authorization, secr
   const { headers } = request;
   const received = Object.keys(headers).filter((name) => name.startsWith('x-acs-'));
   for (const name of new Set([...mandatory, ...received])) {
-    if (headers[name] === undefined) throw new Fault('IncompleteSignature', `header ${name} is missing`);
+    if (headers[name] === undefined) throw new Fault('MissingParameter', `header ${name} is missing`);
     if (!auth.signedHeaders.includes(name))
       throw new Fault('IncompleteSignature', `header ${name} must be among SignedHeaders`);
   }
@@ -81,9 +92,10 @@ export function verifyAcs3(request: SignedRequest, auth: Acs3Authorization, secr
     );
   }
   const published = canonicalRequest(request, publishedPath(request.path), auth.signedHeaders);
-  const asSent = canonicalRequest(request, request.path, auth.signedHeaders);
   const bodyMatches = sameText(sha256Hex(request.body), headers['x-acs-content-sha256'] ?? '');
-  const matches = [published, asSent].some((it) => sameText(signature(it, secret), auth.signature));
+  const matches =
+    sameText(signature(published, secret), auth.signature) ||
+    asClientsSign(request, auth).some((it) => sameText(signature(it, secret), auth.signature));
   if (!bodyMatches || !matches) {
     throw new Fault('SignatureDoesNotMatch', 'the request signature that was calculated does not match the one given', {
       canonicalRequest: published,

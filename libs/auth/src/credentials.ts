@@ -15,3 +15,16 @@ export function newToken(): { id: string; token: Secret; hash: string } {
 }
 
 export const hashToken = (token: string): string => sha256Hex(token);
+
+/** A key that is good for a while, and only together with its security token. */
+export function newTemporaryKey(): { id: string; secret: Secret; securityToken: Secret; securityTokenHash: string } {
+  const securityToken = randomBytes(48).toString('base64url');
+  const { secret } = newAccessKey();
+  return {
+    // Both clouds' temporary keys can be told by their beginning.
+    id: `STS.${randomSuffix(24)}`,
+    secret,
+    securityToken: new Secret(securityToken),
+    securityTokenHash: hashToken(securityToken),
+  };
+}

@@ -38,9 +38,16 @@ export const queryPairs = (query: string): [string, string][] =>
 /** Orders strings by code unit, as the clouds' clients sort them. */
 export const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-export const canonicalQuery = (query: string): string =>
+/**
+ * Parameters sorted, encoded and joined.
+ * @param quirks what some clients do otherwise: leave names as they are, write something for a value that is empty
+ */
+export const canonicalQuery = (
+  query: string,
+  { encodeName = percentEncode, empty = '' }: { encodeName?: (name: string) => string; empty?: string } = {},
+): string =>
   queryPairs(query)
-    .map(([name, value]) => [percentEncode(name), percentEncode(value)] as const)
+    .map(([name, value]) => [encodeName(name), percentEncode(value === '' ? empty : value)] as const)
     .sort((a, b) => byCodeUnit(a[0], b[0]) || byCodeUnit(a[1], b[1]))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');

@@ -1,12 +1,16 @@
 import {
   acs3Algorithm,
+  acsHmacSha1Scheme,
   hashToken,
   parseAcs3,
+  parseAcsHmacSha1,
   parseSdkHmac,
+  sameText,
   sdkHmacAlgorithm,
   type Sealer,
   type SignedRequest,
   verifyAcs3,
+  verifyAcsHmacSha1,
   verifySdkHmac,
 } from '@kiln/auth';
 import { type NonceStore, type Viewer } from '@kiln/persistence';
@@ -17,58 +21,133 @@ export interface AuthenticateDeps {
   directory: Directory;
   sealer: Sealer;
   nonces: NonceStore;
+  /** Whether requests signed with HMAC-SHA1, the old way, are taken. */
+  legacySignatures: boolean;
+}
+
+/** Who asks, and where alone the credentials are good. */
+export interface Caller extends Viewer {
+  onlyProjectId: string | null;
 }
 
 /** Twice the clock window: a request's nonce must outlive the time in which it could be sent again. */
 export const nonceKeepSeconds = 30 * 60;
 
-async function byToken({ directory }: AuthenticateDeps, token: string): Promise<Viewer> {
+async function byToken({ directory }: AuthenticateDeps, token: string): Promise<Caller> {
   const viewer = await directory.token(hashToken(token));
   if (!viewer) throw new Fault('InvalidToken', 'the token is unknown, expired or revoked');
   return viewer;
 }
 
-async function ownerOf(deps: AuthenticateDeps, accessKeyId: string): Promise<{ viewer: Viewer; secret: string }> {
+// What an unknown key's request is checked with, so that it takes as long as a known one's.
+const nobodysSecret = 'no key has this secret';
+
+/**
+ * Checks a signature with the secret of the key that it names, and that the security token of a temporary key came with
+ * it. An unknown key costs the same work, and nothing of the request is then told apart.
+ */
+async function bySignature<T>(
+  deps: AuthenticateDeps,
+  accessKeyId: string,
+  securityToken: string | undefined,
+  verify: (secret: string) => T,
+): Promise<{ viewer: Caller; verified: T }> {
   const key = await deps.directory.accessKey(accessKeyId);
-  if (!key) throw new Fault('InvalidAccessKey', 'the access key is unknown or revoked');
-  const { secretSealed, ...viewer } = key;
-  return { viewer, secret: deps.sealer.open(secretSealed, `access-key:${accessKeyId}`).reveal() };
+  if (!key) {
+    try {
+      verify(nobodysSecret);
+    } catch {
+      // Whatever it was: a stranger learns no more than that the key is not known.
+    }
+    throw new Fault('InvalidAccessKey', 'the access key is unknown');
+  }
+  const { secretSealed, securityTokenHash, expiresAt, revokedAt, ...viewer } = key;
+  const verified = verify(deps.sealer.open(secretSealed, `access-key:${accessKeyId}`).reveal());
+  const tokenFits =
+    securityTokenHash === null
+      ? securityToken === undefined
+      : sameText(hashToken(securityToken ?? ''), securityTokenHash);
+  if (!tokenFits)
+    throw new Fault(
+      'InvalidSecurityToken',
+      securityTokenHash === null
+        ? 'the access key is not a temporary one: no security token belongs to it'
+        : 'the security token is missing or does not belong to the access key',
+    );
+  // Only its owner, who can sign with it, learns what became of a key.
+  if (revokedAt) throw new Fault('AccessKeyInactive', 'the access key was revoked');
+  if (expiresAt && expiresAt.getTime() <= Date.now())
+    throw new Fault(
+      'SecurityTokenExpired',
+      `the access key and its security token expired at ${expiresAt.toISOString()}`,
+    );
+  return { viewer: { ...viewer, onlyProjectId: null }, verified };
 }
 
-async function byAcs3(deps: AuthenticateDeps, request: SignedRequest, authorization: string): Promise<Viewer> {
-  const auth = parseAcs3(authorization);
-  const { viewer, secret } = await ownerOf(deps, auth.accessKeyId);
-  const nonce = verifyAcs3(request, auth, secret, Date.now());
+async function useNonce({ nonces }: AuthenticateDeps, accessKeyId: string, nonce: string): Promise<void> {
   if (nonce.length > 128)
     throw new Fault('IncompleteSignature', 'x-acs-signature-nonce must have at most 128 characters');
   // Only a request that was signed well may use a nonce up.
-  if (!(await deps.nonces.use(auth.accessKeyId, nonce))) {
+  if (!(await nonces.use(accessKeyId, nonce)))
     throw new Fault('SignatureNonceUsed', 'x-acs-signature-nonce has been used already');
-  }
+}
+
+async function byAcs(deps: AuthenticateDeps, request: SignedRequest, authorization: string): Promise<Caller> {
+  const { 'x-acs-security-token': securityToken, 'x-acs-accesskey-id': named } = request.headers;
+  const legacy = authorization.startsWith(acsHmacSha1Scheme) ? parseAcsHmacSha1(authorization) : undefined;
+  const acs3 = legacy ? undefined : parseAcs3(authorization);
+  const accessKeyId = legacy?.accessKeyId ?? acs3?.accessKeyId ?? '';
+  if (named !== undefined && named !== accessKeyId)
+    throw new Fault('IncompleteSignature', 'x-acs-accesskey-id names another key than Authorization');
+  const { viewer, verified } = await bySignature(deps, accessKeyId, securityToken, (secret) =>
+    legacy
+      ? verifyAcsHmacSha1(request, legacy, secret, Date.now())
+      : acs3
+        ? verifyAcs3(request, acs3, secret, Date.now())
+        : '',
+  );
+  await useNonce(deps, accessKeyId, verified);
   return viewer;
 }
 
 const bearer = (authorization: string | undefined): string | undefined =>
   /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1];
 
-/** Tells who sent a PAI request: ACS3-HMAC-SHA256, `x-acs-bearer-token` or `Authorization: Bearer`. */
-export function authenticatePai(deps: AuthenticateDeps, request: SignedRequest): Promise<Viewer> {
+/**
+ * Tells who sent a PAI request: ACS3-HMAC-SHA256, `x-acs-bearer-token` or `Authorization: Bearer`, and, where the
+ * operator allows it, the old HMAC-SHA1.
+ */
+export function authenticatePai(deps: AuthenticateDeps, request: SignedRequest): Promise<Caller> {
   const { authorization, 'x-acs-bearer-token': acsToken } = request.headers;
   const token = acsToken ?? bearer(authorization);
   if (token !== undefined) return byToken(deps, token);
-  if (authorization?.startsWith(acs3Algorithm)) return byAcs3(deps, request, authorization);
+  if (authorization?.startsWith(acsHmacSha1Scheme) && !deps.legacySignatures)
+    throw new Fault(
+      'IncompleteSignature',
+      `HMAC-SHA1 signatures are off here (KILN_LEGACY_SIGNATURES); sign with ${acs3Algorithm}`,
+    );
+  if (authorization?.startsWith(acs3Algorithm) || authorization?.startsWith(acsHmacSha1Scheme))
+    return byAcs(deps, request, authorization);
+  if (authorization === undefined)
+    throw new Fault(
+      'MissingParameter',
+      `header Authorization is missing; ${acs3Algorithm} or a bearer token is needed`,
+    );
   throw new Fault('IncompleteSignature', `Authorization must be ${acs3Algorithm} or a bearer token`);
 }
 
 /** Tells who sent a ModelArts request: SDK-HMAC-SHA256, `X-Auth-Token` or `Authorization: Bearer`. */
-export async function authenticateModelArts(deps: AuthenticateDeps, request: SignedRequest): Promise<Viewer> {
-  const { authorization, 'x-auth-token': authToken } = request.headers;
+export async function authenticateModelArts(deps: AuthenticateDeps, request: SignedRequest): Promise<Caller> {
+  const { authorization, 'x-auth-token': authToken, 'x-security-token': securityToken } = request.headers;
   const token = authToken ?? bearer(authorization);
   if (token !== undefined) return byToken(deps, token);
-  if (!authorization?.startsWith(sdkHmacAlgorithm))
+  if (authorization === undefined)
+    throw new Fault('MissingParameter', `header Authorization or X-Auth-Token is missing`);
+  if (!authorization.startsWith(sdkHmacAlgorithm))
     throw new Fault('IncompleteSignature', `Authorization must be ${sdkHmacAlgorithm}, or X-Auth-Token given`);
   const auth = parseSdkHmac(authorization);
-  const { viewer, secret } = await ownerOf(deps, auth.accessKeyId);
-  verifySdkHmac(request, auth, secret, Date.now());
+  const { viewer } = await bySignature(deps, auth.accessKeyId, securityToken, (secret) => {
+    verifySdkHmac(request, auth, secret, Date.now());
+  });
   return viewer;
 }

@@ -6,6 +6,15 @@ import { Fault, isTerminal } from '@kiln/schemas';
 const looks = 4;
 
 /**
+ * Only its creator and the account's admins act on a build.
+ * @throws Fault Forbidden
+ */
+export function requireBuildOwner(viewer: Viewer, { id, userId }: Pick<Build, 'id' | 'userId'>): void {
+  if (viewer.role !== 'admin' && viewer.userId !== userId)
+    throw new Fault('Forbidden', `build ${id} belongs to another user`);
+}
+
+/**
  * Asks for a build to end. One that waits ends at once; one that runs goes to `cancelling` and its worker, woken by a
  * signal, kills it. Asking again changes nothing.
  * @throws Fault Forbidden when the build is somebody else's; BuildAlreadyFinished when it had ended otherwise, or its tag was already being set
@@ -15,8 +24,7 @@ export async function cancelBuild(
   viewer: Viewer,
   { id, userId }: Build,
 ): Promise<void> {
-  if (viewer.role !== 'admin' && viewer.userId !== userId)
-    throw new Fault('Forbidden', `build ${id} belongs to another user`);
+  requireBuildOwner(viewer, { id, userId });
   let build: Build | undefined;
   for (let look = 0; look < looks; look += 1) {
     if (await cancelQueued(deps.db, id)) return;

@@ -1,13 +1,16 @@
 import {
   type Database,
   findAccessKey,
+  type FoundAccessKey,
   findProject,
+  findDefaultWorkspace,
   findToken,
   findWorkspace,
   listRegistryConnections,
   type RegistryConnection,
   type Viewer,
   type Workspace,
+  workspacesSeenBy,
 } from '@kiln/persistence';
 import { LRUCache } from 'lru-cache';
 
@@ -16,9 +19,13 @@ export const directoryTtlMs = 2000;
 
 /** Who is who, for the hot path of a request: PostgreSQL's answers, kept for two seconds. */
 export interface Directory {
-  accessKey(id: string): Promise<(Viewer & { secretSealed: string }) | undefined>;
-  token(hash: string): Promise<Viewer | undefined>;
+  accessKey(id: string): Promise<FoundAccessKey | undefined>;
+  token(hash: string): Promise<(Viewer & { onlyProjectId: string | null }) | undefined>;
   workspace(viewer: Viewer, by: { id: string; projectId?: string }): Promise<Workspace | undefined>;
+  /** Where an image goes whose request names no workspace. */
+  defaultWorkspace(viewer: Viewer): Promise<Workspace | undefined>;
+  /** Ids of all workspaces that a viewer may see. */
+  workspaceIds(viewer: Viewer): Promise<string[]>;
   hasProject(accountId: string, id: string): Promise<boolean>;
   registryConnections(accountId: string): Promise<RegistryConnection[]>;
 }
@@ -40,8 +47,11 @@ export function openDirectory(db: Database): Directory {
     token: (hash) => remember(`token ${hash}`, () => findToken(db, hash)),
     workspace: (viewer, by) =>
       remember(`workspace ${viewer.userId} ${by.projectId ?? ''} ${by.id}`, () => findWorkspace(db, viewer, by)),
+    defaultWorkspace: (viewer) =>
+      remember(`default workspace ${viewer.userId}`, () => findDefaultWorkspace(db, viewer)),
+    workspaceIds: (viewer) => remember(`workspaces ${viewer.userId}`, () => workspacesSeenBy(db, viewer)),
     hasProject: async (accountId, id) =>
-      (await remember(`project ${accountId} ${id}`, () => findProject(db, accountId, id))) !== undefined,
+      (await remember(`project ${accountId} ${id}`, () => findProject(db, accountId, { id }))) !== undefined,
     registryConnections: (accountId) =>
       remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
   };

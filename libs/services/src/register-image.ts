@@ -1,23 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import { newPaiImageId, randomSuffix } from '@kiln/kit';
-import { type Database, type Image, insertImage, loadImage, type Viewer } from '@kiln/persistence';
-import { type Relay, type SignalBus } from '@kiln/queue';
 import {
+  type Database,
+  type Image,
+  insertImage,
+  type NewImage,
+  updateImageGroup,
+  type Viewer,
+} from '@kiln/persistence';
+import { type Relay } from '@kiln/queue';
+import {
+  type AddImageBody,
   Fault,
   formatReference,
-  parseInput,
+  type Label,
   parseReference,
   type Reference,
-  registerImageBody,
+  type RegisterImageBody,
   splitRepository,
 } from '@kiln/schemas';
+import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory } from './directory.ts';
 
-export interface RegisterImageDeps {
+export interface RegisterImageDeps extends AwaitImageDeps {
   db: Database;
   directory: Directory;
   relay: Relay;
-  signals: SignalBus;
   /** How long an answer waits for the verification's outcome. */
   waitMs: number;
 }
@@ -34,6 +42,24 @@ export function nameFor({ repository, tag }: Reference): string {
 // A name that is taken gets a few random letters; so many tries are never needed.
 const nameTries = 4;
 
+/** `key=value` or `key`, as ModelArts writes tags, as a label; of a key that comes twice, the last one counts. */
+const labelsOfTags = (tags: string[]): Label[] => [
+  ...new Map(
+    tags.map((it) => {
+      const equals = it.indexOf('=');
+      const Key = equals < 0 ? it : it.slice(0, equals);
+      return [Key, { Key, Value: equals < 0 ? '' : it.slice(equals + 1) }];
+    }),
+  ).values(),
+];
+
+/** The image as it is after its verification, or while that goes on. */
+function outcomeOf(image: Image): Image {
+  if (image.status === 'CREATE_FAILED' && image.error)
+    throw new Fault(image.error.code as Fault['code'], `${image.error.message} (image ${image.id})`);
+  return image;
+}
+
 /**
  * ModelArts' RegisterImage: accepts an image of some registry for the catalogue and waits, bounded, for what its
  * verification finds.
@@ -44,100 +70,129 @@ export async function registerImage(
   deps: RegisterImageDeps,
   viewer: Viewer,
   projectId: string,
-  input: unknown,
+  body: RegisterImageBody,
 ): Promise<Image> {
-  const body = parseInput(registerImageBody, input, 'body');
   const reference = parseReference(body.swr_path, 'swr_path');
   const workspace = await deps.directory.workspace(viewer, { id: body.workspace_id, projectId });
   if (!workspace)
     throw new Fault('WorkspaceNotFound', `workspace_id: there is no workspace ${body.workspace_id}`, {
       field: 'workspace_id',
     });
-
-  const id = randomUUID();
-  const outcome = awaitOutcome(deps, id);
-  try {
-    await insert(deps.db, { id, viewer, projectId, workspaceId: workspace.id, body, reference });
-    deps.relay.nudge();
-    const image = await outcome.settled();
-    if (image.status === 'CREATE_FAILED' && image.error) {
-      throw new Fault(image.error.code as Fault['code'], `${image.error.message} (image ${image.id})`);
-    }
-    return image;
-  } finally {
-    outcome.stop();
-  }
+  await checkConnection(deps.directory, viewer, reference, body.swr_instance_id);
+  const image: NewImage = {
+    id: randomUUID(),
+    paiId: newPaiImageId(),
+    accountId: viewer.accountId,
+    userId: viewer.userId,
+    projectId,
+    workspaceId: workspace.id,
+    ...reference,
+    name: nameFor(reference),
+    description: body.description,
+    visibility: body.visibility,
+    publicById: body.visibility === 'PUBLIC',
+    arch: body.arch,
+    origin: body.origin,
+    resourceCategories: body.resource_category,
+    serviceType: body.service_type,
+    services: body.services,
+    flavorType: body.flavor_type ?? null,
+    sourceType: null,
+    sourceId: null,
+    via: 'modelarts',
+    registryConnectionId: body.swr_instance_id ?? null,
+    labels: labelsOfTags(body.tags),
+  };
+  const outcome = outcomeOf(await awaitImage(deps, image.id, deps.waitMs, () => insertWithFreeName(deps, image)));
+  if (body.read_me !== undefined && outcome.groupId !== null)
+    await updateImageGroup(deps.db, outcome.groupId, { read_me: body.read_me });
+  return outcome;
 }
 
-async function insert(
-  db: Database,
-  to: {
-    id: string;
-    viewer: Viewer;
-    projectId: string;
-    workspaceId: string;
-    body: ReturnType<typeof registerImageBody.parse>;
-    reference: Reference;
-  },
+async function checkConnection(
+  directory: Directory,
+  viewer: Viewer,
+  reference: Reference,
+  id: string | undefined,
 ): Promise<void> {
-  const { body, reference } = to;
-  const plain = nameFor(reference);
-  for (let attempt = 0; attempt < nameTries; attempt += 1) {
-    const inserted = await insertImage(db, {
-      id: to.id,
-      paiId: newPaiImageId(),
-      accountId: to.viewer.accountId,
-      userId: to.viewer.userId,
-      projectId: to.projectId,
-      workspaceId: to.workspaceId,
-      ...reference,
-      name: attempt === 0 ? plain : `${plain.slice(0, 43)}-${randomSuffix(6)}`,
-      description: body.description,
-      visibility: body.visibility,
-      arch: body.arch,
-      origin: body.origin,
-      resourceCategories: body.resource_category,
-      serviceType: body.service_type,
-      services: body.services,
-      flavorType: body.flavor_type ?? null,
+  if (id === undefined) return;
+  const field = 'swr_instance_id';
+  const connection = (await directory.registryConnections(viewer.accountId)).find((it) => it.id === id);
+  if (!connection)
+    throw new Fault('RegistryConnectionNotFound', `${field}: there is no registry connection ${id}`, { field });
+  if (connection.host !== reference.host)
+    throw new Fault('InvalidParameter', `swr_path: its host must be ${connection.host}, the one of ${id}`, {
+      field: 'swr_path',
     });
+}
+
+async function insertWithFreeName({ db, relay }: RegisterImageDeps, image: NewImage): Promise<void> {
+  for (let attempt = 0; attempt < nameTries; attempt += 1) {
+    const name = attempt === 0 ? image.name : `${image.name.slice(0, 43)}-${randomSuffix(6)}`;
+    const inserted = await insertImage(db, { ...image, name });
     if (inserted === 'registered')
-      throw new Fault('ImageAlreadyRegistered', `swr_path: ${formatReference(reference)} is registered already`, {
+      throw new Fault('ImageAlreadyRegistered', `swr_path: ${formatReference(image)} is registered already`, {
         field: 'swr_path',
       });
-    if (inserted === 'accepted') return;
+    if (inserted === 'accepted') return relay.nudge();
   }
-  throw new Fault('ImageNameDuplicated', `swr_path: no free name like ${plain} was found`);
+  throw new Fault('ImageNameDuplicated', `swr_path: no free name like ${image.name} was found`);
 }
 
-/** Listens for an image's outcome from before it is written, so that none is missed. */
-function awaitOutcome({ db, signals, waitMs }: RegisterImageDeps, id: string) {
-  let wake: () => void = () => undefined;
-  let told = false;
-  const stop = signals.on('registered', id, () => {
-    told = true;
-    wake();
-  });
-  const settled = async (): Promise<Image> => {
-    const deadline = Date.now() + waitMs;
-    for (;;) {
-      const left = deadline - Date.now();
-      if (!told && left > 0) {
-        await new Promise<void>((resolve) => {
-          // Signals can be lost; looking twice a second keeps the wait useful without them.
-          const timer = setTimeout(resolve, Math.min(left, 500));
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-      told = false;
-      const image = await loadImage(db, id);
-      if (!image) throw new Fault('ImageNotFound', `there is no image ${id}`);
-      const undecided = image.status === 'INIT' || image.status === 'CREATING';
-      if (!undecided || deadline - Date.now() <= 0) return image;
-    }
+// The clouds' own clients give up after three seconds.
+const addWaitMs = 2000;
+
+/**
+ * PAI's AddImage: the same for an image that has a name, and whose reference may repeat.
+ * @returns the image, ACTIVE or still being looked at
+ * @throws Fault that names the field, or that tells why the image will not do
+ */
+export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: AddImageBody): Promise<Image> {
+  const reference = parseReference(body.ImageUri, 'ImageUri');
+  const workspace =
+    body.WorkspaceId === undefined
+      ? await deps.directory.defaultWorkspace(viewer)
+      : await deps.directory.workspace(viewer, { id: body.WorkspaceId });
+  if (!workspace)
+    throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${body.WorkspaceId ?? 'of yours'}`, {
+      field: 'WorkspaceId',
+    });
+  const image: NewImage = {
+    id: randomUUID(),
+    paiId: body.ImageId ?? newPaiImageId(),
+    accountId: viewer.accountId,
+    userId: viewer.userId,
+    projectId: workspace.projectId,
+    workspaceId: workspace.id,
+    ...reference,
+    name: body.Name,
+    description: body.Description,
+    visibility: body.Accessibility,
+    publicById: false,
+    // PAI has no word for it; what the registry holds tells.
+    arch: 'X86_64',
+    origin: 'CUSTOMIZE',
+    resourceCategories: ['CPU', 'GPU'],
+    serviceType: 'UNKNOWN',
+    services: ['NOTEBOOK', 'SSH'],
+    flavorType: null,
+    sourceType: body.SourceType ?? null,
+    sourceId: body.SourceId ?? null,
+    via: 'pai',
+    registryConnectionId: null,
+    labels: body.Labels,
   };
-  return { settled, stop };
+  const insert = async () => {
+    const inserted = await insertImage(deps.db, image);
+    if (inserted === 'id-taken')
+      throw new Fault('ImageIdDuplicated', `ImageId: ${image.paiId} is in use`, { field: 'ImageId' });
+    if (inserted !== 'accepted')
+      throw new Fault(
+        'ImageNameDuplicated',
+        `Name: an image or a running build of workspace ${workspace.id} is called ${image.name}`,
+        { field: 'Name' },
+      );
+    deps.relay.nudge();
+  };
+  return outcomeOf(await awaitImage(deps, image.id, Math.min(deps.waitMs, addWaitMs), insert));
 }

@@ -1,6 +1,12 @@
 import { type Sealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
-import { type Build, type Database, listRegistryConnections, type RegistryConnection } from '@kiln/persistence';
+import {
+  type Build,
+  type Database,
+  type Image,
+  listRegistryConnections,
+  type RegistryConnection,
+} from '@kiln/persistence';
 import { type RegistryAccess } from '@kiln/registry';
 
 /** Credentials as docker writes them, by registry host: base64 of `user:password`. */
@@ -27,14 +33,17 @@ function fromAuth(host: string, auth: string): RegistryAccess {
   return { host, tlsMode: 'verify', credentials: { username, password: new Secret(password.join(':')) } };
 }
 
-/** How to reach the registry of an image that has no build: the account's connection for its host, or nobody's name over TLS. */
-export async function accessForHost(
+/**
+ * How to reach the registry of a catalogue entry: by the connection that it names, else the account's for its host, else
+ * in nobody's name over TLS.
+ */
+export async function accessForImage(
   db: Database,
   sealer: Sealer,
-  accountId: string,
-  host: string,
+  { accountId, host, registryConnectionId }: Pick<Image, 'accountId' | 'host' | 'registryConnectionId'>,
 ): Promise<RegistryAccess> {
-  const connection = (await listRegistryConnections(db, accountId)).find((it) => it.host === host);
+  const fitting = (await listRegistryConnections(db, accountId)).filter((it) => it.host === host);
+  const connection = fitting.find((it) => it.id === registryConnectionId) ?? fitting[0];
   return connection ? fromConnection(connection, sealer) : { host, tlsMode: 'verify' };
 }
 

@@ -3,7 +3,7 @@ import { parseDockerfile, requirePackageInstallation, stagingTag } from '@kiln/e
 import { newBuildIds, Secret } from '@kiln/kit';
 import { type BuildSpec, type Database, submitBuild as insertBuild, type Viewer } from '@kiln/persistence';
 import { type Relay } from '@kiln/queue';
-import { clientToken, createImageBuildBody, Fault, parseInput, parseReference } from '@kiln/schemas';
+import { type CreateImageBuildBody, Fault, parseReference } from '@kiln/schemas';
 import stringify from 'safe-stable-stringify';
 import { type Directory } from './directory.ts';
 import { registryAuthsBinding } from './registry-access.ts';
@@ -23,10 +23,9 @@ export interface SubmitBuildDeps {
 export async function submitBuild(
   { db, directory, sealer, relay }: SubmitBuildDeps,
   viewer: Viewer,
-  input: { body: unknown; clientToken: unknown },
+  body: CreateImageBuildBody,
+  clientToken: string | undefined,
 ): Promise<{ buildId: string; jobId: string; replayed: boolean }> {
-  const body = parseInput(createImageBuildBody, input.body, 'body');
-  const token = input.clientToken === undefined ? null : parseInput(clientToken, input.clientToken, 'ClientToken');
   const reference = parseReference(body.Image.Uri, 'Image.Uri');
   if (reference.tag === stagingTag)
     throw new Fault('InvalidParameter', `Image.Uri: the tag ${stagingTag} is used by Kiln itself`, {
@@ -69,7 +68,7 @@ export async function submitBuild(
     projectId: workspace.projectId,
     workspaceId: workspace.id,
     userId: viewer.userId,
-    clientToken: token,
+    clientToken: clientToken ?? null,
     requestHash,
     spec,
     registryAuthsSealed: RegistryAuths
