@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { newPaiImageId } from '@kiln/kit';
+import { archOf } from './arch-of.ts';
 import { type Build, type NewImage, type VerifiedImage } from '@kiln/persistence';
-import { type Label } from '@kiln/schemas';
 
 /** The catalogue entry that a build ends in. What only ModelArts knows gets its defaults. */
-export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & VerifiedImage & { labels: Label[] } {
+export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & VerifiedImage {
   const { Image } = build.spec;
   return {
     id: randomUUID(),
@@ -19,12 +19,17 @@ export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & 
     tag: build.tag,
     description: Image.Description ?? '',
     visibility: build.accessibility,
-    arch: verified.platforms[0]?.includes('arm64') ? 'AARCH64' : 'X86_64',
+    publicById: false,
+    arch: archOf(verified.platforms),
     origin: 'CUSTOMIZE',
     resourceCategories: ['CPU', 'GPU'],
     serviceType: 'UNKNOWN',
     services: ['NOTEBOOK', 'SSH'],
     flavorType: null,
+    sourceType: null,
+    sourceId: null,
+    via: 'build',
+    registryConnectionId: build.registryConnectionId,
     digest: verified.digest,
     mediaType: verified.mediaType,
     platforms: verified.platforms,

@@ -1,38 +1,106 @@
 import { backoffMs } from '@kiln/kit';
-import { announce, announceRegistration, claimImage, settleImage, inTransaction } from '@kiln/persistence';
-import { verifyImage } from '@kiln/registry';
-import { asFault, describeFault } from '@kiln/schemas';
-import { accessForHost } from '@kiln/services';
+import {
+  announce,
+  announceRegistration,
+  claimImage,
+  type Image,
+  inTransaction,
+  type RepositoryUse,
+  type Settled,
+  settleImage,
+  useOfRepository,
+} from '@kiln/persistence';
+import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
+import { asFault, describeFault, Fault, formatReference } from '@kiln/schemas';
+import { accessForImage } from '@kiln/services';
+import { archOf } from './arch-of.ts';
 import { type RegisterDeps } from './deps.ts';
 
-/** Finds out what a registry holds under an outside image's reference, and records it. */
+/**
+ * Does what is to be done about a catalogue entry: finds out what the registry holds under it, or, when the entry was
+ * deleted, takes its manifest out of the registry.
+ */
 export async function registerImage(deps: RegisterDeps, id: string): Promise<void> {
   const { db, log } = deps;
   const image = await claimImage(db, id);
   if (!image) return;
   try {
-    const access = await accessForHost(db, deps.sealer, image.accountId, image.host);
-    const { digest, mediaType, platforms, sizeBytes } = await verifyImage(
-      deps.registries.for(access),
-      image.repository,
-      image.tag,
-      image.arch,
-    );
-    await settleImage(db, image, { status: 'ACTIVE', verified: { digest, mediaType, platforms, sizeBytes } });
-    log.info({ imageId: id, digest }, 'image registered');
+    const settled = image.status === 'DELETED' ? await purge(deps, image) : await verify(deps, image);
+    await settleImage(db, image, settled);
+    log.info({ imageId: id, outcome: settled.outcome }, 'image looked at');
   } catch (error) {
-    const fault = asFault(error);
-    if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
-      log.warn({ imageId: id, code: fault.code, err: fault.cause }, fault.message);
-      const delayMs = backoffMs(image.attempt, 1000, 60_000);
-      await inTransaction(db, async (tx) => {
-        const put = await settleImage(tx, image, { status: 'CREATING', reason: fault.message, delayMs });
-        if (put) await announce(tx, announceRegistration('image', id, image.attempt, delayMs));
-      });
-    } else {
-      await settleImage(db, image, { status: 'CREATE_FAILED', error: describeFault(fault, 'verify', image.attempt) });
-      log.info({ imageId: id, code: fault.code }, 'image refused');
-    }
+    await settleFailure(deps, image, error);
   }
   deps.signals.send('registered', id);
+}
+
+async function clientFor({ db, sealer, registries }: RegisterDeps, image: Image) {
+  return registries.for(await accessForImage(db, sealer, image));
+}
+
+/** An entry of a build stands for the digest that was built; one from outside for whatever its tag points to now. */
+async function verify(deps: RegisterDeps, image: Image): Promise<Settled> {
+  const reference = image.via === 'build' && image.digest !== null ? image.digest : image.tag;
+  const client = await clientFor(deps, image);
+  // Only ModelArts' users say what it is for.
+  const declared = image.via === 'modelarts' ? image.arch : undefined;
+  const { digest, mediaType, platforms, sizeBytes } = await verifyImage(client, image.repository, reference, declared);
+  const arch = declared ?? archOf(platforms);
+  return { outcome: 'verified', verified: { digest, mediaType, platforms, sizeBytes, arch } };
+}
+
+async function purge(deps: RegisterDeps, image: Image): Promise<Settled> {
+  const { digest } = image;
+  if (digest === null) return { outcome: 'purged', message: '' };
+  const client = await clientFor(deps, image);
+  const { entries, unsettled } = await useOfRepository(deps.db, image);
+  // What is on its way may turn out to be this very manifest.
+  if (unsettled) throw new Fault('RegistryUnreachable', `waits for what is being published to ${image.repository}`);
+  if (await isNeeded(client, image.repository, digest, entries))
+    return {
+      outcome: 'purged',
+      message: `the registry keeps ${digest}: another image of ${image.repository} needs it`,
+    };
+  if ((await client.headManifest(image.repository, digest)) === undefined) return { outcome: 'purged', message: '' };
+  const removed = await client.deleteManifest(image.repository, digest);
+  return {
+    outcome: 'purged',
+    message: removed ? '' : `registry ${image.host} does not delete manifests; it keeps ${formatReference(image)}`,
+  };
+}
+
+/** Whether one of the entries stands for a manifest, itself or as the index that it is part of. */
+async function isNeeded(
+  client: RegistryClient,
+  repository: string,
+  digest: string,
+  entries: RepositoryUse['entries'],
+): Promise<boolean> {
+  if (entries.some((it) => it.digest === digest)) return true;
+  for (const it of entries.filter(({ mediaType }) => indexTypes.includes(mediaType ?? ''))) {
+    const index = await client.getManifest(repository, it.digest);
+    if (index?.bytes.includes(digest)) return true;
+  }
+  return false;
+}
+
+async function settleFailure({ db, log }: RegisterDeps, image: Image, error: unknown): Promise<void> {
+  const fault = asFault(error);
+  if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
+    log.warn({ imageId: image.id, code: fault.code, err: fault.cause }, fault.message);
+    const delayMs = backoffMs(image.attempt, 1000, 60_000);
+    await inTransaction(db, async (tx) => {
+      if (await settleImage(tx, image, { outcome: 'deferred', reason: fault.message, delayMs }))
+        await announce(tx, announceRegistration('image', image.id, image.attempt, delayMs));
+    });
+    return;
+  }
+  log.info({ imageId: image.id, code: fault.code }, 'image refused');
+  await settleImage(
+    db,
+    image,
+    image.status === 'DELETED'
+      ? { outcome: 'purged', message: fault.message }
+      : { outcome: 'refused', error: describeFault(fault, 'verify', image.attempt) },
+  );
 }

@@ -5,7 +5,8 @@ import {
   type Database,
   sweepClocks,
   sweepExpiredLeases,
-  sweepNonces,
+  sweepExpired,
+  sweepTallies,
   sweepUnheard,
 } from '@kiln/persistence';
 import { type Relay } from '@kiln/queue';
@@ -29,7 +30,8 @@ export function openSweeper(deps: { db: Database; relay: Relay; log: Logger }, c
       (await sweepUnheard(db, unheardSeconds));
     if (moved > 0) relay.nudge();
     round += 1;
-    if (round % 60 === 0) await sweepNonces(db);
+    if (round % 5 === 0) await sweepTallies(db);
+    if (round % 60 === 0) await sweepExpired(db);
   };
   let busy: Promise<unknown> = Promise.resolve();
   let running = false;
