@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { newAccessKey, newToken, type Sealer } from '@kiln/auth';
+import { newAccessKey, newTemporaryKey, newToken, type Sealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
 import {
   addMember,
@@ -32,12 +32,16 @@ export interface AdminDeps {
 
 const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];
 
-const days = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 3650)
-    throw new InvalidArgumentError('a whole number of days from 1 to 3650 is needed');
-  return value;
-};
+const wholeNumber =
+  (what: string, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 1 || value > max)
+      throw new InvalidArgumentError(`a whole number of ${what} from 1 to ${max} is needed`);
+    return value;
+  };
+const days = wholeNumber('days', 3650);
+const hours = wholeNumber('hours', 36);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
 export function adminCommands({ db, sealer, print }: AdminDeps): Command {
@@ -99,12 +103,23 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
   create
     .command('key <account> [user]')
     .description('an access key for signed requests')
-    .action(async (owner: string, name: string | undefined) => {
+    .option('--hours <n>', 'a temporary key, with the security token that must come with it', hours)
+    .action(async (owner: string, name: string | undefined, options: { hours?: number }) => {
       const { id: accountId } = await account(owner);
       const { id: userId } = await user(accountId, name ?? 'admin');
-      const { id, secret } = newAccessKey();
-      await insertAccessKey(db, { id, accountId, userId, secretSealed: sealer.seal(secret, `access-key:${id}`) });
-      print({ accessKeyId: id, accessKeySecret: secret.reveal() });
+      const temporary = options.hours === undefined ? undefined : newTemporaryKey();
+      const { id, secret } = temporary ?? newAccessKey();
+      const expiresAt = options.hours === undefined ? null : new Date(Date.now() + options.hours * 3_600_000);
+      await insertAccessKey(db, {
+        id,
+        accountId,
+        userId,
+        secretSealed: sealer.seal(secret, `access-key:${id}`),
+        securityTokenHash: temporary?.securityTokenHash ?? null,
+        expiresAt,
+      });
+      const rest = temporary ? { securityToken: temporary.securityToken.reveal(), expiresAt } : {};
+      print({ accessKeyId: id, accessKeySecret: secret.reveal(), ...rest });
     });
   create
     .command('token <account> [user]')
