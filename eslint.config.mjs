@@ -24,7 +24,7 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
       '@nx/enforce-module-boundaries': [
         'error',
         {
@@ -65,7 +65,14 @@ export default defineConfig(
     languageOptions: { parser: jsonc },
     plugins: { '@nx': nx },
     rules: {
-      '@nx/dependency-checks': ['error', { ignoredFiles: ['**/*.test.ts', '**/testing/**', '**/*.config.{ts,mjs}'] }],
+      '@nx/dependency-checks': [
+        'error',
+        {
+          ignoredFiles: ['**/*.test.ts', '**/testing/**', '**/*.config.{ts,mjs}'],
+          // Served as files, never imported.
+          ignoredDependencies: ['swagger-ui-dist'],
+        },
+      ],
     },
   },
 );

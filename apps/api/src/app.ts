@@ -1,11 +1,15 @@
 import { type Logger } from '@kiln/kit';
-import { type Database } from '@kiln/persistence';
+import { type Database, type RememberedLists } from '@kiln/persistence';
 import { type Producer, type Relay, type SignalBus } from '@kiln/queue';
 import { type AuthenticateDeps, type Directory } from '@kiln/services';
 import express, { type Express } from 'express';
 import { serveDialect } from './http/serve-dialect.ts';
+import { type Throttle } from './http/throttle.ts';
 import { modelArtsDialect } from './modelarts/dialect.ts';
+import { modelArtsGroupRoutes } from './modelarts/group-routes.ts';
 import { modelArtsImageRoutes } from './modelarts/image-routes.ts';
+import { tokenRoutes } from './modelarts/token-routes.ts';
+import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { buildRoutes } from './pai/build-routes.ts';
 import { paiDialect } from './pai/dialect.ts';
@@ -18,9 +22,14 @@ export interface AppDeps extends AuthenticateDeps {
   producer: Producer;
   relay: Relay;
   signals: SignalBus;
-  registerWaitMs: number;
+  lists: RememberedLists;
+  throttle: Throttle;
+  /** How long RegisterImage and its like wait for a registrar. */
+  waitMs: number;
   log: Logger;
 }
+
+const speaksModelArts = (path: string): boolean => /^\/v[13](?:\/|$)/.test(path);
 
 /** The whole HTTP surface. Paths under `/v1/` and `/v3/` speak ModelArts, all others PAI; errors keep to that too. */
 export function createApp(deps: AppDeps): Express {
@@ -30,14 +39,14 @@ export function createApp(deps: AppDeps): Express {
   // Nested parameters are in neither cloud's API; the plain parser keeps a query flat.
   app.set('query parser', 'simple');
   app.use(healthRoutes(deps));
+  app.use(openApiRoutes());
+  // Groups before images: `images/group` is no image's id.
   const modelArts = serveDialect(
     modelArtsDialect(deps),
-    modelArtsImageRoutes({ ...deps, waitMs: deps.registerWaitMs }),
-    deps.log,
+    [...modelArtsGroupRoutes(deps), ...modelArtsImageRoutes(deps), ...tokenRoutes(deps)],
+    deps,
   );
-  app.use((req, res, next) => (/^\/v[13](?:\/|$)/.test(req.path) ? modelArts(req, res, next) : next()));
-  app.use(
-    serveDialect(paiDialect(deps), [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)], deps.log),
-  );
+  app.use((req, res, next) => (speaksModelArts(req.path) ? modelArts(req, res, next) : next()));
+  app.use(serveDialect(paiDialect(deps), [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)], deps));
   return app;
 }

@@ -2,16 +2,22 @@ import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import { commonSettings, Lifecycle, millisSetting, openLogger, portSetting, readConfig } from '@kiln/kit';
-import { openDatabase, openNonceStore } from '@kiln/persistence';
+import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { nonceKeepSeconds, openDirectory, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { createApp } from './app.ts';
+import { answerUnreadable } from './http/unreadable.ts';
+import { openThrottle } from './http/throttle.ts';
 
 const config = readConfig(
   z.object({
     ...commonSettings,
     KILN_API_HOST: z.string().default('127.0.0.1'),
     KILN_API_PORT: portSetting.default(8080),
+    /** Requests of one user in one second that this process answers; 0 for as many as come. */
+    KILN_REQUESTS_PER_SECOND: z.coerce.number().int().min(0).default(2000),
+    /** Whether requests signed with HMAC-SHA1, as old clients do, are taken. */
+    KILN_LEGACY_SIGNATURES: z.stringbool().default(false),
     /** How long RegisterImage waits for its verification before it answers 201. */
     KILN_REGISTER_WAIT_MS: millisSetting(5000),
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
@@ -36,14 +42,20 @@ const app = createApp({
   producer,
   relay,
   signals,
-  registerWaitMs: config.KILN_REGISTER_WAIT_MS,
+  lists: openRememberedLists(),
+  throttle: openThrottle(config.KILN_REQUESTS_PER_SECOND),
+  legacySignatures: config.KILN_LEGACY_SIGNATURES,
+  waitMs: config.KILN_REGISTER_WAIT_MS,
   log,
 });
 // A client that sends its request drop by drop holds a connection for this long at most.
 const server = createServer(
-  { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
+  // A request without a Host is answered like any other, and not by Node with an empty body.
+  { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, requireHostHeader: false },
   (req, res) => void app(req, res),
 );
+server.on('clientError', answerUnreadable);
+server.on('checkExpectation', (req, res) => void app(req, res));
 server.listen(config.KILN_API_PORT, config.KILN_API_HOST, () => {
   const { address, port } = server.address() as AddressInfo;
   log.info({ address, port }, 'listening');

@@ -1,45 +1,46 @@
-import { type ErrorCode, type Fault } from '@kiln/schemas';
-import { type Viewer } from '@kiln/persistence';
+import { type Caller } from '@kiln/services';
+import { type ErrorCode, type Fault, type Operation, type PathParameters } from '@kiln/schemas';
 import { type SignedRequest } from '@kiln/auth';
 import { type Response } from 'express';
+import { type z } from 'zod';
 
-/** What a route gets: everything parsed that can be parsed without knowing the route. */
-export interface Call {
-  viewer: Viewer;
+/** What a route gets: everything parsed as its operation says. */
+export interface Call<O extends Operation = Operation> {
+  viewer: Caller;
   requestId: string;
-  params: Record<string, string>;
-  /** A parameter that is given more than once is an array, which no schema takes. */
-  query: Record<string, unknown>;
-  /** The JSON body; undefined when there is none. */
-  body: unknown;
+  params: PathParameters<O['path']>;
+  query: z.output<O['query']>;
+  body: z.output<NonNullable<O['body']>>;
   headers: SignedRequest['headers'];
   /** For the few answers that are not one JSON object. */
   res: Response;
 }
 
+/** @returns the JSON answer; undefined when it has answered by itself */
+type Handle<O extends Operation> = (call: Call<O>) => Promise<Answer<O> | undefined>;
+
 export interface Route {
-  /** Name of the operation, as the cloud's clients send it. */
-  operation: string;
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Express path. */
-  path: string;
-  /** @returns the JSON body; undefined when it has answered by itself */
-  handle(call: Call): Promise<Answer | undefined>;
+  operation: Operation;
+  handle: Handle<Operation>;
 }
 
-export interface Answer {
+/** Serves an operation: the door parses with its schemas before it calls. */
+export const route = <O extends Operation>(operation: O, handle: Handle<O>): Route => ({ operation, handle });
+
+export interface Answer<O extends Operation = Operation> {
+  /** One of the operation's; its first when left out. */
   status?: number;
   headers?: Record<string, string>;
-  body: Record<string, unknown>;
+  body: z.input<O['reply']>;
 }
 
 /** How one cloud's API speaks: who asks, and what an error looks like. */
 export interface Dialect {
   /** Header that carries the request id. */
   requestIdHeader: string;
-  authenticate(request: SignedRequest): Promise<Viewer>;
+  authenticate(request: SignedRequest): Promise<Caller>;
   /** Further checks on what the client says that it is calling. */
-  checkOperation(route: Route, headers: SignedRequest['headers']): void;
+  checkOperation(operation: Operation, headers: SignedRequest['headers']): void;
   renderError(
     fault: Fault,
     requestId: string,

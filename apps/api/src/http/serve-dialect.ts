@@ -1,6 +1,7 @@
 import { type Logger, newRequestId } from '@kiln/kit';
 import { isDatabaseDown } from '@kiln/persistence';
 import { asFault, errorClass, Fault } from '@kiln/schemas';
+import { type Caller } from '@kiln/services';
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -9,7 +10,8 @@ import express, {
   type Router,
 } from 'express';
 import { type Dialect, type Route } from './dialect.ts';
-import { bodyBytesMax, parseBody, signedRequest } from './read-request.ts';
+import { bodyBytesMax, parseCall, signedRequest } from './read-request.ts';
+import { type Throttle } from './throttle.ts';
 
 /** What Express and Node say of a request that never reached a route. */
 function fromHttp(error: unknown): Fault {
@@ -22,10 +24,20 @@ function fromHttp(error: unknown): Fault {
   return asFault(error);
 }
 
+export interface ServeDeps {
+  throttle: Throttle;
+  log: Logger;
+}
+
+// Whoever asks for a token is nobody yet.
+const nobody: Caller = { accountId: '', userId: '', role: 'member', onlyProjectId: null };
+
+const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
+
 /**
  * Serves the routes of one dialect. Whatever happens below here is answered in that dialect, as JSON, with a request id.
  */
-export function serveDialect(dialect: Dialect, routes: Route[], log: Logger): Router {
+export function serveDialect(dialect: Dialect, routes: Route[], { throttle, log }: ServeDeps): Router {
   const router = express.Router({ caseSensitive: true });
 
   const answer = (res: Response, error: unknown) => {
@@ -53,39 +65,36 @@ export function serveDialect(dialect: Dialect, routes: Route[], log: Logger): Ro
   router.use(express.raw({ type: () => true, limit: bodyBytesMax, inflate: false }));
 
   const call =
-    (route: Route): RequestHandler =>
+    ({ operation, handle }: Route): RequestHandler =>
     async (req: Request, res: Response) => {
       try {
         const request = signedRequest(req);
-        const viewer = await dialect.authenticate(request);
-        dialect.checkOperation(route, request.headers);
-        const body = parseBody(request.body, request.headers['content-type']);
-        const params = req.params as Record<string, string>;
-        // No id holds one, and PostgreSQL cannot even be asked.
-        if (Object.values(params).some((it) => it.includes('\0')))
-          throw new Fault('InvalidParameter', 'path: must not contain NUL');
-        const given = {
-          viewer,
-          requestId: String(res.locals['requestId']),
-          params,
+        const viewer = operation.anonymous ? nobody : await dialect.authenticate(request);
+        await throttle.pass(operation.anonymous ? `from ${req.socket.remoteAddress ?? ''}` : viewer.userId);
+        dialect.checkOperation(operation, request.headers);
+        const parsed = parseCall(operation, {
+          params: req.params as Record<string, string>,
           query: req.query,
-          body,
-          headers: request.headers,
-          res,
-        };
-        const answered = await route.handle(given);
+          body: request.body,
+          contentType: request.headers['content-type'],
+        });
+        const requestId = String(res.locals['requestId']);
+        const answered = await handle({ viewer, requestId, headers: request.headers, res, ...parsed });
         if (!answered) return;
         if (answered.headers) res.set(answered.headers);
-        res.status(answered.status ?? 200).json(answered.body);
+        res.status(answered.status ?? operation.statuses[0]).json(answered.body);
       } catch (error) {
         answer(res, error);
       }
     };
 
-  for (const route of routes) router[route.method.toLowerCase() as 'get'](route.path, call(route));
-  for (const path of new Set(routes.map((it) => it.path))) {
-    const allowed = routes.filter((it) => it.path === path).map((it) => it.method);
-    router.all(path, (req, res) => {
+  for (const it of routes) {
+    const { method, path } = it.operation;
+    router[method.toLowerCase() as 'get'](expressPath(path), call(it));
+  }
+  for (const path of new Set(routes.map((it) => it.operation.path))) {
+    const allowed = routes.filter((it) => it.operation.path === path).map((it) => it.operation.method);
+    router.all(expressPath(path), (req, res) => {
       res.set('allow', allowed.join(', '));
       answer(
         res,

@@ -17,6 +17,8 @@ export const modelArtsDialect = (deps: AuthenticateDeps & { directory: Directory
     const named = request.headers['x-project-id'];
     if (named !== undefined && named !== projectId)
       throw new Fault('ProjectMismatch', `X-Project-Id is ${named}, but the URL names ${projectId}`);
+    if (viewer.onlyProjectId !== null && viewer.onlyProjectId !== projectId)
+      throw new Fault('ProjectMismatch', `project_id: the token is for project ${viewer.onlyProjectId}`);
     if (!(await deps.directory.hasProject(viewer.accountId, projectId))) {
       throw new Fault('ProjectMismatch', `project_id: the credentials are not for project ${projectId}`);
     }

@@ -1,4 +1,4 @@
-import { type Image } from '@kiln/persistence';
+import { type ShownImage } from '@kiln/persistence';
 import { formatReference, splitRepository } from '@kiln/schemas';
 
 export interface WorkspaceIds {
@@ -7,7 +7,7 @@ export interface WorkspaceIds {
 }
 
 /** An image as ModelArts shows it. `size` is in bytes, as in the vendor's example; its page says KB. */
-export const renderModelArtsImage = (image: Image, workspace: WorkspaceIds | undefined) => ({
+export const renderModelArtsImage = (image: ShownImage, workspace: WorkspaceIds | undefined) => ({
   arch: image.arch.toLowerCase(),
   create_at: image.createdAt.getTime(),
   description: image.description,
@@ -16,16 +16,19 @@ export const renderModelArtsImage = (image: Image, workspace: WorkspaceIds | und
   ...splitRepository(image.repository),
   origin: image.origin,
   resource_categories: image.resourceCategories,
-  support_res_categories: image.resourceCategories,
   service_type: image.serviceType,
+  show_name: splitRepository(image.repository).name,
+  show_tag: image.tag,
   size: image.sizeBytes ?? 0,
   status: image.status,
   status_message: image.statusMessage,
   swr_path: formatReference(image),
   tag: image.tag,
-  type: 'DEDICATED',
+  tags: image.labels.map((it) => ({ key: it.Key, value: it.Value })),
+  type: 'DEDICATED' as const,
   update_at: image.updatedAt.getTime(),
   visibility: image.visibility,
   workspace_id: workspace === undefined || workspace.isDefault ? '0' : workspace.modelartsId,
   ...(image.flavorType === null ? {} : { flavor_type: image.flavorType }),
+  ...(image.registryConnectionId === null ? {} : { swr_instance_id: image.registryConnectionId }),
 });

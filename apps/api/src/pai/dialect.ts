@@ -1,22 +1,26 @@
 import { authenticatePai, type AuthenticateDeps } from '@kiln/services';
-import { errorCodes, Fault } from '@kiln/schemas';
+import { apis, errorCodes, Fault } from '@kiln/schemas';
 import { type Dialect, publicMessage } from '../http/dialect.ts';
-
-/** Versions of the two products whose calls are served here. */
-const versions = ['2021-02-04', '2020-12-03'];
 
 /** How Alibaba's ROA APIs speak. */
 export const paiDialect = (deps: AuthenticateDeps): Dialect => ({
   requestIdHeader: 'x-acs-request-id',
-  authenticate: async (request) => authenticatePai(deps, request),
-  checkOperation(route, headers) {
+  async authenticate(request) {
+    const viewer = await authenticatePai(deps, request);
+    // PAI has no projects, and a token that is good for one only must not reach the others this way.
+    if (viewer.onlyProjectId !== null)
+      throw new Fault('Forbidden', `the token is for project ${viewer.onlyProjectId} only, and PAI's calls name none`);
+    return viewer;
+  },
+  checkOperation({ name, api }, headers) {
     const action = headers['x-acs-action'];
     const version = headers['x-acs-version'];
-    if (action !== undefined && action !== route.operation) {
-      throw new Fault('RouteNotFound', `x-acs-action is ${action}, but this method and path are ${route.operation}`);
+    const expected = apis[api].version;
+    if (action !== undefined && action !== name) {
+      throw new Fault('RouteNotFound', `x-acs-action is ${action}, but this method and path are ${name}`);
     }
-    if (version !== undefined && !versions.includes(version))
-      throw new Fault('InvalidVersion', `x-acs-version must be one of ${versions.join(', ')}`);
+    if (version !== undefined && expected !== undefined && version !== expected)
+      throw new Fault('InvalidVersion', `x-acs-version is ${version}, but ${name} is of ${api} ${expected}`);
   },
   renderError(fault, requestId, host) {
     const { status, code } = { code: fault.code, ...errorCodes[fault.code].pai };
@@ -37,7 +41,7 @@ export const paiDialect = (deps: AuthenticateDeps): Dialect => ({
         HostId: host,
         Code: code,
         Message: publicMessage(fault) + canonical,
-        ...(hint === undefined ? {} : { Recommend: hint }),
+        ...(hint === undefined ? {} : { Description: hint }),
         ...(lines === undefined ? {} : { Detail: `lines ${lines[0]}-${lines[1]}` }),
       },
     };

@@ -1,48 +1,86 @@
-import { type Database, findImage, labelsOf, listPaiImages } from '@kiln/persistence';
-import { Fault, getImageQuery, listImagesQuery, parseInput } from '@kiln/schemas';
-import { type Directory } from '@kiln/services';
-import { type Route } from '../http/dialect.ts';
+import {
+  changeLabels,
+  type Database,
+  findImage,
+  type Image,
+  listImageLabels,
+  listPaiImages,
+  publishImage,
+  type RememberedLists,
+  showImage,
+} from '@kiln/persistence';
+import { Fault, paiImageOperations } from '@kiln/schemas';
+import {
+  addImage,
+  type Caller,
+  type Directory,
+  type RegisterImageDeps,
+  removeImage,
+  requireOwner,
+} from '@kiln/services';
+import { type Route, route } from '../http/dialect.ts';
 import { renderPaiImage } from './render-image.ts';
+import { scopeOf } from './scope.ts';
+
+export interface PaiImageRoutesDeps extends RegisterImageDeps {
+  db: Database;
+  directory: Directory;
+  lists: RememberedLists;
+}
 
 /** The catalogue as PAI's AIWorkSpace shows it. */
-export function paiImageRoutes({ db, directory }: { db: Database; directory: Directory }): Route[] {
+export function paiImageRoutes(deps: PaiImageRoutesDeps): Route[] {
+  const { db, directory, lists } = deps;
+  const wanted = async (viewer: Caller, paiId: string): Promise<Image> => {
+    const image = await findImage(db, viewer, { paiId });
+    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
+    return image;
+  };
+  const owned = async (viewer: Caller, paiId: string): Promise<Image> => {
+    const image = await wanted(viewer, paiId);
+    requireOwner(viewer, image, paiId);
+    return image;
+  };
   return [
-    {
-      operation: 'ListImages',
-      method: 'GET',
-      path: '/api/v1/images',
-      async handle({ viewer, query, requestId }) {
-        const wanted = parseInput(listImagesQuery, query, 'query');
-        const workspace =
-          wanted.WorkspaceId === undefined ? undefined : await directory.workspace(viewer, { id: wanted.WorkspaceId });
-        if (wanted.WorkspaceId !== undefined && !workspace) {
-          throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${wanted.WorkspaceId}`, {
-            field: 'WorkspaceId',
-          });
-        }
-        const { images, total } = await listPaiImages(db, viewer, { ...wanted, WorkspaceId: workspace?.id });
-        const labels = wanted.Verbose
-          ? await labelsOf(
-              db,
-              images.map((it) => it.id),
-            )
-          : undefined;
-        const items = images.map((it) => renderPaiImage(it, labels && (labels.get(it.id) ?? [])));
-        return { body: { RequestId: requestId, TotalCount: total, Images: items } };
-      },
-    },
-    {
-      operation: 'GetImage',
-      method: 'GET',
-      path: '/api/v1/images/:ImageId',
-      async handle({ viewer, params, query, requestId }) {
-        const { Verbose } = parseInput(getImageQuery, query, 'query');
-        const paiId = params['ImageId'] ?? '';
-        const image = await findImage(db, viewer, { paiId });
-        if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
-        const labels = Verbose ? ((await labelsOf(db, [image.id])).get(image.id) ?? []) : undefined;
-        return { body: { RequestId: requestId, ...renderPaiImage(image, labels) } };
-      },
-    },
+    route(paiImageOperations.AddImage, async ({ viewer, body, requestId }) => {
+      const image = await addImage(deps, viewer, body);
+      return { body: { RequestId: requestId, ImageId: image.paiId } };
+    }),
+    route(paiImageOperations.ListImages, async ({ viewer, query, requestId }) => {
+      const scope = await scopeOf(directory, viewer, query.WorkspaceId);
+      const { images, total } = await listPaiImages(db, lists, scope, query);
+      const items = images.map((it) => renderPaiImage(it, query.Verbose));
+      return { body: { RequestId: requestId, TotalCount: total, Images: items } };
+    }),
+    route(paiImageOperations.GetImage, async ({ viewer, params, query, requestId }) => {
+      const image = await wanted(viewer, params.ImageId);
+      return { body: { RequestId: requestId, ...renderPaiImage(await showImage(db, image), query.Verbose) } };
+    }),
+    route(paiImageOperations.RemoveImage, async ({ viewer, params, requestId }) => {
+      const image = await owned(viewer, params.ImageId);
+      await removeImage(deps, image, params.ImageId, false);
+      return { body: { RequestId: requestId } };
+    }),
+    route(paiImageOperations.PublishImage, async ({ viewer, params, requestId }) => {
+      const image = await owned(viewer, params.ImageId);
+      await publishImage(db, image.id);
+      return { body: { RequestId: requestId, ImageId: image.paiId } };
+    }),
+    route(paiImageOperations.AddImageLabels, async ({ viewer, params, body, requestId }) => {
+      const image = await owned(viewer, params.ImageId);
+      await changeLabels(db, image.id, { put: body.Labels, remove: [] });
+      return { body: { RequestId: requestId } };
+    }),
+    route(paiImageOperations.RemoveImageLabels, async ({ viewer, params, requestId }) => {
+      const image = await owned(viewer, params.ImageId);
+      await changeLabels(db, image.id, { put: [], remove: [params.LabelKey] });
+      return { body: { RequestId: requestId } };
+    }),
+    route(paiImageOperations.ListImageLabels, async ({ viewer, query, requestId }) => {
+      if (query.ImageId !== undefined) await wanted(viewer, query.ImageId);
+      const scope = await scopeOf(directory, viewer, query.WorkspaceId);
+      const labels = await listImageLabels(db, lists, scope, query);
+      return { body: { RequestId: requestId, TotalCount: labels.length, Labels: labels } };
+    }),
   ];
 }

@@ -1,104 +1,95 @@
-import { type Build, type Database, findBuild, listEvents, readLog } from '@kiln/persistence';
+import {
+  type Build,
+  type Database,
+  findBuild,
+  hideJob,
+  listEvents,
+  listJobs,
+  type RememberedLists,
+  showBuild,
+  workspacesOf,
+} from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault, jobEventsQuery, parseInput, podLogsQuery } from '@kiln/schemas';
-import { cancelBuild } from '@kiln/services';
-import { type Call, type Route } from '../http/dialect.ts';
-import { podId, podUid, renderEvent, renderJob } from './render-job.ts';
+import { Fault, jobOperations } from '@kiln/schemas';
+import { type Caller, cancelBuild, type Directory, requireBuildOwner } from '@kiln/services';
+import { type Route, route } from '../http/dialect.ts';
+import { readPodLogs } from './pod-logs.ts';
+import { jobDetail, podId, podUid, renderEvent, renderJob } from './render-job.ts';
+import { scopeOf } from './scope.ts';
+
+export interface JobRoutesDeps {
+  db: Database;
+  directory: Directory;
+  signals: SignalBus;
+  lists: RememberedLists;
+}
+
+interface Range {
+  StartTime?: Date | undefined;
+  EndTime?: Date | undefined;
+  MaxEventsNum: number;
+}
 
 /** Builds as DLC jobs: what PAI's users follow a build with. */
-export function jobRoutes(deps: { db: Database; signals: SignalBus }): Route[] {
-  const { db } = deps;
-  const wanted = async ({ viewer, params }: Call): Promise<Build> => {
-    const jobId = params['JobId'] ?? '';
+export function jobRoutes(deps: JobRoutesDeps): Route[] {
+  const { db, directory, lists } = deps;
+  const wanted = async (viewer: Caller, jobId: string): Promise<Build> => {
     const build = await findBuild(db, viewer, { jobId });
     if (!build) throw new Fault('JobNotFound', `there is no job ${jobId}`);
     return build;
   };
-  const checkPod = (build: Build, { params }: Call) => {
-    if (params['PodId'] !== podId(build))
-      throw new Fault(
-        'JobNotFound',
-        `job ${build.jobId} has no pod ${params['PodId'] ?? ''}; its pod is ${podId(build)}`,
-      );
+  const wantedPod = async (viewer: Caller, jobId: string, pod: string, uid: string | undefined) => {
+    const build = await wanted(viewer, jobId);
+    const ids = { JobId: build.jobId, PodId: podId(build.jobId), PodUid: podUid(build.jobId) };
+    if (pod !== ids.PodId) throw new Fault('JobNotFound', `job ${jobId} has no pod ${pod}; its pod is ${ids.PodId}`);
+    if (uid !== undefined && uid !== ids.PodUid)
+      throw new Fault('JobNotFound', `PodUid: pod ${pod} is ${ids.PodUid}`, { field: 'PodUid' });
+    return { build, ids };
   };
-  const events = async (call: Call): Promise<{ build: Build; events: string[] }> => {
-    const build = await wanted(call);
-    const query = parseInput(jobEventsQuery, call.query, 'query');
-    const range = {
-      limit: query.MaxEventsNum,
-      ...(query.StartTime ? { since: query.StartTime } : {}),
-      ...(query.EndTime ? { until: query.EndTime } : {}),
-    };
-    return { build, events: (await listEvents(db, build.id, range)).map(renderEvent) };
+  const events = async (build: Build, { StartTime, EndTime, MaxEventsNum }: Range): Promise<string[]> => {
+    const range = { ...(StartTime ? { since: StartTime } : {}), ...(EndTime ? { until: EndTime } : {}) };
+    return (await listEvents(db, build.id, { ...range, limit: MaxEventsNum })).map(renderEvent);
   };
+  const nameOf = async (build: Build): Promise<string> =>
+    (await workspacesOf(db, [build.workspaceId])).get(build.workspaceId)?.name ?? '';
   return [
-    {
-      operation: 'GetJob',
-      method: 'GET',
-      path: '/api/v1/jobs/:JobId',
-      async handle(call) {
-        const build = await wanted(call);
-        return {
-          body: { RequestId: call.requestId, ...renderJob(build, await listEvents(db, build.id, { limit: 1000 })) },
-        };
-      },
-    },
-    {
-      operation: 'GetJobEvents',
-      method: 'GET',
-      path: '/api/v1/jobs/:JobId/events',
-      async handle(call) {
-        const found = await events(call);
-        return { body: { RequestId: call.requestId, JobId: found.build.jobId, Events: found.events } };
-      },
-    },
-    {
-      operation: 'GetPodLogs',
-      method: 'GET',
-      path: '/api/v1/jobs/:JobId/pods/:PodId/logs',
-      async handle(call) {
-        const build = await wanted(call);
-        checkPod(build, call);
-        const query = parseInput(podLogsQuery, call.query, 'query');
-        const logs = await podLogs(db, build, query);
-        return {
-          body: {
-            RequestId: call.requestId,
-            JobId: build.jobId,
-            PodId: podId(build),
-            PodUid: podUid(build),
-            Logs: logs,
-          },
-        };
-      },
-    },
-    {
-      operation: 'StopJob',
-      method: 'POST',
-      path: '/api/v1/jobs/:JobId/stop',
-      async handle(call) {
-        const build = await wanted(call);
-        await cancelBuild(deps, call.viewer, build);
-        return { body: { RequestId: call.requestId, JobId: build.jobId } };
-      },
-    },
+    route(jobOperations.ListJobs, async ({ viewer, query, requestId }) => {
+      const scope = await scopeOf(directory, viewer, query.WorkspaceId);
+      const { jobs, total } = await listJobs(db, lists, scope, query);
+      const workspaces = await workspacesOf(db, [...new Set(jobs.map((it) => it.workspaceId))]);
+      const items = jobs.map((it) => renderJob(it, workspaces.get(it.workspaceId)?.name ?? ''));
+      return { body: { RequestId: requestId, TotalCount: total, Jobs: items } };
+    }),
+    route(jobOperations.GetJob, async ({ viewer, params, query, requestId }) => {
+      const build = await wanted(viewer, params.JobId);
+      const [name, happened] = await Promise.all([nameOf(build), listEvents(db, build.id, { limit: 1000 })]);
+      const job = showBuild(build);
+      const detail = query.NeedDetail ? jobDetail(job, happened) : {};
+      return { body: { RequestId: requestId, ...renderJob(job, name, happened), ...detail } };
+    }),
+    route(jobOperations.GetJobEvents, async ({ viewer, params, query, requestId }) => {
+      const build = await wanted(viewer, params.JobId);
+      return { body: { RequestId: requestId, JobId: build.jobId, Events: await events(build, query) } };
+    }),
+    route(jobOperations.GetPodLogs, async ({ viewer, params, query, requestId }) => {
+      const { build, ids } = await wantedPod(viewer, params.JobId, params.PodId, query.PodUid);
+      return { body: { RequestId: requestId, ...ids, Logs: await readPodLogs(db, build, query) } };
+    }),
+    route(jobOperations.GetPodEvents, async ({ viewer, params, query, requestId }) => {
+      const { build, ids } = await wantedPod(viewer, params.JobId, params.PodId, query.PodUid);
+      return { body: { RequestId: requestId, ...ids, Events: await events(build, query) } };
+    }),
+    route(jobOperations.StopJob, async ({ viewer, params, requestId }) => {
+      const build = await wanted(viewer, params.JobId);
+      await cancelBuild(deps, viewer, build);
+      return { body: { RequestId: requestId, JobId: build.jobId } };
+    }),
+    route(jobOperations.DeleteJob, async ({ viewer, params, requestId }) => {
+      const build = await wanted(viewer, params.JobId);
+      requireBuildOwner(viewer, build);
+      if (!(await hideJob(db, build.id)))
+        throw new Fault('JobNotFinished', `job ${build.jobId} is not finished; stop it first`);
+      return { body: { RequestId: requestId, JobId: build.jobId } };
+    }),
   ];
-}
-
-/** Lines between two times, the earliest first, so that a client goes on by moving StartTime forward. */
-async function podLogs(
-  db: Database,
-  build: Build,
-  query: { StartTime?: Date | undefined; EndTime?: Date | undefined; MaxLines: number },
-): Promise<string[]> {
-  const logs: string[] = [];
-  for await (const lines of readLog(db, build.id, Math.max(1, build.attempt), 0)) {
-    for (const { at, text } of lines) {
-      if (query.StartTime && at < query.StartTime) continue;
-      if (query.EndTime && at > query.EndTime) return logs;
-      logs.push(`${at.toISOString().slice(0, 19).replace('T', ' ')} ${text}`);
-      if (logs.length === query.MaxLines) return logs;
-    }
-  }
-  return logs;
 }

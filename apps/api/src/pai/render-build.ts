@@ -1,4 +1,12 @@
-import { type Build, type BuildEvent, type Image, type listAttempts, type listPhases } from '@kiln/persistence';
+import {
+  type Build,
+  type BuildEvent,
+  type Image,
+  type listAttempts,
+  type listPhases,
+  type ShownBuild,
+} from '@kiln/persistence';
+import { formatReference } from '@kiln/schemas';
 
 type Attempt = Awaited<ReturnType<typeof listAttempts>>[number];
 type PhaseTime = Awaited<ReturnType<typeof listPhases>>[number];
@@ -6,14 +14,14 @@ type PhaseTime = Awaited<ReturnType<typeof listPhases>>[number];
 const optional = (name: string, value: unknown) => (value === null || value === undefined ? {} : { [name]: value });
 
 /** A build in a list: its state and result. */
-export const renderBuildSummary = (build: Build) => ({
+export const renderBuildSummary = (build: Build | ShownBuild) => ({
   ImageBuildId: build.id,
   ImageBuildJobId: build.jobId,
   DisplayName: build.displayName,
   WorkspaceId: build.workspaceId,
   UserId: build.userId,
   ImageName: build.imageName,
-  ImageUri: build.spec.Image.Uri,
+  ImageUri: formatReference(build),
   State: build.state,
   Phase: build.phase,
   Attempt: build.attempt,

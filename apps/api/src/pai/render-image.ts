@@ -1,8 +1,8 @@
-import { type Image } from '@kiln/persistence';
-import { formatReference, type Label } from '@kiln/schemas';
+import { type ShownImage } from '@kiln/persistence';
+import { formatReference } from '@kiln/schemas';
 
 /** An image as PAI shows it. Sizes are in whole GB there, rounded up; Kiln adds bytes, digest and status. */
-export const renderPaiImage = (image: Image, labels: Label[] | undefined) => ({
+export const renderPaiImage = (image: ShownImage, verbose: boolean) => ({
   ImageId: image.paiId,
   Name: image.name,
   Description: image.description,
@@ -16,7 +16,7 @@ export const renderPaiImage = (image: Image, labels: Label[] | undefined) => ({
   ...(image.sourceId === null ? {} : { SourceId: image.sourceId }),
   GmtCreateTime: image.createdAt.toISOString(),
   GmtModifiedTime: image.updatedAt.toISOString(),
-  ...(labels === undefined ? {} : { Labels: labels }),
+  ...(verbose ? { Labels: image.labels } : {}),
   SizeInBytes: image.sizeBytes ?? 0,
   Digest: image.digest ?? '',
   Status: image.status,

@@ -1,14 +1,17 @@
 import { once } from 'node:events';
 import { type Build, type Database, readLog } from '@kiln/persistence';
-import { buildLogsQuery, isTerminal, parseInput } from '@kiln/schemas';
+import { type buildOperations, isTerminal } from '@kiln/schemas';
 import { type Call } from '../http/dialect.ts';
 
 /**
  * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
  * carries the cursor to go on from. The end of the answer is the end of the log so far.
  */
-export async function sendBuildLog(db: Database, build: Build, { query, headers, res }: Call): Promise<undefined> {
-  const wanted = parseInput(buildLogsQuery, query, 'query');
+export async function sendBuildLog(
+  db: Database,
+  build: Build,
+  { query: wanted, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
+): Promise<undefined> {
   const format = wanted.Format ?? (/ndjson/.test(headers['accept'] ?? '') ? 'ndjson' : 'text');
   const attempt = wanted.Attempt ?? Math.max(1, build.attempt);
   res.set({

@@ -1,0 +1,33 @@
+import { type Duplex } from 'node:stream';
+import { newRequestId } from '@kiln/kit';
+
+const reasons: Record<string, [number, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'the request line and its headers are too long'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not come in time'],
+};
+
+/**
+ * Answers what Node's parser gives up on, before there is a request to answer: in the words of the dialect whose path it
+ * seems to be for.
+ */
+export function answerUnreadable(error: Error & { code?: string; rawPacket?: Buffer }, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const [status, message] = reasons[error.code ?? ''] ?? [400, 'the request cannot be read'];
+  const id = newRequestId();
+  const modelArts = /^[A-Z]+ \/v[13][/ ?]/.test(error.rawPacket?.subarray(0, 64).toString('latin1') ?? '');
+  const body = modelArts
+    ? { error_code: 'ModelArts.0104', error_msg: message, request_id: id }
+    : { RequestId: id, Code: 'InvalidParameter', Message: message };
+  const text = JSON.stringify(body);
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${status === 431 ? 'Request Header Fields Too Large' : status === 408 ? 'Request Timeout' : 'Bad Request'}`,
+      'content-type: application/json; charset=utf-8',
+      `content-length: ${Buffer.byteLength(text)}`,
+      `${modelArts ? 'x-request-id' : 'x-acs-request-id'}: ${id}`,
+      'connection: close',
+      '',
+      text,
+    ].join('\r\n'),
+  );
+}
