@@ -1,20 +1,29 @@
-// `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker.
+// `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
+// `--only lists` measures the lists alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBenchStack } from './bench-stack.ts';
 import { benchBuilds } from './builds.ts';
+import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchRegistrations } from './registrations.ts';
 import { benchSubmissions } from './submissions.ts';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } } });
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' }, only: { type: 'string' } } });
 const stack = await startBenchStack(join(import.meta.dirname, '../../../.kiln/bench'));
 const residentMb = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 
 try {
+  if (values.only === 'lists') await benchLists(stack);
+  else await benchAll();
+} finally {
+  await stack.stop();
+}
+
+async function benchAll(): Promise<void> {
   console.log(
     `\n${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; medians of ${values.rounds} rounds, both sides in turn\n`,
   );
@@ -32,6 +41,5 @@ try {
       `    ${it.name.padEnd(10)} ${`${it.startMs.toFixed(0)} ms`.padEnd(8)} ${`${it.memory.toFixed(0)} MB`.padEnd(14)} ${after}`,
     );
   }
-} finally {
-  await stack.stop();
+  await benchLists(stack);
 }
