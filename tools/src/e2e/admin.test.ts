@@ -31,6 +31,11 @@ it('makes an account that can sign, lists it without secrets, and takes its key 
   const bearer = await fetch(`${kiln.url}/api/v1/imagebuilds`, { headers: { authorization: `Bearer ${token.token}` } });
   expect(bearer.status).toBe(200);
 
+  const temporary = await admin(['create', 'key', 'acme', '--hours', '1']);
+  const passing = openSignedClient(kiln.url, temporary);
+  expect(await passing.pai('GET', '/api/v1/images')).toMatchObject({ status: 400 });
+  expect(Date.parse(temporary.expiresAt) - Date.now()).toBeGreaterThan(3_500_000);
+
   await admin(['registry', 'put', 'acme', 'cri-1', 'registry.example.com', '--username', 'robot'], {
     KILN_REGISTRY_PASSWORD: 'registry-secret',
   });
@@ -38,13 +43,14 @@ it('makes an account that can sign, lists it without secrets, and takes its key 
     await Promise.all(['key', 'token', 'registry', 'user'].map((kind) => admin(['list', kind, '--account', 'acme']))),
   );
   expect(listed).toContain('registry.example.com');
-  for (const secret of [key.accessKeySecret, token.token, 'registry-secret']) expect(listed).not.toContain(secret);
+  for (const secret of [key.accessKeySecret, token.token, temporary.securityToken, 'registry-secret'])
+    expect(listed).not.toContain(secret);
 
   await admin(['revoke', 'key', key.accessKeyId]);
   await admin(['revoke', 'token', token.id]);
   await eventually(
     async () =>
-      (await client.pai('GET', '/api/v1/imagebuilds')).body.Code === 'InvalidAccessKeyId.NotFound' ? true : undefined,
+      (await client.pai('GET', '/api/v1/imagebuilds')).body.Code === 'InvalidAccessKeyId.Inactive' ? true : undefined,
     'the key to stop working',
     3000,
   );

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, type TestStack, testStack } from '@kiln/kit/testing';
-import { type OpenDatabase } from '@kiln/persistence';
+import { createProject, type OpenDatabase, putRegistryConnection } from '@kiln/persistence';
 import { openTestDatabase } from '@kiln/persistence/testing';
 import { openSignedClient, type SignedClient } from '../client/signed-client.ts';
 import { startApi, startWorker, type AppEnvironment } from '../stack/apps.ts';
@@ -27,7 +27,13 @@ export interface TestKiln extends SignedClient {
   /** Waits until a build has ended, and gives what GetImageBuild says. */
   ended(buildId: string): Promise<any>;
   logs(buildId: string): Promise<string>;
+  /** Makes another project of the account and gives its id. */
+  addProject(name: string): Promise<string>;
+  /** Lets the account reach a registry without TLS. */
+  trustPlainHttp(host: string): Promise<void>;
   start(app: 'builder' | 'registrar'): Managed;
+  /** Starts another api beside the first, with other settings, and gives its address. */
+  startApi(change: Record<string, string>): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +79,11 @@ export async function openTestKiln(
     env,
     base: `${stack.registryHost}/kiln/busybox:base`,
     start,
+    async startApi(change) {
+      const another = await startApi(dir, { ...env, ...change }, await freePort());
+      processes.push(another.server);
+      return another.url;
+    },
     buildRequest(dockerfile, change = {}) {
       const name = `image-${randomUUID().slice(0, 8)}`;
       return {
@@ -105,6 +116,15 @@ export async function openTestKiln(
         `the end of ${buildId}`,
         90_000,
       );
+    },
+    addProject: async (name) => (await createProject(database.db, account.accountId, name)).id,
+    async trustPlainHttp(host) {
+      await putRegistryConnection(database.db, {
+        accountId: account.accountId,
+        id: `http-${host}`,
+        host,
+        tlsMode: 'http',
+      });
     },
     logs: async (buildId) => (await client.pai('GET', `/api/v1/imagebuilds/${buildId}/logs`)).text,
     async stop() {

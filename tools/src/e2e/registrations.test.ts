@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { openSealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
 import { putRegistryConnection } from '@kiln/persistence';
+import { digestOf, type ImageTypes, pushImage, pushManifest } from '../client/push.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
 let kiln: TestKiln;
@@ -12,67 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => kiln.stop());
 
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-const digestOf = (data: string) => `sha256:${createHash('sha256').update(data).digest('hex')}`;
-
-async function putBlob(repository: string, data: string): Promise<{ digest: string; size: number }> {
-  const registry = `http://${kiln.stack.registryHost}`;
-  const start = await fetch(`${registry}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
-  const location = new URL(start.headers.get('location') ?? '', registry);
-  location.searchParams.set('digest', digestOf(data));
-  const put = await fetch(location, {
-    method: 'PUT',
-    body: data,
-    headers: { 'content-type': 'application/octet-stream' },
-  });
-  if (put.status !== 201) throw new Error(`blob: ${put.status}`);
-  return { digest: digestOf(data), size: Buffer.byteLength(data) };
-}
-
-async function putManifest(
-  repository: string,
-  reference: string,
-  manifest: object,
-  type: string,
-): Promise<{ digest: string; size: number }> {
-  const text = JSON.stringify(manifest);
-  const put = await fetch(`http://${kiln.stack.registryHost}/v2/${repository}/manifests/${reference}`, {
-    method: 'PUT',
-    body: text,
-    headers: { 'content-type': type },
-  });
-  if (put.status !== 201) throw new Error(`manifest: ${put.status} ${await put.text()}`);
-  return { digest: digestOf(text), size: Buffer.byteLength(text) };
-}
-
-/** Pushes a tiny image of one architecture and gives its descriptor. */
-async function putImage(
-  repository: string,
-  reference: string,
-  architecture: string,
-  types = {
-    manifest: manifestType,
-    config: 'application/vnd.oci.image.config.v1+json',
-    layer: 'application/vnd.oci.image.layer.v1.tar',
-  },
-) {
-  const layer = await putBlob(repository, `layer for ${architecture}`);
-  const config = await putBlob(
-    repository,
-    JSON.stringify({ os: 'linux', architecture, rootfs: { type: 'layers', diff_ids: [layer.digest] } }),
-  );
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: types.manifest,
-    config: { mediaType: types.config, ...config },
-    layers: [{ mediaType: types.layer, ...layer }],
-  };
-  return {
-    ...(await putManifest(repository, reference, manifest, types.manifest)),
-    mediaType: types.manifest,
-    total: layer.size + config.size,
-  };
-}
+const putManifest = (repository: string, reference: string, manifest: object, type: string) =>
+  pushManifest(kiln.stack.registryHost, repository, reference, manifest, type);
+const putImage = (repository: string, reference: string, architecture: string, types?: ImageTypes) =>
+  pushImage(kiln.stack.registryHost, repository, reference, architecture, types);
 
 const register = (path: string, more: object = {}) =>
   kiln.modelarts('POST', images, { body: { swr_path: `${kiln.stack.registryHost}/${path}`, ...more } });
@@ -258,4 +202,93 @@ describe('RegisterImage', () => {
     });
     expect((await kiln.modelarts('GET', images)).body.total).toBe(before.body.total);
   });
+});
+
+describe('taking an image out of its registry', () => {
+  const status = async (repository: string, reference: string) =>
+    (
+      await fetch(`http://${kiln.stack.registryHost}/v2/${repository}/manifests/${reference}`, {
+        headers: { accept: [indexType, ociManifestType].join(', ') },
+      })
+    ).status;
+  const indexType = 'application/vnd.oci.image.index.v1+json';
+  const ociManifestType = 'application/vnd.oci.image.manifest.v1+json';
+  const force = async (path: string, more: object = {}) => {
+    const { body } = await register(path, more);
+    return kiln.modelarts('DELETE', `${images}/${body.id}`, { body: { is_force: true } });
+  };
+
+  it('leaves a manifest that another entry needs, itself or as part of its index', async () => {
+    const amd = await putImage('op/shared', 'one', 'amd64');
+    await putImage('op/shared', 'two', 'amd64');
+    expect((await register('op/shared:two')).status).toBe(200);
+    const kept = await force('op/shared:one');
+    expect(kept.body).toMatchObject({
+      status: 'DELETED',
+      status_message: expect.stringContaining('another image') as string,
+    });
+    expect(await status('op/shared', amd.digest)).toBe(200);
+
+    const part = await putImage('op/parts', 'amd', 'amd64');
+    const manifests = [{ mediaType: part.mediaType, digest: part.digest, size: part.size, platform: { os: 'linux', architecture: 'amd64' } }]; // prettier-ignore
+    await putManifest('op/parts', 'all', { schemaVersion: 2, mediaType: indexType, manifests }, indexType);
+    expect((await register('op/parts:all')).status).toBe(200);
+    expect((await force('op/parts:amd')).body.status_message).toContain('another image');
+    expect(await status('op/parts', part.digest)).toBe(200);
+  });
+
+  it('is refused to those who may only read it, and to another project', async () => {
+    await putImage('op/project', 'v1', 'amd64');
+    const { body } = await register('op/project:v1');
+    const other = await kiln.addProject('other');
+    expect(
+      await kiln.modelarts('DELETE', `/v1/${other}/images/${body.id}`, { body: { is_force: true } }),
+    ).toMatchObject({
+      status: 400,
+      body: { error_code: 'ModelArts.6797' },
+    });
+    const groups = await kiln.modelarts('GET', `${images}/group`, { query: { name: 'project' } });
+    const { id } = groups.body.data[0];
+    for (const method of ['PUT', 'DELETE'] as const)
+      expect(await kiln.modelarts(method, `/v1/${other}/images/group/${id}`, { body: {} })).toMatchObject({
+        status: 400,
+        body: { error_code: 'ModelArts.6797' },
+      });
+    expect(await kiln.modelarts('GET', `${images}/${body.id}`)).toMatchObject({ status: 200 });
+  });
+});
+
+describe('SyncImage', () => {
+  it('leaves a refused image as it is', async () => {
+    const late = `op/late-${randomUUID().slice(0, 8)}`;
+    const refused = await register(`${late}:v1`);
+    const id = /image ([0-9a-f-]{36})/.exec(refused.body.error_msg)?.[1] ?? '';
+    await putImage(late, 'v1', 'amd64');
+    expect((await register(`${late}:v1`)).status).toBe(200);
+    expect(await kiln.modelarts('POST', `${images}/${id}/sync`)).toMatchObject({
+      status: 200,
+      body: { id, status: 'CREATE_FAILED' },
+    });
+  });
+
+  it('follows an outside image’s tag to what it points to now', async () => {
+    await putImage('op/moving', 'v1', 'amd64');
+    const { body } = await register('op/moving:v1');
+    const moved = await pushImage(kiln.stack.registryHost, 'op/moving', 'v1', 'amd64', undefined, 'another');
+    await kiln.modelarts('POST', `${images}/${body.id}/sync`);
+    const { body: list } = await kiln.pai('GET', '/api/v1/images', {
+      query: { WorkspaceId: kiln.account.workspaceId, ImageUri: body.swr_path },
+    });
+    expect(list.Images).toMatchObject([{ Digest: moved.digest }]);
+  });
+});
+
+it('AddImage takes an image of any architecture', async () => {
+  await putImage('op/arm-only', 'v1', 'arm64');
+  const added = await kiln.pai('POST', '/api/v1/images', {
+    body: { Name: 'arm-only', ImageUri: `${kiln.stack.registryHost}/op/arm-only:v1` },
+  });
+  expect(added.status).toBe(200);
+  const { body } = await kiln.modelarts('GET', images, { query: { name: 'arm-only' } });
+  expect(body.data).toMatchObject([{ arch: 'aarch64' }]);
 });
