@@ -76,10 +76,10 @@ const gone = /^(08|57P|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
 
 /** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */
 export function isDatabaseDown(error: unknown): boolean {
-  for (let it = error; it instanceof Error; it = it.cause) {
-    const code = (it as { code?: unknown }).code;
-    if (typeof code === 'string' && gone.test(code)) return true;
-    if (/Connection terminated|timeout exceeded when trying to connect/.test(it.message)) return true;
+  let it = error as { code?: unknown; message?: unknown; cause?: unknown } | null | undefined;
+  for (; typeof it === 'object' && it !== null; it = it.cause as typeof it) {
+    if (typeof it.code === 'string' && gone.test(it.code)) return true;
+    if (/Connection terminated|timeout exceeded when trying to connect/.test(String(it.message))) return true;
   }
   return false;
 }

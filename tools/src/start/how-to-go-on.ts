@@ -28,6 +28,9 @@ export function sayHowToGoOn({ url, account, base, registryHost }: LocalStack): 
     dim('# access key for the clouds’ own clients'),
     `export KILN_ACCESS_KEY_ID=${account.accessKeyId} KILN_ACCESS_KEY_SECRET=${account.accessKeySecret}`,
     '',
+    dim('# every call, to read and to try'),
+    `${url}/docs`,
+    '',
     dim('# users, keys, registries'),
     'npm run admin -- --help',
   ];

@@ -1,0 +1,96 @@
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { openSealer } from '@kiln/auth';
+import { Lifecycle, openLogger, Secret } from '@kiln/kit';
+import { testStack } from '@kiln/kit/testing';
+import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
+import { type Directory, openDirectory, openMessaging } from '@kiln/services';
+import { createApp } from './app.ts';
+import { openThrottle } from './http/throttle.ts';
+
+const life = new Lifecycle(openLogger('test', 'silent'));
+const servers: Server[] = [];
+afterAll(async () => {
+  for (const it of servers) it.close();
+  await life.close();
+});
+
+/** The whole app over a PostgreSQL that is not there. */
+async function serve(change: { directory?: Directory; perSecond?: number } = {}): Promise<string> {
+  const log = openLogger('test', 'silent');
+  const { db, close } = openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none'));
+  life.defer('database', close);
+  const settings = { KILN_REDIS_URL: new Secret(testStack().redisUrl), KILN_REDIS_PREFIX: 'test-app' };
+  const app = createApp({
+    db,
+    nonces: openNonceStore(db, 60),
+    directory: change.directory ?? openDirectory(db),
+    sealer: openSealer(new Secret(Buffer.alloc(32).toString('base64'))),
+    lists: openRememberedLists(),
+    throttle: openThrottle(change.perSecond ?? 0),
+    legacySignatures: false,
+    waitMs: 100,
+    log,
+    ...openMessaging(settings, { db, life, log }),
+  });
+  const server = createServer((req, res) => void app(req, res));
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Somebody, without asking PostgreSQL. */
+const known = (token: Directory['token']): Directory => ({
+  ...openDirectory(openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none')).db),
+  token,
+  hasProject: () => Promise.resolve(true),
+});
+const somebody = known(() => Promise.resolve({ accountId: 'a', userId: 'u', role: 'admin', onlyProjectId: null }));
+
+const dialects = [
+  ['PAI', '/api/v1/images', 'x-acs-request-id', ['Code', 'HostId', 'Message', 'RequestId']],
+  ['ModelArts', '/v1/project/images', 'x-request-id', ['error_code', 'error_msg', 'request_id']],
+] as const;
+
+describe.each(dialects)('%s', (name, images, header, fields) => {
+  const ask = async (url: string, path: string, init: RequestInit = {}) => {
+    const headers = { authorization: 'Bearer any', ...(init.headers as Record<string, string>) };
+    const answer = await fetch(url + path, { ...init, headers });
+    const body = (await answer.json()) as Record<string, string>;
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(Object.keys(body).sort()).toEqual([...fields]);
+    expect(body[name === 'PAI' ? 'RequestId' : 'request_id']).toBe(answer.headers.get(header));
+    return { status: answer.status, code: body[name === 'PAI' ? 'Code' : 'error_code'], text: JSON.stringify(body) };
+  };
+  const code = (pai: string, modelArts: string) => (name === 'PAI' ? pai : modelArts);
+
+  it('answers what is not there, what is too large, and what is no JSON in its own shape', async () => {
+    const url = await serve({ directory: somebody });
+    const root = name === 'PAI' ? '/api/v1' : '/v1';
+    expect(await ask(url, `${root}/none`)).toMatchObject({ status: 404, code: code('InvalidAction.NotFound', 'APIG.0101') }); // prettier-ignore
+    expect(await ask(url, images, { method: 'PATCH' })).toMatchObject({ status: 405, code: code('InvalidAction.NotFound', 'APIG.0106') }); // prettier-ignore
+    const post = (body: string, type: string) => ask(url, images, { method: 'POST', body, headers: { 'content-type': type } }); // prettier-ignore
+    expect(await post('x'.repeat(1_100_000), 'application/json')).toMatchObject({ status: 413, code: code('BodyTooLarge', 'ModelArts.6400') }); // prettier-ignore
+    expect(await post('<a/>', 'text/xml')).toMatchObject({ status: 415, code: code('UnsupportedMediaType', 'ModelArts.6400') }); // prettier-ignore
+    expect(await post('{', 'application/json')).toMatchObject({ status: 400, code: code('MalformedJson', 'ModelArts.6400') }); // prettier-ignore
+  });
+
+  it('answers 503 without PostgreSQL, and keeps the reason to itself', async () => {
+    const got = await ask(await serve(), images);
+    expect(got).toMatchObject({ status: 503, code: code('ServiceUnavailable', 'ModelArts.0010') });
+    expect(got.text).not.toContain('ECONNREFUSED');
+  });
+
+  it('answers 500 to a mistake of its own, and keeps the reason to itself', async () => {
+    const broken = known(() => Promise.reject(new TypeError('a secret detail')));
+    const got = await ask(await serve({ directory: broken }), images);
+    expect(got).toMatchObject({ status: 500, code: code('InternalError', 'ModelArts.0010') });
+    expect(got.text).not.toContain('secret detail');
+  });
+
+  it('answers 429 to too many', async () => {
+    const url = await serve({ directory: somebody, perSecond: 1 });
+    const answers = await Promise.all(Array.from({ length: 4 }, () => ask(url, `${images}/none/none`, { method: 'GET' }).then(() => ask(url, images)))); // prettier-ignore
+    expect(answers.find((it) => it.status === 429)?.code).toBe(code('Throttling.User', 'APIG.0308'));
+  });
+});
