@@ -19,6 +19,7 @@ export interface BenchStack {
   account: ProvisionedAccount;
   registryHost: string;
   databaseUrl: string;
+  sealingKey: string;
   database: OpenDatabase;
   tiny: string;
   big: string;
@@ -86,7 +87,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     apps.push({ name, startMs: took, process: worker as unknown as Managed });
   }
   return {
-    dir, url, client: openSignedClient(url, account), account, registryHost: registry.host, databaseUrl: postgres.url, database, tiny, big, apps,
+    dir, url, client: openSignedClient(url, account), account, registryHost: registry.host, databaseUrl: postgres.url, sealingKey: state.sealingKey, database, tiny, big, apps,
     async stop() {
       await database.close();
       for (const it of started.reverse()) await it.stop();
