@@ -73,13 +73,21 @@ const paiError = (error: any): CloudError => ({
   retryAfterMs: error.retryAfter,
 });
 
-/** `@alicloud/openapi-core`, which today's generated SDKs are made on. */
-export function openapiCore(url: string, key: CloudKey, legacy = false): CloudClient {
-  const core = require('@alicloud/openapi-core');
-  const { Config, Params, OpenApiRequest } = core.$OpenApiUtil;
-  const client = new core.default(new Config(paiConfig(url, key, legacy)));
+interface AlibabaTypes {
+  Config: any;
+  Params: any;
+  OpenApiRequest: any;
+}
+
+function alibaba(
+  name: string,
+  Client: any,
+  { Config, Params, OpenApiRequest }: AlibabaTypes,
+  config: object,
+): CloudClient {
+  const client = new Client(new Config(config));
   return {
-    name: versioned('@alicloud/openapi-core'),
+    name: versioned(name),
     async call(operation, { params, query = {}, body } = {}) {
       try {
         const request = new OpenApiRequest({ headers: {}, query, ...(body === undefined ? {} : { body }) });
@@ -92,22 +100,16 @@ export function openapiCore(url: string, key: CloudKey, legacy = false): CloudCl
   };
 }
 
+/** `@alicloud/openapi-core`, which today's generated SDKs are made on. */
+export function openapiCore(url: string, key: CloudKey, legacy = false): CloudClient {
+  const core = require('@alicloud/openapi-core');
+  return alibaba('@alicloud/openapi-core', core.default, core.$OpenApiUtil, paiConfig(url, key, legacy));
+}
+
 /** `@alicloud/openapi-client`, its predecessor. */
 export function openapiClient(url: string, key: CloudKey, legacy = false): CloudClient {
-  const { default: Client, Config, Params, OpenApiRequest } = require('@alicloud/openapi-client');
-  const client = new Client(new Config(paiConfig(url, key, legacy)));
-  return {
-    name: versioned('@alicloud/openapi-client'),
-    async call(operation, { params, query = {}, body } = {}) {
-      try {
-        const request = new OpenApiRequest({ headers: {}, query, ...(body === undefined ? {} : { body }) });
-        const answer = await client.callApi(new Params(paiParams(operation, params)), request, runtime);
-        return { reply: answer.body };
-      } catch (error) {
-        return { error: paiError(error) };
-      }
-    },
-  };
+  const client = require('@alicloud/openapi-client');
+  return alibaba('@alicloud/openapi-client', client.default, client, paiConfig(url, key, legacy));
 }
 
 /** `@alicloud/pop-core`, which signs the old way only. */
