@@ -3,6 +3,7 @@ import { type Database, type RememberedLists } from '@kiln/persistence';
 import { type Producer, type Relay, type SignalBus } from '@kiln/queue';
 import { type AuthenticateDeps, type Directory } from '@kiln/services';
 import express, { type Express } from 'express';
+import { dialectOf } from './http/dialect.ts';
 import { serveDialect } from './http/serve-dialect.ts';
 import { type Throttle } from './http/throttle.ts';
 import { modelArtsDialect } from './modelarts/dialect.ts';
@@ -29,8 +30,6 @@ export interface AppDeps extends AuthenticateDeps {
   log: Logger;
 }
 
-const speaksModelArts = (path: string): boolean => /^\/v[13](?:\/|$)/.test(path);
-
 /** The whole HTTP surface. Paths under `/v1/` and `/v3/` speak ModelArts, all others PAI; errors keep to that too. */
 export function createApp(deps: AppDeps): Express {
   const app = express();
@@ -46,7 +45,7 @@ export function createApp(deps: AppDeps): Express {
     [...modelArtsGroupRoutes(deps), ...modelArtsImageRoutes(deps), ...tokenRoutes(deps)],
     deps,
   );
-  app.use((req, res, next) => (speaksModelArts(req.path) ? modelArts(req, res, next) : next()));
+  app.use((req, res, next) => (dialectOf(req.path) === 'modelarts' ? modelArts(req, res, next) : next()));
   app.use(serveDialect(paiDialect(deps), [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)], deps));
   return app;
 }

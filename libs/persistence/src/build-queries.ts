@@ -1,16 +1,15 @@
 import { type BuildState, terminalStates } from '@kiln/schemas';
 import { and, asc, eq, getTableColumns, gte, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
-import { visibleIn, type Viewer } from './identity.ts';
+import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
 import { type Build } from './move-build.ts';
 import { buildAttempts, buildEvents, buildLogChunks, buildPhaseTimes, builds } from './tables/builds.ts';
 
+/** The columns of builds by the names that every list has. */
+export const scopedBuilds = { ...getTableColumns(builds), visibility: builds.accessibility, status: builds.state };
+
 const seenBy = (viewer: Viewer): SQL | undefined =>
-  and(
-    eq(builds.accountId, viewer.accountId),
-    visibleIn(viewer, builds.workspaceId),
-    viewer.role === 'admin' ? undefined : or(eq(builds.accessibility, 'PUBLIC'), eq(builds.userId, viewer.userId)),
-  );
+  and(eq(builds.accountId, viewer.accountId), visibleIn(viewer, builds.workspaceId), publicOrOwn(viewer, scopedBuilds));
 
 /** A build by its own id or by its id as a job, if the viewer may see it. */
 export async function findBuild(

@@ -23,6 +23,10 @@ export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
         : sql` AND EXISTS (SELECT 1 FROM workspace_members m WHERE m.workspace_id = w.id AND m.user_id = ${viewer.userId})`
     })`;
 
+/** What a viewer sees in a workspace: what is public there, and the viewer's own. Admins see all. */
+export const publicOrOwn = (viewer: Viewer, columns: { visibility: PgColumn; userId: PgColumn }): SQL | undefined =>
+  viewer.role === 'admin' ? undefined : or(eq(columns.visibility, 'PUBLIC'), eq(columns.userId, viewer.userId));
+
 const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role };
 const notExpired = (at: PgColumn) => or(isNull(at), gt(at, sql`now()`));
 const notRevoked = and(isNull(users.revokedAt), isNull(accounts.revokedAt));

@@ -1,7 +1,7 @@
 import { goneStatuses } from '@kiln/schemas';
 import { and, eq, inArray, ne, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
-import { visibleIn, type Viewer } from './identity.ts';
+import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
 import { type Image } from './images.ts';
 import { workspaces } from './tables/identity.ts';
 import { images } from './tables/images.ts';
@@ -9,16 +9,8 @@ import { images } from './tables/images.ts';
 /** Entries that hold their name and reference. */
 export const heldImage = notInArray(images.status, [...goneStatuses]);
 
-/**
- * What a viewer may see: within the account, an image of one of the viewer's workspaces that is public there or the
- * viewer's own. Admins see all of their account.
- */
 const seenBy = (viewer: Viewer): SQL | undefined =>
-  and(
-    eq(images.accountId, viewer.accountId),
-    visibleIn(viewer, images.workspaceId),
-    viewer.role === 'admin' ? undefined : or(eq(images.visibility, 'PUBLIC'), eq(images.userId, viewer.userId)),
-  );
+  and(eq(images.accountId, viewer.accountId), visibleIn(viewer, images.workspaceId), publicOrOwn(viewer, images));
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isUuid = (text: string): boolean => uuid.test(text);

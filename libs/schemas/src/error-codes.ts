@@ -87,4 +87,10 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** An error's HTTP status and code on the wire; PAI's is our own code where the cloud has none. */
+export const wireError = (code: ErrorCode, dialect: 'pai' | 'modelarts'): { status: number; code: string } => ({
+  code,
+  ...errorCodes[code][dialect],
+});
+
 export const errorClass = (code: ErrorCode): ErrorClass => errorCodes[code].class;

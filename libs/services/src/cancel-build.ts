@@ -1,18 +1,10 @@
 import { type Build, cancelQueued, type Database, loadBuild, requestCancel, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/schemas';
+import { requireOwner } from './ownership.ts';
 
 // A build may go back to the queue between the two looks; it does so three times in its life at most.
 const looks = 4;
-
-/**
- * Only its creator and the account's admins act on a build.
- * @throws Fault Forbidden
- */
-export function requireBuildOwner(viewer: Viewer, { id, userId }: Pick<Build, 'id' | 'userId'>): void {
-  if (viewer.role !== 'admin' && viewer.userId !== userId)
-    throw new Fault('Forbidden', `build ${id} belongs to another user`);
-}
 
 /**
  * Asks for a build to end. One that waits ends at once; one that runs goes to `cancelling` and its worker, woken by a
@@ -22,9 +14,10 @@ export function requireBuildOwner(viewer: Viewer, { id, userId }: Pick<Build, 'i
 export async function cancelBuild(
   deps: { db: Database; signals: SignalBus },
   viewer: Viewer,
-  { id, userId }: Build,
+  asked: Build,
 ): Promise<void> {
-  requireBuildOwner(viewer, { id, userId });
+  const { id } = asked;
+  requireOwner(viewer, asked, `build ${id}`);
   let build: Build | undefined;
   for (let look = 0; look < looks; look += 1) {
     if (await cancelQueued(deps.db, id)) return;

@@ -1,4 +1,4 @@
-import { deleteImage, type Image, requestSync, type Viewer } from '@kiln/persistence';
+import { deleteImage, type Image, requestSync } from '@kiln/persistence';
 import { type Relay } from '@kiln/queue';
 import { Fault } from '@kiln/schemas';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
@@ -7,15 +7,6 @@ export interface ChangeImageDeps extends AwaitImageDeps {
   relay: Relay;
   /** How long an answer waits for the registry's part. */
   waitMs: number;
-}
-
-/**
- * PUBLIC lets others read, no more: only its creator and the account's admins change an image.
- * @throws Fault Forbidden
- */
-export function requireOwner(viewer: Viewer, image: Image, shownId: string): void {
-  if (viewer.accountId !== image.accountId || (viewer.role !== 'admin' && viewer.userId !== image.userId))
-    throw new Fault('Forbidden', `image ${shownId} belongs to another user`);
 }
 
 const gone = (shownId: string) => new Fault('ImageNotFound', `there is no image ${shownId}`);

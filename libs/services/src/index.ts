@@ -4,6 +4,8 @@ export * from './change-image.ts';
 export * from './directory.ts';
 export * from './issue-token.ts';
 export * from './messaging.ts';
+export { requireWorkspace } from './named-things.ts';
+export * from './ownership.ts';
 export * from './register-image.ts';
 export * from './registry-access.ts';
 export * from './submit-build.ts';

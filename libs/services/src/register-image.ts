@@ -21,6 +21,7 @@ import {
 } from '@kiln/schemas';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory } from './directory.ts';
+import { requireConnection, requireWorkspace } from './named-things.ts';
 
 export interface RegisterImageDeps extends AwaitImageDeps {
   db: Database;
@@ -73,12 +74,17 @@ export async function registerImage(
   body: RegisterImageBody,
 ): Promise<Image> {
   const reference = parseReference(body.swr_path, 'swr_path');
-  const workspace = await deps.directory.workspace(viewer, { id: body.workspace_id, projectId });
-  if (!workspace)
-    throw new Fault('WorkspaceNotFound', `workspace_id: there is no workspace ${body.workspace_id}`, {
-      field: 'workspace_id',
+  const workspace = await requireWorkspace(
+    deps.directory,
+    viewer,
+    { id: body.workspace_id, projectId },
+    'workspace_id',
+  );
+  if (body.swr_instance_id !== undefined)
+    requireConnection(await deps.directory.registryConnections(viewer.accountId), body.swr_instance_id, reference, {
+      connection: 'swr_instance_id',
+      reference: 'swr_path',
     });
-  await checkConnection(deps.directory, viewer, reference, body.swr_instance_id);
   const image: NewImage = {
     id: randomUUID(),
     paiId: newPaiImageId(),
@@ -109,23 +115,6 @@ export async function registerImage(
   return outcome;
 }
 
-async function checkConnection(
-  directory: Directory,
-  viewer: Viewer,
-  reference: Reference,
-  id: string | undefined,
-): Promise<void> {
-  if (id === undefined) return;
-  const field = 'swr_instance_id';
-  const connection = (await directory.registryConnections(viewer.accountId)).find((it) => it.id === id);
-  if (!connection)
-    throw new Fault('RegistryConnectionNotFound', `${field}: there is no registry connection ${id}`, { field });
-  if (connection.host !== reference.host)
-    throw new Fault('InvalidParameter', `swr_path: its host must be ${connection.host}, the one of ${id}`, {
-      field: 'swr_path',
-    });
-}
-
 async function insertWithFreeName({ db, relay }: RegisterImageDeps, image: NewImage): Promise<void> {
   for (let attempt = 0; attempt < nameTries; attempt += 1) {
     const name = attempt === 0 ? image.name : `${image.name.slice(0, 43)}-${randomSuffix(6)}`;
@@ -152,11 +141,9 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
   const workspace =
     body.WorkspaceId === undefined
       ? await deps.directory.defaultWorkspace(viewer)
-      : await deps.directory.workspace(viewer, { id: body.WorkspaceId });
+      : await requireWorkspace(deps.directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId');
   if (!workspace)
-    throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${body.WorkspaceId ?? 'of yours'}`, {
-      field: 'WorkspaceId',
-    });
+    throw new Fault('WorkspaceNotFound', 'WorkspaceId: there is no workspace of yours', { field: 'WorkspaceId' });
   const image: NewImage = {
     id: randomUUID(),
     paiId: body.ImageId ?? newPaiImageId(),

@@ -6,6 +6,7 @@ import { type Relay } from '@kiln/queue';
 import { type CreateImageBuildBody, Fault, parseReference } from '@kiln/schemas';
 import stringify from 'safe-stable-stringify';
 import { type Directory } from './directory.ts';
+import { requireConnection, requireWorkspace } from './named-things.ts';
 import { registryAuthsBinding } from './registry-access.ts';
 
 export interface SubmitBuildDeps {
@@ -35,27 +36,13 @@ export async function submitBuild(
   if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);
 
   const [workspace, connections] = await Promise.all([
-    directory.workspace(viewer, { id: body.WorkspaceId }),
+    requireWorkspace(directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId'),
     directory.registryConnections(viewer.accountId),
   ]);
-  if (!workspace)
-    throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${body.WorkspaceId}`, {
-      field: 'WorkspaceId',
-    });
-  const connection = connections.find((it) => it.id === body.TargetRegistry.InstanceId);
-  if (!connection) {
-    const field = 'TargetRegistry.InstanceId';
-    throw new Fault(
-      'RegistryConnectionNotFound',
-      `${field}: there is no registry connection ${body.TargetRegistry.InstanceId}`,
-      { field },
-    );
-  }
-  if (connection.host !== reference.host) {
-    throw new Fault('InvalidParameter', `Image.Uri: its host must be ${connection.host}, the one of ${connection.id}`, {
-      field: 'Image.Uri',
-    });
-  }
+  const connection = requireConnection(connections, body.TargetRegistry.InstanceId, reference, {
+    connection: 'TargetRegistry.InstanceId',
+    reference: 'Image.Uri',
+  });
 
   const { RegistryAuths, ...config } = body.BuildConfig;
   const spec: BuildSpec = { ...body, BuildConfig: { ...config, RegistryAuthHosts: Object.keys(RegistryAuths ?? {}) } };

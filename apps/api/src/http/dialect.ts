@@ -1,5 +1,5 @@
 import { type Caller } from '@kiln/services';
-import { type ErrorCode, type Fault, type Operation, type PathParameters } from '@kiln/schemas';
+import { type DialectName, type ErrorCode, type Fault, type Operation, type PathParameters } from '@kiln/schemas';
 import { type SignedRequest } from '@kiln/auth';
 import { type Response } from 'express';
 import { type z } from 'zod';
@@ -33,6 +33,12 @@ export interface Answer<O extends Operation = Operation> {
   headers?: Record<string, string>;
   body: z.input<O['reply']>;
 }
+
+/** Where each dialect's clients read the request id. */
+export const requestIdHeaders = { pai: 'x-acs-request-id', modelarts: 'x-request-id' } as const;
+
+/** Paths under `/v1` and `/v3` speak ModelArts, all others PAI. */
+export const dialectOf = (path: string): DialectName => (/^\/v[13](?:\/|$)/.test(path) ? 'modelarts' : 'pai');
 
 /** How one cloud's API speaks: who asks, and what an error looks like. */
 export interface Dialect {

@@ -1,5 +1,7 @@
+import { STATUS_CODES } from 'node:http';
 import { type Duplex } from 'node:stream';
 import { newRequestId } from '@kiln/kit';
+import { dialectOf, requestIdHeaders } from './dialect.ts';
 
 const reasons: Record<string, [number, string]> = {
   HPE_HEADER_OVERFLOW: [431, 'the request line and its headers are too long'],
@@ -14,17 +16,19 @@ export function answerUnreadable(error: Error & { code?: string; rawPacket?: Buf
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const [status, message] = reasons[error.code ?? ''] ?? [400, 'the request cannot be read'];
   const id = newRequestId();
-  const modelArts = /^[A-Z]+ \/v[13][/ ?]/.test(error.rawPacket?.subarray(0, 64).toString('latin1') ?? '');
-  const body = modelArts
-    ? { error_code: 'ModelArts.0104', error_msg: message, request_id: id }
-    : { RequestId: id, Code: 'InvalidParameter', Message: message };
+  const [, path = ''] = /^[A-Z]+ (\/[^ ?]*)/.exec(error.rawPacket?.subarray(0, 64).toString('latin1') ?? '') ?? [];
+  const dialect = dialectOf(path);
+  const body =
+    dialect === 'modelarts'
+      ? { error_code: 'ModelArts.0104', error_msg: message, request_id: id }
+      : { RequestId: id, Code: 'InvalidParameter', Message: message };
   const text = JSON.stringify(body);
   socket.end(
     [
-      `HTTP/1.1 ${status} ${status === 431 ? 'Request Header Fields Too Large' : status === 408 ? 'Request Timeout' : 'Bad Request'}`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       'content-type: application/json; charset=utf-8',
       `content-length: ${Buffer.byteLength(text)}`,
-      `${modelArts ? 'x-request-id' : 'x-acs-request-id'}: ${id}`,
+      `${requestIdHeaders[dialect]}: ${id}`,
       'connection: close',
       '',
       text,

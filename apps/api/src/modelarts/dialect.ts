@@ -1,6 +1,6 @@
 import { type Directory, authenticateModelArts, type AuthenticateDeps } from '@kiln/services';
-import { errorCodes, Fault } from '@kiln/schemas';
-import { type Dialect, publicMessage } from '../http/dialect.ts';
+import { Fault, wireError } from '@kiln/schemas';
+import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';
 
 /** Which project a path is about. */
 export const projectOf = (path: string): string => path.split('/')[2] ?? '';
@@ -10,7 +10,7 @@ const gatewayPrefix = 'Incorrect IAM authentication information: ';
 
 /** How Huawei's ModelArts speaks. */
 export const modelArtsDialect = (deps: AuthenticateDeps & { directory: Directory }): Dialect => ({
-  requestIdHeader: 'x-request-id',
+  requestIdHeader: requestIdHeaders.modelarts,
   async authenticate(request) {
     const viewer = await authenticateModelArts(deps, request);
     const projectId = projectOf(request.path);
@@ -26,7 +26,7 @@ export const modelArtsDialect = (deps: AuthenticateDeps & { directory: Directory
   },
   checkOperation: () => undefined,
   renderError(fault, requestId) {
-    const { status, code } = errorCodes[fault.code].modelarts;
+    const { status, code } = wireError(fault.code, 'modelarts');
     const { canonicalRequest, retryAfterMs } = fault.details;
     const canonical =
       canonicalRequest === undefined ? '' : `, canonicalRequest: ${canonicalRequest.replaceAll('\n', '|')}`;

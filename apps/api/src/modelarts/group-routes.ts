@@ -9,7 +9,7 @@ import {
   updateImageGroup,
 } from '@kiln/persistence';
 import { Fault, modelArtsImageOperations as operations, splitRepository } from '@kiln/schemas';
-import { type Caller, requireOwner } from '@kiln/services';
+import { type Caller, mayChange, requireOwner } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { isForced, type ModelArtsRoutesDeps } from './image-routes.ts';
 import { pageOf } from './page.ts';
@@ -47,7 +47,7 @@ export function modelArtsGroupRoutes({ db, directory, lists, relay }: ModelArtsR
       const group = await seen(viewer, params);
       const members = await imagesOfGroup(db, group.id);
       // Its read-me is everybody's who has an image in it.
-      if (viewer.role !== 'admin' && !members.some((it) => it.userId === viewer.userId))
+      if (!members.some((it) => mayChange(viewer, it)))
         throw new Fault('Forbidden', `no image of group ${group.id} is yours`);
       await updateImageGroup(db, group.id, body);
       return { body: renderGroup(await seen(viewer, params)) };
@@ -55,7 +55,7 @@ export function modelArtsGroupRoutes({ db, directory, lists, relay }: ModelArtsR
     route(operations.DeleteImageGroup, async ({ viewer, params, query, body }) => {
       const group = await seen(viewer, params);
       const members = await imagesOfGroup(db, group.id);
-      for (const it of members) requireOwner(viewer, it, it.id);
+      for (const it of members) requireOwner(viewer, it, `image ${it.id}`);
       await deleteImageGroup(db, group.id, members, isForced(query, body));
       relay.nudge();
       return { body: { ...renderGroup(group), version_count: 0 } };

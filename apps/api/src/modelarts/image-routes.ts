@@ -54,7 +54,7 @@ export function modelArtsImageRoutes(deps: ModelArtsRoutesDeps): Route[] {
       if (readable?.publicById) throw new Fault('Forbidden', `image ${id} is not yours`);
       throw notFound(id);
     }
-    requireOwner(viewer, image, id);
+    requireOwner(viewer, image, `image ${id}`);
     return image;
   };
   return [

@@ -1,6 +1,5 @@
 import { type ListScope } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
-import { type Caller, type Directory } from '@kiln/services';
+import { type Caller, type Directory, requireWorkspace } from '@kiln/services';
 
 /**
  * The one workspace that a list is of; "0" is its project's default one.
@@ -12,8 +11,6 @@ export async function workspaceScope(
   projectId: string,
   id: string,
 ): Promise<ListScope> {
-  const workspace = await directory.workspace(viewer, { id, projectId });
-  if (!workspace)
-    throw new Fault('WorkspaceNotFound', `workspace_id: there is no workspace ${id}`, { field: 'workspace_id' });
+  const workspace = await requireWorkspace(directory, viewer, { id, projectId }, 'workspace_id');
   return { viewer, workspaceIds: [workspace.id] };
 }

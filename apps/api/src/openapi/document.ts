@@ -2,12 +2,13 @@ import {
   apis,
   commonErrors,
   type DialectName,
-  errorCodes,
   type ErrorCode,
   type Operation,
   operations,
+  wireError,
 } from '@kiln/schemas';
 import { z } from 'zod';
+import { requestIdHeaders } from '../http/dialect.ts';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 
 const errorShapes = {
@@ -26,18 +27,16 @@ const errorShapes = {
     .meta({ id: 'ModelArtsError' }),
 } as const;
 
-const requestIdHeaders = { pai: 'x-acs-request-id', modelarts: 'x-request-id' } as const;
-
 const exampleOf = (dialect: DialectName, code: ErrorCode) =>
   dialect === 'pai'
     ? {
         RequestId: '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11',
         HostId: 'kiln.example.com',
-        Code: ('code' in errorCodes[code].pai && errorCodes[code].pai.code) || code,
+        Code: wireError(code, 'pai').code,
         Message: 'says what is wrong, and names the field',
       }
     : {
-        error_code: errorCodes[code].modelarts.code,
+        error_code: wireError(code, 'modelarts').code,
         error_msg: 'says what is wrong, and names the field',
         request_id: '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11',
       };
@@ -48,7 +47,7 @@ function errorResponses(operation: Operation): ZodOpenApiOperationObject['respon
   const codes = [...new Set<ErrorCode>([...operation.errors, ...commonErrors[dialect]])];
   const statuses = new Map<number, ErrorCode[]>();
   for (const code of codes) {
-    const { status } = errorCodes[code][dialect];
+    const { status } = wireError(code, dialect);
     statuses.set(status, [...(statuses.get(status) ?? []), code]);
   }
   return Object.fromEntries(

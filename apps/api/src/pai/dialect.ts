@@ -1,10 +1,10 @@
 import { authenticatePai, type AuthenticateDeps } from '@kiln/services';
-import { apis, errorCodes, Fault } from '@kiln/schemas';
-import { type Dialect, publicMessage } from '../http/dialect.ts';
+import { apis, Fault, wireError } from '@kiln/schemas';
+import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';
 
 /** How Alibaba's ROA APIs speak. */
 export const paiDialect = (deps: AuthenticateDeps): Dialect => ({
-  requestIdHeader: 'x-acs-request-id',
+  requestIdHeader: requestIdHeaders.pai,
   async authenticate(request) {
     const viewer = await authenticatePai(deps, request);
     // PAI has no projects, and a token that is good for one only must not reach the others this way.
@@ -23,7 +23,7 @@ export const paiDialect = (deps: AuthenticateDeps): Dialect => ({
       throw new Fault('InvalidVersion', `x-acs-version is ${version}, but ${name} is of ${api} ${expected}`);
   },
   renderError(fault, requestId, host) {
-    const { status, code } = { code: fault.code, ...errorCodes[fault.code].pai };
+    const { status, code } = wireError(fault.code, 'pai');
     const { canonicalRequest, hint, lines, retryAfterMs } = fault.details;
     const canonical = canonicalRequest === undefined ? '' : ` server's CanonicalRequest is:${canonicalRequest}`;
     return {

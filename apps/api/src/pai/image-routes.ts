@@ -38,7 +38,7 @@ export function paiImageRoutes(deps: PaiImageRoutesDeps): Route[] {
   };
   const owned = async (viewer: Caller, paiId: string): Promise<Image> => {
     const image = await wanted(viewer, paiId);
-    requireOwner(viewer, image, paiId);
+    requireOwner(viewer, image, `image ${paiId}`);
     return image;
   };
   return [

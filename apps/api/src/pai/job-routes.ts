@@ -11,7 +11,7 @@ import {
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, jobOperations } from '@kiln/schemas';
-import { type Caller, cancelBuild, type Directory, requireBuildOwner } from '@kiln/services';
+import { type Caller, cancelBuild, type Directory, requireOwner } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { readPodLogs } from './pod-logs.ts';
 import { jobDetail, podId, podUid, renderEvent, renderJob } from './render-job.ts';
@@ -86,7 +86,7 @@ export function jobRoutes(deps: JobRoutesDeps): Route[] {
     }),
     route(jobOperations.DeleteJob, async ({ viewer, params, requestId }) => {
       const build = await wanted(viewer, params.JobId);
-      requireBuildOwner(viewer, build);
+      requireOwner(viewer, build, `build ${build.id}`);
       if (!(await hideJob(db, build.id)))
         throw new Fault('JobNotFinished', `job ${build.jobId} is not finished; stop it first`);
       return { body: { RequestId: requestId, JobId: build.jobId } };

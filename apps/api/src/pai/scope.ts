@@ -1,6 +1,5 @@
 import { type ListScope } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
-import { type Caller, type Directory } from '@kiln/services';
+import { type Caller, type Directory, requireWorkspace } from '@kiln/services';
 
 /**
  * What a list is of: the workspace that was named, or all that the caller sees.
@@ -8,8 +7,6 @@ import { type Caller, type Directory } from '@kiln/services';
  */
 export async function scopeOf(directory: Directory, viewer: Caller, id: string | undefined): Promise<ListScope> {
   if (id === undefined) return { viewer, workspaceIds: await directory.workspaceIds(viewer) };
-  const workspace = await directory.workspace(viewer, { id });
-  if (!workspace)
-    throw new Fault('WorkspaceNotFound', `WorkspaceId: there is no workspace ${id}`, { field: 'WorkspaceId' });
+  const workspace = await requireWorkspace(directory, viewer, { id }, 'WorkspaceId');
   return { viewer, workspaceIds: [workspace.id] };
 }

@@ -1,6 +1,6 @@
 import { Fault, type ListBuildsQuery } from '@kiln/schemas';
 import { and, desc, gte, inArray, lte, sql } from 'drizzle-orm';
-import { type ShownBuild, shownBuildColumns } from '../build-queries.ts';
+import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../build-queries.ts';
 import { type Executor } from '../database.ts';
 import { builds } from '../tables/builds.ts';
 import { inScope, type ListScope } from './scope.ts';
@@ -30,7 +30,7 @@ export async function listBuilds(
     .from(builds)
     .where(
       and(
-        inScope(scope, { ...builds, visibility: builds.accessibility }),
+        inScope(scope, scopedBuilds),
         query.State === undefined ? undefined : inArray(builds.state, query.State),
         query.Name === undefined ? undefined : containingLower(builds.imageName, query.Name),
         query.ImageUri === undefined ? undefined : hasReference(builds, query.ImageUri),

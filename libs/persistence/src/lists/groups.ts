@@ -5,7 +5,7 @@ import { type ImageGroup } from '../image-groups.ts';
 import { heldImage } from '../image-queries.ts';
 import { imageGroups, images } from '../tables/images.ts';
 import { byRepository } from './images.ts';
-import { pageOfIds, type RememberedLists } from './remembered.ts';
+import { inOrderOf, pageOfIds, type RememberedLists } from './remembered.ts';
 import { askIds, inScope, type ListScope, scopeKey, tally } from './scope.ts';
 
 /** A group with what the viewer sees of its images. */
@@ -40,11 +40,10 @@ export async function summariseGroups(db: Database, ids: string[], seen: SQL | u
     db.select().from(imageGroups).where(inArray(imageGroups.id, ids)),
     sums,
   ]);
-  const known = new Map(groups.map((it) => [it.id, it]));
-  const of = new Map(counted.map(({ groupId, ...sum }) => [groupId, sum]));
-  return ids.flatMap((id) => {
-    const [group, sum] = [known.get(id), of.get(id)];
-    return group && sum ? [{ ...group, ...sum }] : [];
+  const sumOf = new Map(counted.map(({ groupId, ...sum }) => [groupId, sum]));
+  return inOrderOf(ids, groups).flatMap((group) => {
+    const sum = sumOf.get(group.id);
+    return sum ? [{ ...group, ...sum }] : [];
   });
 }
 

@@ -1,48 +1,40 @@
 import { type ListJobsQuery, statesOfStatus } from '@kiln/schemas';
 import { and, asc, desc, eq, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
+import { type PgColumn } from 'drizzle-orm/pg-core';
 import { type Database } from '../database.ts';
-import { type ShownBuild, shownBuildColumns } from '../build-queries.ts';
+import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../build-queries.ts';
 import { builds } from '../tables/builds.ts';
 import { tallies } from '../tables/images.ts';
-import { pageOfIds, type RememberedLists } from './remembered.ts';
-import { askIds, inScope, type ListScope, scopeKey, shallowRows, tally } from './scope.ts';
+import { inOrderOf, pageOfIds, type RememberedLists } from './remembered.ts';
+import { askIds, inScope, type ListScope, type ScopeColumns, scopeKey, shallowRows, tally } from './scope.ts';
 import { containing } from './text.ts';
 
 const dayMs = 86_400_000;
 const startOfDay = (at: Date): Date => new Date(Math.floor(at.getTime() / dayMs) * dayMs);
 const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
 
-/** The builds table with the names that scopes go by. */
-const columns = { ...builds, visibility: builds.accessibility };
-
 /** Without times, the last seven days; to the minute, so that the same question is asked more than once. */
 const defaultStart = (): Date => new Date(Math.floor(Date.now() / 60_000) * 60_000 - 7 * dayMs);
 
-/** What both tables know: one with `state`, the other with `status`. */
-const countedBy = (scope: ListScope, query: ListJobsQuery, on: 'builds' | 'tallies'): SQL | undefined => {
-  const states = query.Status === undefined ? undefined : statesOfStatus(query.Status);
-  const from = on === 'builds' ? { ...columns, status: builds.state } : tallies;
-  return and(
-    inScope(scope, from),
-    states === undefined
-      ? undefined
-      : states.length === 0
-        ? sql`false`
-        : sql`${from.status} IN (${sql.join(
-            states.map((it) => sql`${it}`),
-            sql`, `,
-          )})`,
-    query.ShowOwn ? eq(from.userId, scope.viewer.userId) : undefined,
-    query.Accessibility === undefined ? undefined : eq(from.visibility, query.Accessibility),
+/** What both tables know. */
+const countedBy = (
+  scope: ListScope,
+  query: ListJobsQuery,
+  columns: ScopeColumns & { status: PgColumn },
+): SQL | undefined =>
+  and(
+    inScope(scope, columns),
+    query.Status === undefined ? undefined : inArray(columns.status, statesOfStatus(query.Status)),
+    query.ShowOwn ? eq(columns.userId, scope.viewer.userId) : undefined,
+    query.Accessibility === undefined ? undefined : eq(columns.visibility, query.Accessibility),
   );
-};
 
 /** Counts whole days from the tallies, and the days that the range cuts from the builds themselves, in one statement. */
 async function countJobs(db: Database, scope: ListScope, query: ListJobsQuery, start: Date): Promise<number> {
   const end = query.EndTime;
   const firstWhole = new Date(startOfDay(start).getTime() + (startOfDay(start) < start ? dayMs : 0));
   const afterWhole = end && startOfDay(end);
-  const there = and(isNull(builds.jobDeletedAt), countedBy(scope, query, 'builds'));
+  const there = and(isNull(builds.jobDeletedAt), countedBy(scope, query, scopedBuilds));
   const count = (where: SQL | undefined) => sql`(SELECT count(*) FROM ${builds} WHERE ${and(there, where)})`;
   if (afterWhole && afterWhole < firstWhole) {
     const { rows } = await db.execute<{ n: number }>(
@@ -54,7 +46,7 @@ async function countJobs(db: Database, scope: ListScope, query: ListJobsQuery, s
     gte(tallies.day, dayOf(firstWhole)),
     afterWhole && lt(tallies.day, dayOf(afterWhole)),
     eq(tallies.list, 'jobs'),
-    countedBy(scope, query, 'tallies'),
+    countedBy(scope, query, tallies),
   );
   const before = count(and(gte(builds.createdAt, start), lt(builds.createdAt, firstWhole)));
   const after = end && afterWhole ? count(and(gte(builds.createdAt, afterWhole), lte(builds.createdAt, end))) : sql`0`;
@@ -92,7 +84,7 @@ export async function listJobs(
   const start = query.StartTime ?? (wanted.length > 0 ? new Date(0) : defaultStart());
   const where = and(
     isNull(builds.jobDeletedAt),
-    countedBy(scope, query, 'builds'),
+    countedBy(scope, query, scopedBuilds),
     gte(builds.createdAt, start),
     query.EndTime && lte(builds.createdAt, query.EndTime),
     ...filters,
@@ -122,7 +114,5 @@ export async function listJobs(
 
 async function byIds(db: Database, ids: string[]): Promise<ShownBuild[]> {
   if (ids.length === 0) return [];
-  const found = await db.select(shownBuildColumns).from(builds).where(inArray(builds.id, ids));
-  const known = new Map(found.map((it) => [it.id, it]));
-  return ids.flatMap((id) => known.get(id) ?? []);
+  return inOrderOf(ids, await db.select(shownBuildColumns).from(builds).where(inArray(builds.id, ids)));
 }

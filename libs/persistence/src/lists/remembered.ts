@@ -42,6 +42,12 @@ export function openRememberedLists(bytesMax = 64 << 20): RememberedLists {
   };
 }
 
+/** Rows in the order of their ids; one that is gone is left out. */
+export function inOrderOf<T extends { id: string }>(ids: string[], rows: T[]): T[] {
+  const known = new Map(rows.map((it) => [it.id, it]));
+  return ids.flatMap((id) => known.get(id) ?? []);
+}
+
 /** The ids of one page. */
 export function pageOfIds({ text, count }: Ids, limit: number, offset: number): string[] {
   const width = count === 0 ? 0 : text.length / count;

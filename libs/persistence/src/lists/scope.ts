@@ -1,7 +1,7 @@
-import { and, eq, inArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 import { type Executor } from '../database.ts';
-import { type Viewer, visibleIn } from '../identity.ts';
+import { publicOrOwn, type Viewer, visibleIn } from '../identity.ts';
 import { workspaces } from '../tables/identity.ts';
 import { images, tallies } from '../tables/images.ts';
 import { type Ids } from './remembered.ts';
@@ -22,14 +22,15 @@ export async function workspacesSeenBy(db: Executor, viewer: Viewer): Promise<st
   return rows.map((it) => it.id);
 }
 
-interface ScopeColumns {
+/** What a table must have to be listed by scope. */
+export interface ScopeColumns {
   accountId: PgColumn;
   workspaceId: PgColumn;
   userId: PgColumn;
   visibility: PgColumn;
 }
 
-/** What of the scope's workspaces the viewer sees: what is public there, and the viewer's own. Admins see all. */
+/** What of the scope's workspaces the viewer sees. */
 export const inScope = ({ viewer, workspaceIds }: ListScope, columns: ScopeColumns = images): SQL | undefined => {
   const [only] = workspaceIds;
   return and(
@@ -38,7 +39,7 @@ export const inScope = ({ viewer, workspaceIds }: ListScope, columns: ScopeColum
     workspaceIds.length === 1 && only !== undefined
       ? eq(columns.workspaceId, only)
       : inArray(columns.workspaceId, workspaceIds),
-    viewer.role === 'admin' ? undefined : or(eq(columns.visibility, 'PUBLIC'), eq(columns.userId, viewer.userId)),
+    publicOrOwn(viewer, columns),
   );
 };
 

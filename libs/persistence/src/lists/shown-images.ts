@@ -3,6 +3,7 @@ import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../database.ts';
 import { type Image } from '../images.ts';
 import { imageLabels, images } from '../tables/images.ts';
+import { inOrderOf } from './remembered.ts';
 
 type Shown =
   | 'id' | 'paiId' | 'accountId' | 'projectId' | 'workspaceId' | 'userId' | 'name' | 'host' | 'repository' | 'tag'
@@ -41,10 +42,8 @@ export async function readImages(db: Executor, rest: SQL): Promise<ShownImage[]>
   return rows.map((it) => ({ ...it, createdAt: time(it.createdAt), updatedAt: time(it.updatedAt) }));
 }
 
-/** Images in the order of their ids; one that is gone is left out. */
+/** Images in the order of their ids. */
 export async function readImagesById(db: Executor, ids: string[]): Promise<ShownImage[]> {
   if (ids.length === 0) return [];
-  const found = await readImages(db, sql`WHERE ${inArray(images.id, ids)}`);
-  const known = new Map(found.map((it) => [it.id, it]));
-  return ids.flatMap((id) => known.get(id) ?? []);
+  return inOrderOf(ids, await readImages(db, sql`WHERE ${inArray(images.id, ids)}`));
 }

@@ -1,0 +1,42 @@
+import { type RegistryConnection, type Viewer, type Workspace } from '@kiln/persistence';
+import { Fault, type Reference } from '@kiln/schemas';
+import { type Directory } from './directory.ts';
+
+/**
+ * The workspace that a request names.
+ * @param field the request's field that names it
+ * @throws Fault WorkspaceNotFound
+ */
+export async function requireWorkspace(
+  directory: Directory,
+  viewer: Viewer,
+  by: { id: string; projectId?: string },
+  field: string,
+): Promise<Workspace> {
+  const workspace = await directory.workspace(viewer, by);
+  if (!workspace) throw new Fault('WorkspaceNotFound', `${field}: there is no workspace ${by.id}`, { field });
+  return workspace;
+}
+
+/**
+ * The registry connection that a request names for a reference.
+ * @param fields the request's fields that name the connection and the reference
+ * @throws Fault RegistryConnectionNotFound; InvalidParameter when the reference is of another registry
+ */
+export function requireConnection(
+  connections: RegistryConnection[],
+  id: string,
+  reference: Reference,
+  fields: { connection: string; reference: string },
+): RegistryConnection {
+  const connection = connections.find((it) => it.id === id);
+  if (!connection) {
+    const field = fields.connection;
+    throw new Fault('RegistryConnectionNotFound', `${field}: there is no registry connection ${id}`, { field });
+  }
+  if (connection.host !== reference.host) {
+    const field = fields.reference;
+    throw new Fault('InvalidParameter', `${field}: its host must be ${connection.host}, the one of ${id}`, { field });
+  }
+  return connection;
+}
