@@ -4,7 +4,7 @@ import { openSealer } from '@kiln/auth';
 import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { type Directory, openDirectory, openMessaging } from '@kiln/services';
+import { type Directory, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
 import { createApp } from './app.ts';
 import { openThrottle } from './http/throttle.ts';
 
@@ -27,6 +27,7 @@ async function serve(change: { directory?: Directory; perSecond?: number } = {})
     directory: change.directory ?? openDirectory(db),
     sealer: openSealer(new Secret(Buffer.alloc(32).toString('base64'))),
     lists: openRememberedLists(),
+    waitingRoom: openWaitingRoom(db, { runningMax: 0, waitingMax: 0 }),
     throttle: openThrottle(change.perSecond ?? 0),
     legacySignatures: false,
     waitMs: 100,

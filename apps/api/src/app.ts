@@ -1,7 +1,7 @@
 import { type Logger } from '@kiln/kit';
 import { type Database, type RememberedLists } from '@kiln/persistence';
-import { type Producer, type Relay, type SignalBus } from '@kiln/queue';
-import { type AuthenticateDeps, type Directory } from '@kiln/services';
+import { type Producer, type SignalBus } from '@kiln/queue';
+import { type AuthenticateDeps, type Directory, type Relay, type WaitingRoom } from '@kiln/services';
 import express, { type Express } from 'express';
 import { dialectOf } from './http/dialect.ts';
 import { serveDialect } from './http/serve-dialect.ts';
@@ -25,6 +25,7 @@ export interface AppDeps extends AuthenticateDeps {
   signals: SignalBus;
   lists: RememberedLists;
   throttle: Throttle;
+  waitingRoom: WaitingRoom;
   /** How long RegisterImage and its like wait for a registrar. */
   waitMs: number;
   log: Logger;

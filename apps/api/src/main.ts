@@ -1,9 +1,17 @@
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
-import { commonSettings, Lifecycle, millisSetting, openLogger, portSetting, readConfig } from '@kiln/kit';
+import {
+  commonSettings,
+  Lifecycle,
+  limitSettings,
+  millisSetting,
+  openLogger,
+  portSetting,
+  readConfig,
+} from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { nonceKeepSeconds, openDirectory, openMessaging } from '@kiln/services';
+import { nonceKeepSeconds, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
@@ -12,6 +20,7 @@ import { openThrottle } from './http/throttle.ts';
 const config = readConfig(
   z.object({
     ...commonSettings,
+    ...limitSettings,
     KILN_API_HOST: z.string().default('127.0.0.1'),
     KILN_API_PORT: portSetting.default(8080),
     /** Requests of one user in one second that this process answers; 0 for as many as come. */
@@ -43,6 +52,10 @@ const app = createApp({
   relay,
   signals,
   lists: openRememberedLists(),
+  waitingRoom: openWaitingRoom(database.db, {
+    runningMax: config.KILN_ACCOUNT_RUNNING_MAX,
+    waitingMax: config.KILN_ACCOUNT_WAITING_MAX,
+  }),
   throttle: openThrottle(config.KILN_REQUESTS_PER_SECOND),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,

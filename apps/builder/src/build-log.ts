@@ -1,9 +1,13 @@
-import { appendLog, type Database } from '@kiln/persistence';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { crashPoint } from '@kiln/kit';
+import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
 
 /** A chunk is written when it reaches this size or age, whichever comes first. */
 const chunkBytesMax = 64 * 1024;
 const chunkAgeMs = 1000;
+/** Between two tries to write a chunk while PostgreSQL is away. */
+const retryMs = 500;
 /** What a build may log in all; what comes after is left out, but for the error's own last lines. */
 const logBytesMax = 64 << 20;
 
@@ -12,16 +16,20 @@ export interface BuildLog {
   write(line: string): Promise<void>;
   /** Writes what is left. */
   flush(): Promise<void>;
+  /** Milliseconds since the last line. */
+  quietMs(): number;
 }
 
 /**
  * Streams an attempt's log into PostgreSQL under its fence.
  * @param redaction blots secrets out of it
+ * @param stopped whether the attempt may not go on: what PostgreSQL did not take by then is given up
  */
 export function openBuildLog(
   db: Database,
   attempt: { id: string; attempt: number; fence: number },
   redaction: Redaction,
+  stopped: () => boolean,
 ): BuildLog {
   let lines: string[] = [];
   let times: number[] = [];
@@ -31,6 +39,20 @@ export function openBuildLog(
   let firstLine = 0;
   let writing: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
+  let lastLineAt = performance.now();
+
+  const append = async (chunk: LogChunk): Promise<void> => {
+    for (;;) {
+      try {
+        await appendLog(db, attempt, chunk);
+        return crashPoint('log-written');
+      } catch {
+        // Written twice it is there once; given up it would be a gap.
+        if (stopped()) return;
+        await sleep(retryMs);
+      }
+    }
+  };
 
   const flush = async (): Promise<void> => {
     clearTimeout(timer);
@@ -40,14 +62,14 @@ export function openBuildLog(
       seq += 1;
       firstLine += lines.length;
       [lines, times, bytes] = [[], [], 0];
-      // One after the other, so that a failure is met in order. A lost chunk must not end the build.
-      writing = writing.then(() => appendLog(db, attempt, chunk)).catch(() => undefined);
+      writing = writing.then(() => append(chunk));
     }
     await writing;
   };
 
   return {
     async write(line) {
+      lastLineAt = performance.now();
       if (total > logBytesMax) return;
       const shown = redaction.text(line);
       total += shown.length + 1;
@@ -58,5 +80,6 @@ export function openBuildLog(
       else timer ??= setTimeout(() => void flush(), chunkAgeMs);
     },
     flush,
+    quietMs: () => performance.now() - lastLineAt,
   };
 }

@@ -3,17 +3,28 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openSealer } from '@kiln/auth';
 import { openBuildah } from '@kiln/engine';
-import { commonSettings, Lifecycle, millisSetting, openLogger, randomSuffix, readConfig } from '@kiln/kit';
-import { openDatabase } from '@kiln/persistence';
+import {
+  commonSettings,
+  crashPoint,
+  Lifecycle,
+  millisSetting,
+  openLogger,
+  randomSuffix,
+  readConfig,
+  retrySettings,
+} from '@kiln/kit';
+import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openRegistryClients } from '@kiln/registry';
-import { openMessaging } from '@kiln/services';
+import { everyone } from '@kiln/schemas';
+import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
-import { type Lease } from './hold-lease.ts';
 import { runBuild } from './run-build.ts';
+import { openWatchdog } from './watchdog.ts';
 
 const config = readConfig(
   z.object({
     ...commonSettings,
+    ...retrySettings,
     /** Folder of the image store and of the attempts' files; one builder process at a time uses it. */
     KILN_BUILDER_DIR: z.string().default('/var/lib/kiln-builder'),
     /** Builds at once. */
@@ -41,8 +52,20 @@ const { signals, relay, consume } = openMessaging(config, { db: database.db, lif
 const registries = openRegistryClients();
 life.defer('registries', registries.close);
 
-const leases = new Set<Lease>();
+const slots = config.KILN_BUILDER_SLOTS;
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
+const session = openWorkerSession(config.KILN_DATABASE_URL, { name: worker, app: 'builder', slots }, onError);
+life.defer('session', session.close);
+// It waits a little longer than the builder itself: what it kills, the builder knows to be lost.
+const watchdog = openWatchdog(giveUpAfterMs + 1000, log);
+life.defer('watchdog', watchdog.close);
+const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
+  watchdog.renewed(
+    claims.map((it) => it.id),
+    askedAtMs,
+  ),
+);
+life.defer('leases', leases.close);
 const deps = {
   db: database.db,
   signals,
@@ -54,13 +77,22 @@ const deps = {
   worker,
   workRoot,
   leases,
+  watchdog,
+  policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
-const consumer = consume('image-build', config.KILN_BUILDER_SLOTS, (payload) => runBuild(deps, payload));
+const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload));
 life.defer('consumer', async () => {
   const drained = consumer.close();
-  const late = setTimeout(() => leases.forEach((it) => it.stop('shutdown')), config.KILN_DRAIN_MS);
+  await session.drain();
+  crashPoint('drain-begun');
+  const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);
   await drained;
   clearTimeout(late);
 });
 life.closeOnSignal();
-log.info({ worker, engine: engine.name, version, slots: config.KILN_BUILDER_SLOTS }, 'ready');
+// Once it is known to be there, it is given work.
+void session.renew([]).then(
+  () => signals.send('dispatch', everyone),
+  () => undefined,
+);
+log.info({ worker, engine: engine.name, version, slots }, 'ready');

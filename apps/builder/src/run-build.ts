@@ -2,33 +2,25 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Sealer } from '@kiln/auth';
 import { type Engine, parseDockerfile } from '@kiln/engine';
-import { backoffMs, type Logger } from '@kiln/kit';
+import { crashPoint, type Logger } from '@kiln/kit';
 import {
-  announceBuild,
   announceRegistration,
-  attemptsMax,
   type Build,
-  cancelledError,
   claimBuild,
   type Database,
   moveBuild,
+  type RetryPolicy,
 } from '@kiln/persistence';
-import { type Relay, type SignalBus } from '@kiln/queue';
+import { type SignalBus } from '@kiln/queue';
 import { type RegistryClients } from '@kiln/registry';
-import {
-  asFault,
-  type BuildState,
-  describeFault,
-  errorClass,
-  Fault,
-  formatReference,
-  type QueuePayload,
-} from '@kiln/schemas';
-import { accessForBuild } from '@kiln/services';
+import { type BuildState, everyone, Fault, formatReference, type QueuePayload } from '@kiln/schemas';
+import { accessForBuild, type Leases, type Relay } from '@kiln/services';
 import { type BuildLog, openBuildLog } from './build-log.ts';
-import { holdLease, type Lease } from './hold-lease.ts';
 import { Phases } from './phases.ts';
 import { Redaction } from './redaction.ts';
+import { withRegistryPatience } from './registry-patience.ts';
+import { NotOurs, settleAttempt } from './settle-attempt.ts';
+import { type Watchdog } from './watchdog.ts';
 
 export interface RunBuildDeps {
   db: Database;
@@ -41,14 +33,10 @@ export interface RunBuildDeps {
   worker: string;
   /** Folder in which each attempt gets one of its own. */
   workRoot: string;
-  /** Leases of the attempts under way, for the shutdown. */
-  leases: Set<Lease>;
+  leases: Leases;
+  watchdog: Watchdog;
+  policy: RetryPolicy;
 }
-
-const held: BuildState[] = ['assigned', 'running', 'publishing'];
-
-/** Stops the attempt: its build is no longer where it has to be. */
-class NotOurs extends Error {}
 
 /**
  * The job, from the claim to the pushed manifest: prepare, build, push by digest, hand over to the registrar. Every write
@@ -56,10 +44,16 @@ class NotOurs extends Error {}
  */
 export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePayload<'image-build'>): Promise<void> {
   const { db, engine, log } = deps;
+  crashPoint('build-fetched');
+  const claimedAtMs = performance.now();
   const build = await claimBuild(db, buildId, attempt, deps.worker);
   if (!build) return;
-  const lease = holdLease(deps, build);
-  deps.leases.add(lease);
+  crashPoint('build-claimed');
+  let quietMs: (() => number) | undefined;
+  const lease = deps.leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, () =>
+    phases.current === 'build' ? quietMs?.() : undefined,
+  );
+  const watch = deps.watchdog.watch(build.id, claimedAtMs);
   const name = `${build.id}-${build.attempt}`;
   const workDir = join(deps.workRoot, name);
   const phases = new Phases(db, build);
@@ -81,11 +75,20 @@ export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePa
   try {
     const first = await accessForBuild(db, deps.sealer, build);
     redaction.add([first.target, ...first.bases]);
-    const buildLog = openBuildLog(db, build, redaction);
+    const buildLog = openBuildLog(db, build, redaction, cancelled);
+    quietMs = () => buildLog.quietMs();
     const onLine = (line: string) => buildLog.write(line);
     const contextDir = join(workDir, 'context');
+    const run = { workDir, signal: lease.signal, watch };
+    const patiently = <T>(work: () => Promise<T>) =>
+      withRegistryPatience(work, { signal: lease.signal, say: (line) => buildLog.write(line) });
 
-    await phases.run('prepare', 'build', () => prepare(deps, build, first.target, contextDir), cancelled);
+    await phases.run(
+      'prepare',
+      'build',
+      () => patiently(() => prepare(deps, build, first.target, contextDir)),
+      cancelled,
+    );
     await move('assigned', 'running', 'building');
     try {
       const image = await phases.run(
@@ -94,51 +97,57 @@ export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePa
         () => {
           const { Dockerfile } = build.spec.BuildConfig;
           const parsed = parseDockerfile(Dockerfile);
-          return engine.build({
-            id: name,
-            dockerfile: Dockerfile,
-            parsed,
-            contextDir,
-            workDir,
-            registries: first.bases,
-            onLine,
-            signal: lease.signal,
-          });
+          const request = { ...run, id: name, dockerfile: Dockerfile, parsed, contextDir, registries: first.bases };
+          return patiently(() =>
+            engine.build({
+              ...request,
+              onLine(line) {
+                crashPoint('step-running');
+                return onLine(line);
+              },
+            }),
+          );
         },
         cancelled,
       );
+      crashPoint('image-built');
       await move('running', 'publishing', 'pushing');
       const { digest } = await phases.run(
         'push',
         'verify',
-        async () => {
-          // Taken anew: a token may have run out, or a password been changed, while the build ran.
-          const { target } = await accessForBuild(db, deps.sealer, build);
-          redaction.add([target]);
-          return engine.push(image, {
-            workDir,
-            registry: target,
-            repository: build.repository,
-            onLine,
-            signal: lease.signal,
-          });
-        },
+        () =>
+          // The image stays in the store meanwhile: only the push is done again.
+          patiently(async () => {
+            // Taken anew: a token may have run out, or a password been changed, while the build ran.
+            const { target } = await accessForBuild(db, deps.sealer, build);
+            redaction.add([target]);
+            return engine.push(image, {
+              ...run,
+              registry: target,
+              repository: build.repository,
+              onLine(line) {
+                crashPoint('push-begun');
+                return onLine(line);
+              },
+            });
+          }),
         cancelled,
       );
+      crashPoint('image-pushed');
       await writeLast(buildLog, `pushed ${build.host}/${build.repository}@${digest}`);
       await handOver(deps, build, digest);
-      // The registrar's from here on: a lease renewed now would keep it from taking the build.
-      lease.release();
+      crashPoint('handed-over');
     } finally {
       await buildLog.flush();
       await engine.discard({ id: name });
     }
   } catch (error) {
-    await settle(deps, build, lease, phases, redaction, error);
+    await settleAttempt(deps, build, lease, { phase: phases.current, redaction, error });
   } finally {
     lease.release();
-    deps.leases.delete(lease);
+    watch.release();
     await rm(workDir, { recursive: true, force: true });
+    deps.signals.send('dispatch', everyone);
   }
 }
 
@@ -168,7 +177,7 @@ const writeLast = async (buildLog: BuildLog, line: string): Promise<void> => {
   await buildLog.flush();
 };
 
-async function handOver({ db, relay }: RunBuildDeps, build: Build, digest: string): Promise<void> {
+async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, digest: string): Promise<void> {
   const moved = await moveBuild(db, {
     id: build.id,
     fence: build.fence,
@@ -181,64 +190,6 @@ async function handOver({ db, relay }: RunBuildDeps, build: Build, digest: strin
   });
   if (!moved) throw new NotOurs();
   relay.nudge();
+  // The slot is as good as free.
+  signals.send('dispatch', everyone);
 }
-
-/** Decides what a failed attempt comes to. Only trouble that is Kiln's own is tried again. */
-async function settle(
-  deps: RunBuildDeps,
-  build: Build,
-  lease: Lease,
-  phases: Phases,
-  redaction: Redaction,
-  error: unknown,
-): Promise<void> {
-  const { db, log, relay } = deps;
-  const guard = { id: build.id, fence: build.fence };
-  const ended = { set: { error: cancelledError(phases.current, build.attempt) }, message: 'stopped on request' };
-  const finishCancel = () => moveBuild(db, { ...guard, from: ['cancelling'], to: 'cancelled', ...ended });
-  if (await finishCancel()) return log.info({ buildId: build.id }, 'build cancelled');
-  if (lease.stopped() === 'lost' || error instanceof NotOurs)
-    return log.warn({ buildId: build.id }, 'build is no longer ours; dropped');
-
-  const shutdown = lease.stopped() === 'shutdown';
-  const fault = shutdown
-    ? new Fault('EngineFailed', 'the builder was shut down')
-    : redaction.fault(toBuildFault(error));
-  log.info(
-    {
-      buildId: build.id,
-      code: fault.code,
-      err: fault.code === 'EngineFailed' ? (fault.cause ?? fault.message) : undefined,
-    },
-    'attempt failed',
-  );
-  const again = errorClass(fault.code) === 'infra' && (shutdown || build.attempt < attemptsMax);
-  const delayMs = shutdown ? 0 : backoffMs(build.attempt, 5000, 120_000);
-  const moved = again
-    ? await moveBuild(db, {
-        ...guard,
-        from: held,
-        to: 'queued',
-        message: fault.message,
-        delayMs,
-        announcement: announceBuild(build.id, build.attempt, delayMs),
-      })
-    : await moveBuild(db, {
-        ...guard,
-        from: held,
-        to: 'failed',
-        message: fault.message,
-        set: { error: describeFault(fault, phases.current, build.attempt) },
-      });
-  // Somebody asked to cancel between the first look and now.
-  if (!moved) await finishCancel();
-  relay.nudge();
-}
-
-/** What is not a Fault here is trouble of the builder's own, so the build is tried again elsewhere. */
-const toBuildFault = (error: unknown): Fault => {
-  const fault = asFault(error);
-  return fault.code === 'InternalError'
-    ? new Fault('EngineFailed', 'the builder met an internal error', {}, fault.cause)
-    : fault;
-};

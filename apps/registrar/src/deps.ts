@@ -1,8 +1,9 @@
 import { type Sealer } from '@kiln/auth';
 import { type Logger } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
-import { type Relay, type SignalBus } from '@kiln/queue';
+import { type SignalBus } from '@kiln/queue';
 import { type RegistryClients } from '@kiln/registry';
+import { type Leases, type Relay } from '@kiln/services';
 
 export interface RegisterDeps {
   db: Database;
@@ -12,4 +13,5 @@ export interface RegisterDeps {
   sealer: Sealer;
   log: Logger;
   worker: string;
+  leases: Leases;
 }

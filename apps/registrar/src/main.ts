@@ -1,46 +1,67 @@
 import { hostname } from 'node:os';
 import { openSealer } from '@kiln/auth';
-import { commonSettings, Lifecycle, openLogger, randomSuffix, readConfig } from '@kiln/kit';
-import { openDatabase } from '@kiln/persistence';
+import {
+  commonSettings,
+  Lifecycle,
+  limitSettings,
+  openLogger,
+  randomSuffix,
+  readConfig,
+  retrySettings,
+} from '@kiln/kit';
+import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openRegistryClients } from '@kiln/registry';
-import { openMessaging } from '@kiln/services';
+import { openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
+import { openDispatcher } from './dispatcher.ts';
 import { registerBuild } from './register-build.ts';
 import { registerImage } from './register-image.ts';
 import { openSweeper } from './sweep.ts';
+import { clockSettings, clocksOf } from './settings.ts';
 
 const config = readConfig(
   z.object({
     ...commonSettings,
     /** Registrations at once; they wait for registries most of the time. */
     KILN_REGISTRAR_SLOTS: z.coerce.number().int().min(1).max(256).default(16),
-    /** How long a build may wait for its first attempt. */
-    KILN_QUEUE_CLOCK_S: z.coerce.number().int().min(1).default(3600),
-    /** How long a build may take in all from its first attempt on. */
-    KILN_RUN_CLOCK_S: z.coerce.number().int().min(1).default(3600),
+    ...clockSettings,
+    ...retrySettings,
+    ...limitSettings,
   }),
 );
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 
 // A registration that sets a tag holds one connection for its lock and uses another one meanwhile.
-const connections = config.KILN_REGISTRAR_SLOTS * 2 + 4;
-const database = openDatabase(config.KILN_DATABASE_URL, {
-  connections,
-  onError: (error) => log.warn({ err: error.message }, 'database connection'),
-});
+const connections = config.KILN_REGISTRAR_SLOTS * 2 + 6;
+const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
+const database = openDatabase(config.KILN_DATABASE_URL, { connections, onError });
 life.defer('database', database.close);
-const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
+const { signals, producer, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients();
 life.defer('registries', registries.close);
 
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
-const deps = { db: database.db, relay, signals, registries, sealer: openSealer(config.KILN_SEALING_KEY), log, worker };
-const consumer = consume('image-register', config.KILN_REGISTRAR_SLOTS, ({ kind, id, attempt }) =>
+const slots = config.KILN_REGISTRAR_SLOTS;
+const session = openWorkerSession(config.KILN_DATABASE_URL, { name: worker, app: 'registrar', slots }, onError);
+life.defer('session', session.close);
+const leases = openLeases({ session, signals, log });
+life.defer('leases', leases.close);
+const { db } = database;
+const deps = { db, relay, signals, registries, sealer: openSealer(config.KILN_SEALING_KEY), log, worker, leases };
+const consumer = consume('image-register', slots, ({ kind, id, attempt }) =>
   kind === 'build' ? registerBuild(deps, id, attempt) : registerImage(deps, id),
 );
 life.defer('consumer', consumer.close);
-const sweeper = openSweeper(deps, { queueSeconds: config.KILN_QUEUE_CLOCK_S, runSeconds: config.KILN_RUN_CLOCK_S });
+const dispatcher = openDispatcher(deps, {
+  runningMax: config.KILN_ACCOUNT_RUNNING_MAX,
+  waitingMax: config.KILN_ACCOUNT_WAITING_MAX,
+});
+life.defer('dispatcher', dispatcher.close);
+const sweeper = openSweeper({ ...deps, producer, dispatcher }, clocksOf(config), {
+  attemptsMax: config.KILN_ATTEMPTS_MAX,
+  crashesMax: config.KILN_CRASHES_MAX,
+});
 life.defer('sweeper', sweeper.close);
 life.closeOnSignal();
-log.info({ worker, slots: config.KILN_REGISTRAR_SLOTS }, 'ready');
+log.info({ worker, slots }, 'ready');

@@ -1,4 +1,4 @@
-import { backoffMs } from '@kiln/kit';
+import { backoffMs, crashPoint } from '@kiln/kit';
 import {
   announce,
   announceRegistration,
@@ -16,7 +16,7 @@ import {
 } from '@kiln/persistence';
 import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
 import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/schemas';
-import { accessForBuild } from '@kiln/services';
+import { accessForBuild, type Lease } from '@kiln/services';
 import { type RegisterDeps } from './deps.ts';
 import { imageOfBuild } from './image-of-build.ts';
 
@@ -26,8 +26,12 @@ import { imageOfBuild } from './image-of-build.ts';
  */
 export async function registerBuild(deps: RegisterDeps, id: string, attempt: number): Promise<void> {
   const { db, log } = deps;
+  crashPoint('registration-fetched');
+  const claimedAtMs = performance.now();
   const build = await claimRegistration(db, id, attempt, deps.worker);
   if (!build) return;
+  const lease = deps.leases.hold({ kind: 'build', id, fence: build.fence }, claimedAtMs);
+  crashPoint('registration-claimed');
   let phase: BuildPhase = 'verify';
   const startedAtMs = Date.now();
   try {
@@ -37,13 +41,16 @@ export async function registerBuild(deps: RegisterDeps, id: string, attempt: num
     const verified = await verifyImage(client, build.repository, build.digest, undefined);
     await recordPhase(db, build, { phase, startedAtMs, result: 'ok' }, 'register');
     phase = 'register';
+    crashPoint('image-verified');
     await withTagLock(db, build, async () => {
       await refuseOverwrite(deps, build, client);
-      await publish(deps, build, client, verified, () => (phase = 'tag'));
+      await publish(deps, build, client, verified, lease, () => (phase = 'tag'));
     });
     log.info({ buildId: id, digest: build.digest }, 'build published');
   } catch (error) {
     await settle(deps, build, phase, startedAtMs, error);
+  } finally {
+    lease.release();
   }
 }
 
@@ -65,6 +72,7 @@ async function publish(
   build: Build,
   client: RegistryClient,
   verified: Verified,
+  lease: Lease,
   onCommit: () => void,
 ): Promise<void> {
   const startedAtMs = Date.now();
@@ -72,7 +80,10 @@ async function publish(
   if (!committed) throw new Fault('Cancelled', 'stopped on request');
   if (committed.nameTaken) throw nameTaken(build);
   onCommit();
+  crashPoint('tag-committed');
   if (!committed.overtaken) {
+    // Whoever took over sets the tag; one that was cut off must not do so behind its back.
+    lease.signal.throwIfAborted();
     await client.putManifest(build.repository, build.tag, verified.manifest);
     const found = await client.headManifest(build.repository, build.tag);
     if (found !== verified.digest)
@@ -81,7 +92,9 @@ async function publish(
         `${formatReference(build)} points to ${found ?? 'nothing'} after it was set to ${verified.digest}`,
       );
   }
+  crashPoint('tag-set');
   const image = await succeedBuild(deps.db, build, imageOfBuild(build, verified), startedAtMs);
+  crashPoint('catalogue-written');
   if (image === 'name-taken') throw nameTaken(build);
   if (!image) deps.log.warn({ buildId: build.id }, 'registration is no longer ours; dropped');
 }

@@ -12,7 +12,7 @@ import {
 } from '@kiln/persistence';
 import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
 import { asFault, describeFault, Fault, formatReference } from '@kiln/schemas';
-import { accessForImage } from '@kiln/services';
+import { accessForImage, type Lease } from '@kiln/services';
 import { archOf } from './arch-of.ts';
 import { type RegisterDeps } from './deps.ts';
 
@@ -22,14 +22,18 @@ import { type RegisterDeps } from './deps.ts';
  */
 export async function registerImage(deps: RegisterDeps, id: string): Promise<void> {
   const { db, log } = deps;
-  const image = await claimImage(db, id);
+  const claimedAtMs = performance.now();
+  const image = await claimImage(db, id, deps.worker);
   if (!image) return;
+  const lease = deps.leases.hold({ kind: 'image', id, fence: image.fence }, claimedAtMs);
   try {
-    const settled = image.status === 'DELETED' ? await purge(deps, image) : await verify(deps, image);
+    const settled = image.status === 'DELETED' ? await purge(deps, image, lease) : await verify(deps, image);
     await settleImage(db, image, settled);
     log.info({ imageId: id, outcome: settled.outcome }, 'image looked at');
   } catch (error) {
     await settleFailure(deps, image, error);
+  } finally {
+    lease.release();
   }
   deps.signals.send('registered', id);
 }
@@ -49,7 +53,7 @@ async function verify(deps: RegisterDeps, image: Image): Promise<Settled> {
   return { outcome: 'verified', verified: { digest, mediaType, platforms, sizeBytes, arch } };
 }
 
-async function purge(deps: RegisterDeps, image: Image): Promise<Settled> {
+async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Settled> {
   const { digest } = image;
   if (digest === null) return { outcome: 'purged', message: '' };
   const client = await clientFor(deps, image);
@@ -62,6 +66,7 @@ async function purge(deps: RegisterDeps, image: Image): Promise<Settled> {
       message: `the registry keeps ${digest}: another image of ${image.repository} needs it`,
     };
   if ((await client.headManifest(image.repository, digest)) === undefined) return { outcome: 'purged', message: '' };
+  lease.signal.throwIfAborted();
   const removed = await client.deleteManifest(image.repository, digest);
   return {
     outcome: 'purged',

@@ -1,37 +1,77 @@
-import { backoffMs, type Logger } from '@kiln/kit';
+import { crashPoint, type Logger } from '@kiln/kit';
 import {
   asOnlySweeper,
   type Clocks,
   type Database,
+  forgetOldWorkers,
+  listDeadWorkers,
+  lookAtOutbox,
+  type RetryPolicy,
   sweepClocks,
-  sweepExpiredLeases,
   sweepExpired,
+  sweepLeases,
+  sweepRegistrations,
   sweepTallies,
   sweepUnheard,
 } from '@kiln/persistence';
-import { type Relay } from '@kiln/queue';
+import { type NudgedLoop, type Producer, type SignalBus } from '@kiln/queue';
+import { type Relay } from '@kiln/services';
 
 export interface Sweeper {
   close: () => Promise<void>;
 }
 
-const everyMs = 1000;
-/** A job that nobody took within this time is announced again. */
-const unheardSeconds = 10;
+export interface SweeperDeps {
+  db: Database;
+  producer: Producer;
+  relay: Relay;
+  dispatcher: NudgedLoop;
+  signals: SignalBus;
+  log: Logger;
+}
 
-/** Looks once a second for what no worker will do: expired leases, clocks that ran out, announcements that were lost. */
-export function openSweeper(deps: { db: Database; relay: Relay; log: Logger }, clocks: Clocks): Sweeper {
-  const { db, relay, log } = deps;
+const everyMs = 500;
+/** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
+const missedMs = 400;
+/** A job that nobody took within this time is announced again. */
+const unheardSeconds = 1.5;
+/** Announcements that are older than this say that Redis is away. */
+const outboxAlarmMs = 5000;
+
+/** Remembers since when each worker has been missed. */
+function openAbsences(): (missing: string[]) => string[] {
+  let since = new Map<string, number>();
+  return (missing) => {
+    const now = performance.now();
+    since = new Map(missing.map((it) => [it, since.get(it) ?? now]));
+    return missing.filter((it) => now - (since.get(it) ?? now) >= missedMs);
+  };
+}
+
+/**
+ * Looks twice a second for what no worker will do: leases of workers that died or fell silent, clocks that ran out,
+ * announcements that were lost. At most one registrar does so at a time; whatever it does, doing it again changes nothing.
+ */
+export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPolicy): Sweeper {
+  const { db, producer, relay, dispatcher, signals, log } = deps;
+  const deadOf = openAbsences();
   let round = 0;
   const work = async () => {
-    const moved =
-      (await sweepExpiredLeases(db, (attempt) => backoffMs(attempt, 5000, 120_000))) +
-      (await sweepClocks(db, clocks)) +
-      (await sweepUnheard(db, unheardSeconds));
-    if (moved > 0) relay.nudge();
+    const dead = deadOf(await listDeadWorkers(db));
+    const taken = await sweepLeases(db, dead, policy);
+    if (taken.length > 0) crashPoint('builds-taken-away');
+    const ended = await sweepClocks(db, clocks);
+    // Whoever still works on them is told, and finds that they are no longer its own.
+    for (const id of [...taken, ...ended]) signals.send('cancel', id);
+    if (taken.length > 0) log.warn({ builds: taken, dead }, 'took builds from their workers');
+    const freed = await sweepRegistrations(db, dead);
+    const told = await sweepUnheard(db, (await hasForgotten(producer)) ? 0 : unheardSeconds);
+    if (freed + told > 0) relay.nudge();
+    if (taken.length + ended.length > 0) dispatcher.nudge();
     round += 1;
-    if (round % 5 === 0) await sweepTallies(db);
-    if (round % 60 === 0) await sweepExpired(db);
+    if (round % 10 === 0) await sweepTallies(db);
+    if (round % 10 === 5) await alarm(db, log);
+    if (round % 120 === 0) await Promise.all([sweepExpired(db), forgetOldWorkers(db)]);
   };
   let busy: Promise<unknown> = Promise.resolve();
   let running = false;
@@ -48,4 +88,16 @@ export function openSweeper(deps: { db: Database; relay: Relay; log: Logger }, c
       await busy;
     },
   };
+}
+
+/** Whether Redis has lost what it knew; while it cannot be asked, nobody knows. */
+const hasForgotten = async (producer: Producer): Promise<boolean> => {
+  const known = await producer.markEpoch().catch(() => true);
+  return !known;
+};
+
+async function alarm(db: Database, log: Logger): Promise<void> {
+  const { waiting, oldestMs } = await lookAtOutbox(db);
+  if (oldestMs > outboxAlarmMs)
+    log.error({ waiting, oldestMs }, 'announcements do not reach the queue; is Redis away?');
 }

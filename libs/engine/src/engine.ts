@@ -9,6 +9,12 @@ export interface EngineRegistry {
   credentials?: { username: string; password: Secret } | undefined;
 }
 
+/** Told of the processes that carry a build, so that somebody else can end them when this process cannot. */
+export interface ProcessWatch {
+  started(pid: number): void;
+  ended(pid: number): void;
+}
+
 export interface BuildRequest {
   /** Unique among the builds of this host; letters, digits and hyphens. */
   id: string;
@@ -23,6 +29,7 @@ export interface BuildRequest {
   /** Called with each line that the build prints; the engine waits for it. */
   onLine(line: string): Promise<void>;
   signal: AbortSignal;
+  watch?: ProcessWatch;
   buildArgs?: Record<string, string>;
   /** Stage to build; the last one when left out. */
   target?: string;
@@ -34,6 +41,7 @@ export interface PushRequest {
   repository: string;
   onLine(line: string): Promise<void>;
   signal: AbortSignal;
+  watch?: ProcessWatch;
 }
 
 /** An image in the engine's own store. */

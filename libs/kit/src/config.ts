@@ -36,6 +36,20 @@ export const secretSetting = z
 export const portSetting = z.coerce.number().int().min(0).max(65_535);
 export const millisSetting = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
 
+/** How often a build is tried when it was interrupted. */
+export const retrySettings = {
+  /** Attempts that may end by no fault of the build, in all. */
+  KILN_ATTEMPTS_MAX: z.coerce.number().int().min(1).max(100).default(3),
+  /** Workers that a build may take with it before it is put into quarantine. */
+  KILN_CRASHES_MAX: z.coerce.number().int().min(1).max(100).default(2),
+};
+
+/** Limits of accounts that have none of their own; 0 for none. */
+export const limitSettings = {
+  KILN_ACCOUNT_RUNNING_MAX: z.coerce.number().int().min(0).default(0),
+  KILN_ACCOUNT_WAITING_MAX: z.coerce.number().int().min(0).default(100_000),
+};
+
 /** Settings that every app has. */
 export const commonSettings = {
   KILN_DATABASE_URL: z

@@ -1,4 +1,4 @@
-import { type BuildState, terminalStates } from '@kiln/schemas';
+import { type BuildState, type Lineage, terminalStates } from '@kiln/schemas';
 import { and, asc, eq, getTableColumns, gte, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
@@ -60,6 +60,22 @@ export const listPhases = (db: Executor, buildId: string) =>
     .from(buildPhaseTimes)
     .where(eq(buildPhaseTimes.buildId, buildId))
     .orderBy(asc(buildPhaseTimes.attempt), asc(buildPhaseTimes.startedAt));
+
+export interface Repeat {
+  id: string;
+  lineage: Lineage;
+  state: BuildState;
+}
+
+/** Builds that do a build again, oldest first. */
+export const listRepeats = async (db: Executor, parentId: string): Promise<Repeat[]> => {
+  const rows = await db
+    .select({ id: builds.id, lineage: builds.lineage, state: builds.state })
+    .from(builds)
+    .where(eq(builds.parentId, parentId))
+    .orderBy(asc(builds.createdAt));
+  return rows.map((it) => ({ ...it, lineage: it.lineage ?? 'retry' }));
+};
 
 export const listAttempts = (db: Executor, buildId: string) =>
   db.select().from(buildAttempts).where(eq(buildAttempts.buildId, buildId)).orderBy(asc(buildAttempts.attempt));

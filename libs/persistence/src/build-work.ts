@@ -1,14 +1,12 @@
 import { type BuildPhase } from '@kiln/schemas';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';
 import { buildAttempts, buildEvents, builds } from './tables/builds.ts';
 
 /** How long a lease lasts without being renewed. Database time only. */
 export const leaseSeconds = 15;
-/** The same for a registration, which is not renewed: it takes less than this, or is done again. */
-export const registrationLeaseSeconds = 60;
-const lease = sql`now() + make_interval(secs => ${leaseSeconds})`;
+export const newLease = sql.raw(`now() + interval '${leaseSeconds} seconds'`);
 
 /**
  * Takes a queued build for an attempt: counts the attempt, draws a fence and starts the lease.
@@ -24,7 +22,9 @@ export const claimBuild = (db: Database, id: string, attempt: number, worker: st
         attempt: sql`${builds.attempt} + 1`,
         fence: sql`nextval('fences')`,
         worker,
-        leaseUntil: lease,
+        leaseUntil: newLease,
+        phaseStartedAt: sql`now()`,
+        outputAt: null,
         startedAt: sql`coalesce(${builds.startedAt}, now())`,
         updatedAt: sql`now()`,
       })
@@ -45,25 +45,6 @@ export const claimBuild = (db: Database, id: string, attempt: number, worker: st
     return build;
   });
 
-/**
- * Renews a lease.
- * @returns undefined when the attempt no longer holds the build; else whether somebody asked to cancel it
- */
-export async function renewLease(db: Executor, id: string, fence: number): Promise<{ cancelled: boolean } | undefined> {
-  const [row] = await db
-    .update(builds)
-    .set({ leaseUntil: lease })
-    .where(
-      and(
-        eq(builds.id, id),
-        eq(builds.fence, fence),
-        inArray(builds.state, ['assigned', 'running', 'publishing', 'cancelling']),
-      ),
-    )
-    .returning({ cancelRequestedAt: builds.cancelRequestedAt });
-  return row && { cancelled: row.cancelRequestedAt !== null };
-}
-
 /** Ends the phase that an attempt was in, and names the next one. Nothing happens when the fence is stale. */
 export async function recordPhase(
   db: Executor,
@@ -75,7 +56,8 @@ export async function recordPhase(
     WITH held AS (
       UPDATE builds SET updated_at = now(),
         -- Past the commit point a build stays there, however often its registration is done again.
-        phase = CASE WHEN phase = 'tag' THEN phase ELSE coalesce(${next ?? null}::text, phase) END
+        phase = CASE WHEN phase = 'tag' THEN phase ELSE coalesce(${next ?? null}::text, phase) END,
+        phase_started_at = now()
       WHERE id = ${attempt.id} AND fence = ${attempt.fence} RETURNING id
     )
     INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result)

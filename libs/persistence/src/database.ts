@@ -19,22 +19,29 @@ export interface DatabaseOptions {
    * is acceptable; never for a row that a 2xx stands for.
    */
   durable?: boolean;
+  /**
+   * A statement that takes longer is stuck, here in milliseconds: every one is meant to take a few. A server that has gone
+   * without a word is noticed as late.
+   */
+  statementMs?: number;
   onError?: (error: Error) => void;
 }
 
+/** A transaction whose holder has fallen silent gives its locks back after this time. */
+const silentMs = 12_000;
+
 export function openDatabase(
   url: Secret,
-  { connections = 10, durable = true, onError }: DatabaseOptions = {},
+  { connections = 10, durable = true, statementMs = 8000, onError }: DatabaseOptions = {},
 ): OpenDatabase {
   const pool = new pg.Pool({
     connectionString: url.reveal(),
     max: connections,
     connectionTimeoutMillis: 5000,
     keepAlive: true,
-    // A statement that takes this long is stuck; every one here is meant to take milliseconds.
-    statement_timeout: 30_000,
-    // The same, where the server itself has gone without a word.
-    query_timeout: 35_000,
+    statement_timeout: statementMs,
+    query_timeout: statementMs + 1000,
+    idle_in_transaction_session_timeout: silentMs,
     keepAliveInitialDelayMillis: 10_000,
     options: durable ? '-c synchronous_commit=on' : '-c synchronous_commit=off',
   });

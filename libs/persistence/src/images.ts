@@ -1,7 +1,7 @@
 import { type BuildError, Fault, type Label, labelsMax, type Visibility } from '@kiln/schemas';
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
-import { registrationLeaseSeconds } from './build-work.ts';
+import { newLease } from './build-work.ts';
 import { announce, announceRegistration } from './outbox.ts';
 import { heldImage } from './image-queries.ts';
 import { builds } from './tables/builds.ts';
@@ -127,14 +127,15 @@ export async function insertImage(
 }
 
 /** Takes an image that a registrar has to look at; undefined when somebody else holds it, it is not due, or it is done. */
-export async function claimImage(db: Executor, id: string): Promise<Image | undefined> {
+export async function claimImage(db: Executor, id: string, worker: string): Promise<Image | undefined> {
   const [row] = await db
     .update(images)
     .set({
       status: sql`CASE ${images.status} WHEN 'INIT' THEN 'CREATING' ELSE ${images.status} END`,
       attempt: sql`${images.attempt} + 1`,
       fence: sql`nextval('fences')`,
-      leaseUntil: sql`now() + make_interval(secs => ${registrationLeaseSeconds})`,
+      worker,
+      leaseUntil: newLease,
     })
     .where(
       and(

@@ -20,6 +20,21 @@ export * from './nonces.ts';
 export * from './outbox.ts';
 export * from './provision.ts';
 export * from './registration.ts';
+export * from './end-attempt.ts';
 export * from './submit-build.ts';
+export * from './sweep-clocks.ts';
+export * from './sweep-leases.ts';
+export * from './sweep-queue.ts';
 export * from './sweeps.ts';
+export { type DefaultLimits, dispatch } from './waiting-room/dispatch.ts';
+export * from './waiting-room/limits.ts';
+export * from './waiting-room/place-in-line.ts';
+export {
+  forgetOldWorkers,
+  type HeldClaim,
+  listDeadWorkers,
+  openWorkerSession,
+  type RenewedClaim,
+  type WorkerSession,
+} from './worker-session.ts';
 export { type BuildSpec } from './tables/builds.ts';

@@ -18,13 +18,17 @@ export interface Move {
   unlessCancelled?: boolean;
   /** Further conditions, e.g. that the lease has run out. */
   when?: SQL;
-  set?: Partial<Pick<Build, 'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase'>>;
+  set?: Partial<
+    Pick<Build, 'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase' | 'failures' | 'crashes' | 'quarantinedAt'>
+  >;
+  /** How the attempt ended, for the list of attempts; the state that follows when left out. */
+  outcome?: string;
   /** When a build goes back to the queue: not before this many milliseconds from now. */
   delayMs?: number;
   announcement?: Announcement;
 }
 
-const outcomes: Partial<Record<BuildState, string>> = { queued: 'handed back', registering: 'pushed' };
+const outcomes: Partial<Record<BuildState, string>> = { registering: 'pushed' };
 
 /**
  * The only way in which a build changes state: one guarded UPDATE, with its event, its attempt's end and its announcement
@@ -39,10 +43,12 @@ export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | und
       ...move.set,
       state: move.to,
       updatedAt: sql`now()`,
-      ...(endsLease ? { leaseUntil: null, worker: null } : {}),
+      ...(endsLease ? { leaseUntil: null, worker: null, phaseStartedAt: sql`now()` } : {}),
       ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
       ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
-      ...(move.to === 'queued' ? { phase: 'wait' as const } : {}),
+      // Back in the waiting room; the dispatcher lets it out again.
+      ...(move.to === 'queued' ? { phase: 'wait' as const, admittedAt: null } : {}),
+      ...(move.to === 'running' ? { outputAt: sql`now()` } : {}),
       ...(endsLease && !isTerminal(move.to)
         ? { notBefore: sql`now() + make_interval(secs => ${(move.delayMs ?? 0) / 1000})`, announcedAt: sql`now()` }
         : {}),
@@ -64,7 +70,7 @@ export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | und
   if (endsLease) {
     await tx
       .update(buildAttempts)
-      .set({ endedAt: sql`now()`, outcome: outcomes[move.to] ?? move.to })
+      .set({ endedAt: sql`now()`, outcome: move.outcome ?? outcomes[move.to] ?? move.to })
       .where(
         and(
           eq(buildAttempts.buildId, build.id),

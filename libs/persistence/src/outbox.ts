@@ -1,22 +1,23 @@
+import { crashPoint } from '@kiln/kit';
 import { type QueueName, type QueuePayload } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { outbox } from './tables/builds.ts';
 
-/** One announcement for a queue. `key` becomes the job's id there. */
+/** One announcement for a queue. */
 export interface Announcement<N extends QueueName = QueueName> {
   topic: N;
+  /** What it is about, for people. */
   key: string;
   payload: QueuePayload<N>;
   /** Not to be told before this many milliseconds from now. */
   delayMs?: number;
 }
 
-export const announceBuild = (buildId: string, attempt: number, delayMs = 0): Announcement => ({
+export const announceBuild = (buildId: string, attempt: number): Announcement => ({
   topic: 'image-build',
   key: `${buildId}-${attempt}`,
   payload: { v: 1, buildId, attempt },
-  delayMs,
 });
 
 export const announceRegistration = (
@@ -31,16 +32,22 @@ export const announceRegistration = (
   delayMs,
 });
 
-/** Writes an announcement; call it in the transaction of the change that it announces. */
-export const announce = async (db: Executor, { topic, key, payload, delayMs = 0 }: Announcement): Promise<void> => {
-  await db
-    .insert(outbox)
-    .values({ topic, key, payload, notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})` });
+/** Writes announcements; call it in the transaction of the change that they announce. */
+export const announce = async (db: Executor, ...announcements: Announcement[]): Promise<void> => {
+  if (announcements.length === 0) return;
+  await db.insert(outbox).values(
+    announcements.map(({ topic, key, payload, delayMs = 0 }) => ({
+      topic,
+      key,
+      payload,
+      notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})`,
+    })),
+  );
 };
 
 export interface OutboxRow {
-  id: number;
   topic: string;
+  /** The same however often the row is sent, and no other row's. */
   key: string;
   payload: unknown;
 }
@@ -57,14 +64,19 @@ export const relayOutbox = (db: Database, limit: number, send: (rows: OutboxRow[
     const { rows } = await tx.execute<OutboxRow & Record<string, unknown>>(
       sql`DELETE FROM outbox WHERE id IN (
             SELECT id FROM outbox WHERE not_before <= now() ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED)
-          RETURNING id::int8 AS id, topic, key, payload`,
+          RETURNING topic, key || '-' || id AS key, payload`,
     );
-    if (rows.length > 0) await send(rows);
+    if (rows.length > 0) {
+      await send(rows);
+      crashPoint('relay-sent');
+    }
     return rows.length;
   });
 
-/** How many announcements wait. */
-export async function countOutbox(db: Executor): Promise<number> {
-  const { rows } = await db.execute<{ n: number }>(sql`SELECT count(*)::int AS n FROM outbox`);
-  return rows[0]?.n ?? 0;
+/** How many announcements are due, and for how long the oldest has been. */
+export async function lookAtOutbox(db: Executor): Promise<{ waiting: number; oldestMs: number }> {
+  const { rows } = await db.execute<{ waiting: number; oldest_ms: number }>(sql`
+    SELECT count(*)::int AS waiting, coalesce(extract(epoch FROM now() - min(not_before)) * 1000, 0)::int AS oldest_ms
+    FROM outbox WHERE not_before <= now()`);
+  return { waiting: rows[0]?.waiting ?? 0, oldestMs: rows[0]?.oldest_ms ?? 0 };
 }

@@ -1,6 +1,6 @@
 import { and, eq, isNull, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
-import { registrationLeaseSeconds, recordPhase } from './build-work.ts';
+import { newLease, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from './images.ts';
 import { type Build, moveBuildIn } from './move-build.ts';
 import { goneStatuses } from '@kiln/schemas';
@@ -19,7 +19,7 @@ export async function claimRegistration(
     .set({
       fence: sql`nextval('fences')`,
       worker,
-      leaseUntil: sql`now() + make_interval(secs => ${registrationLeaseSeconds})`,
+      leaseUntil: newLease,
       updatedAt: sql`now()`,
     })
     .where(
@@ -55,8 +55,8 @@ export async function deferRegistration(
 }
 
 /**
- * Runs `work` as the only one that sets this reference's tag, on every registrar. The lock is a session's, so it is gone
- * as soon as its holder is.
+ * Runs `work` as the only one that sets this reference's tag, on every registrar. The lock goes with its connection: at once
+ * when the holder dies, and some seconds after it was last heard of when it is cut off.
  */
 export const withTagLock = <T>(
   db: Database,
@@ -66,7 +66,9 @@ export const withTagLock = <T>(
   inTransaction(db, async (tx) => {
     const key = `tag ${reference.host}/${reference.repository}:${reference.tag}`;
     await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
-    return work();
+    // Keeps the transaction from looking silent while the registry is slow.
+    const beat = setInterval(() => void tx.execute(sql`SELECT 1`).catch(() => undefined), 4000);
+    return work().finally(() => clearInterval(beat));
   });
 
 /**

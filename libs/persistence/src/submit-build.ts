@@ -1,6 +1,6 @@
+import { type Lane, type Lineage } from '@kiln/schemas';
 import { and, eq } from 'drizzle-orm';
-import { type Database, runPrepared } from './database.ts';
-import { announceBuild } from './outbox.ts';
+import { type Database, type Executor, runPrepared } from './database.ts';
 import { builds, type BuildSpec } from './tables/builds.ts';
 import { heldStatus } from './tables/images.ts';
 
@@ -20,6 +20,9 @@ export interface NewBuild {
   host: string;
   repository: string;
   tag: string;
+  lane: Lane;
+  /** The build that this one does again. */
+  parent?: { id: string; lineage: Lineage };
 }
 
 export type SubmitOutcome =
@@ -32,24 +35,21 @@ const statement = `
   WITH accepted AS (
     INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, spec,
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
-      accessibility, state, phase)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'queued', 'wait'
+      accessibility, lane, parent_id, lineage, state, phase)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 'queued', 'wait'
     WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND ${heldStatus})
     ON CONFLICT DO NOTHING RETURNING id
   ), event AS (
-    INSERT INTO build_events (build_id, state, attempt, message) SELECT id, 'queued', 0, 'accepted' FROM accepted
-  ), told AS (
-    INSERT INTO outbox (topic, key, payload) SELECT $19, $20, $21 FROM accepted
+    INSERT INTO build_events (build_id, state, attempt, message) SELECT id, 'queued', 0, coalesce($21 || ' of ' || $20, 'accepted') FROM accepted
   )
   SELECT id FROM accepted`;
 
 /**
- * Accepts a build: row, first event and announcement together. A refused build writes nothing and leaves its client token
+ * Accepts a build into the waiting room: row and first event together. A refused build writes nothing and leaves its client token
  * unused. When two requests with one token race, the loser waits for the winner's commit and then reads what it wrote.
  */
 export async function submitBuild(db: Database, build: NewBuild): Promise<SubmitOutcome> {
   const { Image, OverwriteImageTag, Accessibility } = build.spec;
-  const { topic, key, payload } = announceBuild(build.id, 0);
   const { rowCount } = await runPrepared(db, 'submit-build', statement, [
     build.id,
     build.jobId,
@@ -69,17 +69,25 @@ export async function submitBuild(db: Database, build: NewBuild): Promise<Submit
     build.tag,
     OverwriteImageTag,
     Accessibility,
-    topic,
-    key,
-    JSON.stringify(payload),
+    build.lane,
+    build.parent?.id ?? null,
+    build.parent?.lineage ?? null,
   ]);
   if (rowCount === 1) return { outcome: 'accepted' };
-  if (build.clientToken !== null) {
-    const [first] = await db
-      .select({ id: builds.id, jobId: builds.jobId, requestHash: builds.requestHash })
-      .from(builds)
-      .where(and(eq(builds.accountId, build.accountId), eq(builds.clientToken, build.clientToken)));
-    if (first) return { outcome: 'token-used', ...first };
-  }
-  return { outcome: 'name-taken' };
+  const first =
+    build.clientToken === null ? undefined : await findByClientToken(db, build.accountId, build.clientToken);
+  return first ? { outcome: 'token-used', ...first } : { outcome: 'name-taken' };
+}
+
+/** The build that a client token was used for. */
+export async function findByClientToken(
+  db: Executor,
+  accountId: string,
+  clientToken: string,
+): Promise<{ id: string; jobId: string; requestHash: string } | undefined> {
+  const [first] = await db
+    .select({ id: builds.id, jobId: builds.jobId, requestHash: builds.requestHash })
+    .from(builds)
+    .where(and(eq(builds.accountId, accountId), eq(builds.clientToken, clientToken)));
+  return first;
 }

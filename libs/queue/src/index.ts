@@ -1,5 +1,5 @@
 export * from './consumer.ts';
 export * from './producer.ts';
 export * from './redis.ts';
-export * from './relay.ts';
+export * from './nudged-loop.ts';
 export * from './signals.ts';

@@ -14,6 +14,11 @@ export interface Producer {
    * @throws Error when Redis does not answer within 5 s
    */
   send(jobs: QueueJob[]): Promise<void>;
+  /**
+   * Leaves a mark in Redis, unless it is there: it goes when Redis loses what it knew.
+   * @returns whether it was there
+   */
+  markEpoch(): Promise<boolean>;
   /** Jobs of each queue by state, for dashboards. */
   counts(): Promise<Record<QueueName, Record<string, number>>>;
   close: () => Promise<void>;
@@ -51,6 +56,10 @@ export function openProducer(redis: Redis, prefix: string): Producer {
         }));
         await withTimeout(queue(name).addBulk(bulk), 5000);
       }
+    },
+    async markEpoch() {
+      const set = await withTimeout(redis.set(`${prefix}:epoch`, new Date().toISOString(), 'NX'), 2000);
+      return set === null;
     },
     async counts() {
       const entries = queueNames.map(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openLogger, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
-import { closeRedis, consume, openProducer, openRedis, openRelay, openSignals } from './index.ts';
+import { closeRedis, consume, openProducer, openRedis, openNudgedLoop, openSignals } from './index.ts';
 
 const log = openLogger('test', 'silent');
 const prefix = `test-${randomUUID().slice(0, 8)}`;
@@ -90,7 +90,8 @@ describe('relay', () => {
     let left = 0;
     let failures = 1;
     let passed = 0;
-    const relay = openRelay(
+    const relay = openNudgedLoop(
+      'test',
       () => {
         if (failures > 0 && left > 0) {
           failures -= 1;

@@ -11,6 +11,7 @@ export interface SignalBus {
 }
 
 export function openSignals(publisher: Redis, subscriber: Redis, prefix: string): SignalBus {
+  const unsent = new Set<string>();
   const listeners = new Map<string, Set<() => void>>();
   const channel = (signal: SignalName) => `${prefix}:signal:${signals[signal]}`;
   const channels = (Object.keys(signals) as SignalName[]).map(channel);
@@ -21,7 +22,14 @@ export function openSignals(publisher: Redis, subscriber: Redis, prefix: string)
   });
   return {
     send(signal, id) {
-      publisher.publish(channel(signal), id).catch(() => undefined);
+      // The same signal many times in one turn is one signal.
+      const key = `${signal} ${id}`;
+      if (unsent.has(key)) return;
+      unsent.add(key);
+      setImmediate(() => {
+        unsent.delete(key);
+        publisher.publish(channel(signal), id).catch(() => undefined);
+      });
     },
     on(signal, id, listen) {
       const key = `${channel(signal)} ${id}`;

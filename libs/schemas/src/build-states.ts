@@ -28,6 +28,18 @@ export const buildMoves: Record<BuildState, readonly BuildState[]> = {
 export const buildPhases = ['validate', 'wait', 'prepare', 'build', 'push', 'verify', 'register', 'tag'] as const;
 export type BuildPhase = (typeof buildPhases)[number];
 
+/** Which of an account's builds go first. Between accounts, fairness comes first. */
+export const lanes = ['interactive', 'normal', 'bulk'] as const;
+export type Lane = (typeof lanes)[number];
+
+/** How a build came from another: the same again after a fault of Kiln's or a clock, or a new one from the same request. */
+export const lineages = ['retry', 'rerun'] as const;
+export type Lineage = (typeof lineages)[number];
+
+/** The one reason why a build waits. */
+export const waitingReasons = ['NoBuilder', 'BackOff', 'AccountLimit', 'SlotsBusy', 'Starting'] as const;
+export type WaitingReason = (typeof waitingReasons)[number];
+
 export const imageStatuses = ['INIT', 'CREATING', 'ACTIVE', 'CREATE_FAILED', 'ERROR', 'DELETED'] as const;
 export type ImageStatus = (typeof imageStatuses)[number];
 /** Statuses of entries that no longer hold their name and reference. */

@@ -28,6 +28,7 @@ export const errorCodes = {
   InvalidVersion: row('user', 400, ['ModelArts.0104', 400]),
   IdempotentParameterMismatch: row('user', 400, ['ModelArts.0104', 400]),
   Throttling: row('user', 429, ['APIG.0308', 429], 'Throttling.User'),
+  TooManyWaiting: row('user', 429, ['APIG.0308', 429], 'QuotaExceeded'),
 
   // Who is asking
   MissingParameter: row('auth', 400, ['ModelArts.0205', 401]),
@@ -51,6 +52,8 @@ export const errorCodes = {
   JobNotFound: row('user', 404, ['ModelArts.0104', 404], 'NotFound'),
   BuildAlreadyFinished: row('user', 409, ['ModelArts.0104', 409]),
   JobNotFinished: row('user', 409, ['ModelArts.0104', 409]),
+  BuildNotFinished: row('user', 409, ['ModelArts.0104', 409]),
+  BuildNotRetryable: row('user', 409, ['ModelArts.0104', 409]),
   ImageGroupNotFound: row('user', 404, ['ModelArts.6797', 400]),
   ImageIdDuplicated: row('user', 409, ['ModelArts.6737', 400]),
   ImageNameDuplicated: row('user', 409, ['ModelArts.6737', 400]),
@@ -68,8 +71,12 @@ export const errorCodes = {
   PushFailed: row('upstream', 502, ['ModelArts.2810', 400]),
   EngineFailed: row('infra', 500, ['ModelArts.0010', 500]),
   LeaseLost: row('infra', 500, ['ModelArts.0010', 500]),
+  BuilderDiskFull: row('infra', 500, ['ModelArts.0010', 500]),
+  BuildQuarantined: row('policy', 409, ['ModelArts.0104', 409]),
   QueueTimeout: row('infra', 500, ['ModelArts.0010', 500]),
   RunTimeout: row('user', 400, ['ModelArts.0104', 400]),
+  PhaseTimeout: row('user', 400, ['ModelArts.0104', 400]),
+  OutputTimeout: row('user', 400, ['ModelArts.0104', 400]),
   Cancelled: row('user', 400, ['ModelArts.0104', 400], 'JobStoppedByUser'),
 
   // What the registry holds

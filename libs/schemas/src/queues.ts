@@ -19,5 +19,13 @@ export type QueuePayload<N extends QueueName> = z.infer<(typeof queues)[N]>;
 export const queueNames = Object.keys(queues) as QueueName[];
 
 /** Wake-up calls between processes. Lost ones only cost time: every listener also looks at PostgreSQL. */
-export const signals = { cancel: 'build-cancel', registered: 'image-registered' } as const;
+export const signals = {
+  /** A build may not go on. */
+  cancel: 'build-cancel',
+  registered: 'image-registered',
+  /** A build waits, or a slot is free. */
+  dispatch: 'dispatch',
+} as const;
+/** Instead of an id, for signals that are about nothing in particular. */
+export const everyone = 'all';
 export type SignalName = keyof typeof signals;

@@ -1,7 +1,7 @@
 import { deleteImage, type Image, requestSync } from '@kiln/persistence';
-import { type Relay } from '@kiln/queue';
 import { Fault } from '@kiln/schemas';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
+import { type Relay } from './relay.ts';
 
 export interface ChangeImageDeps extends AwaitImageDeps {
   relay: Relay;

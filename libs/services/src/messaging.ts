@@ -1,17 +1,8 @@
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
-import {
-  closeRedis,
-  consume,
-  openProducer,
-  openRedis,
-  openSignals,
-  type Producer,
-  type Relay,
-  type SignalBus,
-} from '@kiln/queue';
+import { closeRedis, consume, openProducer, openRedis, openSignals, type Producer, type SignalBus } from '@kiln/queue';
 import { type QueueName, type QueuePayload } from '@kiln/schemas';
-import { openOutboxRelay } from './relay.ts';
+import { openOutboxRelay, type Relay } from './relay.ts';
 
 export interface Messaging {
   producer: Producer;

@@ -8,7 +8,6 @@ import {
   updateImageGroup,
   type Viewer,
 } from '@kiln/persistence';
-import { type Relay } from '@kiln/queue';
 import {
   type AddImageBody,
   Fault,
@@ -22,6 +21,7 @@ import {
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';
+import { type Relay } from './relay.ts';
 
 export interface RegisterImageDeps extends AwaitImageDeps {
   db: Database;

@@ -1,32 +1,49 @@
 import { type Sealer } from '@kiln/auth';
 import { parseDockerfile, requirePackageInstallation, stagingTag } from '@kiln/engine';
-import { newBuildIds, Secret } from '@kiln/kit';
-import { type BuildSpec, type Database, submitBuild as insertBuild, type Viewer } from '@kiln/persistence';
-import { type Relay } from '@kiln/queue';
-import { type CreateImageBuildBody, Fault, parseReference } from '@kiln/schemas';
+import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
+import {
+  type BuildSpec,
+  type Database,
+  findByClientToken,
+  type NewBuild,
+  submitBuild as insertBuild,
+  type SubmitOutcome,
+  type Viewer,
+} from '@kiln/persistence';
+import { type SignalBus } from '@kiln/queue';
+import { type CreateImageBuildBody, everyone, Fault, type Lane, parseReference } from '@kiln/schemas';
 import stringify from 'safe-stable-stringify';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';
 import { registryAuthsBinding } from './registry-access.ts';
+import { type WaitingRoom } from './waiting-room.ts';
 
 export interface SubmitBuildDeps {
   db: Database;
   directory: Directory;
   sealer: Sealer;
-  relay: Relay;
+  signals: SignalBus;
+  waitingRoom: WaitingRoom;
+}
+
+export interface Submitted {
+  buildId: string;
+  jobId: string;
+  /** The same request came before with the same token. */
+  replayed: boolean;
 }
 
 /**
  * PAI's CreateImageBuild: checks the request whole, then accepts it in one commit. Nothing is written before.
- * @returns the ids; `replayed` when the same request came before with the same token
  * @throws Fault that names the field
  */
 export async function submitBuild(
-  { db, directory, sealer, relay }: SubmitBuildDeps,
+  { db, directory, sealer, signals, waitingRoom }: SubmitBuildDeps,
   viewer: Viewer,
   body: CreateImageBuildBody,
-  clientToken: string | undefined,
-): Promise<{ buildId: string; jobId: string; replayed: boolean }> {
+  how: { clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
+): Promise<Submitted> {
+  const { clientToken } = how;
   const reference = parseReference(body.Image.Uri, 'Image.Uri');
   if (reference.tag === stagingTag)
     throw new Fault('InvalidParameter', `Image.Uri: the tag ${stagingTag} is used by Kiln itself`, {
@@ -44,6 +61,10 @@ export async function submitBuild(
     reference: 'Image.Uri',
   });
 
+  // A request that was accepted before is answered again, however full it is by now.
+  await waitingRoom.requireRoom(viewer.accountId).catch(async (full: unknown) => {
+    if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken))) throw full;
+  });
   const { RegistryAuths, ...config } = body.BuildConfig;
   const spec: BuildSpec = { ...body, BuildConfig: { ...config, RegistryAuthHosts: Object.keys(RegistryAuths ?? {}) } };
   const { buildId, jobId } = newBuildIds();
@@ -66,23 +87,39 @@ export async function submitBuild(
     host: reference.host,
     repository: reference.repository,
     tag: reference.tag,
+    lane: how.lane,
+    ...(how.parent ? { parent: how.parent } : {}),
   });
-  switch (accepted.outcome) {
+  const submitted = answerSubmission(accepted, { buildId, jobId }, requestHash, body.Image.Name, workspace.id);
+  crashPoint('submission-committed');
+  if (!submitted.replayed) signals.send('dispatch', everyone);
+  return submitted;
+}
+
+/**
+ * What the caller hears of a submission that came to the database.
+ * @throws Fault ImageNameDuplicated, IdempotentParameterMismatch
+ */
+export function answerSubmission(
+  outcome: SubmitOutcome,
+  ids: { buildId: string; jobId: string },
+  requestHash: string,
+  imageName: string,
+  workspaceId: string,
+): Submitted {
+  switch (outcome.outcome) {
     case 'accepted':
-      relay.nudge();
-      return { buildId, jobId, replayed: false };
+      return { ...ids, replayed: false };
     case 'token-used':
-      if (accepted.requestHash === requestHash) return { buildId: accepted.id, jobId: accepted.jobId, replayed: true };
-      throw new Fault('IdempotentParameterMismatch', `ClientToken: was used with another body, for ${accepted.id}`, {
+      if (outcome.requestHash === requestHash) return { buildId: outcome.id, jobId: outcome.jobId, replayed: true };
+      throw new Fault('IdempotentParameterMismatch', `ClientToken: was used with another body, for ${outcome.id}`, {
         field: 'ClientToken',
       });
     case 'name-taken':
       throw new Fault(
         'ImageNameDuplicated',
-        `Image.Name: an image or a running build of workspace ${workspace.id} is called ${body.Image.Name}`,
-        {
-          field: 'Image.Name',
-        },
+        `Image.Name: an image or a running build of workspace ${workspaceId} is called ${imageName}`,
+        { field: 'Image.Name' },
       );
   }
 }

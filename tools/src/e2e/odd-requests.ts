@@ -11,6 +11,9 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
   const added = await kiln.pai('POST', '/api/v1/images', { body });
   const build = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\n`));
   if (operation.name === 'DeleteJob') await kiln.pai('POST', `/api/v1/jobs/${build.ImageBuildJobId}/stop`);
+  // Only what has ended can be done again.
+  if (['RetryImageBuild', 'RerunImageBuild'].includes(operation.name))
+    await kiln.database.db.$client.query(`UPDATE builds SET state = 'expired' WHERE id = $1`, [build.ImageBuildId]);
   const { rows } = await kiln.database.db.$client.query<{ id: string; group_id: string }>(
     'SELECT id, group_id FROM images WHERE pai_id = $1',
     [added.body.ImageId],
@@ -45,7 +48,9 @@ export async function exampleFor(
   const uri = 'registry.example.com/ml/torch-serving:v1';
   const own = `${stack.registryHost}/odd/${unique}:v1`;
   if (operation.name === 'RegisterImage') await pushImage(stack.registryHost, `odd/${unique}`, 'v1', 'amd64');
-  const placed = here.replaceAll(uri, ['CreateImageBuild', 'RegisterImage'].includes(operation.name) ? own : base);
+  const placed = here
+    .replaceAll('registry.example.com/ml/torch-serving:v2', `${stack.registryHost}/odd/${unique}:v2`)
+    .replaceAll(uri, ['CreateImageBuild', 'RegisterImage'].includes(operation.name) ? own : base);
   return JSON.parse(placed.replaceAll('torch-serving', unique)) as { query: Record<string, string>; body: unknown };
 }
 

@@ -20,7 +20,8 @@ function fromHttp(error: unknown): Fault {
     return new Fault('BodyTooLarge', `the body has more than ${bodyBytesMax} bytes`);
   if (status === 415) return new Fault('UnsupportedMediaType', 'the content encoding is not supported');
   if (status === 400) return new Fault('InvalidParameter', 'the request cannot be read');
-  if (isDatabaseDown(error)) return new Fault('ServiceUnavailable', 'the database cannot be reached', {}, error);
+  if (isDatabaseDown(error))
+    return new Fault('ServiceUnavailable', 'the database cannot be reached', { retryAfterMs: 2000 }, error);
   return asFault(error);
 }
 

@@ -1,4 +1,4 @@
-import { countLiveBuilds, countOutbox, type Database } from '@kiln/persistence';
+import { countLiveBuilds, type Database, lookAtOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
 import { Router } from 'express';
 
@@ -7,10 +7,10 @@ export function healthRoutes({ db, producer }: { db: Database; producer: Produce
   const router = Router();
   router.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
   router.get('/readyz', async (_req, res) => {
-    const outbox = await countOutbox(db).catch(() => undefined);
+    const outbox = await lookAtOutbox(db).catch(() => undefined);
     if (outbox === undefined) return void res.status(503).json({ status: 'unavailable', postgres: 'down' });
     const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts().catch(() => undefined)]);
-    res.json({ status: 'ok', postgres: 'up', redis: queues ? 'up' : 'down', outbox, builds, queues });
+    res.json({ status: 'ok', postgres: 'up', redis: queues ? 'up' : 'down', outbox: outbox.waiting, builds, queues });
   });
   return router;
 }

@@ -7,10 +7,19 @@ import {
   listBuilds,
   listEvents,
   listPhases,
+  listRepeats,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { buildOperations, Fault } from '@kiln/schemas';
-import { type Caller, cancelBuild, submitBuild, type SubmitBuildDeps } from '@kiln/services';
+import {
+  type Caller,
+  cancelBuild,
+  rerunBuild,
+  retryBuild,
+  submitBuild,
+  type SubmitBuildDeps,
+  type Submitted,
+} from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';
 import { scopeOf } from './scope.ts';
@@ -23,19 +32,20 @@ export interface BuildRoutesDeps extends SubmitBuildDeps {
 
 /** CreateImageBuild, and Kiln's own calls about builds in PAI's style. */
 export function buildRoutes(deps: BuildRoutesDeps): Route[] {
-  const { db, directory } = deps;
+  const { db, directory, waitingRoom } = deps;
   const wanted = async (viewer: Caller, id: string): Promise<Build> => {
     const build = await findBuild(db, viewer, { id });
     if (!build) throw new Fault('BuildNotFound', `there is no build ${id}`);
     return build;
   };
+  const answer = ({ buildId, jobId, replayed }: Submitted, requestId: string) => ({
+    ...(replayed ? { headers: { 'idempotent-replayed': 'true' } } : {}),
+    body: { RequestId: requestId, ImageBuildId: buildId, ImageBuildJobId: jobId },
+  });
   return [
     route(buildOperations.CreateImageBuild, async ({ viewer, query, body, requestId }) => {
-      const { buildId, jobId, replayed } = await submitBuild(deps, viewer, body, query.ClientToken);
-      return {
-        ...(replayed ? { headers: { 'idempotent-replayed': 'true' } } : {}),
-        body: { RequestId: requestId, ImageBuildId: buildId, ImageBuildJobId: jobId },
-      };
+      const how = { clientToken: query.ClientToken, lane: query.Lane };
+      return answer(await submitBuild(deps, viewer, body, how), requestId);
     }),
     route(buildOperations.ListImageBuilds, async ({ viewer, query, requestId }) => {
       const { builds, nextCursor } = await listBuilds(db, await scopeOf(directory, viewer, query.WorkspaceId), query);
@@ -44,13 +54,16 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
     }),
     route(buildOperations.GetImageBuild, async ({ viewer, params, requestId }) => {
       const build = await wanted(viewer, params.ImageBuildId);
-      const [attempts, phases, events, image] = await Promise.all([
+      const [attempts, phases, events, image, place, repeatedBy] = await Promise.all([
         listAttempts(db, build.id),
         listPhases(db, build.id),
         listEvents(db, build.id, { limit: 1000 }),
         build.imageId === null ? undefined : findImage(db, viewer, { id: build.imageId }),
+        waitingRoom.placeOf(build),
+        listRepeats(db, build.id),
       ]);
-      return { body: { RequestId: requestId, ...renderBuild(build, { attempts, phases, events, image }) } };
+      const parts = { attempts, phases, events, image, place, repeatedBy };
+      return { body: { RequestId: requestId, ...renderBuild(build, parts) } };
     }),
     route(buildOperations.GetImageBuildLogs, async ({ viewer, params, query, headers, res }) =>
       sendBuildLog(db, await wanted(viewer, params.ImageBuildId), { query, headers, res }),
@@ -60,6 +73,16 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
       await cancelBuild(deps, viewer, build);
       const now = await wanted(viewer, build.id);
       return { body: { RequestId: requestId, ImageBuildId: build.id, State: now.state } };
+    }),
+    route(buildOperations.RetryImageBuild, async ({ viewer, params, query, requestId }) => {
+      const build = await wanted(viewer, params.ImageBuildId);
+      const how = { clientToken: query.ClientToken, lane: query.Lane };
+      return answer(await retryBuild(deps, viewer, build, how), requestId);
+    }),
+    route(buildOperations.RerunImageBuild, async ({ viewer, params, query, body, requestId }) => {
+      const build = await wanted(viewer, params.ImageBuildId);
+      const how = { clientToken: query.ClientToken, lane: query.Lane };
+      return answer(await rerunBuild(deps, viewer, build, body, how), requestId);
     }),
   ];
 }

@@ -11,7 +11,7 @@ import {
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, jobOperations } from '@kiln/schemas';
-import { type Caller, cancelBuild, type Directory, requireOwner } from '@kiln/services';
+import { type Caller, cancelBuild, type Directory, requireOwner, type WaitingRoom } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { readPodLogs } from './pod-logs.ts';
 import { jobDetail, podId, podUid, renderEvent, renderJob } from './render-job.ts';
@@ -22,6 +22,7 @@ export interface JobRoutesDeps {
   directory: Directory;
   signals: SignalBus;
   lists: RememberedLists;
+  waitingRoom: WaitingRoom;
 }
 
 interface Range {
@@ -62,10 +63,14 @@ export function jobRoutes(deps: JobRoutesDeps): Route[] {
     }),
     route(jobOperations.GetJob, async ({ viewer, params, query, requestId }) => {
       const build = await wanted(viewer, params.JobId);
-      const [name, happened] = await Promise.all([nameOf(build), listEvents(db, build.id, { limit: 1000 })]);
+      const [name, happened, place] = await Promise.all([
+        nameOf(build),
+        listEvents(db, build.id, { limit: 1000 }),
+        deps.waitingRoom.placeOf(build),
+      ]);
       const job = showBuild(build);
       const detail = query.NeedDetail ? jobDetail(job, happened) : {};
-      return { body: { RequestId: requestId, ...renderJob(job, name, happened), ...detail } };
+      return { body: { RequestId: requestId, ...renderJob(job, name, happened, place), ...detail } };
     }),
     route(jobOperations.GetJobEvents, async ({ viewer, params, query, requestId }) => {
       const build = await wanted(viewer, params.JobId);

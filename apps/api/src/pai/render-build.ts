@@ -4,9 +4,11 @@ import {
   type Image,
   type listAttempts,
   type listPhases,
+  type Repeat,
   type ShownBuild,
 } from '@kiln/persistence';
 import { formatReference } from '@kiln/schemas';
+import { type ShownPlace } from '@kiln/services';
 
 type Attempt = Awaited<ReturnType<typeof listAttempts>>[number];
 type PhaseTime = Awaited<ReturnType<typeof listPhases>>[number];
@@ -25,6 +27,7 @@ export const renderBuildSummary = (build: Build | ShownBuild) => ({
   State: build.state,
   Phase: build.phase,
   Attempt: build.attempt,
+  Lane: build.lane,
   GmtCreateTime: build.createdAt.toISOString(),
   ...optional('GmtStartTime', build.startedAt?.toISOString()),
   ...optional('GmtFinishTime', build.finishedAt?.toISOString()),
@@ -47,12 +50,32 @@ const renderError = (error: NonNullable<Build['error']>) => ({
   ...optional('Hint', error.hint),
 });
 
+const renderPlace = ({ reason, message, ahead, start }: ShownPlace) => ({
+  Reason: reason,
+  Message: message,
+  Position: ahead + 1,
+  Ahead: ahead,
+  ...(start ? { EarliestStart: start.earliest.toISOString(), LatestStart: start.latest.toISOString() } : {}),
+});
+
 /** Everything about one build. Of the request, credentials are left out: only the hosts that they were for remain. */
 export const renderBuild = (
   build: Build,
-  parts: { attempts: Attempt[]; phases: PhaseTime[]; events: BuildEvent[]; image: Image | undefined },
+  parts: {
+    attempts: Attempt[];
+    phases: PhaseTime[];
+    events: BuildEvent[];
+    image: Image | undefined;
+    place: ShownPlace | undefined;
+    repeatedBy: Repeat[];
+  },
 ) => ({
   ...renderBuildSummary(build),
+  ...optional('Waiting', parts.place && renderPlace(parts.place)),
+  ...(build.parentId === null || build.lineage === null
+    ? {}
+    : { Repeats: { ImageBuildId: build.parentId, Lineage: build.lineage } }),
+  RepeatedBy: parts.repeatedBy.map((it) => ({ ImageBuildId: it.id, Lineage: it.lineage, State: it.state })),
   Attempts: parts.attempts.map((it) => ({
     Attempt: it.attempt,
     Worker: it.worker,

@@ -1,5 +1,6 @@
 import { type BuildEvent, type ShownBuild } from '@kiln/persistence';
-import { formatReference, isTerminal, jobStatus } from '@kiln/schemas';
+import { formatReference, isTerminal, jobStatus, lanePriorities } from '@kiln/schemas';
+import { type ShownPlace } from '@kiln/services';
 
 /** DLC writes whole seconds. */
 export const dlcTime = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;
@@ -16,12 +17,14 @@ export function podUid(jobId: string): string {
   );
 }
 
-function reason(build: ShownBuild): { ReasonCode: string; ReasonMessage: string } {
+function reason(build: ShownBuild, place?: ShownPlace): { ReasonCode: string; ReasonMessage: string } {
   switch (build.state) {
     case 'succeeded':
       return { ReasonCode: 'JobSucceeded', ReasonMessage: `published ${build.digest ?? ''}` };
     case 'cancelled':
       return { ReasonCode: 'JobStoppedByUser', ReasonMessage: 'stopped on request' };
+    case 'queued':
+      return { ReasonCode: place?.reason ?? '', ReasonMessage: place?.message ?? '' };
     default: {
       const { error } = build;
       const hint = error?.hint === undefined ? '' : ` (${error.hint})`;
@@ -56,7 +59,7 @@ const durationSeconds = (build: ShownBuild): number =>
   build.startedAt ? ((build.finishedAt ?? new Date()).getTime() - build.startedAt.getTime()) / 1000 : 0;
 
 /** A build as DLC lists it: a job with one worker. */
-export function renderJob(build: ShownBuild, workspaceName: string, events: BuildEvent[] = []) {
+export function renderJob(build: ShownBuild, workspaceName: string, events: BuildEvent[] = [], place?: ShownPlace) {
   const status = jobStatus[build.state];
   const ended = isTerminal(build.state);
   const { resource } = build;
@@ -66,7 +69,7 @@ export function renderJob(build: ShownBuild, workspaceName: string, events: Buil
     JobType: 'ImageBuild',
     Status: status,
     SubStatus: build.phase,
-    ...reason(build),
+    ...reason(build, place),
     Duration: Math.round(durationSeconds(build)),
     GmtCreateTime: dlcTime(build.createdAt),
     GmtSubmittedTime: dlcTime(build.createdAt),
@@ -80,7 +83,7 @@ export function renderJob(build: ShownBuild, workspaceName: string, events: Buil
     UserId: build.userId,
     ...(resource.ResourceId === undefined ? {} : { ResourceId: resource.ResourceId }),
     Accessibility: build.accessibility,
-    Priority: 1,
+    Priority: lanePriorities[build.lane],
     JobSpecs: [
       {
         Type: 'Worker',

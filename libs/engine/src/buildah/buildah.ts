@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { Fault } from '@kiln/schemas';
 import { type BuildRequest, type BuiltImage, type Engine, type PushRequest, stagingTag } from '../engine.ts';
 import { diagnoseBuild, diagnosePush, Progress } from './diagnosis.ts';
-import { cgroupParent, removeCgroups, runJailed } from './jail.ts';
+import { openCgroups, runJailed } from './jail.ts';
 import { writeRegistryFiles } from './registry-files.ts';
 
 const run = promisify(execFile);
@@ -18,6 +18,7 @@ export interface BuildahOptions {
 /** The engine on Debian's buildah and runc, as root. RUN steps share the host's network. */
 export function openBuildah({ storeDir }: BuildahOptions): Engine {
   const root = join(storeDir, 'root');
+  const cgroups = openCgroups(storeDir);
   const store = ['--root', root, '--runroot', join(storeDir, 'run'), '--storage-driver', 'overlay'];
   const environment = (workDir: string) => ({
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -32,7 +33,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
 
   /** Working containers of builds that were killed; each carries its cgroup's name in its settings. */
   async function removeContainers(id?: string): Promise<void> {
-    const marker = id === undefined ? undefined : `"${cgroupParent(id)}"`;
+    const marker = id === undefined ? undefined : `"${cgroups.parentOf(id)}"`;
     const folder = join(root, 'overlay-containers');
     for (const it of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
       if (!it.isDirectory()) continue;
@@ -71,7 +72,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
         'buildah', ...store, ...files.global, 'bud', ...files.perCommand,
         // Always asks the registry, with this build's credentials: another tenant's private base may be in the store.
         '--pull-always',
-        '--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--cgroup-parent', cgroupParent(id),
+        '--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--cgroup-parent', cgroups.parentOf(id),
         // The layer cache is one for the whole store; sharing it would hand one tenant's layers to another.
         '--layers=false', '--jobs', '1', '--format', 'oci',
         ...(!request.target ? [] : ['--target', request.target]),
@@ -84,6 +85,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
           cwd: workDir,
           env: environment(workDir),
           signal,
+          watch: request.watch,
           async onLine(line) {
             progress.take(line);
             await request.onLine(line);
@@ -95,7 +97,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
       } finally {
         await files.remove();
         if (!succeeded) await removeContainers(id);
-        await removeCgroups(id);
+        await cgroups.remove(id);
       }
     },
 
@@ -115,6 +117,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
           cwd: workDir,
           env: environment(workDir),
           signal: request.signal,
+          watch: request.watch,
           async onLine(line) {
             tail.push(line);
             if (tail.length > 20) tail.shift();
@@ -134,7 +137,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
 
     async reap() {
       await removeContainers();
-      await removeCgroups();
+      await cgroups.remove();
       const { stdout } = await buildah(['images', '--json', '--filter', 'reference=localhost/kiln/*']);
       const left = (JSON.parse(stdout || '[]') as { names?: string[] }[] | null) ?? [];
       for (const name of left.flatMap((it) => it.names ?? []))

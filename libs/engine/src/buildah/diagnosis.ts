@@ -68,7 +68,7 @@ export function diagnoseBuild(progress: Progress, exitCode: number): Fault {
   const at = step && { step: `${step.keyword} ${step.text}`.slice(0, 2000).toWellFormed(), lines: step.lines };
   const details = { ...at, logTail: tail };
   if (/no space left on device/.test(words))
-    return new Fault('EngineFailed', `the builder's disk is full: ${plain(words)}`, details);
+    return new Fault('BuilderDiskFull', `the builder's disk is full: ${plain(words)}`, details);
   if (step === undefined)
     return new Fault(
       'EngineFailed',

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readdir, rmdir } from 'node:fs/promises';
+import { type ProcessWatch } from '../engine.ts';
 import { linesOf } from '../lines.ts';
 
 /**
@@ -20,7 +22,13 @@ const enter = [
  */
 export async function runJailed(
   command: string[],
-  options: { cwd: string; env: Record<string, string>; signal: AbortSignal; onLine(line: string): Promise<void> },
+  options: {
+    cwd: string;
+    env: Record<string, string>;
+    signal: AbortSignal;
+    watch: ProcessWatch | undefined;
+    onLine(line: string): Promise<void>;
+  },
 ): Promise<number> {
   options.signal.throwIfAborted();
   const child = spawn('setpriv', [...enter, ...command], {
@@ -28,6 +36,8 @@ export async function runJailed(
     env: options.env,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  const { pid } = child;
+  if (pid !== undefined) options.watch?.started(pid);
   const ended = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve(code ?? 137));
@@ -43,13 +53,12 @@ export async function runJailed(
     options.signal.removeEventListener('abort', kill);
     kill();
     await ended.catch(() => undefined);
+    if (pid !== undefined) options.watch?.ended(pid);
     options.signal.throwIfAborted();
   }
 }
 
 const cgroupRoot = '/sys/fs/cgroup';
-/** The folder of Kiln's cgroups below each hierarchy. */
-export const cgroupParent = (id: string): string => `/kiln/${id}`;
 
 async function removeTree(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
@@ -58,9 +67,23 @@ async function removeTree(folder: string): Promise<void> {
   await rmdir(folder).catch(() => undefined);
 }
 
-/** Removes the empty cgroups of a build, or of all, in every hierarchy (cgroup v1 has several). */
-export async function removeCgroups(id?: string): Promise<void> {
-  const below = id === undefined ? '/kiln' : cgroupParent(id);
-  const hierarchies = await readdir(cgroupRoot).catch(() => []);
-  for (const it of ['', ...hierarchies.map((name) => `/${name}`)]) await removeTree(cgroupRoot + it + below);
+export interface Cgroups {
+  /** The folder of a build's cgroups below each hierarchy. */
+  parentOf(id: string): string;
+  /** Removes the empty cgroups of a build, or of all builds of this store, in every hierarchy (cgroup v1 has several). */
+  remove(id?: string): Promise<void>;
+}
+
+/** The cgroups of one store's builds. Another builder of this host has others, which are none of our business. */
+export function openCgroups(storeDir: string): Cgroups {
+  const own = `/kiln/${createHash('sha256').update(storeDir).digest('hex').slice(0, 12)}`;
+  const parentOf = (id: string): string => `${own}/${id}`;
+  return {
+    parentOf,
+    async remove(id) {
+      const below = id === undefined ? own : parentOf(id);
+      const hierarchies = await readdir(cgroupRoot).catch(() => []);
+      for (const it of ['', ...hierarchies.map((name) => `/${name}`)]) await removeTree(cgroupRoot + it + below);
+    },
+  };
 }

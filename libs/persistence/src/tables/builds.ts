@@ -1,6 +1,8 @@
 import {
   buildStates,
   buildPhases,
+  lanes,
+  lineages,
   liveStates,
   visibilities,
   type BuildError,
@@ -10,6 +12,7 @@ import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -66,9 +69,26 @@ export const builds = pgTable(
     worker: text('worker'),
     leaseUntil: moment('lease_until'),
     notBefore: moment('not_before').notNull().defaultNow(),
+    /** Which of its account's builds go first. */
+    lane: text('lane', { enum: lanes }).notNull().default('normal'),
+    /** When the dispatcher let it out of the waiting room and into the queue; null while it waits. */
+    admittedAt: moment('admitted_at'),
     /** When the queue was last told; the sweeper tells it again when nothing came of it. */
     announcedAt: moment('announced_at').notNull().defaultNow(),
     cancelRequestedAt: moment('cancel_requested_at'),
+    /** Attempts that ended by no fault of the build. */
+    failures: integer('failures').notNull().default(0),
+    /** Those among them whose worker died. */
+    crashes: integer('crashes').notNull().default(0),
+    phaseStartedAt: moment('phase_started_at'),
+    /** When the running step last printed something. */
+    outputAt: moment('output_at'),
+    /** Set when the build killed too many workers to be tried by anyone but an operator. */
+    quarantinedAt: moment('quarantined_at'),
+
+    /** The build that this one does again, and how. */
+    parentId: text('parent_id'),
+    lineage: text('lineage', { enum: lineages }),
 
     digest: text('digest'),
     sizeBytes: bigint('size_bytes', { mode: 'number' }),
@@ -87,6 +107,21 @@ export const builds = pgTable(
       uniqueIndex('builds_client_token').on(t.accountId, t.clientToken),
       uniqueIndex('builds_live_name').on(t.workspaceId, t.imageName).where(live),
       index('builds_live').on(t.state, t.leaseUntil).where(live),
+      index('builds_waiting')
+        .on(t.accountId, t.lane, t.createdAt, t.id)
+        .where(sql`${t.state} = 'queued' AND ${t.admittedAt} IS NULL`),
+      index('builds_admitted')
+        .on(t.announcedAt)
+        .where(sql`${t.state} = 'queued' AND ${t.admittedAt} IS NOT NULL`),
+      index('builds_queued_since')
+        .on(t.createdAt)
+        .where(sql`${t.state} = 'queued'`),
+      index('builds_parent')
+        .on(t.parentId)
+        .where(sql`${t.parentId} IS NOT NULL`),
+      index('builds_quarantined')
+        .on(t.quarantinedAt)
+        .where(sql`${t.quarantinedAt} IS NOT NULL`),
     ];
   },
 );
@@ -161,10 +196,42 @@ export const outbox = pgTable(
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     topic: text('topic').notNull(),
-    /** The queue job's id: sending the same announcement twice makes one job. */
+    /** What it is about, for people; with the row's id it is the queue job's id, so that sending a row twice makes one job. */
     key: text('key').notNull(),
     payload: jsonb('payload').notNull(),
     notBefore: moment('not_before').notNull().defaultNow(),
   },
   (t) => [index('outbox_due').on(t.notBefore, t.id)],
 );
+
+/**
+ * Worker processes. Each holds an advisory lock on its number for as long as it lives, on the connection by which it
+ * renews its leases: PostgreSQL drops the lock with the connection.
+ */
+export const workers = pgTable('workers', {
+  number: integer('number').primaryKey().generatedAlwaysAsIdentity(),
+  name: text('name').notNull().unique(),
+  app: text('app').notNull(),
+  slots: integer('slots').notNull(),
+  draining: boolean('draining').notNull().default(false),
+  startedAt: moment('started_at').notNull().defaultNow(),
+  seenAt: moment('seen_at').notNull().defaultNow(),
+});
+
+/** What an account may use of the builders; an account without a row has the defaults. */
+export const accountShares = pgTable('account_shares', {
+  accountId: text('account_id').primaryKey(),
+  weight: doublePrecision('weight').notNull().default(1),
+  /** Builds that may run at once; null for the installation's default. */
+  runningMax: integer('running_max'),
+  /** Builds that may wait; null for the installation's default. */
+  waitingMax: integer('waiting_max'),
+  /** Virtual time at which its last admitted build ends: start-time fair queueing. */
+  finishTag: doublePrecision('finish_tag').notNull().default(0),
+});
+
+/** One row: the virtual time at which the last admitted build started. */
+export const dispatchState = pgTable('dispatch_state', {
+  one: boolean('one').primaryKey().default(true),
+  virtualTime: doublePrecision('virtual_time').notNull().default(0),
+});

@@ -85,6 +85,7 @@ export const images = pgTable(
     pending: boolean('pending').notNull().default(false),
     attempt: integer('attempt').notNull().default(0),
     fence: bigint('fence', { mode: 'number' }).notNull().default(0),
+    worker: text('worker'),
     leaseUntil: moment('lease_until'),
     notBefore: moment('not_before').notNull().defaultNow(),
     announcedAt: moment('announced_at').notNull().defaultNow(),

@@ -34,3 +34,5 @@ export async function openEmptyDatabase(serverUrl: string): Promise<TestDatabase
     },
   };
 }
+
+export { type BuildBench, openBuildBench } from './build-bench.ts';

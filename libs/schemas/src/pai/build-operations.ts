@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { operation } from '../operation.ts';
-import { buildLogsQuery, listBuildsQuery, shownBuild, shownBuildSummary } from './build.ts';
+import { lanes } from '../build-states.ts';
+import { oneOf } from '../text.ts';
+import {
+  buildLogsQuery,
+  listBuildsQuery,
+  repeatBuildQuery,
+  rerunBody,
+  shownBuild,
+  shownBuildSummary,
+} from './build.ts';
 import { clientToken, createImageBuildBody } from './image-build.ts';
 
 const requestId = { RequestId: z.string() };
@@ -19,6 +28,7 @@ const example = {
   State: 'succeeded',
   Phase: 'tag',
   Attempt: 1,
+  Lane: 'normal',
   GmtCreateTime: '2026-01-21T17:12:35.232Z',
 };
 
@@ -30,7 +40,7 @@ export const buildOperations = {
     method: 'POST',
     path: '/api/v1/imagebuilds',
     summary: 'Builds an image from a Dockerfile, publishes it and adds it to the catalogue',
-    query: z.object({ ClientToken: clientToken.optional() }),
+    query: z.object({ ClientToken: clientToken.optional(), Lane: oneOf(lanes).default('normal') }),
     body: createImageBuildBody,
     guarded: [
       'ClientToken',
@@ -54,6 +64,7 @@ export const buildOperations = {
       'IdempotentParameterMismatch',
       'DockerfileInvalid',
       'DockerfileNotAllowed',
+      'TooManyWaiting',
     ],
     example: {
       query: { ClientToken: 'a-token-of-yours' },
@@ -100,7 +111,7 @@ export const buildOperations = {
     errors: ['BuildNotFound'],
     example: {
       params: { ImageBuildId: build },
-      reply: { RequestId: exampleId, ...example, Attempts: [], Phases: [], Events: [], Request: {} },
+      reply: { RequestId: exampleId, ...example, RepeatedBy: [], Attempts: [], Phases: [], Events: [], Request: {} },
     },
   }),
   GetImageBuildLogs: operation({
@@ -133,6 +144,56 @@ export const buildOperations = {
     example: {
       params: { ImageBuildId: build },
       reply: { RequestId: exampleId, ImageBuildId: build, State: 'cancelling' },
+    },
+  }),
+  RetryImageBuild: operation({
+    name: 'RetryImageBuild',
+    api: 'Kiln',
+    method: 'POST',
+    path: '/api/v1/imagebuilds/{ImageBuildId}/retry',
+    summary: 'Does a build again with the same inputs, when it ended by no fault of its own or by a clock',
+    query: repeatBuildQuery,
+    reply: z.object({ ...requestId, ImageBuildId: z.string(), ImageBuildJobId: z.string() }),
+    statuses: [200],
+    errors: [
+      'BuildNotFound',
+      'BuildNotFinished',
+      'BuildNotRetryable',
+      'ImageNameDuplicated',
+      'IdempotentParameterMismatch',
+      'Forbidden',
+    ],
+    example: {
+      params: { ImageBuildId: build },
+      reply: { RequestId: exampleId, ImageBuildId: 'build-n2n4p6q8r0s2t4u6', ImageBuildJobId: 'dlc-n2n4p6q8r0s2t4u6' },
+    },
+  }),
+  RerunImageBuild: operation({
+    name: 'RerunImageBuild',
+    api: 'Kiln',
+    method: 'POST',
+    path: '/api/v1/imagebuilds/{ImageBuildId}/rerun',
+    summary: 'Builds anew from the request of a build that has ended, however it did',
+    query: repeatBuildQuery,
+    body: rerunBody,
+    guarded: ['OverwriteImageTag'],
+    reply: z.object({ ...requestId, ImageBuildId: z.string(), ImageBuildJobId: z.string() }),
+    statuses: [200],
+    errors: [
+      'BuildNotFound',
+      'BuildNotFinished',
+      'WorkspaceNotFound',
+      'RegistryConnectionNotFound',
+      'ImageNameDuplicated',
+      'IdempotentParameterMismatch',
+      'TooManyWaiting',
+      'Forbidden',
+    ],
+    example: {
+      params: { ImageBuildId: build },
+      query: { Lane: 'bulk' },
+      body: { Image: { Name: 'torch-serving-2', Uri: 'registry.example.com/ml/torch-serving:v2' } },
+      reply: { RequestId: exampleId, ImageBuildId: 'build-n2n4p6q8r0s2t4u6', ImageBuildJobId: 'dlc-n2n4p6q8r0s2t4u6' },
     },
   }),
 };

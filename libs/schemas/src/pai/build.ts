@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { buildPhases, buildStates } from '../build-states.ts';
+import { buildPhases, buildStates, lanes, lineages, waitingReasons } from '../build-states.ts';
 import { oneOf, queryInt, queryTime, text } from '../text.ts';
+import { imageName, imageUri } from './image.ts';
+import { clientToken } from './image-build.ts';
 
 /** Kiln's own list of builds, in PAI's style. */
 export const listBuildsQuery = z.object({
@@ -17,6 +19,22 @@ export const listBuildsQuery = z.object({
   Cursor: text(256).optional(),
 });
 export type ListBuildsQuery = z.infer<typeof listBuildsQuery>;
+
+/** Kiln's own retry and rerun of a build. */
+export const repeatBuildQuery = z.object({ ClientToken: clientToken.optional(), Lane: oneOf(lanes).optional() });
+
+/** What a rerun replaces in the request of the build that it repeats. */
+export const rerunBody = z.object(
+  {
+    ImageBuildJobName: text(256).optional(),
+    OverwriteImageTag: z.boolean('must be true or false').optional(),
+    Image: z
+      .object({ Name: imageName.optional(), Uri: imageUri.optional() }, 'must be an object {Name, Uri}')
+      .optional(),
+  },
+  'must be a JSON object',
+);
+export type RerunBody = z.infer<typeof rerunBody>;
 
 /** Kiln's own reading of a build's log: lines from `Cursor` on (0 is the first). */
 export const buildLogsQuery = z.object({
@@ -55,6 +73,7 @@ export const shownBuildSummary = z
     State: z.enum(buildStates),
     Phase: z.enum(buildPhases),
     Attempt: z.int(),
+    Lane: z.enum(lanes),
     GmtCreateTime: z.iso.datetime(),
     GmtStartTime: z.iso.datetime().optional(),
     GmtFinishTime: z.iso.datetime().optional(),
@@ -67,6 +86,24 @@ export const shownBuildSummary = z
 /** Everything about one build. */
 export const shownBuild = shownBuildSummary
   .extend({
+    Waiting: z
+      .object({
+        Reason: z.enum(waitingReasons),
+        Message: z.string(),
+        Position: z.int().describe('1 for the build that goes next'),
+        Ahead: z.int().describe('builds that are likely to start before it'),
+        EarliestStart: z.iso.datetime().optional(),
+        LatestStart: z.iso.datetime().optional(),
+      })
+      .optional()
+      .describe('there while the build waits'),
+    Repeats: z
+      .object({ ImageBuildId: z.string(), Lineage: z.enum(lineages) })
+      .optional()
+      .describe('the build that this one does again'),
+    RepeatedBy: z
+      .array(z.object({ ImageBuildId: z.string(), Lineage: z.enum(lineages), State: z.enum(buildStates) }))
+      .describe('builds that do this one again, oldest first'),
     Attempts: z.array(
       z.object({
         Attempt: z.int(),

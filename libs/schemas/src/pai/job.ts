@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type BuildState, buildStates, visibilities } from '../build-states.ts';
+import { type BuildState, buildStates, type Lane, visibilities } from '../build-states.ts';
 import { oneOf, queryBoolean, queryInt, queryTime, text } from '../text.ts';
 import { pageNumber, pageSize } from './image.ts';
 
@@ -17,6 +17,9 @@ export const jobStatus = {
   timed_out: 'Failed',
   expired: 'Failed',
 } as const satisfies Record<BuildState, string>;
+
+/** DLC's priority, from 1 to 9, for each lane. */
+export const lanePriorities = { interactive: 9, normal: 5, bulk: 1 } as const satisfies Record<Lane, number>;
 
 /** Every status that DLC knows; those that no build has find nothing. */
 const jobStatuses = [

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger } from '@kiln/kit';
 
-export interface Relay {
-  /** Asks for a pass now, because something was just announced. Returns at once. */
+export interface NudgedLoop {
+  /** Asks for a pass now, because there is something to do. Returns at once. */
   nudge(): void;
   /** Stops after the pass that is under way. */
   close: () => Promise<void>;
@@ -12,10 +12,11 @@ export interface Relay {
 const gapMs = 15;
 
 /**
- * Passes announcements on, when nudged and at every interval, one pass at a time.
- * @param pass sends what is due and tells how many were sent; when it throws, the rows are still there for the next pass
+ * Works off what waits in PostgreSQL, when nudged and at every interval, one pass at a time.
+ * @param name what does this, for the log
+ * @param pass does what is due and tells how much that was; when it throws, it is still there for the next pass
  */
-export function openRelay(pass: () => Promise<number>, intervalMs: number, log: Logger): Relay {
+export function openNudgedLoop(name: string, pass: () => Promise<number>, intervalMs: number, log: Logger): NudgedLoop {
   let nudged = false;
   let closed = false;
   let failing = false;
@@ -23,17 +24,17 @@ export function openRelay(pass: () => Promise<number>, intervalMs: number, log: 
   const run = async () => {
     while (!closed) {
       nudged = false;
-      let sent = 0;
+      let done = 0;
       try {
-        sent = await pass();
-        if (failing) log.info('relay works again');
+        done = await pass();
+        if (failing) log.info(`${name} works again`);
         failing = false;
       } catch (error) {
-        if (!failing) log.warn({ err: error }, 'relay could not pass announcements on; they stay in the outbox');
+        if (!failing) log.warn({ err: error }, `${name} could not do its work; it stays in PostgreSQL`);
         failing = true;
       }
-      if (sent > 0) await sleep(gapMs);
-      if (sent > 0 || (nudged && !failing)) continue;
+      if (done > 0) await sleep(gapMs);
+      if (done > 0 || (nudged && !failing)) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, intervalMs);
         wake = () => {

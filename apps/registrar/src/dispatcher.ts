@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { crashPoint, type Logger } from '@kiln/kit';
+import { type Database, type DefaultLimits, dispatch } from '@kiln/persistence';
+import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
+import { everyone } from '@kiln/schemas';
+import { type Relay } from '@kiln/services';
+
+/** How often the waiting room is looked at when nobody nudges. */
+const intervalMs = 250;
+
+/**
+ * Lets builds out of the waiting room as slots become free. Every registrar has one; whichever is first does the work, and
+ * the others look again, since what woke them may have come after it looked.
+ */
+export function openDispatcher(
+  { db, relay, signals, log }: { db: Database; relay: Relay; signals: SignalBus; log: Logger },
+  defaults: DefaultLimits,
+): NudgedLoop {
+  const pass = async (): Promise<number> => {
+    for (let look = 0; look < 3; look += 1) {
+      const admitted = await dispatch(db, defaults);
+      if (admitted !== undefined) {
+        if (admitted > 0) {
+          crashPoint('dispatch-committed');
+          relay.nudge();
+        }
+        return admitted;
+      }
+      await sleep(10);
+    }
+    return 0;
+  };
+  const loop = openNudgedLoop('dispatcher', pass, intervalMs, log);
+  const unlisten = signals.on('dispatch', everyone, () => loop.nudge());
+  return {
+    nudge: () => loop.nudge(),
+    close: async () => {
+      unlisten();
+      await loop.close();
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { testStack } from '@kiln/kit/testing';
+import { sql } from 'drizzle-orm';
+import {
+  type Build,
+  claimBuild,
+  claimRegistration,
+  createAccount,
+  type Database,
+  loadBuild,
+  moveBuild,
+  type NewBuild,
+  submitBuild,
+  type SubmitOutcome,
+} from '../index.ts';
+import { openTestDatabase } from './index.ts';
+
+export interface BuildBench {
+  db: Database;
+  url: string;
+  account: Awaited<ReturnType<typeof createAccount>>;
+  newBuild(
+    change?: { tag?: string; name?: string; token?: string; hash?: string } & Partial<
+      Pick<NewBuild, 'lane' | 'accountId'>
+    >,
+  ): Promise<{ id: string; outcome: SubmitOutcome }>;
+  /** A build that `w1` holds. */
+  claimed(change?: object): Promise<Build>;
+  /** A pushed build that registrar `r1` holds. */
+  registering(change?: object): Promise<Build>;
+  expireLease(id: string): Promise<unknown>;
+  stateOf(id: string): Promise<Build['state'] | undefined>;
+  close(): Promise<void>;
+}
+
+/** A database of its own with an account, and builds in whatever state a test wants. */
+export async function openBuildBench(): Promise<BuildBench> {
+  const { db, url, close } = await openTestDatabase(testStack().postgresUrl);
+  const account = await createAccount(db, 'test');
+  let count = 0;
+  const bench: BuildBench = {
+    db,
+    url: url.reveal(),
+    account,
+    close,
+    async newBuild(change = {}) {
+      count += 1;
+      const id = `build-${count}`;
+      const name = change.name ?? `name-${count}`;
+      const outcome = await submitBuild(db, {
+        id,
+        jobId: `dlc-${count}`,
+        accountId: change.accountId ?? account.id,
+        projectId: account.projectId,
+        workspaceId: account.workspaceId,
+        userId: account.userId,
+        clientToken: change.token ?? null,
+        requestHash: change.hash ?? 'h',
+        spec: {
+          WorkspaceId: account.workspaceId,
+          Accessibility: 'PRIVATE',
+          Resource: {},
+          TargetRegistry: { Type: 'AcrEnterprise', InstanceId: 'cri' },
+          OverwriteImageTag: false,
+          BuildConfig: { Dockerfile: 'FROM a', BuildType: 'CustomDockerfile', RegistryAuthHosts: [] },
+          Image: { Name: name, Uri: 'r/a/b:1', Labels: [] },
+        },
+        registryAuthsSealed: null,
+        displayName: name,
+        registryConnectionId: 'cri',
+        host: 'r',
+        repository: 'a/b',
+        tag: change.tag ?? `t${count}`,
+        lane: change.lane ?? 'normal',
+      });
+      return { id, outcome };
+    },
+    async claimed(change = {}) {
+      const { id } = await bench.newBuild(change);
+      const build = await claimBuild(db, id, 0, 'w1');
+      if (!build) throw new Error('not claimed');
+      return build;
+    },
+    async registering(change = {}) {
+      const build = await bench.claimed(change);
+      for (const [from, to] of [['assigned', 'running'], ['running', 'publishing'], ['publishing', 'registering']] as const) {
+        await moveBuild(db, { id: build.id, from: [from], to, message: to, fence: build.fence });
+      } // prettier-ignore
+      const held = await claimRegistration(db, build.id, 1, 'r1');
+      if (!held) throw new Error('not claimed for registration');
+      return held;
+    },
+    expireLease: (id) => db.execute(sql`UPDATE builds SET lease_until = now() - interval '1 s' WHERE id = ${id}`),
+    stateOf: async (id) => (await loadBuild(db, id))?.state,
+  };
+  return bench;
+}

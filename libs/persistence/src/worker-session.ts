@@ -1,0 +1,179 @@
+import { type Secret } from '@kiln/kit';
+import { sql } from 'drizzle-orm';
+import pg from 'pg';
+import { type Executor } from './database.ts';
+import { leaseSeconds } from './build-work.ts';
+
+/** A claim whose lease is to be renewed. */
+export interface HeldClaim {
+  kind: 'build' | 'image';
+  id: string;
+  fence: number;
+  /** Milliseconds since the build's step last printed something; undefined while no step runs. */
+  quietMs?: number | undefined;
+}
+
+export interface RenewedClaim {
+  id: string;
+  fence: number;
+  /** Somebody asked to cancel it. */
+  cancelled: boolean;
+}
+
+/** A worker process as PostgreSQL sees it: one connection, which holds its lock and renews all its leases. */
+export interface WorkerSession {
+  /**
+   * Renews leases and tells that the worker lives.
+   * @returns those that the worker still holds
+   * @throws Error when PostgreSQL does not answer within 4 s
+   */
+  renew(claims: HeldClaim[]): Promise<RenewedClaim[]>;
+  /** From now on no work is meant for this worker. Best effort: nothing depends on it but the speed of others. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** First half of the advisory locks that workers hold; the second is the worker's number. */
+const lockSpace = 7311;
+
+const answerMs = 4000;
+const retryMs = 250;
+
+const register = `
+  INSERT INTO workers (name, app, slots) VALUES ($1, $2, $3)
+  ON CONFLICT (name) DO UPDATE SET seen_at = now() RETURNING number`;
+
+const renewal = `
+  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5 WHERE name = $1),
+  held AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
+  renewed_builds AS (
+    UPDATE builds b SET lease_until = now() + interval '${leaseSeconds} seconds',
+      output_at = coalesce(now() - make_interval(secs => held.quiet_ms / 1000.0), b.output_at)
+    FROM held WHERE b.id = held.id AND b.fence = held.fence AND b.lease_until IS NOT NULL
+      AND b.state IN ('assigned', 'running', 'publishing', 'registering', 'cancelling')
+    RETURNING b.id, b.fence, b.cancel_requested_at IS NOT NULL AS cancelled
+  ), renewed_images AS (
+    UPDATE images i SET lease_until = now() + interval '${leaseSeconds} seconds'
+    FROM unnest($6::uuid[], $7::int8[]) AS it (id, fence)
+    WHERE i.id = it.id AND i.fence = it.fence AND i.pending AND i.lease_until IS NOT NULL
+    RETURNING i.id, i.fence
+  )
+  SELECT id, fence, cancelled FROM renewed_builds UNION ALL SELECT id::text, fence, false FROM renewed_images`;
+
+/**
+ * Announces a worker and keeps its connection: when it breaks, it is made anew at once, and the lock taken again. The lock is
+ * a shared one, so that the process does not wait for its own predecessor that PostgreSQL has not missed yet.
+ */
+export function openWorkerSession(
+  url: Secret,
+  worker: { name: string; app: string; slots: number },
+  onError: (error: Error) => void,
+): WorkerSession {
+  let client: Promise<pg.Client> | undefined;
+  let current: pg.Client | undefined;
+  let draining = false;
+  let closed = false;
+  let again: NodeJS.Timeout | undefined;
+
+  const connect = async (): Promise<pg.Client> => {
+    const made = new pg.Client({
+      connectionString: url.reveal(),
+      connectionTimeoutMillis: answerMs,
+      query_timeout: answerMs,
+      keepAlive: true,
+      // A worker that is cut off without a word is given up by the server, too.
+      options: '-c idle_session_timeout=20000',
+    });
+    // Of a connection that was given up already, nothing matters any more.
+    const lost = (error: Error) => current === made && lose(error);
+    made.on('error', lost);
+    made.on('end', () => lost(new Error('the connection of the worker has ended')));
+    current = made;
+    try {
+      await made.connect();
+      const { rows } = await made.query<{ number: number }>(register, [worker.name, worker.app, worker.slots]);
+      await made.query('SELECT pg_advisory_lock_shared($1, $2)', [lockSpace, rows[0]?.number]);
+      return made;
+    } catch (error) {
+      void made.end().catch(() => undefined);
+      throw error;
+    }
+  };
+  const connected = (): Promise<pg.Client> => {
+    if (client) return client;
+    const opening = connect();
+    client = opening;
+    opening.catch((error: Error) => {
+      if (client === opening) lose(error);
+    });
+    return opening;
+  };
+  function lose(error: Error): void {
+    if (closed || again) return;
+    onError(error);
+    const lost = client;
+    client = current = undefined;
+    lost?.then((it) => it.end()).catch(() => undefined);
+    again = setTimeout(() => {
+      again = undefined;
+      if (!closed) connected().catch(() => undefined);
+    }, retryMs);
+  }
+  connected().catch(() => undefined);
+
+  return {
+    async renew(claims) {
+      const ofKind = (kind: HeldClaim['kind']) => claims.filter((it) => it.kind === kind);
+      const [builds, images] = [ofKind('build'), ofKind('image')];
+      const connection = await connected();
+      try {
+        const { rows } = await connection.query<{ id: string; fence: string; cancelled: boolean }>(renewal, [
+          worker.name,
+          builds.map((it) => it.id),
+          builds.map((it) => it.fence),
+          builds.map((it) => (it.quietMs === undefined ? null : Math.round(it.quietMs))),
+          draining,
+          images.map((it) => it.id),
+          images.map((it) => it.fence),
+        ]);
+        return rows.map((it) => ({ ...it, fence: Number(it.fence) }));
+      } catch (error) {
+        lose(error as Error);
+        throw error;
+      }
+    },
+    async drain() {
+      draining = true;
+      await connected()
+        .then((it) => it.query('UPDATE workers SET draining = true WHERE name = $1', [worker.name]))
+        .catch(() => undefined);
+    },
+    async close() {
+      closed = true;
+      clearTimeout(again);
+      await client?.then((it) => it.end()).catch(() => undefined);
+    },
+  };
+}
+
+/** SQL that gives the numbers of the workers that are alive. */
+export const liveWorkerNumbers = sql.raw(`
+  SELECT objid::int FROM pg_locks WHERE locktype = 'advisory' AND classid = ${lockSpace} AND objsubid = 2 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+
+/**
+ * Names of the workers that PostgreSQL no longer sees. Nothing is said in its own first seconds, in which the living have
+ * yet to come back.
+ */
+export async function listDeadWorkers(db: Executor): Promise<string[]> {
+  const { rows } = await db.execute<{ name: string }>(sql`
+    SELECT name FROM workers WHERE number NOT IN (${liveWorkerNumbers})
+      AND pg_postmaster_start_time() < now() - interval '5 seconds'`);
+  return rows.map((it) => it.name);
+}
+
+/** Forgets workers that have been gone for a day. */
+export const forgetOldWorkers = (db: Executor) =>
+  db.execute(
+    sql`DELETE FROM workers WHERE seen_at < now() - interval '1 day' AND number NOT IN (${liveWorkerNumbers})`,
+  );

@@ -1,0 +1,139 @@
+import { type Sealer } from '@kiln/auth';
+import { crashPoint, newBuildIds } from '@kiln/kit';
+import { type Build, type Database, submitBuild, type Viewer } from '@kiln/persistence';
+import { type SignalBus } from '@kiln/queue';
+import { type CreateImageBuildBody, everyone, Fault, isTerminal, type Lane, type RerunBody } from '@kiln/schemas';
+import { requireOwner } from './ownership.ts';
+import { registryAuthsBinding, type RegistryAuths } from './registry-access.ts';
+import {
+  answerSubmission,
+  type Submitted,
+  submitBuild as submitRequest,
+  type SubmitBuildDeps,
+} from './submit-build.ts';
+import { type WaitingRoom } from './waiting-room.ts';
+
+const requireEnded = (build: Build): void => {
+  if (!isTerminal(build.state))
+    throw new Fault('BuildNotFinished', `build ${build.id} has not ended: it is ${build.state}; cancel it first`);
+};
+
+/** Whether a build ended by no fault of its own, so that the same inputs may come to another end. */
+function requireRetryable(build: Build): void {
+  const cls = build.error?.class;
+  if (build.state === 'timed_out' || build.state === 'expired') return;
+  if (build.state === 'failed' && (cls === 'infra' || cls === 'upstream')) return;
+  throw new Fault(
+    'BuildNotRetryable',
+    build.quarantinedAt
+      ? `build ${build.id} is in quarantine; only an operator lets it run again`
+      : `build ${build.id} ended as ${build.state}${build.error ? ` (${build.error.code})` : ''}: the same inputs would come to the same end; use rerun to build from its request anew`,
+  );
+}
+
+/**
+ * The same build once more, with the very inputs of the first and for the same user, after an end that was not its own
+ * doing: a new build with a lineage, since an end never changes.
+ * @throws Fault BuildNotFinished, BuildNotRetryable, ImageNameDuplicated, IdempotentParameterMismatch
+ */
+export async function retryBuild(
+  deps: { db: Database; sealer: Sealer; signals: SignalBus; waitingRoom: WaitingRoom },
+  viewer: Viewer,
+  build: Build,
+  options: { clientToken?: string | undefined; lane?: Lane | undefined },
+): Promise<Submitted> {
+  requireOwner(viewer, build, `build ${build.id}`);
+  requireEnded(build);
+  requireRetryable(build);
+  await deps.waitingRoom.requireRoom(build.accountId);
+  return repeat(deps, build, options);
+}
+
+/** The same for a build in quarantine, at an operator's word. */
+export async function redriveBuild(
+  deps: { db: Database; sealer: Sealer; signals: SignalBus },
+  build: Build,
+): Promise<Submitted> {
+  if (!build.quarantinedAt) throw new Fault('BuildNotRetryable', `build ${build.id} is not in quarantine`);
+  // One redrive for each quarantine, however often it is asked for.
+  return repeat(deps, build, { clientToken: `redrive-${build.id}` });
+}
+
+async function repeat(
+  { db, sealer, signals }: { db: Database; sealer: Sealer; signals: SignalBus },
+  build: Build,
+  { clientToken, lane }: { clientToken?: string | undefined; lane?: Lane | undefined },
+): Promise<Submitted> {
+  const { buildId, jobId } = newBuildIds();
+  const requestHash = sealer.fingerprint(`retry ${build.id}`);
+  const outcome = await submitBuild(db, {
+    id: buildId,
+    jobId,
+    accountId: build.accountId,
+    projectId: build.projectId,
+    workspaceId: build.workspaceId,
+    userId: build.userId,
+    clientToken: clientToken ?? null,
+    requestHash,
+    spec: build.spec,
+    registryAuthsSealed:
+      build.registryAuthsSealed === null
+        ? null
+        : sealer.seal(
+            sealer.open(build.registryAuthsSealed, registryAuthsBinding(build.id)),
+            registryAuthsBinding(buildId),
+          ),
+    displayName: build.displayName,
+    registryConnectionId: build.registryConnectionId,
+    host: build.host,
+    repository: build.repository,
+    tag: build.tag,
+    lane: lane ?? build.lane,
+    parent: { id: build.id, lineage: 'retry' },
+  });
+  const submitted = answerSubmission(outcome, { buildId, jobId }, requestHash, build.imageName, build.workspaceId);
+  crashPoint('submission-committed');
+  signals.send('dispatch', everyone);
+  return submitted;
+}
+
+/**
+ * A new build from an ended one's request, checked as if it came anew and with what `change` replaces in it.
+ * @throws Fault BuildNotFinished, and whatever a new request can be refused for
+ */
+export async function rerunBuild(
+  deps: SubmitBuildDeps,
+  viewer: Viewer,
+  build: Build,
+  change: RerunBody,
+  options: { clientToken?: string | undefined; lane?: Lane | undefined },
+): Promise<Submitted> {
+  requireOwner(viewer, build, `build ${build.id}`);
+  requireEnded(build);
+  const { RegistryAuthHosts: _, ...config } = build.spec.BuildConfig;
+  const auths =
+    build.registryAuthsSealed === null
+      ? {}
+      : {
+          RegistryAuths: JSON.parse(
+            deps.sealer.open(build.registryAuthsSealed, registryAuthsBinding(build.id)).reveal(),
+          ) as RegistryAuths,
+        };
+  const { spec } = build;
+  const body: CreateImageBuildBody = {
+    ...spec,
+    BuildConfig: { ...config, ...auths },
+    ImageBuildJobName: change.ImageBuildJobName ?? spec.ImageBuildJobName,
+    OverwriteImageTag: change.OverwriteImageTag ?? spec.OverwriteImageTag,
+    Image: {
+      ...spec.Image,
+      Name: change.Image?.Name ?? spec.Image.Name,
+      Uri: change.Image?.Uri ?? spec.Image.Uri,
+    },
+  };
+  return submitRequest(deps, viewer, body, {
+    clientToken: options.clientToken,
+    lane: options.lane ?? build.lane,
+    parent: { id: build.id, lineage: 'rerun' },
+  });
+}
