@@ -1,4 +1,7 @@
-/** Moments at which a crash is worth trying: `KILN_CRASH_AT` names one, and the process dies there. */
+import { unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Moments at which a crash is worth trying. */
 export const crashPoints = [
   // Any app
   'relay-sent',
@@ -27,9 +30,18 @@ export const crashPoints = [
 ] as const;
 export type CrashPoint = (typeof crashPoints)[number];
 
-const chosen = process.env['KILN_CRASH_AT'];
+const folder = process.env['KILN_CRASH_DIR'];
 
-/** Ends the process without a word when `KILN_CRASH_AT` names this point, as `kill -9` or a power cut would. */
+/**
+ * Ends the process without a word, as `kill -9` or a power cut would, when the folder `KILN_CRASH_DIR` holds a file of this
+ * name; the file goes with the first process that comes by. For the fault suite; without the setting it does nothing.
+ */
 export function crashPoint(name: CrashPoint): void {
-  if (name === chosen) process.kill(process.pid, 'SIGKILL');
+  if (folder === undefined) return;
+  try {
+    unlinkSync(join(folder, name));
+  } catch {
+    return;
+  }
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
 import { migrateDatabase, type OpenDatabase, openDatabase } from '@kiln/persistence';
 import { openSignedClient, type SignedClient } from '../client/signed-client.ts';
-import { type AppEnvironment, startApi, startWorker } from '../stack/apps.ts';
+import { type AppEnvironment, startApi, startApp } from '../stack/apps.ts';
 import { ensureBusyboxBase, openImageMaker, pushImage } from '../stack/base-image.ts';
 import { engineParts, installParts, missingParts, runQuietly, serverParts } from '../stack/parts.ts';
 import { portFor, readState } from '../stack/local-state.ts';
@@ -80,7 +80,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
   for (const name of ['registrar', 'builder'] as const) {
     let worker: Managed | undefined;
     const took = await timed(async () => {
-      worker = startWorker(dir, name, env);
+      worker = startApp(dir, name, env);
       started.push(worker);
       await worker.logged('"ready"');
     });

@@ -5,7 +5,7 @@ import { eventually, type TestStack, testStack } from '@kiln/kit/testing';
 import { createProject, type OpenDatabase, putRegistryConnection } from '@kiln/persistence';
 import { openTestDatabase } from '@kiln/persistence/testing';
 import { openSignedClient, type SignedClient } from '../client/signed-client.ts';
-import { startApi, startWorker, type AppEnvironment } from '../stack/apps.ts';
+import { startApi, startApp, type AppEnvironment } from '../stack/apps.ts';
 import { freePort, type Managed } from '../stack/processes.ts';
 import { provisionAccount, type ProvisionedAccount } from '../stack/provision.ts';
 
@@ -63,7 +63,7 @@ export async function openTestKiln(
   const api = await startApi(dir, env, await freePort());
   const processes: Managed[] = [api.server];
   const start = (app: 'builder' | 'registrar') => {
-    const it = startWorker(dir, app, env);
+    const it = startApp(dir, app, env);
     processes.push(it);
     return it;
   };

@@ -12,15 +12,27 @@ export interface AppEnvironment {
   [name: string]: string;
 }
 
+/** Starts an app; the builder needs root, since its engine does. */
+export function startApp(
+  stackDir: string,
+  app: 'api' | 'builder' | 'registrar',
+  env: AppEnvironment,
+  name: string = app,
+): Managed {
+  const command = [process.execPath, join(root, `apps/${app}/dist/main.js`)];
+  const names = Object.keys(env).join(',');
+  const [first = '', ...rest] = app === 'builder' ? asRoot([]) : [];
+  const full = first === 'sudo' ? ['sudo', '-n', `--preserve-env=KILN_STACK,${names}`, ...rest, ...command] : command;
+  return startProcess(stackDir, name, full, { env });
+}
+
 /** Starts the API and waits until it answers. */
 export async function startApi(
   stackDir: string,
   env: AppEnvironment,
   port: number,
 ): Promise<{ server: Managed; url: string }> {
-  const server = startProcess(stackDir, 'api', [process.execPath, join(root, 'apps/api/dist/main.js')], {
-    env: { ...env, KILN_API_PORT: String(port) },
-  });
+  const server = startApp(stackDir, 'api', { ...env, KILN_API_PORT: String(port) });
   const url = `http://127.0.0.1:${port}`;
   let over = false;
   void server.ended.then(() => (over = true));
@@ -30,18 +42,4 @@ export async function startApi(
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the api did not start:\n${logTail(server)}`);
-}
-
-/** Starts a worker app; the builder needs root, since its engine does. */
-export function startWorker(
-  stackDir: string,
-  app: 'builder' | 'registrar',
-  env: AppEnvironment,
-  name: string = app,
-): Managed {
-  const command = [process.execPath, join(root, `apps/${app}/dist/main.js`)];
-  const names = Object.keys(env).join(',');
-  const [first = '', ...rest] = app === 'builder' ? asRoot([]) : [];
-  const full = first === 'sudo' ? ['sudo', '-n', `--preserve-env=KILN_STACK,${names}`, ...rest, ...command] : command;
-  return startProcess(stackDir, name, full, { env });
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -13,6 +13,8 @@ export interface Managed {
   logFile: string;
   pid: number;
   signal: (signal: NodeJS.Signals) => void;
+  /** Whether it has logged a text since it was started. */
+  hasLogged(text: string): boolean;
   /** Resolves when the log holds a text. */
   logged(text: string): Promise<void>;
   stop(): Promise<void>;
@@ -27,6 +29,8 @@ export function startProcess(
 ): Managed {
   const logFile = join(stackDir, 'logs', `${name}.log`);
   const out = openSync(logFile, 'a', 0o600);
+  // One log for all starts of one name: what was there before is another process's.
+  const begin = fstatSync(out).size;
   const [file = '', ...args] = command;
   const child: ChildProcess = spawn(file, args, {
     detached: true,
@@ -42,15 +46,17 @@ export function startProcess(
     if (file === 'sudo') spawnSync('sudo', ['-n', 'kill', `-${name}`, String(child.pid)], { stdio: 'ignore' });
     else child.kill(name);
   };
+  const hasLogged = (text: string): boolean => readFileSync(logFile).subarray(begin).includes(text);
   return {
     name,
     ended,
     logFile,
     pid: child.pid ?? 0,
     signal,
+    hasLogged,
     async logged(text) {
       for (let waited = 0; waited < 30_000; waited += 20) {
-        if (readFileSync(logFile, 'utf8').includes(text)) return;
+        if (hasLogged(text)) return;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       throw new Error(`${name} did not log ${text}`);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
 import { migrateDatabase, openDatabase, putRegistryConnection } from '@kiln/persistence';
-import { type AppEnvironment, startApi, startWorker } from '../stack/apps.ts';
+import { type AppEnvironment, startApi, startApp } from '../stack/apps.ts';
 import { ensureDebianBase, openImageMaker } from '../stack/base-image.ts';
 import { type LocalState, portFor, readState, writeState } from '../stack/local-state.ts';
 import { engineParts, installParts, missingParts, serverParts, versionOf } from '../stack/parts.ts';
@@ -103,8 +103,8 @@ export async function startLocalStack(
     async () => {
       const api = await startApi(dir, env, apiPort);
       keep(api.server);
-      keep(startWorker(dir, 'registrar', env));
-      keep(startWorker(dir, 'builder', env));
+      keep(startApp(dir, 'registrar', env));
+      keep(startApp(dir, 'builder', env));
       return api;
     },
     (it) => `${it.url}, engine buildah ${versionOf('buildah')}`,

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually } from '@kiln/kit/testing';
+
+const linesOf = (file: string): string[] => {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+};
+const entries = (folder: string): string[] => {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+};
+/** The name of a builder's cgroups, which the engine makes from its store's folder. */
+const cgroupOf = (dir: string): string => createHash('sha256').update(join(dir, 'store')).digest('hex').slice(0, 12);
+
+function lookAtHost(dirs: string[]): string[] {
+  const found: string[] = [];
+  for (const pid of entries('/proc').filter((it) => /^\d+$/.test(it))) {
+    const command = linesOf(`/proc/${pid}/cmdline`).join(' ').replaceAll('\0', ' ');
+    const groups = linesOf(`/proc/${pid}/cgroup`).join(' ');
+    const ours = dirs.some((it) => command.includes(`${it}/`) || groups.includes(`/kiln/${cgroupOf(it)}/`));
+    if (ours) found.push(`process ${pid}: ${command.slice(0, 120)}`);
+  }
+  for (const line of linesOf('/proc/self/mounts'))
+    if (dirs.some((it) => line.includes(it))) found.push(`mount ${line}`);
+  for (const hierarchy of ['', ...entries('/sys/fs/cgroup')])
+    for (const store of dirs.map(cgroupOf))
+      for (const it of entries(join('/sys/fs/cgroup', hierarchy, 'kiln', store)))
+        if (it.startsWith('build-')) found.push(`cgroup ${hierarchy}/kiln/${store}/${it}`);
+  for (const it of entries('/run/netns')) found.push(`network namespace ${it}`);
+  for (const dir of dirs) {
+    for (const it of entries(join(dir, 'work'))) found.push(`folder ${join(dir, 'work', it)}`);
+    const store = join(dir, 'store/root');
+    const images = linesOf(join(store, 'overlay-images/images.json')).join('');
+    for (const [name] of images.matchAll(/localhost\/kiln\/[^"]+/g)) found.push(`image ${name}`);
+    const containers = JSON.parse(
+      linesOf(join(store, 'overlay-containers/containers.json')).join('') || '[]',
+    ) as unknown[];
+    if (containers.length > 0) found.push(`${containers.length} containers in ${store}`);
+  }
+  return found;
+}
+
+/** What is still there some seconds after the last build has ended: tidying up takes a moment. */
+export async function findLeftovers(builderDirs: string[]): Promise<string[]> {
+  let found: string[] = [];
+  await eventually(
+    () => ((found = lookAtHost(builderDirs)).length === 0 ? true : undefined),
+    'a clean host',
+    8000,
+  ).catch(() => undefined);
+  return found;
+}
+
+const processes = (): string[] => entries('/proc').filter((it) => /^\d+$/.test(it));
+const commandOf = (pid: string): string => linesOf(`/proc/${pid}/cmdline`).join(' ').replaceAll('\0', ' ');
+
+/** Processes that carry an attempt of a build. */
+export const processesOfAttempt = (id: string, attempt: number): string[] =>
+  processes().filter((it) => commandOf(it).includes(`/${id}-${attempt}/`));
+
+/** The child of a process whose command holds these words. */
+export function childOf(parent: number, words: string): number {
+  const found = processes().find(
+    (it) =>
+      commandOf(it).includes(words) &&
+      linesOf(`/proc/${it}/stat`).join('').split(') ').at(-1)?.split(' ')[1] === String(parent),
+  );
+  if (found === undefined) throw new Error(`process ${parent} has no child ${words}`);
+  return Number(found);
+}

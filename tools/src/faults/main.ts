@@ -1,0 +1,70 @@
+// `npm run faults`: breaks everything that can be broken under a Kiln of real processes, and counts what was lost.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { engineParts, installParts, missingParts, serverParts } from '../stack/parts.ts';
+import { openFaultKiln } from './fault-kiln.ts';
+import { renderTable, summarise } from './report.ts';
+import { complaints, isGood, runTrial, scenarios, type Trial } from './trial.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '3' },
+    only: { type: 'string' },
+    short: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false, short: 'h' },
+  },
+});
+if (values.help) {
+  console.log(`npm run faults                       every fault three times
+npm run faults -- --runs 20          so often
+npm run faults -- --only storm       those whose name holds these words
+npm run faults -- --short            the part that npm test runs
+npm run faults -- --seed 7           other moments and mishaps; the same seed gives the same
+npm run faults -- --write            put the table into docs/reliability.md`);
+  process.exit(0);
+}
+
+const root = join(import.meta.dirname, '../../..');
+const document = join(root, 'docs/reliability.md');
+const [seed, runs] = [Number(values.seed), Number(values.runs)];
+const chosen = scenarios.filter(
+  (it) => (!values.short || it.short) && (values.only === undefined || it.name.includes(values.only)),
+);
+const faketime = { program: 'faketime', package: 'faketime', why: 'sets the clock of one process' };
+const missing = missingParts([...serverParts, ...engineParts, faketime]);
+if (missing.length > 0) await installParts(missing);
+
+const trials: Trial[] = [];
+const kiln = await openFaultKiln(join(root, '.kiln/faults'));
+try {
+  for (let run = 1; run <= runs; run += 1) {
+    for (const [n, scenario] of chosen.entries()) {
+      const own = seed * 1_000_003 + run * 1009 + n;
+      const begun = performance.now();
+      const trial = await runTrial(kiln, scenario, own);
+      trials.push(trial);
+      const took = ((performance.now() - begun) / 1000).toFixed(0);
+      const recovered = trial.recoveryMs === undefined ? '' : `went on after ${(trial.recoveryMs / 1000).toFixed(2)} s`;
+      console.log(`${isGood(trial) ? '✔' : '✘'} ${run}/${runs} ${scenario.name}  ${recovered}  (${took} s)`);
+      for (const it of complaints(trial)) console.log(`    ${it}`);
+    }
+  }
+} finally {
+  await kiln.stop();
+}
+const lines = summarise(chosen, trials);
+console.log(`\n${renderTable(lines)}`);
+if (values.write && existsSync(document)) {
+  const text = readFileSync(document, 'utf8');
+  const [before = '', rest = ''] = text.split('<!-- faults: begin -->');
+  const after = rest.split('<!-- faults: end -->')[1] ?? '';
+  const how = `Seed ${seed}, ${runs} runs of each; \`npm run faults -- --seed ${seed} --runs ${runs}\` does the same again.`;
+  writeFileSync(
+    document,
+    `${before}<!-- faults: begin -->\n\n${how}\n\n${renderTable(lines)}\n\n<!-- faults: end -->${after}`,
+  );
+}
+process.exit(trials.every(isGood) ? 0 : 1);

@@ -1,0 +1,168 @@
+import { type FaultKiln } from '../fault-kiln.ts';
+import { type Link } from '../link.ts';
+import { recovery, type Scenario, sleep } from '../scenario.ts';
+
+const links = (kiln: FaultKiln, which: 'postgres' | 'redis'): Link[] => kiln.fleet.members.map((it) => it.links[which]);
+const setAll = (kiln: FaultKiln, which: 'postgres' | 'redis', mode: Parameters<Link['set']>[0]): void =>
+  links(kiln, which).forEach((it) => it.set(mode));
+
+/** While Redis is away, every submission is accepted at once. */
+async function requireAccepting(kiln: FaultKiln, times: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < times; n += 1) {
+    const answer = await kiln
+      .api(n % 2 === 0 ? 1 : 2)
+      .pai('POST', '/api/v1/imagebuilds', { body: kiln.request({ seconds: 0 }) });
+    if (answer.status !== 200)
+      throw new Error(`without Redis a submission was answered ${answer.status}: ${answer.text}`);
+    ids.push((answer.body as { ImageBuildId: string }).ImageBuildId);
+  }
+  ids.forEach((it) => kiln.accepted.add(it));
+  return ids;
+}
+
+const withRedisAway = (
+  name: string,
+  ms: number,
+  away: (kiln: FaultKiln) => Promise<void>,
+  back: (kiln: FaultKiln) => Promise<void>,
+  short = false,
+): Scenario => ({
+  name,
+  aim: 'server',
+  short,
+  async run(kiln) {
+    const before = [await kiln.submit(), await kiln.submit()];
+    await away(kiln);
+    const during = await requireAccepting(kiln, 4);
+    await sleep(ms);
+    await back(kiln);
+    const since = Date.now();
+    await kiln.ended(before);
+    return firstOf(kiln, during, since);
+  },
+});
+
+/** From the server's return to the first build that had to wait for it. */
+async function firstOf(kiln: FaultKiln, ids: string[], sinceMs: number): Promise<number> {
+  await kiln.ended(ids);
+  const [row] = await kiln.sql<{ at: number }>(
+    `SELECT extract(epoch FROM min(started_at))::float8 * 1000 AS at FROM build_attempts WHERE build_id = ANY($1)`,
+    [ids],
+  );
+  return Math.max(0, Math.round((row?.at ?? 0) - sinceMs));
+}
+
+/** Without PostgreSQL, a submission is refused with 503 and a time to come back, and never accepted. */
+async function requireRefusing(kiln: FaultKiln): Promise<void> {
+  const answer = await kiln.api(1).pai('POST', '/api/v1/imagebuilds', { body: kiln.request() });
+  if (answer.status !== 503 || !answer.headers.get('retry-after'))
+    throw new Error(`without PostgreSQL a submission was answered ${answer.status}: ${answer.text}`);
+}
+
+const withPostgresAway = (
+  name: string,
+  ms: number,
+  away: (kiln: FaultKiln) => Promise<void>,
+  back: (kiln: FaultKiln) => Promise<void>,
+  short = false,
+): Scenario => ({
+  name,
+  aim: 'server',
+  short,
+  async run(kiln) {
+    const ids = [
+      await kiln.submit(kiln.request({ seconds: 4 })),
+      await kiln.submit(kiln.request({ seconds: 1 })),
+      await kiln.submit(kiln.request({ seconds: 1 })),
+    ];
+    await kiln.stepRuns(ids[0] ?? '');
+    await away(kiln);
+    await requireRefusing(kiln);
+    await sleep(ms);
+    await back(kiln);
+    const since = Date.now();
+    // Whoever submits now is served.
+    const after = await kiln.submit(kiln.request({ seconds: 0 }));
+    await kiln.ended([...ids, after], 120_000);
+    return recovery(kiln, [after], since, 'first attempt');
+  },
+});
+
+const killPostgres = (kiln: FaultKiln) => kiln.postgres.kill();
+const startPostgres = (kiln: FaultKiln) => kiln.postgres.start();
+
+/** PostgreSQL and Redis killed, restarted, wiped, cut off. */
+export const servers: Scenario[] = [
+  {
+    name: 'Redis wiped (FLUSHALL) while builds wait and run',
+    aim: 'server',
+    short: true,
+    async run(kiln) {
+      const ids = await Promise.all([1, 1, 1, 1, 1, 1].map((seconds) => kiln.submit(kiln.request({ seconds }))));
+      await sleep(600);
+      await kiln.flushRedis();
+      const since = Date.now();
+      await kiln.ended(ids);
+      const after = await kiln.submit(kiln.request({ seconds: 0 }));
+      await kiln.ended([after]);
+      return recovery(kiln, ids, since, 'next attempt');
+    },
+  },
+  withRedisAway(
+    'Redis killed and started again at once',
+    0,
+    (kiln) => kiln.redis.kill(),
+    (kiln) => kiln.redis.start(),
+    true,
+  ),
+  withRedisAway(
+    'Redis away for 30 s',
+    30_000,
+    (kiln) => kiln.redis.kill(),
+    (kiln) => kiln.redis.start(),
+  ),
+  withRedisAway(
+    'Redis black-holed for 30 s',
+    30_000,
+    (kiln) => Promise.resolve(setAll(kiln, 'redis', 'black-hole')),
+    (kiln) => Promise.resolve(setAll(kiln, 'redis', 'pass')),
+  ),
+  {
+    name: 'Redis absent while all six processes start',
+    aim: 'server',
+    short: false,
+    async run(kiln) {
+      await kiln.redis.kill();
+      await Promise.all(kiln.fleet.members.map((it) => kiln.fleet.kill(it.name)));
+      await kiln.fleet.whole();
+      const ids = await requireAccepting(kiln, 3);
+      await kiln.redis.start();
+      return firstOf(kiln, ids, Date.now());
+    },
+  },
+  withPostgresAway('PostgreSQL killed (kill -9) and started again at once', 0, killPostgres, startPostgres, true),
+  withPostgresAway('PostgreSQL away for 30 s', 30_000, killPostgres, startPostgres),
+  withPostgresAway(
+    'PostgreSQL black-holed for 30 s',
+    30_000,
+    (kiln) => Promise.resolve(setAll(kiln, 'postgres', 'black-hole')),
+    (kiln) => Promise.resolve(setAll(kiln, 'postgres', 'pass')),
+  ),
+  {
+    name: 'PostgreSQL with no connection left for 10 s',
+    aim: 'server',
+    short: false,
+    async run(kiln) {
+      const id = await kiln.submit(kiln.request({ seconds: 2 }));
+      await kiln.stepRuns(id);
+      const release = await kiln.takeAllConnections();
+      await sleep(10_000);
+      await release();
+      const since = Date.now();
+      const after = await kiln.submit(kiln.request({ seconds: 0 }));
+      await kiln.ended([id, after]);
+      return recovery(kiln, [after], since, 'first attempt');
+    },
+  },
+];

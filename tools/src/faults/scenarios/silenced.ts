@@ -1,0 +1,161 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type FaultKiln } from '../fault-kiln.ts';
+import { type Member } from '../fleet.ts';
+import { processesOfAttempt } from '../host.ts';
+import { holderOf, recovery, type Scenario, sleep } from '../scenario.ts';
+
+/** Longer than a lease, and than the watchdog waits. */
+const longMs = 25_000;
+
+const memberOf = async (kiln: FaultKiln, id: string): Promise<Member> => {
+  const name = await holderOf(kiln, id);
+  const found = kiln.fleet.members.find((it) => it.name === name);
+  if (!found) throw new Error(`there is no ${name}`);
+  return found;
+};
+
+async function running(kiln: FaultKiln): Promise<{ id: string; holder: Member }> {
+  const id = await kiln.submit(kiln.request({ seconds: 12 }));
+  await kiln.stepRuns(id);
+  return { id, holder: await memberOf(kiln, id) };
+}
+
+/** The processes of an attempt are gone before anybody may take its build over. */
+async function requireDeadInTime(id: string, sinceMs: number): Promise<void> {
+  await sleep(Math.max(0, sinceMs + 13_500 - Date.now()));
+  const alive = processesOfAttempt(id, 1);
+  if (alive.length > 0)
+    throw new Error(`13.5 s after the cut, ${alive.length} processes of the first attempt still run`);
+}
+
+/** Workers that live, but cannot be heard. */
+export const silenced: Scenario[] = [
+  {
+    name: 'builder stopped (SIGSTOP) for longer than a lease, then continued',
+    aim: 'silence',
+    short: true,
+    async run(kiln) {
+      const { id, holder } = await running(kiln);
+      kiln.fleet.signal(holder.name, 'SIGSTOP');
+      const since = Date.now();
+      await requireDeadInTime(id, since);
+      await sleep(longMs - 13_500);
+      kiln.fleet.signal(holder.name, 'SIGCONT');
+      return recovery(kiln, [id], since, 'next attempt');
+    },
+  },
+  {
+    name: 'host vanished: builder stopped, its ways to PostgreSQL and Redis black-holed',
+    aim: 'silence',
+    short: false,
+    async run(kiln) {
+      const { id, holder } = await running(kiln);
+      const { postgres, redis } = holder.links;
+      [postgres, redis].forEach((it) => it.set('black-hole'));
+      kiln.fleet.signal(holder.name, 'SIGSTOP');
+      const since = Date.now();
+      await requireDeadInTime(id, since);
+      await sleep(longMs - 13_500);
+      [postgres, redis].forEach((it) => it.set('pass'));
+      kiln.fleet.signal(holder.name, 'SIGCONT');
+      return recovery(kiln, [id], since, 'next attempt');
+    },
+  },
+  {
+    name: 'builder cut off from PostgreSQL (black hole) for longer than a lease',
+    aim: 'silence',
+    short: false,
+    async run(kiln) {
+      const { id, holder } = await running(kiln);
+      holder.links.postgres.set('black-hole');
+      const since = Date.now();
+      await requireDeadInTime(id, since);
+      await sleep(longMs - 13_500);
+      holder.links.postgres.set('pass');
+      return recovery(kiln, [id], since, 'next attempt');
+    },
+  },
+  {
+    name: 'builder cut off from PostgreSQL (refused) for longer than a lease',
+    aim: 'silence',
+    short: false,
+    async run(kiln) {
+      const { id, holder } = await running(kiln);
+      holder.links.postgres.set('refuse');
+      const since = Date.now();
+      await sleep(longMs);
+      holder.links.postgres.set('pass');
+      return recovery(kiln, [id], since, 'next attempt');
+    },
+  },
+  {
+    name: 'both registrars cut off from PostgreSQL, one after the other, with registrations under way',
+    aim: 'silence',
+    short: false,
+    async run(kiln) {
+      const slow = (method: string, path: string) => method === 'GET' && /fault.*manifests/.test(path);
+      kiln.front.set({ kind: 'slow', ms: 3000 }, slow);
+      const ids = await Promise.all([1, 1].map((seconds) => kiln.submit(kiln.request({ seconds }))));
+      await Promise.race(ids.map((id) => waitFor(kiln, id, 'registering')));
+      await sleep(1000);
+      const [first, second] = kiln.fleet.members.filter((it) => it.app === 'registrar');
+      first?.links.postgres.set('black-hole');
+      const since = Date.now();
+      await sleep(20_000);
+      first?.links.postgres.set('pass');
+      second?.links.postgres.set('black-hole');
+      await sleep(20_000);
+      second?.links.postgres.set('pass');
+      kiln.front.set({ kind: 'well' });
+      return recovery(kiln, ids, since, 'success');
+    },
+  },
+  {
+    name: 'clock of the builders set an hour ahead, then an hour back, in the middle of a build',
+    aim: 'none',
+    short: false,
+    async run(kiln) {
+      const library = await fakeClockLibrary();
+      if (library === undefined) throw new Error('the package faketime is missing');
+      const file = join(kiln.dir, 'clock');
+      const builders = kiln.fleet.members.filter((it) => it.app === 'builder');
+      await writeFile(file, '+0');
+      const faked = {
+        LD_PRELOAD: library,
+        FAKETIME_TIMESTAMP_FILE: file,
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      };
+      for (const it of builders) await kiln.fleet.replace(it.name, faked);
+      const { id } = await running(kiln);
+      for (const offset of ['+3600', '-3600', '+0']) {
+        await writeFile(file, offset);
+        await sleep(3500);
+      }
+      await kiln.ended([id]);
+      for (const it of builders) await kiln.fleet.replace(it.name);
+      const [row] = await kiln.sql('SELECT attempt, state FROM builds WHERE id = $1', [id]);
+      if (row?.['state'] !== 'succeeded' || row['attempt'] !== 1)
+        throw new Error(`the jump cost an attempt: ${JSON.stringify(row)}`);
+      return undefined;
+    },
+  },
+];
+
+async function waitFor(kiln: FaultKiln, id: string, state: string): Promise<void> {
+  for (let waited = 0; waited < 60_000; waited += 50) {
+    if ((await kiln.sql('SELECT 1 FROM builds WHERE id = $1 AND state = $2', [id, state])).length > 0) return;
+    await sleep(50);
+  }
+  throw new Error(`${id} did not come to ${state}`);
+}
+
+async function fakeClockLibrary(): Promise<string | undefined> {
+  for (const it of await readdir('/usr/lib')) {
+    const folder = join('/usr/lib', it, 'faketime');
+    if ((await readdir(folder).catch((): string[] => [])).includes('libfaketime.so.1'))
+      return join(folder, 'libfaketime.so.1');
+  }
+  return undefined;
+}
