@@ -21,7 +21,9 @@ import {
   type RevocableKind,
 } from '@kiln/persistence';
 import { connectionBinding } from '@kiln/services';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { wholeNumber } from './arguments.ts';
+import { workCommands } from './work-commands.ts';
 
 export interface AdminDeps {
   db: Database;
@@ -32,16 +34,8 @@ export interface AdminDeps {
 
 const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];
 
-const wholeNumber =
-  (what: string, max: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < 1 || value > max)
-      throw new InvalidArgumentError(`a whole number of ${what} from 1 to ${max} is needed`);
-    return value;
-  };
-const days = wholeNumber('days', 3650);
-const hours = wholeNumber('hours', 36);
+const days = wholeNumber('days', 1, 3650);
+const hours = wholeNumber('hours', 1, 36);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
 export function adminCommands({ db, sealer, print }: AdminDeps): Command {
@@ -178,6 +172,8 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
     .action(async (owner: string, id: string) =>
       print({ removed: await removeRegistryConnection(db, (await account(owner)).id, id) }),
     );
+
+  workCommands(program, { db, sealer, print }, account);
 
   program
     .command('list <kind>')

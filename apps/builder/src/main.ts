@@ -18,7 +18,8 @@ import { openRegistryClients } from '@kiln/registry';
 import { everyone } from '@kiln/schemas';
 import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
-import { runBuild } from './run-build.ts';
+import { keptAtStart, openKeptImages } from './kept-images.ts';
+import { runBuild, type RunBuildDeps } from './run-build.ts';
 import { openWatchdog } from './watchdog.ts';
 
 const config = readConfig(
@@ -31,6 +32,8 @@ const config = readConfig(
     KILN_BUILDER_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
     /** How long a shutdown waits for builds to end by themselves before it hands them back. */
     KILN_DRAIN_MS: millisSetting(10_000),
+    /** How long an image is kept whose push failed for good, so that a retry need not build it again. */
+    KILN_KEEP_UNPUSHED_S: z.coerce.number().int().min(0).default(3600),
   }),
 );
 const log = openLogger('builder', config.KILN_LOG_LEVEL);
@@ -41,20 +44,21 @@ const workRoot = join(dir, 'work');
 const engine = openBuildah({ storeDir: join(dir, 'store') });
 const version = await engine.check();
 await mkdir(workRoot, { recursive: true, mode: 0o700 });
-// What a dead predecessor left: nothing in this folder can be in use yet.
-await engine.reap();
-for (const it of await readdir(workRoot)) await rm(join(workRoot, it), { recursive: true, force: true });
 
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
 const database = openDatabase(config.KILN_DATABASE_URL, { connections: config.KILN_BUILDER_SLOTS * 2 + 3, onError });
 life.defer('database', database.close);
+// What a dead predecessor left: nothing in this folder can be in use yet.
+const store = `${hostname()}:${dir}`;
+await engine.reap(await keptAtStart(database.db, store));
+for (const it of await readdir(workRoot)) await rm(join(workRoot, it), { recursive: true, force: true });
 const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients();
 life.defer('registries', registries.close);
 
 const slots = config.KILN_BUILDER_SLOTS;
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
-const session = openWorkerSession(config.KILN_DATABASE_URL, { name: worker, app: 'builder', slots }, onError);
+const session = openWorkerSession(config.KILN_DATABASE_URL, { name: worker, app: 'builder', slots, store }, onError);
 life.defer('session', session.close);
 // It waits a little longer than the builder itself: what it kills, the builder knows to be lost.
 const watchdog = openWatchdog(giveUpAfterMs + 1000, log);
@@ -66,7 +70,11 @@ const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
   ),
 );
 life.defer('leases', leases.close);
-const deps = {
+const keepSeconds = config.KILN_KEEP_UNPUSHED_S;
+const kept = openKeptImages({ db: database.db, engine, log, store, keepSeconds }, ({ id, attempt }) =>
+  runBuild(deps, { v: 1, buildId: id, attempt }),
+);
+const deps: RunBuildDeps = {
   db: database.db,
   signals,
   relay,
@@ -78,11 +86,12 @@ const deps = {
   workRoot,
   leases,
   watchdog,
+  kept,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
 const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload));
 life.defer('consumer', async () => {
-  const drained = consumer.close();
+  const drained = Promise.all([consumer.close(), kept.close()]);
   await session.drain();
   crashPoint('drain-begun');
   const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);

@@ -1,29 +1,18 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Sealer } from '@kiln/auth';
-import { type Engine, parseDockerfile } from '@kiln/engine';
+import { type BuiltImage, type Engine, parseDockerfile } from '@kiln/engine';
 import { crashPoint, type Logger } from '@kiln/kit';
-import {
-  announceRegistration,
-  type Build,
-  claimBuild,
-  type Database,
-  moveBuild,
-  type RetryPolicy,
-} from '@kiln/persistence';
+import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type RegistryClients } from '@kiln/registry';
-import { type BuildState, everyone, Fault, formatReference, type QueuePayload } from '@kiln/schemas';
-import { accessForBuild, type Leases, type Relay } from '@kiln/services';
-import { type BuildLog, openBuildLog } from './build-log.ts';
-import { Phases } from './phases.ts';
-import { Redaction } from './redaction.ts';
-import { withRegistryPatience } from './registry-patience.ts';
-import { NotOurs, settleAttempt } from './settle-attempt.ts';
-import { type Watchdog } from './watchdog.ts';
+import { type RegistryAccess, type RegistryClients } from '@kiln/registry';
+import { everyone, Fault, formatReference, type QueuePayload } from '@kiln/schemas';
+import { accessForBuild, type Relay } from '@kiln/services';
+import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
+import { type KeptImages } from './kept-images.ts';
+import { type Ended, NotOurs, settleAttempt } from './settle-attempt.ts';
 
-export interface RunBuildDeps {
-  db: Database;
+export interface RunBuildDeps extends AttemptDeps {
   signals: SignalBus;
   relay: Relay;
   engine: Engine;
@@ -31,10 +20,7 @@ export interface RunBuildDeps {
   sealer: Sealer;
   log: Logger;
   worker: string;
-  /** Folder in which each attempt gets one of its own. */
-  workRoot: string;
-  leases: Leases;
-  watchdog: Watchdog;
+  kept: KeptImages;
   policy: RetryPolicy;
 }
 
@@ -42,140 +28,98 @@ export interface RunBuildDeps {
  * The job, from the claim to the pushed manifest: prepare, build, push by digest, hand over to the registrar. Every write
  * names the fence; an attempt that lost its build throws away what it has.
  */
-export async function runBuild(deps: RunBuildDeps, { buildId, attempt }: QueuePayload<'image-build'>): Promise<void> {
-  const { db, engine, log } = deps;
+export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-build'>): Promise<void> {
   crashPoint('build-fetched');
   const claimedAtMs = performance.now();
-  const build = await claimBuild(db, buildId, attempt, deps.worker);
+  const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker);
   if (!build) return;
   crashPoint('build-claimed');
-  let quietMs: (() => number) | undefined;
-  const lease = deps.leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, () =>
-    phases.current === 'build' ? quietMs?.() : undefined,
-  );
-  const watch = deps.watchdog.watch(build.id, claimedAtMs);
-  const name = `${build.id}-${build.attempt}`;
-  const workDir = join(deps.workRoot, name);
-  const phases = new Phases(db, build);
-  const redaction = new Redaction();
-  const cancelled = () => lease.stopped() !== undefined;
-  const move = async (from: BuildState, to: BuildState, message: string) => {
-    const moved = await moveBuild(db, {
-      id: build.id,
-      fence: build.fence,
-      from: [from],
-      to,
-      message,
-      unlessCancelled: true,
-    });
-    if (!moved) throw new NotOurs();
-  };
-  log.info({ buildId, attempt: build.attempt }, 'build taken');
-
+  deps.log.info({ buildId: build.id, attempt: build.attempt }, 'build taken');
+  const attempt = openAttempt(deps, build, claimedAtMs);
+  let image: BuiltImage | undefined;
+  let ended: Ended = 'handed over';
   try {
-    const first = await accessForBuild(db, deps.sealer, build);
-    redaction.add([first.target, ...first.bases]);
-    const buildLog = openBuildLog(db, build, redaction, cancelled);
-    quietMs = () => buildLog.quietMs();
-    const onLine = (line: string) => buildLog.write(line);
-    const contextDir = join(workDir, 'context');
-    const run = { workDir, signal: lease.signal, watch };
-    const patiently = <T>(work: () => Promise<T>) =>
-      withRegistryPatience(work, { signal: lease.signal, say: (line) => buildLog.write(line) });
-
-    await phases.run(
-      'prepare',
-      'build',
-      () => patiently(() => prepare(deps, build, first.target, contextDir)),
-      cancelled,
-    );
-    await move('assigned', 'running', 'building');
+    const access = await accessForBuild(deps.db, deps.sealer, build);
+    attempt.redaction.add([access.target, ...access.bases]);
+    await attempt.run('prepare', 'build', () => prepare(deps, attempt, access.target));
+    await attempt.move('assigned', 'running', 'building');
     try {
-      const image = await phases.run(
-        'build',
-        'push',
-        () => {
-          const { Dockerfile } = build.spec.BuildConfig;
-          const parsed = parseDockerfile(Dockerfile);
-          const request = { ...run, id: name, dockerfile: Dockerfile, parsed, contextDir, registries: first.bases };
-          return patiently(() =>
-            engine.build({
-              ...request,
-              onLine(line) {
-                crashPoint('step-running');
-                return onLine(line);
-              },
-            }),
-          );
-        },
-        cancelled,
-      );
+      image = await attempt.run('build', 'push', () => makeImage(deps, attempt, access.bases));
+      const built = image;
       crashPoint('image-built');
-      await move('running', 'publishing', 'pushing');
-      const { digest } = await phases.run(
-        'push',
-        'verify',
-        () =>
-          // The image stays in the store meanwhile: only the push is done again.
-          patiently(async () => {
-            // Taken anew: a token may have run out, or a password been changed, while the build ran.
-            const { target } = await accessForBuild(db, deps.sealer, build);
-            redaction.add([target]);
-            return engine.push(image, {
-              ...run,
-              registry: target,
-              repository: build.repository,
-              onLine(line) {
-                crashPoint('push-begun');
-                return onLine(line);
-              },
-            });
-          }),
-        cancelled,
-      );
+      await attempt.move('running', 'publishing', 'pushing');
+      // The image stays in the store meanwhile: when a registry is away, only the push is done again.
+      const digest = await attempt.run('push', 'verify', () => pushImage(deps, attempt, built));
       crashPoint('image-pushed');
-      await writeLast(buildLog, `pushed ${build.host}/${build.repository}@${digest}`);
+      await attempt.log.write(`pushed ${build.host}/${build.repository}@${digest}`);
+      // Before the hand-over: afterwards the fence is the registrar's, and the log would be refused.
+      await attempt.log.flush();
       await handOver(deps, build, digest);
       crashPoint('handed-over');
     } finally {
-      await buildLog.flush();
-      await engine.discard({ id: name });
+      await attempt.log.flush();
     }
   } catch (error) {
-    await settleAttempt(deps, build, lease, { phase: phases.current, redaction, error });
+    ended = await settleAttempt(deps, attempt, error, image);
   } finally {
-    lease.release();
-    watch.release();
-    await rm(workDir, { recursive: true, force: true });
+    if (ended !== 'image kept') await deps.kept.discard(image ?? { id: attempt.name });
+    await attempt.close();
     deps.signals.send('dispatch', everyone);
   }
 }
 
 /** Makes the attempt's folder, and refuses at once what would be refused after a long build. */
-async function prepare(
-  deps: RunBuildDeps,
-  build: Build,
-  target: Parameters<RegistryClients['for']>[0],
-  contextDir: string,
-): Promise<void> {
-  await mkdir(contextDir, { recursive: true });
+async function prepare(deps: RunBuildDeps, { build, workDir }: Attempt, target: RegistryAccess): Promise<void> {
+  await mkdir(join(workDir, 'context'), { recursive: true });
   if (build.overwrite) return;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
-  if (existing) throw tagExists(build, existing);
-}
-
-const tagExists = (build: Build, digest: string) =>
-  new Fault(
+  if (!existing) return;
+  throw new Fault(
     'TagExists',
-    `Image.Uri: ${formatReference(build)} exists already (${digest}) and OverwriteImageTag is false`,
+    `Image.Uri: ${formatReference(build)} exists already (${existing}) and OverwriteImageTag is false`,
     { field: 'Image.Uri' },
   );
+}
 
-const writeLast = async (buildLog: BuildLog, line: string): Promise<void> => {
-  await buildLog.write(line);
-  // Before the hand-over: afterwards the fence is the registrar's, and the log would be refused.
-  await buildLog.flush();
-};
+/** Builds the image, unless an earlier build from the same inputs left it in this very store when only its push failed. */
+async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAccess[]): Promise<BuiltImage> {
+  const { build, workDir, log } = attempt;
+  const kept = await deps.kept.find(build);
+  if (kept) {
+    await log.write('kiln: built before, and still here; only the push is done again');
+    return kept;
+  }
+  const { Dockerfile: dockerfile } = build.spec.BuildConfig;
+  return deps.engine.build({
+    ...attempt.engineOptions,
+    id: attempt.name,
+    dockerfile,
+    parsed: parseDockerfile(dockerfile),
+    contextDir: join(workDir, 'context'),
+    registries: bases,
+    onLine(line) {
+      crashPoint('step-running');
+      return log.write(line);
+    },
+  });
+}
+
+async function pushImage(deps: RunBuildDeps, attempt: Attempt, image: BuiltImage): Promise<string> {
+  const { build, log } = attempt;
+  // Taken anew: a token may have run out, or a password been changed, while the build ran.
+  const { target } = await accessForBuild(deps.db, deps.sealer, build);
+  attempt.redaction.add([target]);
+  const { digest } = await deps.engine.push(image, {
+    ...attempt.engineOptions,
+    registry: target,
+    repository: build.repository,
+    onLine(line) {
+      crashPoint('push-begun');
+      return log.write(line);
+    },
+  });
+  return digest;
+}
 
 async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, digest: string): Promise<void> {
   const moved = await moveBuild(db, {

@@ -8,24 +8,31 @@ import {
   moveBuild,
   type RetryPolicy,
 } from '@kiln/persistence';
-import { asFault, type BuildPhase, describeFault, errorClass, Fault } from '@kiln/schemas';
-import { type Lease } from '@kiln/services';
-import { type Redaction } from './redaction.ts';
+import { type BuiltImage } from '@kiln/engine';
+import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/schemas';
+import { type Attempt } from './attempt.ts';
+import { type KeptImages } from './kept-images.ts';
 
 /** Stops the attempt: its build is no longer where it has to be. */
 export class NotOurs extends Error {}
 
+/** What is left of an attempt. */
+export type Ended = 'handed over' | 'over' | 'image kept';
+
+/** The image is there, and only its way to the registry failed. */
+const onlyPushFailed: readonly ErrorCode[] = ['PushFailed', 'PushDenied'];
+
 /** Decides what an attempt that did not succeed comes to. Only trouble that is not the build's own is tried again. */
 export async function settleAttempt(
-  { db, log, policy }: { db: Database; log: Logger; policy: RetryPolicy },
-  build: Build,
-  lease: Lease,
-  ended: { phase: BuildPhase; redaction: Redaction; error: unknown },
-): Promise<void> {
-  const { phase, redaction, error } = ended;
-  const { id: buildId, fence } = build;
+  { db, log, policy, kept }: { db: Database; log: Logger; policy: RetryPolicy; kept: KeptImages },
+  attempt: Attempt,
+  error: unknown,
+  image: BuiltImage | undefined,
+): Promise<Ended> {
+  const phase = attempt.phase();
   // What was read at the claim knows the phase of then.
-  const attempt = { ...build, phase };
+  const build: Build = { ...attempt.build, phase };
+  const { id: buildId, fence } = build;
   const finishCancel = () =>
     moveBuild(db, {
       id: buildId,
@@ -35,34 +42,43 @@ export async function settleAttempt(
       message: 'stopped on request',
       set: { error: cancelledError(phase, build.attempt) },
     });
-  if (await finishCancel()) return log.info({ buildId }, 'build cancelled');
+  if (await finishCancel()) {
+    log.info({ buildId }, 'build cancelled');
+    return 'over';
+  }
 
-  const stopped = lease.stopped();
+  const stopped = attempt.lease.stopped();
   if (stopped === 'lost' || stopped === 'shutdown' || stopped === 'cancelled') {
     const drained = stopped === 'shutdown';
     const fault = drained
       ? new Fault('EngineFailed', `worker ${build.worker ?? '?'} was shut down`)
       : new Fault('LeaseLost', `worker ${build.worker ?? '?'} could not renew its lease`);
-    const became = await endInterrupted(db, attempt, drained ? 'drained' : 'lost', fault, policy);
-    return log.warn({ buildId, stopped, became }, became ? 'attempt given back' : 'build is no longer ours; dropped');
+    const became = await endInterrupted(db, build, drained ? 'drained' : 'lost', fault, policy);
+    log.warn({ buildId, stopped, became }, became ? 'attempt given back' : 'build is no longer ours; dropped');
+    return 'over';
   }
-  if (error instanceof NotOurs) return log.warn({ buildId }, 'build is no longer ours; dropped');
+  if (error instanceof NotOurs) {
+    log.warn({ buildId }, 'build is no longer ours; dropped');
+    return 'over';
+  }
 
-  const fault = redaction.fault(toBuildFault(error));
+  const fault = attempt.redaction.fault(toBuildFault(error));
+  const keep = image !== undefined && onlyPushFailed.includes(fault.code);
   const infra = errorClass(fault.code) === 'infra';
   log.info({ buildId, code: fault.code, err: infra ? (fault.cause ?? fault.message) : undefined }, 'attempt failed');
   const moved = infra
-    ? await endInterrupted(db, attempt, 'infra', fault, policy)
+    ? await endInterrupted(db, build, 'infra', fault, policy)
     : await moveBuild(db, {
         id: buildId,
         fence,
         from: attemptStates,
         to: 'failed',
         message: fault.message,
-        set: { error: describeFault(fault, phase, build.attempt) },
+        set: { error: describeFault(fault, phase, build.attempt), ...(keep ? kept.mark(image) : {}) },
       });
   // Somebody asked to cancel between the first look and now.
   if (!moved) await finishCancel();
+  return moved && keep ? 'image kept' : 'over';
 }
 
 /** What is not a Fault here is trouble of the builder's own, so the build is tried again elsewhere. */

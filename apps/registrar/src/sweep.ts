@@ -32,7 +32,7 @@ export interface SweeperDeps {
 
 const everyMs = 500;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
-const missedMs = 400;
+const missedMs = 900;
 /** A job that nobody took within this time is announced again. */
 const unheardSeconds = 1.5;
 /** Announcements that are older than this say that Redis is away. */

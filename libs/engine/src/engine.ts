@@ -65,10 +65,15 @@ export interface Engine {
    * @throws Fault PushDenied or PushFailed
    */
   push(image: BuiltImage, request: PushRequest): Promise<{ digest: string }>;
+  /** Whether a built image is still there. */
+  has(image: BuiltImage): Promise<boolean>;
   /** Forgets a built image. */
   discard(image: BuiltImage): Promise<void>;
-  /** Removes what builds that ended without their engine left behind; only when no build is under way. */
-  reap(): Promise<void>;
+  /**
+   * Removes what builds that ended without their engine left behind; only when no build is under way.
+   * @param keep ids of built images that stay
+   */
+  reap(keep?: readonly string[]): Promise<void>;
 }
 
 /**

@@ -16,6 +16,7 @@ CREATE TABLE "workers" (
 	"name" text NOT NULL,
 	"app" text NOT NULL,
 	"slots" integer NOT NULL,
+	"store" text DEFAULT '' NOT NULL,
 	"draining" boolean DEFAULT false NOT NULL,
 	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
@@ -25,10 +26,11 @@ CREATE TABLE "workers" (
 ALTER TABLE "builds" ADD COLUMN "lane" text DEFAULT 'normal' NOT NULL;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "admitted_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "failures" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "builds" ADD COLUMN "crashes" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "phase_started_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "output_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "quarantined_at" timestamp (3) with time zone;--> statement-breakpoint
+ALTER TABLE "builds" ADD COLUMN "kept_on" text;--> statement-breakpoint
+ALTER TABLE "builds" ADD COLUMN "kept_image" text;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "parent_id" text;--> statement-breakpoint
 ALTER TABLE "builds" ADD COLUMN "lineage" text;--> statement-breakpoint
 ALTER TABLE "images" ADD COLUMN "worker" text;--> statement-breakpoint
@@ -36,6 +38,7 @@ CREATE INDEX "builds_waiting" ON "builds" USING btree ("account_id","lane","crea
 CREATE INDEX "builds_admitted" ON "builds" USING btree ("announced_at") WHERE "builds"."state" = 'queued' AND "builds"."admitted_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_queued_since" ON "builds" USING btree ("created_at") WHERE "builds"."state" = 'queued';--> statement-breakpoint
 CREATE INDEX "builds_parent" ON "builds" USING btree ("parent_id") WHERE "builds"."parent_id" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "builds_kept" ON "builds" USING btree ("kept_on") WHERE "builds"."kept_on" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_quarantined" ON "builds" USING btree ("quarantined_at") WHERE "builds"."quarantined_at" IS NOT NULL;
 --> statement-breakpoint
 INSERT INTO "dispatch_state" DEFAULT VALUES;

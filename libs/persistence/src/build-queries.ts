@@ -61,6 +61,16 @@ export const listPhases = (db: Executor, buildId: string) =>
     .where(eq(buildPhaseTimes.buildId, buildId))
     .orderBy(asc(buildPhaseTimes.attempt), asc(buildPhaseTimes.startedAt));
 
+/** Builds that killed too many workers and that no operator has run again yet, oldest first. */
+export async function listQuarantined(db: Executor): Promise<Record<string, unknown>[]> {
+  const { rows } = await db.execute(sql`
+    SELECT b.id, a.name AS account, b.image_name, b.quarantined_at, b.attempt AS attempts, b.error->>'message' AS message FROM builds b
+    LEFT JOIN accounts a ON a.id = b.account_id
+    WHERE b.quarantined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM builds again WHERE again.parent_id = b.id)
+    ORDER BY b.quarantined_at`);
+  return rows;
+}
+
 export interface Repeat {
   id: string;
   lineage: Lineage;

@@ -1,6 +1,6 @@
 import { backoffMs } from '@kiln/kit';
 import { type BuildState, describeFault, Fault } from '@kiln/schemas';
-import { type SQL } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
 import { type Build, moveBuild } from './move-build.ts';
 
@@ -30,6 +30,14 @@ const outcomes: Record<Interruption, string> = {
   drained: 'handed back',
 };
 
+/** Workers that died with a build. One that was seen again afterwards had only lost its connection. */
+async function countDeadWorkers(db: Database, buildId: string): Promise<number> {
+  const { rows } = await db.execute<{ n: number }>(sql`
+    SELECT count(*)::int AS n FROM build_attempts a LEFT JOIN workers w ON w.name = a.worker
+    WHERE a.build_id = ${buildId} AND a.outcome = ${outcomes.crashed} AND (w.seen_at IS NULL OR w.seen_at <= a.ended_at)`);
+  return rows[0]?.n ?? 0;
+}
+
 /** States in which an attempt holds its build. */
 export const attemptStates: readonly BuildState[] = ['assigned', 'running', 'publishing'];
 
@@ -48,7 +56,7 @@ export async function endInterrupted(
   when?: SQL,
 ): Promise<'queued' | 'failed' | 'quarantined' | undefined> {
   const failures = build.failures + (interruption === 'drained' ? 0 : 1);
-  const crashes = build.crashes + (interruption === 'crashed' ? 1 : 0);
+  const crashes = interruption === 'crashed' ? (await countDeadWorkers(db, build.id)) + 1 : 0;
   const poison = interruption === 'crashed' && crashes >= policy.crashesMax;
   const spent = interruption !== 'drained' && failures >= policy.attemptsMax;
   const move = {
@@ -63,7 +71,7 @@ export async function endInterrupted(
       ...move,
       to: 'queued',
       message: fault.message,
-      set: { failures, crashes },
+      set: { failures },
       // What had nothing to do with the builder's own state may start again at once.
       delayMs: interruption === 'infra' ? backoffMs(failures, 5000, 120_000) : 0,
     });
@@ -82,7 +90,6 @@ export async function endInterrupted(
     message: last.message,
     set: {
       failures,
-      crashes,
       error: describeFault(last, build.phase, build.attempt),
       ...(poison ? { quarantinedAt: new Date() } : {}),
     },

@@ -14,6 +14,7 @@ export * from './lists/jobs.ts';
 export * from './lists/labels.ts';
 export { openRememberedLists, type RememberedLists } from './lists/remembered.ts';
 export { inScope, type ListScope, workspacesSeenBy } from './lists/scope.ts';
+export * from './kept-images.ts';
 export * from './migrate.ts';
 export * from './move-build.ts';
 export * from './nonces.ts';
@@ -33,6 +34,7 @@ export {
   forgetOldWorkers,
   type HeldClaim,
   listDeadWorkers,
+  listWorkers,
   openWorkerSession,
   type RenewedClaim,
   type WorkerSession,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -9,6 +10,12 @@ const folder = fileURLToPath(new URL('../migrations', import.meta.url));
 
 // Any number will do, as long as it stays the same: two processes that start together take turns.
 const migrationLock = 7_311_865;
+const triesMax = 20;
+
+const isLockTimeout = (error: unknown): boolean => {
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  return code === '55P03' || (cause !== undefined && cause !== null && isLockTimeout(cause));
+};
 
 /**
  * Brings the schema up to date; safe to run from several processes at once. It has a connection of its own, since a
@@ -19,10 +26,20 @@ export async function migrateDatabase(db: Database): Promise<void> {
   const client = new pg.Client({ ...(connectionString === undefined ? {} : { connectionString }), keepAlive: true });
   await client.connect();
   try {
-    await drizzle(client).transaction(async (tx) => {
-      await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
-      await migrate(tx as unknown as Database, { migrationsFolder: folder });
-    });
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await drizzle(client).transaction(async (tx) => {
+          await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
+          // Whoever waits for a table keeps everybody behind it waiting, too: better to step back and try again.
+          await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
+          await migrate(tx as unknown as Database, { migrationsFolder: folder });
+        });
+        return;
+      } catch (error) {
+        if (tries === triesMax || !isLockTimeout(error)) throw error;
+        await sleep(1000);
+      }
+    }
   } finally {
     await client.end();
   }

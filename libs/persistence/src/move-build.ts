@@ -19,7 +19,10 @@ export interface Move {
   /** Further conditions, e.g. that the lease has run out. */
   when?: SQL;
   set?: Partial<
-    Pick<Build, 'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase' | 'failures' | 'crashes' | 'quarantinedAt'>
+    Pick<
+      Build,
+      'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase' | 'failures' | 'quarantinedAt' | 'keptOn' | 'keptImage'
+    >
   >;
   /** How the attempt ended, for the list of attempts; the state that follows when left out. */
   outcome?: string;

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { type Database, inTransaction } from './database.ts';
+import { storePatienceSeconds } from './kept-images.ts';
 import { announce, announceBuild, announceRegistration } from './outbox.ts';
 
 /**
@@ -22,7 +23,12 @@ export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number
         RETURNING id::text AS id, attempt`);
       return rows;
     };
-    const admitted = await told('builds', 'admitted_at', `state = 'queued' AND admitted_at IS NOT NULL`);
+    const admitted = await told(
+      'builds',
+      'admitted_at',
+      `state = 'queued' AND admitted_at IS NOT NULL
+      AND (kept_on IS NULL OR admitted_at < now() - interval '${storePatienceSeconds} seconds')`,
+    );
     const pushed = await told('builds', 'updated_at', `state = 'registering'`);
     const pending = await told('images', 'updated_at', 'pending');
     await announce(

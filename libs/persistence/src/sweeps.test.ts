@@ -38,7 +38,7 @@ describe('leases', () => {
     for (let attempt = 1; attempt < policy.attemptsMax; attempt += 1) {
       await bench.expireLease(dead.id);
       expect(await sweepLeases(bench.db, [], policy)).toEqual([dead.id]);
-      expect(await loadBuild(bench.db, dead.id)).toMatchObject({ state: 'queued', failures: attempt, crashes: 0 });
+      expect(await loadBuild(bench.db, dead.id)).toMatchObject({ state: 'queued', failures: attempt });
       expect((await claimBuild(bench.db, dead.id, attempt, 'w2'))?.attempt).toBe(attempt + 1);
     }
     await bench.expireLease(dead.id);
@@ -50,13 +50,21 @@ describe('leases', () => {
     expect(await bench.stateOf(live.id)).toBe('assigned');
   });
 
-  it('of a dead worker are over at once, and its second victim in a row is put into quarantine', async () => {
+  it('of a dead worker are over at once, and too many deaths put a build into quarantine', async () => {
     const build = await bench.claimed();
     expect(await sweepLeases(bench.db, ['w9'], policy)).toEqual([]);
     expect(await sweepLeases(bench.db, ['w1'], policy)).toContain(build.id);
-    expect(await loadBuild(bench.db, build.id)).toMatchObject({ state: 'queued', crashes: 1, worker: null });
-    await claimBuild(bench.db, build.id, 1, 'w3');
-    await sweepLeases(bench.db, ['w3'], policy);
+    expect(await loadBuild(bench.db, build.id)).toMatchObject({ state: 'queued', failures: 1, worker: null });
+    // One that only lost its connection is seen again, and is no death.
+    await bench.db.execute(sql`INSERT INTO workers (name, app, slots) VALUES ('w2', 'builder', 1)`);
+    await claimBuild(bench.db, build.id, 1, 'w2');
+    await sweepLeases(bench.db, ['w2'], { ...policy, crashesMax: 9 });
+    await bench.db.execute(sql`UPDATE workers SET seen_at = now() + interval '1 s' WHERE name = 'w2'`);
+    await claimBuild(bench.db, build.id, 2, 'w3');
+    await sweepLeases(bench.db, ['w3'], { attemptsMax: 9, crashesMax: 3 });
+    expect(await bench.stateOf(build.id)).toBe('queued');
+    await claimBuild(bench.db, build.id, 3, 'w4');
+    await sweepLeases(bench.db, ['w4'], { attemptsMax: 9, crashesMax: 3 });
     const put = await loadBuild(bench.db, build.id);
     expect(put).toMatchObject({ state: 'failed', error: { code: 'BuildQuarantined', class: 'policy' } });
     expect(put?.quarantinedAt).toBeInstanceOf(Date);

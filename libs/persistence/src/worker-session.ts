@@ -1,4 +1,5 @@
 import { type Secret } from '@kiln/kit';
+import { liveStates } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { type Executor } from './database.ts';
@@ -36,11 +37,12 @@ export interface WorkerSession {
 /** First half of the advisory locks that workers hold; the second is the worker's number. */
 const lockSpace = 7311;
 
+const liveStateList = liveStates.map((it) => `'${it}'`).join(', ');
 const answerMs = 4000;
 const retryMs = 250;
 
 const register = `
-  INSERT INTO workers (name, app, slots) VALUES ($1, $2, $3)
+  INSERT INTO workers (name, app, slots, store) VALUES ($1, $2, $3, $4)
   ON CONFLICT (name) DO UPDATE SET seen_at = now() RETURNING number`;
 
 const renewal = `
@@ -66,7 +68,7 @@ const renewal = `
  */
 export function openWorkerSession(
   url: Secret,
-  worker: { name: string; app: string; slots: number },
+  worker: { name: string; app: string; slots: number; store?: string },
   onError: (error: Error) => void,
 ): WorkerSession {
   let client: Promise<pg.Client> | undefined;
@@ -91,7 +93,12 @@ export function openWorkerSession(
     current = made;
     try {
       await made.connect();
-      const { rows } = await made.query<{ number: number }>(register, [worker.name, worker.app, worker.slots]);
+      const { rows } = await made.query<{ number: number }>(register, [
+        worker.name,
+        worker.app,
+        worker.slots,
+        worker.store ?? '',
+      ]);
       await made.query('SELECT pg_advisory_lock_shared($1, $2)', [lockSpace, rows[0]?.number]);
       return made;
     } catch (error) {
@@ -109,12 +116,12 @@ export function openWorkerSession(
     return opening;
   };
   function lose(error: Error): void {
-    if (closed || again) return;
+    if (closed) return;
     onError(error);
     const lost = client;
     client = current = undefined;
     lost?.then((it) => it.end()).catch(() => undefined);
-    again = setTimeout(() => {
+    again ??= setTimeout(() => {
       again = undefined;
       if (!closed) connected().catch(() => undefined);
     }, retryMs);
@@ -170,6 +177,15 @@ export async function listDeadWorkers(db: Executor): Promise<string[]> {
     SELECT name FROM workers WHERE number NOT IN (${liveWorkerNumbers})
       AND pg_postmaster_start_time() < now() - interval '5 seconds'`);
   return rows.map((it) => it.name);
+}
+
+/** Every worker that was seen within a day, and whether it is there now. */
+export async function listWorkers(db: Executor): Promise<Record<string, unknown>[]> {
+  const { rows } = await db.execute(sql`
+    SELECT name, app, slots, draining, number IN (${liveWorkerNumbers}) AS alive, started_at, seen_at,
+      (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND b.state IN (${sql.raw(liveStateList)})) AS builds
+    FROM workers w ORDER BY started_at`);
+  return rows;
 }
 
 /** Forgets workers that have been gone for a day. */

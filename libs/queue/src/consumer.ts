@@ -35,6 +35,8 @@ export function consume<N extends QueueName>(
       concurrency,
       lockDuration: 30_000,
       stalledInterval: 10_000,
+      // Seconds that one wait for work takes: a dead connection is noticed by the wait that does not end.
+      drainDelay: 1,
       // The fence in PostgreSQL decides what a repeated job may do; the queue's own count of stalls must not end a build.
       maxStalledCount: 1_000_000,
     },

@@ -10,8 +10,9 @@ export function openRedis(url: Secret, patience: 'command' | 'blocking', log: Lo
     keepAlive: 5000,
     connectTimeout: 5000,
     // A connection that swallows bytes without closing would otherwise hang its consumer for ever.
-    socketTimeout: 20_000,
-    retryStrategy: (times) => Math.min(2000, 50 * times),
+    // Longer than a consumer's longest wait, shorter than anybody wants to wait.
+    socketTimeout: 4000,
+    retryStrategy: (times) => Math.min(1000, 50 * times),
     ...(patience === 'blocking' ? { maxRetriesPerRequest: null } : { maxRetriesPerRequest: 1, commandTimeout: 2000 }),
   });
   redis.on('error', (error: Error) => log.warn({ err: error.message }, 'redis connection'));

@@ -17,6 +17,8 @@ export function openSignals(publisher: Redis, subscriber: Redis, prefix: string)
   const channels = (Object.keys(signals) as SignalName[]).map(channel);
   // ioredis subscribes again by itself after a reconnect.
   subscriber.subscribe(...channels).catch(() => undefined);
+  // A subscriber says nothing, so that it would not notice a connection that has died without a word.
+  const ping = setInterval(() => void subscriber.ping().catch(() => undefined), 3000);
   subscriber.on('message', (from: string, id: string) => {
     for (const listen of listeners.get(`${from} ${id}`) ?? []) listen();
   });
@@ -41,6 +43,7 @@ export function openSignals(publisher: Redis, subscriber: Redis, prefix: string)
       };
     },
     close() {
+      clearInterval(ping);
       listeners.clear();
     },
   };

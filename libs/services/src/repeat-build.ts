@@ -22,6 +22,8 @@ const requireEnded = (build: Build): void => {
 function requireRetryable(build: Build): void {
   const cls = build.error?.class;
   if (build.state === 'timed_out' || build.state === 'expired') return;
+  // Only its push failed, and credentials may have been mended since.
+  if (build.keptOn !== null) return;
   if (build.state === 'failed' && (cls === 'infra' || cls === 'upstream')) return;
   throw new Fault(
     'BuildNotRetryable',
@@ -46,21 +48,23 @@ export async function retryBuild(
   requireEnded(build);
   requireRetryable(build);
   await deps.waitingRoom.requireRoom(build.accountId);
-  return repeat(deps, build, options);
+  const submitted = await repeat(deps, build, options);
+  crashPoint('submission-committed');
+  deps.signals.send('dispatch', everyone);
+  return submitted;
 }
 
-/** The same for a build in quarantine, at an operator's word. */
-export async function redriveBuild(
-  deps: { db: Database; sealer: Sealer; signals: SignalBus },
-  build: Build,
-): Promise<Submitted> {
+/**
+ * The same for a build in quarantine, at an operator's word; asked again, it gives the same new build.
+ * @throws Fault BuildNotRetryable, ImageNameDuplicated
+ */
+export async function redriveBuild(deps: { db: Database; sealer: Sealer }, build: Build): Promise<Submitted> {
   if (!build.quarantinedAt) throw new Fault('BuildNotRetryable', `build ${build.id} is not in quarantine`);
-  // One redrive for each quarantine, however often it is asked for.
   return repeat(deps, build, { clientToken: `redrive-${build.id}` });
 }
 
 async function repeat(
-  { db, sealer, signals }: { db: Database; sealer: Sealer; signals: SignalBus },
+  { db, sealer }: { db: Database; sealer: Sealer },
   build: Build,
   { clientToken, lane }: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
@@ -90,11 +94,11 @@ async function repeat(
     tag: build.tag,
     lane: lane ?? build.lane,
     parent: { id: build.id, lineage: 'retry' },
+    ...(build.keptOn !== null && build.keptImage !== null
+      ? { kept: { on: build.keptOn, image: build.keptImage } }
+      : {}),
   });
-  const submitted = answerSubmission(outcome, { buildId, jobId }, requestHash, build.imageName, build.workspaceId);
-  crashPoint('submission-committed');
-  signals.send('dispatch', everyone);
-  return submitted;
+  return answerSubmission(outcome, { buildId, jobId }, requestHash, build.imageName, build.workspaceId);
 }
 
 /**

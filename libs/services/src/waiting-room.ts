@@ -17,7 +17,7 @@ export interface ShownPlace extends PlaceInLine {
   message: string;
 }
 
-/** The waiting room as the API sees it: remembered for a second, since clients ask again and again. */
+/** The waiting room as the API sees it: remembered for a moment, since clients ask again and again. */
 export interface WaitingRoom {
   /** Where a build stands; undefined for one that does not wait. */
   placeOf(build: Build): Promise<ShownPlace | undefined>;
@@ -29,13 +29,14 @@ export interface WaitingRoom {
   requireRoom(accountId: string): Promise<void>;
 }
 
-const rememberMs = 1000;
+const pictureMs = 500;
+const countMs = 1000;
 // What is said when a queue is full: builds end one by one.
 const retryAfterMs = 5000;
 
 export function openWaitingRoom(db: Database, defaults: DefaultLimits): WaitingRoom {
-  const pictures = new LRUCache<string, Promise<Picture>>({ max: 1, ttl: rememberMs });
-  const counts = new LRUCache<string, { waiting: number; waitingMax: number }>({ max: 10_000, ttl: rememberMs });
+  const pictures = new LRUCache<string, Promise<Picture>>({ max: 1, ttl: pictureMs });
+  const counts = new LRUCache<string, { waiting: number; waitingMax: number }>({ max: 10_000, ttl: countMs });
   const picture = (): Promise<Picture> => {
     const known = pictures.get('now');
     if (known) return known;

@@ -32,6 +32,8 @@ export interface TestKiln extends SignedClient {
   /** Lets the account reach a registry without TLS. */
   trustPlainHttp(host: string): Promise<void>;
   start(app: 'builder' | 'registrar'): Managed;
+  /** The process of an app that was started last. */
+  running(app: 'builder' | 'registrar'): Managed;
   /** Starts another api beside the first, with other settings, and gives its address. */
   startApi(change: Record<string, string>): Promise<string>;
   stop(): Promise<void>;
@@ -79,6 +81,11 @@ export async function openTestKiln(
     env,
     base: `${stack.registryHost}/kiln/busybox:base`,
     start,
+    running(app) {
+      const found = processes.findLast((it) => it.name === app);
+      if (!found) throw new Error(`no ${app} was started`);
+      return found;
+    },
     async startApi(change) {
       const another = await startApi(dir, { ...env, ...change }, await freePort());
       processes.push(another.server);

@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     runs: { type: 'string', default: '3' },
     only: { type: 'string' },
+    skip: { type: 'string' },
     short: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false, short: 'h' },
@@ -21,6 +22,7 @@ if (values.help) {
   console.log(`npm run faults                       every fault three times
 npm run faults -- --runs 20          so often
 npm run faults -- --only storm       those whose name holds these words
+npm run faults -- --skip storm       all but those
 npm run faults -- --short            the part that npm test runs
 npm run faults -- --seed 7           other moments and mishaps; the same seed gives the same
 npm run faults -- --write            put the table into docs/reliability.md`);
@@ -31,12 +33,18 @@ const root = join(import.meta.dirname, '../../..');
 const document = join(root, 'docs/reliability.md');
 const [seed, runs] = [Number(values.seed), Number(values.runs)];
 const chosen = scenarios.filter(
-  (it) => (!values.short || it.short) && (values.only === undefined || it.name.includes(values.only)),
+  (it) =>
+    (!values.short || it.short) &&
+    (values.only === undefined || it.name.includes(values.only)) &&
+    (values.skip === undefined || !it.name.includes(values.skip)),
 );
 const faketime = { program: 'faketime', package: 'faketime', why: 'sets the clock of one process' };
 const missing = missingParts([...serverParts, ...engineParts, faketime]);
 if (missing.length > 0) await installParts(missing);
 
+// Whatever ends the suite, its servers and processes end with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => void kiln.stop().finally(() => process.exit(1)));
 const trials: Trial[] = [];
 const kiln = await openFaultKiln(join(root, '.kiln/faults'));
 try {

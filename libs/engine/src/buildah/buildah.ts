@@ -103,6 +103,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
 
     async push(image: BuiltImage, request: PushRequest) {
       const { workDir, registry } = request;
+      await mkdir(join(workDir, 'tmp'), { recursive: true });
       const files = await writeRegistryFiles(workDir, [registry]);
       const digestFile = join(workDir, 'digest');
       const target = `${registry.host}/${request.repository}`;
@@ -131,16 +132,24 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
       }
     },
 
+    async has(image) {
+      return buildah(['inspect', '--type', 'image', '--format', '{{.FromImageID}}', localName(image.id)]).then(
+        () => true,
+        () => false,
+      );
+    },
+
     async discard(image) {
       await buildah(['rmi', '--force', localName(image.id)]).catch(() => undefined);
     },
 
-    async reap() {
+    async reap(keep = []) {
       await removeContainers();
       await cgroups.remove();
       const { stdout } = await buildah(['images', '--json', '--filter', 'reference=localhost/kiln/*']);
       const left = (JSON.parse(stdout || '[]') as { names?: string[] }[] | null) ?? [];
-      for (const name of left.flatMap((it) => it.names ?? []))
+      const kept = keep.map((id) => `${localName(id)}:latest`);
+      for (const name of left.flatMap((it) => it.names ?? []).filter((it) => !kept.includes(it)))
         await buildah(['rmi', '--force', name]).catch(() => undefined);
       // A store that was killed while it changed mends itself; leftovers without a name are dropped here.
       await buildah(['rmi', '--prune']).catch(() => undefined);

@@ -78,13 +78,15 @@ export const builds = pgTable(
     cancelRequestedAt: moment('cancel_requested_at'),
     /** Attempts that ended by no fault of the build. */
     failures: integer('failures').notNull().default(0),
-    /** Those among them whose worker died. */
-    crashes: integer('crashes').notNull().default(0),
     phaseStartedAt: moment('phase_started_at'),
     /** When the running step last printed something. */
     outputAt: moment('output_at'),
     /** Set when the build killed too many workers to be tried by anyone but an operator. */
     quarantinedAt: moment('quarantined_at'),
+
+    /** Where the image is that only its push kept from being published, and its name there. */
+    keptOn: text('kept_on'),
+    keptImage: text('kept_image'),
 
     /** The build that this one does again, and how. */
     parentId: text('parent_id'),
@@ -119,6 +121,9 @@ export const builds = pgTable(
       index('builds_parent')
         .on(t.parentId)
         .where(sql`${t.parentId} IS NOT NULL`),
+      index('builds_kept')
+        .on(t.keptOn)
+        .where(sql`${t.keptOn} IS NOT NULL`),
       index('builds_quarantined')
         .on(t.quarantinedAt)
         .where(sql`${t.quarantinedAt} IS NOT NULL`),
@@ -213,6 +218,8 @@ export const workers = pgTable('workers', {
   name: text('name').notNull().unique(),
   app: text('app').notNull(),
   slots: integer('slots').notNull(),
+  /** A builder's own store of images; empty for others. */
+  store: text('store').notNull().default(''),
   draining: boolean('draining').notNull().default(false),
   startedAt: moment('started_at').notNull().defaultNow(),
   seenAt: moment('seen_at').notNull().defaultNow(),

@@ -14,7 +14,7 @@ export interface DefaultLimits {
 
 /** Builders that are there for new work. */
 export const liveBuilders = sql`
-  SELECT name, slots FROM workers
+  SELECT name, slots, store FROM workers
   WHERE app = 'builder' AND NOT draining AND seen_at > now() - interval '15 seconds' AND number IN (${liveWorkerNumbers})`;
 
 /** Builds of each account that are on a builder, or on their way to one. */
@@ -111,11 +111,14 @@ async function listContenders(tx: Executor, heads: number, defaults: DefaultLimi
 
 async function admit(tx: Executor, chosen: Head[]): Promise<number> {
   if (chosen.length === 0) return 0;
-  const { rows } = await tx.execute<{ id: string; attempt: number }>(sql`
+  const { rows } = await tx.execute<{ id: string; attempt: number; at_home: boolean }>(sql`
     UPDATE builds b SET admitted_at = now(), announced_at = now()
     FROM unnest(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) AS it (id)
-    WHERE b.id = it.id AND b.state = 'queued' AND b.admitted_at IS NULL RETURNING b.id, b.attempt`);
-  await announce(tx, ...rows.map((it) => announceBuild(it.id, it.attempt)));
+    WHERE b.id = it.id AND b.state = 'queued' AND b.admitted_at IS NULL
+    RETURNING b.id, b.attempt, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it), false) AS at_home`);
+  // The builder that has a build's image looks for it by itself.
+  const anyones = rows.filter((it) => !it.at_home);
+  await announce(tx, ...anyones.map((it) => announceBuild(it.id, it.attempt)));
   return rows.length;
 }
 

@@ -1,0 +1,52 @@
+import { listQuarantined, listWorkers, loadBuild, putAccountLimits } from '@kiln/persistence';
+import { redriveBuild } from '@kiln/services';
+import { type Command } from 'commander';
+import { type AdminDeps } from './commands.ts';
+import { wholeNumber } from './arguments.ts';
+
+const builds = wholeNumber('builds', 0, 1_000_000);
+
+/** What operators do about work: limits of accounts, workers, builds in quarantine. */
+export function workCommands(
+  program: Command,
+  { db, sealer, print }: AdminDeps,
+  account: (nameOrId: string) => Promise<{ id: string }>,
+): void {
+  program
+    .command('limits <account>')
+    .description('set what an account may use of the builders; what is left out stays as it is')
+    .option('--weight <n>', 'its share against the others', wholeNumber('shares', 1, 1000))
+    .option('--running <n>', 'builds at once; 0 for no limit', builds)
+    .option('--waiting <n>', 'builds that may wait; 0 for no limit', builds)
+    .action(async (owner: string, { weight, running, waiting }: Record<string, number | undefined>) => {
+      const { id } = await account(owner);
+      print({
+        account: id,
+        ...(await putAccountLimits(db, id, {
+          ...(weight === undefined ? {} : { weight }),
+          ...(running === undefined ? {} : { runningMax: running }),
+          ...(waiting === undefined ? {} : { waitingMax: waiting }),
+        })),
+      });
+    });
+
+  program
+    .command('workers')
+    .description('show the builders and registrars, and which of them are alive')
+    .action(async () => print(await listWorkers(db)));
+
+  const quarantine = program.command('quarantine').description('builds whose workers died too often');
+  quarantine
+    .command('list')
+    .description('show those that nobody has run again')
+    .action(async () => print(await listQuarantined(db)));
+  quarantine
+    .command('redrive <build>')
+    .description('run one again, as a new build with the same inputs')
+    .action(async (id: string) => {
+      const build = await loadBuild(db, id);
+      if (!build) throw new Error(`there is no build ${id}; "admin quarantine list" shows all`);
+      const { buildId } = await redriveBuild({ db, sealer }, build);
+      print({ redriven: id, as: buildId });
+    });
+}

@@ -1,0 +1,76 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ProcessWatch } from '@kiln/engine';
+import { type Build, type Database, moveBuild } from '@kiln/persistence';
+import { type BuildPhase, type BuildState } from '@kiln/schemas';
+import { type Lease, type Leases } from '@kiln/services';
+import { type BuildLog, openBuildLog } from './build-log.ts';
+import { Phases } from './phases.ts';
+import { Redaction } from './redaction.ts';
+import { withRegistryPatience } from './registry-patience.ts';
+import { NotOurs } from './settle-attempt.ts';
+import { type Watchdog } from './watchdog.ts';
+
+export interface AttemptDeps {
+  db: Database;
+  /** Folder in which each attempt gets one of its own. */
+  workRoot: string;
+  leases: Leases;
+  watchdog: Watchdog;
+}
+
+/** One try of a build: everything that it holds while it lasts. */
+export interface Attempt {
+  build: Build;
+  /** Unique among this host's: the engine's name for the image, and the folder's. */
+  name: string;
+  workDir: string;
+  lease: Lease;
+  log: BuildLog;
+  redaction: Redaction;
+  /** The phase that it is in. */
+  phase(): BuildPhase;
+  /** What every command of the engine is given. */
+  engineOptions: { workDir: string; signal: AbortSignal; watch: ProcessWatch };
+  /** Runs a phase, which tries again while a registry cannot be reached, and records how it went. */
+  run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>): Promise<T>;
+  /** @throws NotOurs when the build is no longer where it has to be */
+  move(from: BuildState, to: BuildState, message: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @param claimedAtMs `performance.now()` before the claim */
+export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number): Attempt {
+  const { db, leases, watchdog } = deps;
+  const name = `${build.id}-${build.attempt}`;
+  const workDir = join(deps.workRoot, name);
+  const phases = new Phases(db, build);
+  const redaction = new Redaction();
+  // Only a step that runs is expected to print.
+  const quietMs = () => (phases.current === 'build' ? log.quietMs() : undefined);
+  const lease = leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, quietMs);
+  const watch = watchdog.watch(build.id, claimedAtMs);
+  const stopped = () => lease.stopped() !== undefined;
+  const log = openBuildLog(db, build, redaction, stopped);
+  const patience = { signal: lease.signal, say: (line: string) => log.write(line) };
+  return {
+    build,
+    name,
+    workDir,
+    lease,
+    log,
+    redaction,
+    phase: () => phases.current,
+    engineOptions: { workDir, signal: lease.signal, watch },
+    run: (phase, next, work) => phases.run(phase, next, () => withRegistryPatience(work, patience), stopped),
+    async move(from, to, message) {
+      const guard = { id: build.id, fence: build.fence, from: [from], unlessCancelled: true };
+      if (!(await moveBuild(db, { ...guard, to, message }))) throw new NotOurs();
+    },
+    async close() {
+      lease.release();
+      watch.release();
+      await rm(workDir, { recursive: true, force: true });
+    },
+  };
+}

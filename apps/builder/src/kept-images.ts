@@ -1,0 +1,67 @@
+import { type BuiltImage, type Engine } from '@kiln/engine';
+import { type Logger } from '@kiln/kit';
+import { type Build, type Database, expireKept, forgetKept, listKept, listWaitingForStore } from '@kiln/persistence';
+
+/** Images whose push failed for good: they stay in the store for a while, so that a retry need not build them again. */
+export interface KeptImages {
+  /** What a failed build records of the image that it leaves here. */
+  mark(image: BuiltImage): Pick<Build, 'keptOn' | 'keptImage'>;
+  /** The image that a build is to publish, when it is here. */
+  find(build: Build): Promise<BuiltImage | undefined>;
+  /** Forgets an image, and that it was kept. */
+  discard(image: BuiltImage): Promise<void>;
+  /** Stops looking for builds that want what is here, and waits for those under way. */
+  close(): Promise<void>;
+}
+
+const lookEveryMs = 1000;
+const expireEveryLooks = 60;
+
+/**
+ * @param store names this store for good, also when the builder is started again
+ * @param run builds one that waits for an image of this store
+ */
+export function openKeptImages(
+  deps: { db: Database; engine: Engine; log: Logger; store: string; keepSeconds: number },
+  run: (waiting: { id: string; attempt: number }) => Promise<void>,
+): KeptImages {
+  const { db, engine, log, store } = deps;
+  const underWay = new Map<string, Promise<void>>();
+  let looks = 0;
+
+  const discard = async (image: BuiltImage): Promise<void> => {
+    await engine.discard(image);
+    // A build that is told of an image that is gone is built anew.
+    await forgetKept(db, image.id).catch(() => undefined);
+  };
+  const look = async (): Promise<void> => {
+    for (const it of await listWaitingForStore(db, store)) {
+      if (underWay.has(it.id)) continue;
+      underWay.set(
+        it.id,
+        run(it)
+          .catch((error: unknown) => log.error({ err: error, buildId: it.id }, 'job failed'))
+          .finally(() => underWay.delete(it.id)),
+      );
+    }
+    looks += 1;
+    if (looks % expireEveryLooks === 0)
+      for (const id of await expireKept(db, store, deps.keepSeconds)) await discard({ id });
+  };
+  const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);
+  return {
+    mark: (image) => ({ keptOn: store, keptImage: image.id }),
+    async find(build) {
+      if (build.keptImage === null || build.keptOn !== store) return undefined;
+      return (await engine.has({ id: build.keptImage })) ? { id: build.keptImage } : undefined;
+    },
+    discard,
+    async close() {
+      clearInterval(timer);
+      await Promise.all(underWay.values());
+    },
+  };
+}
+
+/** What of a store is not to be tidied up at the start; nothing when PostgreSQL cannot be asked: it can be built again. */
+export const keptAtStart = (db: Database, store: string): Promise<string[]> => listKept(db, store).catch(() => []);
