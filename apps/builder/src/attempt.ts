@@ -9,7 +9,7 @@ import { Phases } from './phases.ts';
 import { Redaction } from './redaction.ts';
 import { withRegistryPatience } from './registry-patience.ts';
 import { NotOurs } from './settle-attempt.ts';
-import { type Watchdog } from './watchdog.ts';
+import { type Watchdog, watchedName } from './watchdog.ts';
 
 export interface AttemptDeps {
   db: Database;
@@ -49,7 +49,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   // Only a step that runs is expected to print.
   const quietMs = () => (phases.current === 'build' ? log.quietMs() : undefined);
   const lease = leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, quietMs);
-  const watch = watchdog.watch(build.id, claimedAtMs);
+  const watch = watchdog.watch(watchedName(build), claimedAtMs);
   const stopped = () => lease.stopped() !== undefined;
   const log = openBuildLog(db, build, redaction, stopped);
   const patience = { signal: lease.signal, say: (line: string) => log.write(line) };

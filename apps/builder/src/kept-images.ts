@@ -11,7 +11,7 @@ export interface KeptImages {
   /** Forgets an image, and that it was kept. */
   discard(image: BuiltImage): Promise<void>;
   /** Stops looking for builds that want what is here, and waits for those under way. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 const lookEveryMs = 1000;
@@ -22,20 +22,23 @@ const expireEveryLooks = 60;
  * @param run builds one that waits for an image of this store
  */
 export function openKeptImages(
-  deps: { db: Database; engine: Engine; log: Logger; store: string; keepSeconds: number },
+  deps: { db: Database; engine: Engine; log: Logger; store: string; keepSeconds: number; hasSlot: () => boolean },
   run: (waiting: { id: string; attempt: number }) => Promise<void>,
 ): KeptImages {
   const { db, engine, log, store } = deps;
   const underWay = new Map<string, Promise<void>>();
   let looks = 0;
+  let closed = false;
 
   const discard = async (image: BuiltImage): Promise<void> => {
     await engine.discard(image);
     // A build that is told of an image that is gone is built anew.
-    await forgetKept(db, image.id).catch(() => undefined);
+    await forgetKept(db, store, image.id).catch(() => undefined);
   };
   const look = async (): Promise<void> => {
     for (const it of await listWaitingForStore(db, store)) {
+      // Those for which there is no slot are announced to everybody in a while.
+      if (closed || !deps.hasSlot()) return;
       if (underWay.has(it.id)) continue;
       underWay.set(
         it.id,
@@ -57,6 +60,7 @@ export function openKeptImages(
     },
     discard,
     async close() {
+      closed = true;
       clearInterval(timer);
       await Promise.all(underWay.values());
     },

@@ -20,7 +20,7 @@ import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { keptAtStart, openKeptImages } from './kept-images.ts';
 import { runBuild, type RunBuildDeps } from './run-build.ts';
-import { openWatchdog } from './watchdog.ts';
+import { openWatchdog, watchedName } from './watchdog.ts';
 
 const config = readConfig(
   z.object({
@@ -64,14 +64,12 @@ life.defer('session', session.close);
 const watchdog = openWatchdog(giveUpAfterMs + 1000, log);
 life.defer('watchdog', watchdog.close);
 const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
-  watchdog.renewed(
-    claims.map((it) => it.id),
-    askedAtMs,
-  ),
+  watchdog.renewed(claims.map(watchedName), askedAtMs),
 );
 life.defer('leases', leases.close);
 const keepSeconds = config.KILN_KEEP_UNPUSHED_S;
-const kept = openKeptImages({ db: database.db, engine, log, store, keepSeconds }, ({ id, attempt }) =>
+const hasSlot = () => leases.size < slots;
+const kept = openKeptImages({ db: database.db, engine, log, store, keepSeconds, hasSlot }, ({ id, attempt }) =>
   runBuild(deps, { v: 1, buildId: id, attempt }),
 );
 const deps: RunBuildDeps = {

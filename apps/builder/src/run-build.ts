@@ -30,6 +30,8 @@ export interface RunBuildDeps extends AttemptDeps {
  */
 export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-build'>): Promise<void> {
   crashPoint('build-fetched');
+  // Whom PostgreSQL does not see counts as dead: somebody else is told of the build in a moment.
+  if (!deps.leases.heard()) return;
   const claimedAtMs = performance.now();
   const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker);
   if (!build) return;

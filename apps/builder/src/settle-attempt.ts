@@ -54,6 +54,8 @@ export async function settleAttempt(
       ? new Fault('EngineFailed', `worker ${build.worker ?? '?'} was shut down`)
       : new Fault('LeaseLost', `worker ${build.worker ?? '?'} could not renew its lease`);
     const became = await endInterrupted(db, build, drained ? 'drained' : 'lost', fault, policy);
+    // Somebody asked to cancel between the first look and now.
+    if (!became) await finishCancel();
     log.warn({ buildId, stopped, became }, became ? 'attempt given back' : 'build is no longer ours; dropped');
     return 'over';
   }

@@ -14,8 +14,11 @@ export interface Watchdog {
   renewed(ids: string[], askedAtMs: number): void;
   /** Watches an attempt's processes from now on. */
   watch(id: string, claimedAtMs: number): ProcessWatch & { release(): void };
-  close(): void;
+  close: () => void;
 }
+
+/** What an attempt is called here: two of one build may overlap for a moment. */
+export const watchedName = ({ id, fence }: { id: string; fence: number }): string => `${id} ${fence}`;
 
 const program = fileURLToPath(new URL('watchdog-process.js', import.meta.url));
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);

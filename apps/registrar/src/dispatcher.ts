@@ -14,7 +14,7 @@ const intervalMs = 250;
  */
 export function openDispatcher(
   { db, relay, signals, log }: { db: Database; relay: Relay; signals: SignalBus; log: Logger },
-  defaults: DefaultLimits,
+  defaults: Pick<DefaultLimits, 'runningMax'>,
 ): NudgedLoop {
   const pass = async (): Promise<number> => {
     for (let look = 0; look < 3; look += 1) {

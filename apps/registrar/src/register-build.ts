@@ -27,6 +27,8 @@ import { imageOfBuild } from './image-of-build.ts';
 export async function registerBuild(deps: RegisterDeps, id: string, attempt: number): Promise<void> {
   const { db, log } = deps;
   crashPoint('registration-fetched');
+  // Whom PostgreSQL does not see counts as dead: somebody else is told of the build in a moment.
+  if (!deps.leases.heard()) return;
   const claimedAtMs = performance.now();
   const build = await claimRegistration(db, id, attempt, deps.worker);
   if (!build) return;
@@ -78,13 +80,15 @@ async function publish(
   const startedAtMs = Date.now();
   const committed = await commitTagMove(deps.db, build, verified.digest);
   if (!committed) throw new Fault('Cancelled', 'stopped on request');
+  if (committed.busy)
+    throw new Fault('RegistryUnreachable', `waits for another build that is setting ${formatReference(build)}`);
   if (committed.nameTaken) throw nameTaken(build);
   onCommit();
   crashPoint('tag-committed');
   if (!committed.overtaken) {
     // Whoever took over sets the tag; one that was cut off must not do so behind its back.
-    lease.signal.throwIfAborted();
-    await client.putManifest(build.repository, build.tag, verified.manifest);
+    lease.throwIfStopped();
+    await client.putManifest(build.repository, build.tag, verified.manifest, lease.signal);
     const found = await client.headManifest(build.repository, build.tag);
     if (found !== verified.digest)
       throw new Fault(

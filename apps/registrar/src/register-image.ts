@@ -22,6 +22,7 @@ import { type RegisterDeps } from './deps.ts';
  */
 export async function registerImage(deps: RegisterDeps, id: string): Promise<void> {
   const { db, log } = deps;
+  if (!deps.leases.heard()) return;
   const claimedAtMs = performance.now();
   const image = await claimImage(db, id, deps.worker);
   if (!image) return;
@@ -66,7 +67,7 @@ async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Se
       message: `the registry keeps ${digest}: another image of ${image.repository} needs it`,
     };
   if ((await client.headManifest(image.repository, digest)) === undefined) return { outcome: 'purged', message: '' };
-  lease.signal.throwIfAborted();
+  lease.throwIfStopped();
   const removed = await client.deleteManifest(image.repository, digest);
   return {
     outcome: 'purged',

@@ -16,12 +16,15 @@ export const clockSettings = {
   KILN_PUSH_CLOCK_S: seconds(900),
   /** Reading back and checking what was pushed, and setting its tag. */
   KILN_REGISTER_CLOCK_S: seconds(900),
+  /** How long a registry may refuse a tag that is decided to be set. */
+  KILN_TAG_CLOCK_S: seconds(86_400),
 };
 
 export const clocksOf = (config: { [K in keyof typeof clockSettings]: number }): Clocks => ({
   queueSeconds: config.KILN_QUEUE_CLOCK_S,
   totalSeconds: config.KILN_RUN_CLOCK_S,
   outputSeconds: config.KILN_OUTPUT_CLOCK_S,
+  tagSeconds: config.KILN_TAG_CLOCK_S,
   phaseSeconds: {
     prepare: config.KILN_PREPARE_CLOCK_S,
     build: config.KILN_BUILD_CLOCK_S,

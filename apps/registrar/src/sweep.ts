@@ -65,7 +65,10 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     for (const id of [...taken, ...ended]) signals.send('cancel', id);
     if (taken.length > 0) log.warn({ builds: taken, dead }, 'took builds from their workers');
     const freed = await sweepRegistrations(db, dead);
-    const told = await sweepUnheard(db, (await hasForgotten(producer)) ? 0 : unheardSeconds);
+    // While Redis cannot be asked, nobody knows what it has forgotten.
+    const forgotten = !(await producer.isMarked().catch(() => true));
+    const told = await sweepUnheard(db, forgotten ? 0 : unheardSeconds);
+    if (forgotten) await producer.mark();
     if (freed + told > 0) relay.nudge();
     if (taken.length + ended.length > 0) dispatcher.nudge();
     round += 1;
@@ -89,12 +92,6 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     },
   };
 }
-
-/** Whether Redis has lost what it knew; while it cannot be asked, nobody knows. */
-const hasForgotten = async (producer: Producer): Promise<boolean> => {
-  const known = await producer.markEpoch().catch(() => true);
-  return !known;
-};
 
 async function alarm(db: Database, log: Logger): Promise<void> {
   const { waiting, oldestMs } = await lookAtOutbox(db);

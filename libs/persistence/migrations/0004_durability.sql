@@ -38,6 +38,7 @@ CREATE INDEX "builds_waiting" ON "builds" USING btree ("account_id","lane","crea
 CREATE INDEX "builds_admitted" ON "builds" USING btree ("announced_at") WHERE "builds"."state" = 'queued' AND "builds"."admitted_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_queued_since" ON "builds" USING btree ("created_at") WHERE "builds"."state" = 'queued';--> statement-breakpoint
 CREATE INDEX "builds_parent" ON "builds" USING btree ("parent_id") WHERE "builds"."parent_id" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "builds_finished" ON "builds" USING btree ("finished_at") WHERE "builds"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_kept" ON "builds" USING btree ("kept_on") WHERE "builds"."kept_on" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_quarantined" ON "builds" USING btree ("quarantined_at") WHERE "builds"."quarantined_at" IS NOT NULL;
 --> statement-breakpoint

@@ -79,14 +79,19 @@ export const runPrepared = <R extends pg.QueryResultRow>(
   values: unknown[],
 ): Promise<pg.QueryResult<R>> => db.$client.query<R>({ name, text, values });
 
-const gone = /^(08|57P|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
+const gone = /^(08|57P|57014|25P03|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
 
 /** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */
 export function isDatabaseDown(error: unknown): boolean {
   let it = error as { code?: unknown; message?: unknown; cause?: unknown } | null | undefined;
   for (; typeof it === 'object' && it !== null; it = it.cause as typeof it) {
     if (typeof it.code === 'string' && gone.test(it.code)) return true;
-    if (/Connection terminated|timeout exceeded when trying to connect/.test(String(it.message))) return true;
+    if (
+      /Connection terminated|timeout exceeded when trying to connect|Query read timeout|timeout expired/.test(
+        String(it.message),
+      )
+    )
+      return true;
   }
   return false;
 }

@@ -20,8 +20,11 @@ export const listWaitingForStore = (db: Executor, store: string): Promise<{ id: 
     .where(and(eq(builds.keptOn, store), eq(builds.state, 'queued'), sql`${builds.admittedAt} IS NOT NULL`));
 
 /** Nobody will find an image again. */
-export const forgetKept = (db: Executor, image: string) =>
-  db.update(builds).set({ keptOn: null, keptImage: null }).where(eq(builds.keptImage, image));
+export const forgetKept = (db: Executor, store: string, image: string) =>
+  db
+    .update(builds)
+    .set({ keptOn: null, keptImage: null })
+    .where(and(eq(builds.keptOn, store), eq(builds.keptImage, image)));
 
 /** Images of a store that have been kept for long enough, and that no live build waits for. */
 export const expireKept = async (db: Executor, store: string, seconds: number): Promise<string[]> =>
@@ -34,7 +37,7 @@ export const expireKept = async (db: Executor, store: string, seconds: number): 
           eq(builds.keptOn, store),
           inArray(builds.state, [...terminalStates]),
           sql`${builds.finishedAt} < now() - make_interval(secs => ${seconds})`,
-          sql`NOT EXISTS (SELECT 1 FROM builds again WHERE again.kept_image = ${builds.keptImage} AND again.finished_at IS NULL)`,
+          sql`NOT EXISTS (SELECT 1 FROM builds again WHERE again.kept_on = ${store} AND again.kept_image = ${builds.keptImage} AND again.finished_at IS NULL)`,
         ),
       ),
   );

@@ -24,6 +24,8 @@ const isLockTimeout = (error: unknown): boolean => {
 export async function migrateDatabase(db: Database): Promise<void> {
   const { connectionString } = db.$client.options;
   const client = new pg.Client({ ...(connectionString === undefined ? {} : { connectionString }), keepAlive: true });
+  // A connection that is lost meanwhile shows in the statement.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     for (let tries = 1; ; tries += 1) {

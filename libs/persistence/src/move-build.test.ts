@@ -113,7 +113,11 @@ describe('tag moves', () => {
     const first = await bench.registering({ tag: 'shared' });
     const second = await bench.registering({ tag: 'shared' });
     expect(await commitTagMove(bench.db, first, 'sha256:1')).toMatchObject({ overtaken: false });
+    // While the first may still be setting it, nobody else does, even without the lock.
+    expect(await commitTagMove(bench.db, second, 'sha256:2')).toMatchObject({ busy: true });
+    await bench.expireLease(first.id);
     expect(await commitTagMove(bench.db, second, 'sha256:2')).toMatchObject({ overtaken: false });
+    await bench.expireLease(second.id);
     // The first comes again, after a crash.
     expect(await commitTagMove(bench.db, first, 'sha256:1')).toMatchObject({ overtaken: true });
   });

@@ -46,7 +46,14 @@ export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | und
       ...move.set,
       state: move.to,
       updatedAt: sql`now()`,
-      ...(endsLease ? { leaseUntil: null, worker: null, phaseStartedAt: sql`now()` } : {}),
+      ...(endsLease
+        ? {
+            leaseUntil: null,
+            worker: null,
+            phaseStartedAt: move.to === 'registering' ? sql`now()` : null,
+            outputAt: null,
+          }
+        : {}),
       ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
       ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
       // Back in the waiting room; the dispatcher lets it out again.

@@ -34,15 +34,18 @@ export const announceRegistration = (
 
 /** Writes announcements; call it in the transaction of the change that they announce. */
 export const announce = async (db: Executor, ...announcements: Announcement[]): Promise<void> => {
-  if (announcements.length === 0) return;
+  // A statement takes 65,535 values.
+  const [now, later] = [announcements.slice(0, 10_000), announcements.slice(10_000)];
+  if (now.length === 0) return;
   await db.insert(outbox).values(
-    announcements.map(({ topic, key, payload, delayMs = 0 }) => ({
+    now.map(({ topic, key, payload, delayMs = 0 }) => ({
       topic,
       key,
       payload,
       notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})`,
     })),
   );
+  await announce(db, ...later);
 };
 
 export interface OutboxRow {

@@ -1,4 +1,4 @@
-import { and, eq, isNull, notInArray, sql } from 'drizzle-orm';
+import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { newLease, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from './images.ts';
@@ -74,18 +74,37 @@ export const withTagLock = <T>(
 /**
  * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in the
  * reference's order. From here on a cancel comes too late. Doing it again gives the same place.
- * @returns undefined when the claim is stale or the build was cancelled; else whether a newer move has overtaken this one, and
- * whether another image has taken the name, in which case the tag must not be moved
+ * @returns undefined when the claim is stale or the build was cancelled; else whether somebody else is setting this very tag, which
+ * only happens when the tag's lock was lost, whether a newer move has overtaken this one, and whether another image has taken the name, in which case the tag must not be moved
  */
 export const commitTagMove = (
   db: Database,
   build: Build,
   digest: string,
-): Promise<{ overtaken: boolean; nameTaken: boolean } | undefined> =>
+): Promise<{ busy: boolean; overtaken: boolean; nameTaken: boolean } | undefined> =>
   inTransaction(db, async (tx) => {
+    const setting = await tx
+      .select({ id: builds.id })
+      .from(builds)
+      .where(
+        and(
+          eq(builds.state, 'registering'),
+          eq(builds.phase, 'tag'),
+          ne(builds.id, build.id),
+          eq(builds.host, build.host),
+          eq(builds.repository, build.repository),
+          eq(builds.tag, build.tag),
+          sql`${builds.leaseUntil} > now()`,
+        ),
+      );
+    if (setting.length > 0) return { busy: true, overtaken: false, nameTaken: false };
     const [held] = await tx
       .update(builds)
-      .set({ phase: 'tag', updatedAt: sql`now()` })
+      .set({
+        phase: 'tag',
+        phaseStartedAt: sql`CASE WHEN ${builds.phase} = 'tag' THEN ${builds.phaseStartedAt} ELSE now() END`,
+        updatedAt: sql`now()`,
+      })
       .where(
         and(
           eq(builds.id, build.id),
@@ -106,7 +125,7 @@ export const commitTagMove = (
           notInArray(images.status, [...goneStatuses]),
         ),
       );
-    if (named.length > 0) return { overtaken: false, nameTaken: true };
+    if (named.length > 0) return { busy: false, overtaken: false, nameTaken: true };
     const place = { host: build.host, repository: build.repository, tag: build.tag };
     await tx
       .insert(tagMoves)
@@ -120,7 +139,7 @@ export const commitTagMove = (
     const { rows } = await tx.execute<{ overtaken: boolean }>(sql`
       SELECT max(seq) > max(seq) FILTER (WHERE build_id = ${build.id}) AS overtaken FROM tag_moves
       WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag}`);
-    return { overtaken: rows[0]?.overtaken ?? false, nameTaken: false };
+    return { busy: false, overtaken: rows[0]?.overtaken ?? false, nameTaken: false };
   });
 
 /** Whether a build has passed its commit point: an earlier registrar may have set the tag already. */

@@ -46,7 +46,7 @@ it('takes what an old api announced by itself, and does not need to admit it', a
     lane: 'normal',
     failures: 0,
   });
-  expect(await dispatch(bench.db, { runningMax: 0, waitingMax: 0 })).toBe(0);
+  expect(await dispatch(bench.db, { runningMax: 0 })).toBe(0);
 });
 
 it('leaves a build with an old builder, which has no session, until its lease has run out', async () => {

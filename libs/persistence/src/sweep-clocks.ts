@@ -13,6 +13,8 @@ export interface Clocks {
   outputSeconds: number;
   /** How long each phase of an attempt may take. */
   phaseSeconds: Partial<Record<BuildPhase, number>>;
+  /** How long a build may stay past its commit point, whose tag a registry does not take. */
+  tagSeconds: number;
 }
 
 interface Clock {
@@ -21,6 +23,8 @@ interface Clock {
   from: BuildState[];
   /** Which builds have overrun it. */
   over: SQL;
+  /** Looks at those past their commit point, which all others leave alone. */
+  pastCommit?: true;
   code: ErrorCode;
   message: string;
 }
@@ -28,7 +32,7 @@ interface Clock {
 const running: BuildState[] = ['assigned', 'running', 'publishing', 'registering'];
 const olderThan = (column: SQL, seconds: number): SQL => sql`${column} < now() - make_interval(secs => ${seconds})`;
 
-const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds }: Clocks): Clock[] => [
+const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds, tagSeconds }: Clocks): Clock[] => [
   {
     to: 'expired',
     from: ['queued'],
@@ -50,6 +54,14 @@ const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds }: C
     code: 'OutputTimeout',
     message: `its step printed nothing for longer than the output clock allows, ${outputSeconds} s`,
   },
+  {
+    to: 'timed_out',
+    from: ['registering'],
+    over: olderThan(sql`${builds.phaseStartedAt}`, tagSeconds),
+    pastCommit: true,
+    code: 'PhaseTimeout',
+    message: `phase tag took longer than its clock allows, ${tagSeconds} s; its tag may have been set`,
+  },
   ...Object.entries(phaseSeconds).map(([phase, seconds]): Clock => ({
     to: 'timed_out',
     from: running,
@@ -60,18 +72,20 @@ const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds }: C
 ];
 
 /**
- * Ends builds whose clock ran out; each error names the clock. A build past its commit point is not touched.
+ * Ends builds whose clock ran out; each error names the clock. Past its commit point a build has one last, long clock.
  * @returns ids of the builds that were ended
  */
 export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[]> {
   const ended: string[] = [];
-  for (const { to, from, over, code, message } of clocksOf(clocks)) {
-    const when = sql`${builds.phase} <> 'tag' AND ${over}`;
+  for (const { to, from, over, pastCommit, code, message } of clocksOf(clocks)) {
+    const when = sql`(${builds.phase} = 'tag') = ${pastCommit ?? false} AND ${over}`;
     const found = await db
       .select({ id: builds.id, phase: builds.phase, attempt: builds.attempt })
       .from(builds)
       .where(and(from.length === 1 ? eq(builds.state, from[0] ?? 'queued') : inArray(builds.state, from), when))
-      .limit(500);
+      .limit(500)
+      // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
+      .for('update', { skipLocked: true });
     for (const { id, phase, attempt } of found) {
       const error = describeFault(new Fault(code, message), phase, attempt);
       if (await moveBuild(db, { id, from, to, when, message, set: { error } })) ended.push(id);

@@ -7,6 +7,7 @@ import { type Build, moveBuild } from './move-build.ts';
 import { announce, announceRegistration } from './outbox.ts';
 import { builds } from './tables/builds.ts';
 import { images } from './tables/images.ts';
+import { liveWorkerNumbers } from './worker-session.ts';
 
 // One round never takes more than this; the next is a moment away.
 const batch = 500;
@@ -20,12 +21,19 @@ const batch = 500;
 export async function sweepLeases(db: Database, dead: readonly string[], policy: RetryPolicy): Promise<string[]> {
   // A build that was asked to stop between two holders has no lease at all.
   const expired = or(lt(builds.leaseUntil, sql`now()`), and(eq(builds.state, 'cancelling'), isNull(builds.leaseUntil)));
-  const over = dead.length === 0 ? expired : or(expired, inArray(builds.worker, [...dead]));
+  // Looked at once more with the move: what was seen of a worker may be old by then.
+  const died = and(
+    inArray(builds.worker, [...dead]),
+    sql`${builds.worker} NOT IN (SELECT name FROM workers WHERE number IN (${liveWorkerNumbers}))`,
+  );
+  const over = dead.length === 0 ? expired : or(expired, died);
   const found = await db
     .select()
     .from(builds)
     .where(and(inArray(builds.state, [...attemptStates, 'cancelling']), over))
-    .limit(batch);
+    .limit(batch)
+    // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
+    .for('update', { skipLocked: true });
   const taken: string[] = [];
   for (const build of found) {
     const crashed = build.worker !== null && dead.includes(build.worker);

@@ -110,7 +110,7 @@ describe('a worker session', () => {
     await bench.db.execute(sql`UPDATE builds SET lease_until = now() + interval '1 s' WHERE id = ${id}`);
     const claim = { kind: 'build' as const, id, fence: build.fence };
     expect(await session.renew([claim, { ...claim, fence: build.fence + 1 }])).toEqual([
-      { id, fence: build.fence, cancelled: false },
+      { id, fence: build.fence, cancelled: false, renewed: true },
     ]);
     const { rows } = await bench.db.execute(
       sql`SELECT lease_until > now() + interval '13 s' AS renewed FROM builds WHERE id = ${id}`,
@@ -133,7 +133,13 @@ describe('a worker session', () => {
 });
 
 describe('clocks', () => {
-  const clocks: Clocks = { queueSeconds: 60, totalSeconds: 60, outputSeconds: 60, phaseSeconds: { prepare: 60 } };
+  const clocks: Clocks = {
+    queueSeconds: 60,
+    totalSeconds: 60,
+    outputSeconds: 60,
+    phaseSeconds: { prepare: 60 },
+    tagSeconds: 7200,
+  };
   const age = (id: string, column: string) =>
     bench.db.execute(sql`UPDATE builds SET ${sql.raw(column)} = now() - interval '1 h' WHERE id = ${id}`);
   it.each([
@@ -152,12 +158,14 @@ describe('clocks', () => {
     expect(ended?.error?.message).toContain(words);
   });
 
-  it('do not touch a build past its commit point', async () => {
+  it('leave a build past its commit point alone, but for the last one', async () => {
     const build = await bench.registering();
     await bench.db.execute(
       sql`UPDATE builds SET phase = 'tag', started_at = now() - interval '1 h' WHERE id = ${build.id}`,
     );
     expect(await sweepClocks(bench.db, clocks)).toEqual([]);
+    await bench.db.execute(sql`UPDATE builds SET phase_started_at = now() - interval '1 day' WHERE id = ${build.id}`);
+    expect(await sweepClocks(bench.db, clocks)).toEqual([build.id]);
   });
 });
 

@@ -19,6 +19,8 @@ export interface RenewedClaim {
   fence: number;
   /** Somebody asked to cancel it. */
   cancelled: boolean;
+  /** False when its row is being written to just now: it is still held, and was not renewed. */
+  renewed: boolean;
 }
 
 /** A worker process as PostgreSQL sees it: one connection, which holds its lock and renews all its leases. */
@@ -31,7 +33,7 @@ export interface WorkerSession {
   renew(claims: HeldClaim[]): Promise<RenewedClaim[]>;
   /** From now on no work is meant for this worker. Best effort: nothing depends on it but the speed of others. */
   drain(): Promise<void>;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** First half of the advisory locks that workers hold; the second is the worker's number. */
@@ -45,22 +47,33 @@ const register = `
   INSERT INTO workers (name, app, slots, store) VALUES ($1, $2, $3, $4)
   ON CONFLICT (name) DO UPDATE SET seen_at = now() RETURNING number`;
 
+// Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
 const renewal = `
   WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5 WHERE name = $1),
-  held AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
+  claims AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
+  held_builds AS (
+    SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b JOIN claims USING (id, fence)
+    WHERE b.lease_until IS NOT NULL AND b.state IN ('assigned', 'running', 'publishing', 'registering', 'cancelling')
+  ),
+  held_images AS (
+    SELECT i.id, i.fence FROM images i JOIN unnest($6::uuid[], $7::int8[]) AS it (id, fence) USING (id, fence)
+    WHERE i.pending AND i.lease_until IS NOT NULL
+  ),
   renewed_builds AS (
     UPDATE builds b SET lease_until = now() + interval '${leaseSeconds} seconds',
-      output_at = coalesce(now() - make_interval(secs => held.quiet_ms / 1000.0), b.output_at)
-    FROM held WHERE b.id = held.id AND b.fence = held.fence AND b.lease_until IS NOT NULL
-      AND b.state IN ('assigned', 'running', 'publishing', 'registering', 'cancelling')
-    RETURNING b.id, b.fence, b.cancel_requested_at IS NOT NULL AS cancelled
-  ), renewed_images AS (
+      output_at = coalesce(now() - make_interval(secs => held_builds.quiet_ms / 1000.0), b.output_at)
+    FROM held_builds WHERE b.id = held_builds.id AND b.fence = held_builds.fence AND b.lease_until IS NOT NULL
+      AND b.id IN (SELECT id FROM builds WHERE id = ANY($2::text[]) FOR UPDATE SKIP LOCKED)
+    RETURNING b.id
+  ),
+  renewed_images AS (
     UPDATE images i SET lease_until = now() + interval '${leaseSeconds} seconds'
-    FROM unnest($6::uuid[], $7::int8[]) AS it (id, fence)
-    WHERE i.id = it.id AND i.fence = it.fence AND i.pending AND i.lease_until IS NOT NULL
-    RETURNING i.id, i.fence
+    FROM held_images WHERE i.id = held_images.id AND i.fence = held_images.fence AND i.lease_until IS NOT NULL
+      AND i.id IN (SELECT id FROM images WHERE id = ANY($6::uuid[]) FOR UPDATE SKIP LOCKED)
+    RETURNING i.id
   )
-  SELECT id, fence, cancelled FROM renewed_builds UNION ALL SELECT id::text, fence, false FROM renewed_images`;
+  SELECT id, fence, cancelled, id IN (SELECT id FROM renewed_builds) AS renewed FROM held_builds
+  UNION ALL SELECT id::text, fence, false, id IN (SELECT id FROM renewed_images) FROM held_images`;
 
 /**
  * Announces a worker and keeps its connection: when it breaks, it is made anew at once, and the lock taken again. The lock is
@@ -134,7 +147,7 @@ export function openWorkerSession(
       const [builds, images] = [ofKind('build'), ofKind('image')];
       const connection = await connected();
       try {
-        const { rows } = await connection.query<{ id: string; fence: string; cancelled: boolean }>(renewal, [
+        const { rows } = await connection.query<Omit<RenewedClaim, 'fence'> & { fence: string }>(renewal, [
           worker.name,
           builds.map((it) => it.id),
           builds.map((it) => it.fence),

@@ -14,11 +14,9 @@ export interface Producer {
    * @throws Error when Redis does not answer within 5 s
    */
   send(jobs: QueueJob[]): Promise<void>;
-  /**
-   * Leaves a mark in Redis, unless it is there: it goes when Redis loses what it knew.
-   * @returns whether it was there
-   */
-  markEpoch(): Promise<boolean>;
+  /** Whether Redis has the mark that `mark` leaves there: it goes when Redis loses what it knew. */
+  isMarked(): Promise<boolean>;
+  mark(): Promise<void>;
   /** Jobs of each queue by state, for dashboards. */
   counts(): Promise<Record<QueueName, Record<string, number>>>;
   close: () => Promise<void>;
@@ -57,9 +55,9 @@ export function openProducer(redis: Redis, prefix: string): Producer {
         await withTimeout(queue(name).addBulk(bulk), 5000);
       }
     },
-    async markEpoch() {
-      const set = await withTimeout(redis.set(`${prefix}:epoch`, new Date().toISOString(), 'NX'), 2000);
-      return set === null;
+    isMarked: async () => (await withTimeout(redis.exists(`${prefix}:epoch`), 2000)) === 1,
+    async mark() {
+      await withTimeout(redis.set(`${prefix}:epoch`, new Date().toISOString()), 2000);
     },
     async counts() {
       const entries = queueNames.map(

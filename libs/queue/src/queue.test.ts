@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
 import { openLogger, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { closeRedis, consume, openProducer, openRedis, openNudgedLoop, openSignals } from './index.ts';
@@ -83,6 +84,25 @@ describe('queue', () => {
     expect(new Set(seen)).toEqual(new Set(['x']));
     stop();
   });
+});
+
+describe('a connection', () => {
+  it.each(['command', 'blocking'] as const)(
+    'for %s is given up when the server does not greet back',
+    async (patience) => {
+      let connections = 0;
+      const silent = createServer((socket) => {
+        connections += 1;
+        socket.on('error', () => undefined).resume();
+      });
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+      const { port } = silent.address() as AddressInfo;
+      const opened = openRedis(new Secret(`redis://:x@127.0.0.1:${port}`), patience, log);
+      await eventually(() => (connections >= 2 ? true : undefined), 'another connection', 8000);
+      closeRedis(opened);
+      silent.close();
+    },
+  );
 });
 
 describe('relay', () => {

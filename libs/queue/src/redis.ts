@@ -1,6 +1,9 @@
 import { type Logger, type Secret } from '@kiln/kit';
 import { Redis } from 'ioredis';
 
+/** How long the server may take to greet back. */
+const greetingMs = 3000;
+
 /**
  * Connects to Redis in the background: an app starts, and the API accepts, while Redis is away.
  * @param patience `command`: a call fails after 2 s; `blocking`: for consumers, whose calls wait for work
@@ -15,6 +18,13 @@ export function openRedis(url: Secret, patience: 'command' | 'blocking', log: Lo
     retryStrategy: (times) => Math.min(1000, 50 * times),
     ...(patience === 'blocking' ? { maxRetriesPerRequest: null } : { maxRetriesPerRequest: 1, commandTimeout: 2000 }),
   });
+  // A greeting that times out as a command leaves the connection neither ready nor closed, for good.
+  let greeting: NodeJS.Timeout | undefined;
+  redis.on('connect', () => {
+    clearTimeout(greeting);
+    greeting = setTimeout(() => redis.stream.destroy(new Error('redis did not answer the greeting')), greetingMs);
+  });
+  for (const event of ['ready', 'close', 'end']) redis.on(event, () => clearTimeout(greeting));
   redis.on('error', (error: Error) => log.warn({ err: error.message }, 'redis connection'));
   return redis;
 }

@@ -21,7 +21,7 @@ export interface RegistryClient {
   headBlob(repository: string, digest: string): Promise<number | undefined>;
   /** A small blob, checked against its digest. */
   getBlob(repository: string, digest: string, bytesMax: number): Promise<Buffer | undefined>;
-  putManifest(repository: string, reference: string, manifest: FetchedManifest): Promise<void>;
+  putManifest(repository: string, reference: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<void>;
   deleteManifest(repository: string, digest: string): Promise<boolean>;
 }
 
@@ -91,10 +91,10 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       seen.keep(repository, digest, bytes);
       return bytes;
     },
-    async putManifest(repository, reference, manifest) {
+    async putManifest(repository, reference, manifest, signal) {
       const path = `/v2/${repository}/manifests/${reference}`;
       const answer = await transport.send(
-        { method: 'PUT', path, headers: { 'content-type': manifest.mediaType }, body: manifest.bytes },
+        { method: 'PUT', path, headers: { 'content-type': manifest.mediaType }, body: manifest.bytes, signal },
         push(repository),
       );
       if (answer.status === 201 || answer.status === 200) return;

@@ -13,6 +13,8 @@ export interface RegistryRequest {
   body?: Buffer;
   /** Most bytes of answer that are read; more is a fault. */
   bytesMax?: number;
+  /** Ends the request, and tries of it to come, when whoever asked may no longer. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface RegistryAnswer {
@@ -128,6 +130,7 @@ export class RegistryTransport {
         { ...request.headers, ...auth },
         request.body,
         request.bytesMax ?? 1 << 16,
+        request.signal,
       );
       const location = answer.headers['location'];
       if (
@@ -148,13 +151,15 @@ export class RegistryTransport {
     headers: Record<string, string>,
     body: Buffer | undefined,
     bytesMax: number,
+    stopped?: AbortSignal,
   ): Promise<RegistryAnswer> {
+    stopped?.throwIfAborted();
     const answer = await send(url, {
       method,
       headers: { 'user-agent': 'kiln', ...headers },
       body: body ?? null,
       dispatcher: this.#agent,
-      signal: AbortSignal.timeout(timeoutMs * 3),
+      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs * 3), ...(stopped ? [stopped] : [])]),
     });
     const chunks: Buffer[] = [];
     let size = 0;

@@ -10,6 +10,11 @@ export interface Lease {
   readonly signal: AbortSignal;
   /** Why it was aborted; undefined while it was not. */
   stopped(): Stop | undefined;
+  /**
+   * Looks at the clock before something that cannot be undone.
+   * @throws Error when the work may not go on
+   */
+  throwIfStopped(): void;
   /** Stops the work from this side. */
   stop(why: Stop): void;
   release(): void;
@@ -24,8 +29,11 @@ export interface Leases {
   hold(claim: HeldClaim, claimedAtMs: number, quietMs?: () => number | undefined): Lease;
   /** How many are held. */
   readonly size: number;
+  /** Whether PostgreSQL has just been heard: a worker that it does not see must take nothing on. */
+  heard(): boolean;
+  /** Stops all, and those to come. */
   stopAll(why: Stop): void;
-  close(): void;
+  close: () => void;
 }
 
 /** Told of each renewal, and at which `performance.now()` it was asked for. */
@@ -33,6 +41,7 @@ export type OnRenewed = (claims: readonly HeldClaim[], askedAtMs: number) => voi
 
 const renewEveryMs = 3000;
 const lookEveryMs = 500;
+const heardMs = 5000;
 /** Less than the lease's 15 s: the work has stopped before anyone may take it over. */
 export const giveUpAfterMs = 10_000;
 
@@ -55,6 +64,8 @@ export function openLeases(
   let busy = false;
   let wanted = false;
   let askedAt = performance.now();
+  let heardAt = -Infinity;
+  let stoppedAll: Stop | undefined;
 
   const renew = async (): Promise<void> => {
     // An answer that is on its way may be older than what made somebody ask again.
@@ -67,6 +78,7 @@ export function openLeases(
       const asked = [...held];
       try {
         const renewed = await deps.session.renew(asked.map((it) => ({ ...it.claim, quietMs: it.quietMs?.() })));
+        heardAt = askedAt;
         settle(asked, renewed, askedAt);
       } catch (error) {
         deps.log.warn({ err: error, held: asked.length }, 'could not renew the leases');
@@ -80,6 +92,8 @@ export function openLeases(
     for (const it of asked) {
       const answer = byId.get(`${it.claim.id} ${it.claim.fence}`);
       if (!answer) it.stop('lost');
+      // Somebody is writing to it at this moment; the next renewal will tell.
+      else if (!answer.renewed) continue;
       else if (answer.cancelled) it.stop('cancelled');
       // The answer comes too late: its processes may have been killed meanwhile.
       else if (performance.now() - it.renewedAt > giveUpAfterMs) it.stop('lost');
@@ -97,7 +111,9 @@ export function openLeases(
     if (now - askedAt >= renewEveryMs) void renew();
   }, lookEveryMs);
 
+  void renew();
   return {
+    heard: () => performance.now() - heardAt < heardMs,
     get size() {
       return held.size;
     },
@@ -110,12 +126,17 @@ export function openLeases(
       };
       const it: Held = { claim, renewedAt: claimedAtMs, quietMs, stop };
       held.add(it);
+      if (stoppedAll) stop(stoppedAll);
       const unlisten = deps.signals.on('cancel', claim.id, () => void renew());
+      const stopped = () => {
+        if (performance.now() - it.renewedAt > giveUpAfterMs) stop('lost');
+        return why;
+      };
       return {
         signal: controller.signal,
-        stopped: () => {
-          if (performance.now() - it.renewedAt > giveUpAfterMs) stop('lost');
-          return why;
+        stopped,
+        throwIfStopped() {
+          if (stopped()) throw new Error(`stopped: ${why}`);
         },
         stop,
         release() {
@@ -125,6 +146,7 @@ export function openLeases(
       };
     },
     stopAll(why) {
+      stoppedAll = why;
       for (const it of held) it.stop(why);
     },
     close() {

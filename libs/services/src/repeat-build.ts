@@ -1,6 +1,6 @@
 import { type Sealer } from '@kiln/auth';
 import { crashPoint, newBuildIds } from '@kiln/kit';
-import { type Build, type Database, submitBuild, type Viewer } from '@kiln/persistence';
+import { type Build, type Database, findByClientToken, submitBuild, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type CreateImageBuildBody, everyone, Fault, isTerminal, type Lane, type RerunBody } from '@kiln/schemas';
 import { requireOwner } from './ownership.ts';
@@ -23,8 +23,8 @@ function requireRetryable(build: Build): void {
   const cls = build.error?.class;
   if (build.state === 'timed_out' || build.state === 'expired') return;
   // Only its push failed, and credentials may have been mended since.
-  if (build.keptOn !== null) return;
-  if (build.state === 'failed' && (cls === 'infra' || cls === 'upstream')) return;
+  const onlyPush = build.error?.code === 'PushDenied' && build.keptOn !== null;
+  if (build.state === 'failed' && (onlyPush || cls === 'infra' || cls === 'upstream')) return;
   throw new Fault(
     'BuildNotRetryable',
     build.quarantinedAt
@@ -45,9 +45,14 @@ export async function retryBuild(
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
   requireOwner(viewer, build, `build ${build.id}`);
-  requireEnded(build);
-  requireRetryable(build);
-  await deps.waitingRoom.requireRoom(build.accountId);
+  // What was accepted before is answered again, whatever has become of either build since.
+  const known =
+    options.clientToken !== undefined && (await findByClientToken(deps.db, build.accountId, options.clientToken));
+  if (!known) {
+    requireEnded(build);
+    requireRetryable(build);
+    await deps.waitingRoom.requireRoom(build.accountId);
+  }
   const submitted = await repeat(deps, build, options);
   crashPoint('submission-committed');
   deps.signals.send('dispatch', everyone);

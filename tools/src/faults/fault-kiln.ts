@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Secret } from '@kiln/kit';
 import { eventually } from '@kiln/kit/testing';
-import { migrateDatabase, openDatabase } from '@kiln/persistence';
+import { isDatabaseDown, migrateDatabase, openDatabase } from '@kiln/persistence';
 import pg from 'pg';
 import { type Answer, openSignedClient, type SignedClient } from '../client/signed-client.ts';
 import { type AppEnvironment } from '../stack/apps.ts';
@@ -34,7 +34,6 @@ export interface FaultKiln {
   redis: Server;
   registry: Server;
   front: RegistryFront;
-  redisUrl: string;
   /** Where the registry really is, past its front. */
   registryHost: string;
   base: string;
@@ -46,7 +45,7 @@ export interface FaultKiln {
   request(options?: { seconds?: number; step?: string }): BuildBody;
   /**
    * Submits as a careful client does: with one token, to one api or the other, until it is accepted.
-   * @returns the build's id; `refused` counts answers that were no success, by status
+   * @returns the build's id
    */
   submit(body?: BuildBody, token?: string): Promise<string>;
   /** Folders of the builders. */
@@ -67,8 +66,6 @@ export interface BuildBody {
   Image: { Name: string; Uri: string };
   [field: string]: unknown;
 }
-
-const terminal = "('succeeded', 'failed', 'cancelled', 'timed_out', 'expired')";
 
 export async function openFaultKiln(dir: string, settings: Record<string, string> = {}): Promise<FaultKiln> {
   await endLeftovers(dir);
@@ -133,15 +130,16 @@ export async function openFaultKiln(dir: string, settings: Record<string, string
   const accepted = new Set<string>();
   let made = 0;
   const kiln: FaultKiln = {
-    dir, account, fleet, postgres, redis, registry, front, redisUrl, base, api, accepted,
+    dir, account, fleet, postgres, redis, registry, front, base, api, accepted,
     registryHost: `127.0.0.1:${ports.registry}`,
     async sql<R extends pg.QueryResultRow>(text: string, values?: unknown[]) {
       for (let tries = 0; ; tries += 1) {
         try {
           return (await (await query).query<R>(text, values)).rows;
         } catch (error) {
-          if (tries === 100) throw error;
+          if (tries === 100 || !isDatabaseDown(error)) throw error;
           await new Promise((resolve) => setTimeout(resolve, 100));
+          query.then((it) => it.end()).catch(() => undefined);
           query = connect(databaseUrl);
           query.catch(() => undefined);
         }
@@ -206,7 +204,7 @@ export async function openFaultKiln(dir: string, settings: Record<string, string
       await eventually(
         async () => {
           const [row] = await kiln.sql<{ n: number }>(
-            `SELECT count(*)::int AS n FROM builds WHERE id = ANY($1) AND state IN ${terminal}`,
+            `SELECT count(*)::int AS n FROM builds WHERE id = ANY($1) AND finished_at IS NOT NULL`,
             [wanted],
           );
           return row?.n === wanted.length ? true : undefined;

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '@kiln/kit/testing';
 
 const linesOf = (file: string): string[] => {
   try {
@@ -22,8 +21,8 @@ const cgroupOf = (dir: string): string => createHash('sha256').update(join(dir, 
 
 function lookAtHost(dirs: string[]): string[] {
   const found: string[] = [];
-  for (const pid of entries('/proc').filter((it) => /^\d+$/.test(it))) {
-    const command = linesOf(`/proc/${pid}/cmdline`).join(' ').replaceAll('\0', ' ');
+  for (const pid of processes()) {
+    const command = commandOf(pid);
     const groups = linesOf(`/proc/${pid}/cgroup`).join(' ');
     const ours = dirs.some((it) => command.includes(`${it}/`) || groups.includes(`/kiln/${cgroupOf(it)}/`));
     if (ours) found.push(`process ${pid}: ${command.slice(0, 120)}`);
@@ -34,7 +33,6 @@ function lookAtHost(dirs: string[]): string[] {
     for (const store of dirs.map(cgroupOf))
       for (const it of entries(join('/sys/fs/cgroup', hierarchy, 'kiln', store)))
         if (it.startsWith('build-')) found.push(`cgroup ${hierarchy}/kiln/${store}/${it}`);
-  for (const it of entries('/run/netns')) found.push(`network namespace ${it}`);
   for (const dir of dirs) {
     for (const it of entries(join(dir, 'work'))) found.push(`folder ${join(dir, 'work', it)}`);
     const store = join(dir, 'store/root');
@@ -50,13 +48,11 @@ function lookAtHost(dirs: string[]): string[] {
 
 /** What is still there some seconds after the last build has ended: tidying up takes a moment. */
 export async function findLeftovers(builderDirs: string[]): Promise<string[]> {
-  let found: string[] = [];
-  await eventually(
-    () => ((found = lookAtHost(builderDirs)).length === 0 ? true : undefined),
-    'a clean host',
-    8000,
-  ).catch(() => undefined);
-  return found;
+  for (let waited = 0; ; waited += 100) {
+    const found = lookAtHost(builderDirs);
+    if (found.length === 0 || waited > 8000) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 const processes = (): string[] => entries('/proc').filter((it) => /^\d+$/.test(it));
@@ -64,7 +60,9 @@ const commandOf = (pid: string): string => linesOf(`/proc/${pid}/cmdline`).join(
 
 /** Processes that carry an attempt of a build. */
 export const processesOfAttempt = (id: string, attempt: number): string[] =>
-  processes().filter((it) => commandOf(it).includes(`/${id}-${attempt}/`));
+  processes().filter((it) =>
+    [commandOf(it), linesOf(`/proc/${it}/cgroup`).join(' ')].some((text) => text.includes(`/${id}-${attempt}`)),
+  );
 
 /** The child of a process whose command holds these words. */
 export function childOf(parent: number, words: string): number {

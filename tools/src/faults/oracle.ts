@@ -18,10 +18,10 @@ interface Row {
 
 const doubledChecks: Record<string, string> = {
   'has not exactly one end in its history, or something after it': `
-    SELECT b.id, string_agg(e.state, ' ' ORDER BY e.id) AS what FROM builds b JOIN build_events e ON e.build_id = b.id
+    SELECT b.id, string_agg(e.state, ' ' ORDER BY e.id) AS what FROM builds b LEFT JOIN build_events e ON e.build_id = b.id
     WHERE b.id = ANY($1) GROUP BY b.id, b.state
     HAVING count(*) FILTER (WHERE e.state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'expired')) <> 1
-      OR (array_agg(e.state ORDER BY e.id DESC))[1] <> b.state`,
+      OR (array_agg(e.state ORDER BY e.id DESC))[1] IS DISTINCT FROM b.state`,
   'has not exactly as many catalogue entries as its end says': `
     SELECT b.id, b.state || ' with ' || count(i.id) AS what FROM builds b LEFT JOIN images i ON i.build_id = b.id
     WHERE b.id = ANY($1) GROUP BY b.id, b.state HAVING count(i.id) <> (b.state = 'succeeded')::int`,
@@ -34,6 +34,9 @@ const doubledChecks: Record<string, string> = {
     WHERE build_id = ANY($1) GROUP BY build_id
     HAVING max(attempt) <> count(*) OR array_agg(fence ORDER BY attempt) <> array_agg(fence ORDER BY fence)
       OR count(*) FILTER (WHERE ended_at IS NULL) > 0`,
+  'was pushed by an attempt without a log': `
+    SELECT a.build_id AS id, a.attempt::text AS what FROM build_attempts a WHERE a.build_id = ANY($1) AND a.outcome = 'pushed'
+      AND NOT EXISTS (SELECT 1 FROM build_log_chunks c WHERE c.build_id = a.build_id AND c.attempt = a.attempt)`,
   'has a gap in the log of an attempt': `
     SELECT build_id AS id, attempt || ': ' || string_agg(seq::text, ' ' ORDER BY seq) AS what FROM build_log_chunks
     WHERE build_id = ANY($1) GROUP BY build_id, attempt

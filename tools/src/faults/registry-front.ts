@@ -12,7 +12,7 @@ export type RegistryMood =
   | { kind: 'cut'; afterBytes: number }
   /** Gives other bytes than were asked for. */
   | { kind: 'lying' }
-  /** Takes requests and says nothing. */
+  /** Takes requests and says nothing, until its mood changes: then their connections break. */
   | { kind: 'silent' };
 
 export interface RegistryFront {
@@ -26,6 +26,7 @@ export interface RegistryFront {
 export async function openRegistryFront(targetPort: number): Promise<RegistryFront> {
   let mood: RegistryMood = { kind: 'well' };
   let only: (method: string, path: string) => boolean = () => true;
+  const unanswered = new Set<ServerResponse>();
 
   const pass = (req: IncomingMessage, res: ServerResponse, change: (bytes: Buffer) => Buffer | undefined): void => {
     const onward = request(
@@ -63,7 +64,8 @@ export async function openRegistryFront(targetPort: number): Promise<RegistryFro
       case 'lying':
         return pass(req, res, (bytes) => Buffer.from(bytes.map((it) => it ^ 1)));
       case 'silent':
-        return void req.resume();
+        req.resume();
+        return void unanswered.add(res);
     }
   };
   const server = createServer(answer);
@@ -72,6 +74,9 @@ export async function openRegistryFront(targetPort: number): Promise<RegistryFro
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     set(next, fits = () => true) {
       mood = next;
+      // Who hangs like this is restarted some time.
+      for (const it of unanswered) it.destroy();
+      unanswered.clear();
       only = fits;
     },
     async close() {

@@ -31,7 +31,7 @@ export function summarise(scenarios: Scenario[], trials: Trial[]): Line[] {
       lost: count((it) => it.lost.length),
       doubled: count((it) => it.doubled.length),
       leftovers: count((it) => it.leftovers.length),
-      wrong: count((it) => (it.error === undefined ? 0 : 1)),
+      wrong: count((it) => (it.wrong.length === 0 ? 0 : 1)),
       times: mine.flatMap((it) => it.recoveryMs ?? []).sort((a, b) => a - b),
       aim: aimSeconds[aim],
     };

@@ -1,3 +1,4 @@
+import { type TerminalState } from '@kiln/schemas';
 import { type FaultKiln } from './fault-kiln.ts';
 import { type Random } from './random.ts';
 
@@ -19,6 +20,8 @@ export interface Scenario {
   aim: Aim;
   /** Part of `npm test`. */
   short: boolean;
+  /** Ends that its builds may come to; success alone when left out. */
+  ends?: readonly TerminalState[];
   /**
    * Breaks something while builds are under way, and mends it.
    * @returns how many milliseconds it took until the work that was hit went on; undefined when none was
@@ -47,15 +50,18 @@ const recoveries: Record<Sign, string> = {
 /**
  * How long it took until the builds that were hit went on, read from what is written of them after they have ended.
  * @param sinceMs when they were hit, or when what had failed was back; milliseconds since 1970
- * @returns milliseconds; 0 when they had not stopped
+ * @returns milliseconds, 0 when the sign was there before; undefined when it never came, as nothing had been hit
  */
-export async function recovery(kiln: FaultKiln, ids: string[], sinceMs: number, sign: Sign): Promise<number> {
+export async function recovery(
+  kiln: FaultKiln,
+  ids: string[],
+  sinceMs: number,
+  sign: Sign,
+): Promise<number | undefined> {
   await kiln.ended(ids);
-  const [row] = await kiln.sql<{ at: string | null }>(
-    recoveries[sign],
-    sign === 'first attempt' ? [ids] : [ids, sinceMs],
-  );
-  return Math.max(0, Math.round(Number(row?.at ?? 0) * 1000 - sinceMs));
+  const values = sign === 'first attempt' ? [ids] : [ids, sinceMs];
+  const [row] = await kiln.sql<{ at: string | null }>(recoveries[sign], values);
+  return row?.at == null ? undefined : Math.max(0, Math.round(Number(row.at) * 1000 - sinceMs));
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -66,4 +72,13 @@ export async function holderOf(kiln: FaultKiln, id: string): Promise<string> {
   const name = kiln.fleet.nameOf(Number(row?.worker.split('-').at(-2)));
   if (name === undefined) throw new Error(`no process of the fleet holds ${id}`);
   return name;
+}
+
+/** How an attempt of a build ended. */
+export async function outcomeOf(kiln: FaultKiln, id: string, attempt: number): Promise<string | undefined> {
+  const [row] = await kiln.sql<{ outcome: string }>(
+    'SELECT outcome FROM build_attempts WHERE build_id = $1 AND attempt = $2',
+    [id, attempt],
+  );
+  return row?.outcome;
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Fault } from '@kiln/schemas';
@@ -9,6 +9,12 @@ import { openCgroups, runJailed } from './jail.ts';
 import { writeRegistryFiles } from './registry-files.ts';
 
 const run = promisify(execFile);
+
+/** Whether the disk of a folder has as good as no room left, or no inodes. */
+async function isFull(folder: string): Promise<boolean> {
+  const { bavail, bsize, files, ffree } = await statfs(folder);
+  return bavail * bsize < 16 << 20 || (files > 0 && ffree < 16);
+}
 
 export interface BuildahOptions {
   /** Folder of the image store; one builder process at a time uses it. */
@@ -80,6 +86,7 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
         '--tag', localName(id), '--file', join(workDir, 'Dockerfile'), request.contextDir,
       ]; // prettier-ignore
       let succeeded = false;
+      let diskFull = false;
       try {
         const code = await runJailed(command, {
           cwd: workDir,
@@ -88,10 +95,12 @@ export function openBuildah({ storeDir }: BuildahOptions): Engine {
           watch: request.watch,
           async onLine(line) {
             progress.take(line);
+            // Looked at while it is so: a step that fails gives back what it took.
+            if (/no space left on device/i.test(line)) diskFull ||= await isFull(root);
             await request.onLine(line);
           },
         });
-        if (code !== 0) throw diagnoseBuild(progress, code);
+        if (code !== 0) throw diagnoseBuild(progress, code, diskFull);
         succeeded = true;
         return { id };
       } finally {

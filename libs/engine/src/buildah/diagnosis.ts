@@ -61,13 +61,16 @@ const lastWords = (tail: string[]): string =>
 const plain = (words: string): string =>
   words.replace(/^Error: /, '').replace(/^(?:error )?building at STEP "(?:[^"\\]|\\.)*": /, '');
 
-/** Turns a failed build's output into an error that says where, what and what to do. */
-export function diagnoseBuild(progress: Progress, exitCode: number): Fault {
+/**
+ * Turns a failed build's output into an error that says where, what and what to do.
+ * @param diskFull whether the builder's own disk was seen to be full meanwhile
+ */
+export function diagnoseBuild(progress: Progress, exitCode: number, diskFull: boolean): Fault {
   const { step, tail } = progress;
   const words = lastWords(tail);
   const at = step && { step: `${step.keyword} ${step.text}`.slice(0, 2000).toWellFormed(), lines: step.lines };
   const details = { ...at, logTail: tail };
-  if (/no space left on device/.test(words))
+  if (diskFull || /no space left on device/.test(words))
     return new Fault('BuilderDiskFull', `the builder's disk is full: ${plain(words)}`, details);
   if (step === undefined)
     return new Fault(

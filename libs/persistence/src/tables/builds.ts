@@ -121,6 +121,9 @@ export const builds = pgTable(
       index('builds_parent')
         .on(t.parentId)
         .where(sql`${t.parentId} IS NOT NULL`),
+      index('builds_finished')
+        .on(t.finishedAt)
+        .where(sql`${t.finishedAt} IS NOT NULL`),
       index('builds_kept')
         .on(t.keptOn)
         .where(sql`${t.keptOn} IS NOT NULL`),

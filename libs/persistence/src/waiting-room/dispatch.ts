@@ -35,7 +35,7 @@ interface Head extends Waiting {
  * the same transaction. One dispatcher works at a time.
  * @returns how many were let out; undefined when another dispatcher is at work
  */
-export const dispatch = (db: Database, defaults: DefaultLimits): Promise<number | undefined> =>
+export const dispatch = (db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number | undefined> =>
   inTransaction(db, async (tx) => {
     const { rows: locks } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(7311867) AS got`);
     if (!locks[0]?.got) return undefined;
@@ -59,7 +59,11 @@ async function countFreeSlots(tx: Executor): Promise<number> {
   return rows[0]?.free ?? 0;
 }
 
-async function listContenders(tx: Executor, heads: number, defaults: DefaultLimits): Promise<Contender<Head>[]> {
+async function listContenders(
+  tx: Executor,
+  heads: number,
+  defaults: Pick<DefaultLimits, 'runningMax'>,
+): Promise<Contender<Head>[]> {
   const waits = sql`state = 'queued' AND admitted_at IS NULL`;
   const { rows } = await tx.execute<{
     account_id: string;
@@ -113,8 +117,9 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
   if (chosen.length === 0) return 0;
   const { rows } = await tx.execute<{ id: string; attempt: number; at_home: boolean }>(sql`
     UPDATE builds b SET admitted_at = now(), announced_at = now()
-    FROM unnest(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) AS it (id)
-    WHERE b.id = it.id AND b.state = 'queued' AND b.admitted_at IS NULL
+    WHERE b.id IN (
+        SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
+      AND b.state = 'queued' AND b.admitted_at IS NULL
     RETURNING b.id, b.attempt, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it), false) AS at_home`);
   // The builder that has a build's image looks for it by itself.
   const anyones = rows.filter((it) => !it.at_home);

@@ -1,9 +1,9 @@
-import { type Lane, type WaitingReason } from '@kiln/schemas';
+import { lanes, type WaitingReason } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import { type Database } from '../database.ts';
 import { type Build } from '../move-build.ts';
 import { buildsUnderWay, type DefaultLimits, liveBuilders } from './dispatch.ts';
-import { startTag } from './fair-share.ts';
+import { ageingSeconds, startTag } from './fair-share.ts';
 
 /** The waiting room as a whole, at one moment. */
 export interface Picture {
@@ -41,7 +41,7 @@ export async function lookAtWaitingRoom(db: Database, defaults: DefaultLimits): 
       WITH lately AS (
         SELECT extract(epoch FROM finished_at - started_at)::float8 AS took FROM builds
         WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL AND finished_at > now() - interval '1 day'
-        ORDER BY created_at DESC LIMIT 200
+        ORDER BY finished_at DESC LIMIT 200
       )
       SELECT (SELECT coalesce(sum(slots), 0) FROM (${liveBuilders}) it)::int AS slots,
         (SELECT count(*) FROM (${buildsUnderWay}) it)::int AS under_way,
@@ -85,18 +85,15 @@ export async function lookAtWaitingRoom(db: Database, defaults: DefaultLimits): 
   };
 }
 
-/** How many of its own account's builds go before a build. */
-export async function countOwnAhead(
-  db: Database,
-  build: Pick<Build, 'id' | 'accountId' | 'lane' | 'createdAt'>,
-): Promise<number> {
-  const better: Lane[] =
-    build.lane === 'bulk' ? ['interactive', 'normal'] : build.lane === 'normal' ? ['interactive'] : [];
+/** How many of its own account's builds go before a build, in the dispatcher's own order. */
+export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'accountId'>): Promise<number> {
+  const rank = (of: string) =>
+    sql.raw(`greatest(0, array_position('{${lanes.join(',')}}'::text[], ${of}.lane) - 1
+      - floor(extract(epoch FROM now() - ${of}.created_at) / ${ageingSeconds}))`);
   const { rows } = await db.execute<{ n: number }>(sql`
-    SELECT count(*)::int AS n FROM builds
-    WHERE state = 'queued' AND admitted_at IS NULL AND account_id = ${build.accountId}
-      AND (lane = ANY(${`{${better.join(',')}}`}::text[])
-        OR (lane = ${build.lane} AND (created_at, id) < (${build.createdAt.toISOString()}::timestamptz, ${build.id})))`);
+    SELECT count(*)::int AS n FROM builds own JOIN builds other ON other.account_id = own.account_id
+    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.state = 'queued' AND other.admitted_at IS NULL
+      AND (${rank('other')}, other.created_at, other.id) < (${rank('own')}, own.created_at, own.id)`);
   return rows[0]?.n ?? 0;
 }
 
@@ -129,7 +126,7 @@ export function placeInLine(
         ? 'BackOff'
         : limited
           ? 'AccountLimit'
-          : picture.underWay < picture.slots && ahead === 0
+          : ahead < picture.slots - picture.underWay
             ? 'Starting'
             : 'SlotsBusy';
   const range =

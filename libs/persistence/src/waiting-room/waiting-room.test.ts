@@ -187,6 +187,8 @@ describe('the dispatcher', () => {
     const made: { id: string; accountId: string }[] = [];
     for (const [accountId, lane, n] of [['a', 'normal', 6], ['b', 'bulk', 3], ['b', 'interactive', 1], ['c', 'normal', 2]] as const)
       for (let it = 0; it < n; it += 1) made.push({ id: (await bench.newBuild({ accountId, lane })).id, accountId }); // prettier-ignore
+    // The oldest has come up to the first lane by waiting.
+    await bench.db.execute(sql`UPDATE builds SET created_at = now() - interval '1 h' WHERE id = ${made[6]?.id ?? ''}`);
     await putAccountLimits(bench.db, 'c', { weight: 2 });
     const { name } = await builder(1);
     const picture = await lookAtWaitingRoom(bench.db, defaults);

@@ -161,6 +161,7 @@ export const buildOperations = {
       'BuildNotRetryable',
       'ImageNameDuplicated',
       'IdempotentParameterMismatch',
+      'TooManyWaiting',
       'Forbidden',
     ],
     example: {

@@ -46,12 +46,15 @@ const cancels = (name: string, short: boolean, redisAway: boolean): Scenario => 
   name,
   aim: 'none',
   short,
+  ends: ['succeeded', 'cancelled'],
   async run(kiln, random) {
     const [id, neighbour] = await Promise.all([
       kiln.submit(kiln.request({ seconds: 20 })),
       kiln.submit(kiln.request({ seconds: 3 })),
     ]);
-    await sleep(random.int(300, 2500));
+    await kiln.stepRuns(id);
+    await sleep(random.int(0, 1000));
+    if (processesOfAttempt(id, 1).length < 3) throw new Error('the processes of the build are not to be seen');
     if (redisAway) for (const it of kiln.fleet.members) it.links.redis.set('black-hole');
     const asked = Date.now();
     const answer = await kiln.api(1).pai('POST', `/api/v1/imagebuilds/${id}/cancel`);

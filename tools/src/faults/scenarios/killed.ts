@@ -1,6 +1,8 @@
 import { type CrashPoint } from '@kiln/kit';
+import { type FaultKiln } from '../fault-kiln.ts';
 import { childOf } from '../host.ts';
-import { holderOf, recovery, type Scenario, type Sign, sleep } from '../scenario.ts';
+import { holderOf, outcomeOf, recovery, type Scenario, type Sign, sleep } from '../scenario.ts';
+import { requireDeadInTime } from './silenced.ts';
 
 /** By what a build is seen to go on after a crash at each point. */
 const points: [CrashPoint, Sign][] = [
@@ -73,7 +75,9 @@ export const killed: Scenario[] = [
       await kiln.stepRuns(id);
       const crash = kiln.fleet.arm('drain-begun');
       kiln.fleet.signal(await holderOf(kiln, id), 'SIGTERM');
-      return recovery(kiln, [id], (await crash).at, 'next attempt');
+      const ms = await recovery(kiln, [id], (await crash).at, 'next attempt');
+      await requireDeath(kiln, id);
+      return ms;
     },
   },
   {
@@ -91,17 +95,35 @@ export const killed: Scenario[] = [
     },
   },
   {
+    name: 'SIGTERM twice: the builder ends at once',
+    aim: 'process',
+    short: false,
+    async run(kiln) {
+      const id = await kiln.submit(kiln.request({ seconds: 4 }));
+      await kiln.stepRuns(id);
+      const holder = await holderOf(kiln, id);
+      kiln.fleet.signal(holder, 'SIGTERM');
+      await sleep(200);
+      const since = Date.now();
+      kiln.fleet.signal(holder, 'SIGTERM');
+      const ms = await recovery(kiln, [id], since, 'next attempt');
+      await requireDeath(kiln, id);
+      return ms;
+    },
+  },
+  {
     name: 'kill -9 of the watchdog, then a builder that is stopped',
     aim: 'silence',
     short: false,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 8 }));
+      const id = await kiln.submit(kiln.request({ seconds: 17 }));
       await kiln.stepRuns(id);
       const holder = await holderOf(kiln, id);
       process.kill(childOf(kiln.fleet.pidOf(holder), 'watchdog-process'), 'SIGKILL');
       await sleep(1000);
       kiln.fleet.signal(holder, 'SIGSTOP');
       const since = Date.now();
+      await requireDeadInTime(id, since);
       const ms = await recovery(kiln, [id], since, 'next attempt');
       kiln.fleet.signal(holder, 'SIGCONT');
       return ms;
@@ -119,3 +141,9 @@ export const killed: Scenario[] = [
     },
   },
 ];
+
+/** The attempt was cut short, and did not hand its build back. */
+async function requireDeath(kiln: FaultKiln, id: string): Promise<void> {
+  const outcome = await outcomeOf(kiln, id, 1);
+  if (outcome !== 'worker died') throw new Error(`the first attempt ended as "${outcome}"`);
+}

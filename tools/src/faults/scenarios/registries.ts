@@ -7,6 +7,7 @@ const inAMood = (name: string, mood: RegistryMood, options: { short?: boolean; m
   name: `registry ${name}`,
   aim: 'none',
   short: options.short ?? false,
+  ...(options.mayFail ? { ends: ['succeeded', 'failed'] } : {}),
   async run(kiln, random) {
     const ids = await Promise.all([1, 1, 1].map((seconds) => kiln.submit(kiln.request({ seconds }))));
     await sleep(random.int(200, 2500));
@@ -44,7 +45,7 @@ export const registries: Scenario[] = [
   inAMood('answers 429 with Retry-After for 6 s', { kind: 'status', status: 429, retryAfter: '1' }),
   inAMood('takes 3 s for each answer, for 6 s', { kind: 'slow', ms: 3000 }),
   inAMood('cuts each answer after 100 bytes, for 6 s', { kind: 'cut', afterBytes: 100 }),
-  inAMood('takes requests and says nothing, for 6 s', { kind: 'silent' }),
+  inAMood('takes requests and says nothing, for 6 s, then breaks their connections', { kind: 'silent' }),
   // What it gave is not what was asked for: a build may rightly end for it, but no tag may point to it.
   inAMood('gives other bytes than it was asked for, for 6 s', { kind: 'lying' }, { mayFail: true }),
 ];

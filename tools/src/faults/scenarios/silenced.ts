@@ -16,13 +16,13 @@ const memberOf = async (kiln: FaultKiln, id: string): Promise<Member> => {
 };
 
 async function running(kiln: FaultKiln): Promise<{ id: string; holder: Member }> {
-  const id = await kiln.submit(kiln.request({ seconds: 12 }));
+  const id = await kiln.submit(kiln.request({ seconds: 17 }));
   await kiln.stepRuns(id);
   return { id, holder: await memberOf(kiln, id) };
 }
 
-/** The processes of an attempt are gone before anybody may take its build over. */
-async function requireDeadInTime(id: string, sinceMs: number): Promise<void> {
+/** The processes of an attempt are gone before its lease runs out; its step would still run. */
+export async function requireDeadInTime(id: string, sinceMs: number): Promise<void> {
   await sleep(Math.max(0, sinceMs + 13_500 - Date.now()));
   const alive = processesOfAttempt(id, 1);
   if (alive.length > 0)
@@ -77,6 +77,7 @@ export const silenced: Scenario[] = [
     },
   },
   {
+    // Its connections are broken, so that it counts as dead at once; until it has given up, two attempts may run.
     name: 'builder cut off from PostgreSQL (refused) for longer than a lease',
     aim: 'silence',
     short: false,

@@ -63,26 +63,35 @@ const mishaps: Record<string, (kiln: FaultKiln, random: Random) => Promise<void>
   },
 };
 
+/** Awaited at the end; until then a failure must not end the suite. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
 export const storm = (seconds: number, short: boolean): Scenario => ({
   name: `storm of ${seconds} s: a submission a second, a mishap every two`,
   aim: 'none',
   short,
+  ends: ['succeeded', 'cancelled'],
   async run(kiln, random) {
     const submissions: Promise<string>[] = [];
     const troubles: Promise<void>[] = [];
     // PostgreSQL is one; two mishaps must not start it at once.
     let postgresBusy = false;
     for (let second = 0; second < seconds; second += 1) {
-      submissions.push(kiln.submit(kiln.request({ seconds: random.pick([0, 1, 2, 5]) })));
+      submissions.push(handled(kiln.submit(kiln.request({ seconds: random.pick([0, 1, 2, 5]) }))));
       if (second % 2 === 0) {
         const name = random.pick(Object.keys(mishaps));
         const mishap = mishaps[name];
         if (mishap && !(name === 'PostgreSQL is killed' && postgresBusy)) {
           if (name === 'PostgreSQL is killed') postgresBusy = true;
           troubles.push(
-            mishap(kiln, random).finally(() => {
-              if (name === 'PostgreSQL is killed') postgresBusy = false;
-            }),
+            handled(
+              mishap(kiln, random).finally(() => {
+                if (name === 'PostgreSQL is killed') postgresBusy = false;
+              }),
+            ),
           );
         }
       }
@@ -92,12 +101,6 @@ export const storm = (seconds: number, short: boolean): Scenario => ({
     kiln.fleet.disarm();
     const ids = await Promise.all(submissions);
     await kiln.ended(ids, 300_000);
-    const rows = await kiln.sql<{ state: string; code: string | null; n: number }>(
-      `SELECT state, error->>'code' AS code, count(*)::int AS n FROM builds WHERE id = ANY($1) GROUP BY 1, 2`,
-      [ids],
-    );
-    const odd = rows.filter((it) => !['succeeded', 'cancelled'].includes(it.state));
-    if (odd.length > 0) throw new Error(`builds ended as ${JSON.stringify(odd)}`);
     return undefined;
   },
 });
