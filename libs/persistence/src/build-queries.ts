@@ -64,7 +64,7 @@ export const listPhases = (db: Executor, buildId: string) =>
 /** Builds that killed too many workers and that no operator has run again yet, oldest first. */
 export async function listQuarantined(db: Executor): Promise<Record<string, unknown>[]> {
   const { rows } = await db.execute(sql`
-    SELECT b.id, a.name AS account, b.image_name, b.quarantined_at, b.attempt AS attempts, b.error->>'message' AS message FROM builds b
+    SELECT b.id, a.name AS account, b.image_name AS "imageName", b.quarantined_at AS "quarantinedAt", b.attempt AS attempts, b.error->>'message' AS message FROM builds b
     LEFT JOIN accounts a ON a.id = b.account_id
     WHERE b.quarantined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM builds again WHERE again.parent_id = b.id)
     ORDER BY b.quarantined_at`);

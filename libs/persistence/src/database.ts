@@ -80,18 +80,16 @@ export const runPrepared = <R extends pg.QueryResultRow>(
 ): Promise<pg.QueryResult<R>> => db.$client.query<R>({ name, text, values });
 
 const gone = /^(08|57P|57014|25P03|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
+// The driver's own errors have no code.
+const goneInWords =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|timeout expired|is not queryable|Client was closed/;
 
 /** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */
 export function isDatabaseDown(error: unknown): boolean {
   let it = error as { code?: unknown; message?: unknown; cause?: unknown } | null | undefined;
   for (; typeof it === 'object' && it !== null; it = it.cause as typeof it) {
     if (typeof it.code === 'string' && gone.test(it.code)) return true;
-    if (
-      /Connection terminated|timeout exceeded when trying to connect|Query read timeout|timeout expired/.test(
-        String(it.message),
-      )
-    )
-      return true;
+    if (goneInWords.test(String(it.message))) return true;
   }
   return false;
 }

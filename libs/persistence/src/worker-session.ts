@@ -195,7 +195,7 @@ export async function listDeadWorkers(db: Executor): Promise<string[]> {
 /** Every worker that was seen within a day, and whether it is there now. */
 export async function listWorkers(db: Executor): Promise<Record<string, unknown>[]> {
   const { rows } = await db.execute(sql`
-    SELECT name, app, slots, draining, number IN (${liveWorkerNumbers}) AS alive, started_at, seen_at,
+    SELECT name, app, slots, draining, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
       (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND b.state IN (${sql.raw(liveStateList)})) AS builds
     FROM workers w ORDER BY started_at`);
   return rows;

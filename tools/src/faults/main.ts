@@ -20,7 +20,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log(`npm run faults                       every fault three times, those that kill a process fifteen times
+  console.log(`npm run faults                       every fault three times, those that kill a process nine times
 npm run faults -- --runs 20          so often
 npm run faults -- --only storm       those whose name holds these words
 npm run faults -- --skip storm       all but those
@@ -52,7 +52,7 @@ let stop = (): Promise<void> => Promise.resolve();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => void stop().finally(() => process.exit(1)));
 /** Those that kill a process take seconds each, and are run so much more often. */
-const quickTimes = 5;
+const quickTimes = 3;
 const timesOf = ({ aim }: Scenario): number => (aim === 'process' ? runs * quickTimes : runs);
 const trials: Trial[] = [];
 const kiln = await openFaultKiln(join(root, '.kiln/faults'));
