@@ -54,7 +54,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
   );
   const redis = keep(await startRedis(dir, { port: await portFor(state, 'redis'), password: state.redisPassword }));
   const registry = keep(await startRegistry(dir, { port: await portFor(state, 'registry') }));
-  const database = openDatabase(new Secret(postgres.url));
+  const database = openDatabase(new Secret(postgres.url), { statementMs: 600_000 });
   await migrateDatabase(database.db);
   const account = await provisionAccount(database.db, state.sealingKey, 'bench', registry.host);
   const maker = openImageMaker(join(dir, 'images'));

@@ -24,7 +24,8 @@ export async function openEmptyDatabase(serverUrl: string): Promise<TestDatabase
   await asAdmin(`CREATE DATABASE ${name}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  const opened = openDatabase(new Secret(url.href));
+  // Tests fill whole tables with one statement.
+  const opened = openDatabase(new Secret(url.href), { statementMs: 60_000 });
   return {
     ...opened,
     url: new Secret(url.href),
