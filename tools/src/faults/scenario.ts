@@ -6,7 +6,7 @@ import { type Random } from './random.ts';
 export type Aim =
   /** 3 s: PostgreSQL sees at once that a process has died. */
   | 'process'
-  /** 20 s: a lease has to run out. */
+  /** 20 s: a lease has to run out, or a connection that swallows everything be given up. */
   | 'silence'
   /** 5 s from the server's return. */
   | 'server'

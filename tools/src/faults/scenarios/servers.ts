@@ -1,6 +1,6 @@
 import { type FaultKiln } from '../fault-kiln.ts';
 import { type Link } from '../link.ts';
-import { recovery, type Scenario, sleep } from '../scenario.ts';
+import { type Aim, recovery, type Scenario, sleep } from '../scenario.ts';
 
 const links = (kiln: FaultKiln, which: 'postgres' | 'redis'): Link[] => kiln.fleet.members.map((it) => it.links[which]);
 const setAll = (kiln: FaultKiln, which: 'postgres' | 'redis', mode: Parameters<Link['set']>[0]): void =>
@@ -26,10 +26,10 @@ const withRedisAway = (
   ms: number,
   away: (kiln: FaultKiln) => Promise<void>,
   back: (kiln: FaultKiln) => Promise<void>,
-  short = false,
+  { short = false, aim = 'server' }: { short?: boolean; aim?: Aim } = {},
 ): Scenario => ({
   name,
-  aim: 'server',
+  aim,
   short,
   async run(kiln) {
     const before = [await kiln.submit(), await kiln.submit()];
@@ -55,10 +55,10 @@ const withPostgresAway = (
   ms: number,
   away: (kiln: FaultKiln) => Promise<void>,
   back: (kiln: FaultKiln) => Promise<void>,
-  short = false,
+  { short = false, aim = 'server' }: { short?: boolean; aim?: Aim } = {},
 ): Scenario => ({
   name,
-  aim: 'server',
+  aim,
   short,
   async run(kiln) {
     const ids = [
@@ -111,7 +111,7 @@ export const servers: Scenario[] = [
     0,
     (kiln) => kiln.redis.kill(),
     (kiln) => kiln.redis.start(),
-    true,
+    { short: true },
   ),
   withRedisAway(
     'Redis away for 30 s',
@@ -124,6 +124,7 @@ export const servers: Scenario[] = [
     30_000,
     (kiln) => Promise.resolve(setAll(kiln, 'redis', 'black-hole')),
     (kiln) => Promise.resolve(setAll(kiln, 'redis', 'pass')),
+    { aim: 'silence' },
   ),
   {
     name: 'Redis absent while all six processes start',
@@ -138,13 +139,16 @@ export const servers: Scenario[] = [
       return recovery(kiln, ids, Date.now(), 'first attempt');
     },
   },
-  withPostgresAway('PostgreSQL killed (kill -9) and started again at once', 0, killPostgres, startPostgres, true),
+  withPostgresAway('PostgreSQL killed (kill -9) and started again at once', 0, killPostgres, startPostgres, {
+    short: true,
+  }),
   withPostgresAway('PostgreSQL away for 30 s', 30_000, killPostgres, startPostgres),
   withPostgresAway(
     'PostgreSQL black-holed for 30 s',
     30_000,
     (kiln) => Promise.resolve(setAll(kiln, 'postgres', 'black-hole')),
     (kiln) => Promise.resolve(setAll(kiln, 'postgres', 'pass')),
+    { aim: 'silence' },
   ),
   {
     name: 'PostgreSQL with no connection left for 10 s',
