@@ -84,7 +84,7 @@ if (values.write && existsSync(document)) {
   const text = readFileSync(document, 'utf8');
   const [before = '', rest = ''] = text.split('<!-- faults: begin -->');
   const after = rest.split('<!-- faults: end -->')[1] ?? '';
-  const how = `Seed ${seed}, ${runs} runs of each and ${runs * quickTimes} of those that kill a process; \`npm run faults -- --seed ${seed} --runs ${runs}\` does the same again.`;
+  const how = `Seed ${seed}; runs of each row: ${runs}, and ${runs * quickTimes} of those that kill a process; \`npm run faults -- --seed ${seed} --runs ${runs}\` does the same again.`;
   writeFileSync(
     document,
     `${before}<!-- faults: begin -->\n\n${how}\n\n${renderTable(lines)}\n\n<!-- faults: end -->${after}`,
