@@ -64,11 +64,15 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
   } catch (error) {
     ended = await settleAttempt(deps, attempt, error, image);
   } finally {
-    if (ended !== 'image kept') await deps.kept.discard(image ?? { id: attempt.name });
+    if (ended !== 'image kept') await discardImage(deps, attempt, image);
     await attempt.close();
     deps.signals.send('dispatch', everyone);
   }
 }
+
+/** What the attempt itself made is recorded nowhere; what it found here from an earlier one is. */
+const discardImage = ({ engine, kept }: RunBuildDeps, { name }: Attempt, image: BuiltImage | undefined) =>
+  image && image.id !== name ? kept.discard(image) : engine.discard({ id: name });
 
 /** Makes the attempt's folder, and refuses at once what would be refused after a long build. */
 async function prepare(deps: RunBuildDeps, { build, workDir }: Attempt, target: RegistryAccess): Promise<void> {

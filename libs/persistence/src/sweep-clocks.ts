@@ -1,5 +1,5 @@
 import { type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/schemas';
-import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
 import { moveBuild } from './move-build.ts';
 import { builds } from './tables/builds.ts';
@@ -82,7 +82,7 @@ export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[
     const found = await db
       .select({ id: builds.id, phase: builds.phase, attempt: builds.attempt })
       .from(builds)
-      .where(and(from.length === 1 ? eq(builds.state, from[0] ?? 'queued') : inArray(builds.state, from), when))
+      .where(and(inArray(builds.state, from), when))
       .limit(500)
       // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
       .for('update', { skipLocked: true });

@@ -26,7 +26,7 @@ export async function sweepLeases(db: Database, dead: readonly string[], policy:
     inArray(builds.worker, [...dead]),
     sql`${builds.worker} NOT IN (SELECT name FROM workers WHERE number IN (${liveWorkerNumbers}))`,
   );
-  const over = dead.length === 0 ? expired : or(expired, died);
+  const over = or(expired, died);
   const found = await db
     .select()
     .from(builds)
@@ -75,12 +75,7 @@ export const sweepRegistrations = (db: Database, dead: readonly string[]): Promi
   inTransaction(db, async (tx) => {
     const free = { leaseUntil: null, worker: null, announcedAt: sql`now()` };
     const [ofBuild, ofImage] = [builds, images].map((it) =>
-      and(
-        isNotNull(it.leaseUntil),
-        dead.length === 0
-          ? lt(it.leaseUntil, sql`now()`)
-          : or(lt(it.leaseUntil, sql`now()`), inArray(it.worker, [...dead])),
-      ),
+      and(isNotNull(it.leaseUntil), or(lt(it.leaseUntil, sql`now()`), inArray(it.worker, [...dead]))),
     );
     const freedBuilds = await tx
       .update(builds)

@@ -27,6 +27,7 @@ export interface Crash {
 /** Kiln's processes with a supervisor over them, as systemd or an orchestrator would be. */
 export interface Fleet {
   members: Member[];
+  member(name: string): Member;
   /** Starts all, and waits until they are ready. */
   start(): Promise<void>;
   /** Makes the next process that comes to this point die there. */
@@ -115,6 +116,7 @@ export function openFleet(dir: string, members: Member[]): Fleet {
   };
   const fleet: Fleet = {
     members,
+    member,
     async start() {
       members.forEach(start);
       await fleet.whole();

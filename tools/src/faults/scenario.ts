@@ -66,6 +66,13 @@ export async function recovery(
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Submits a build whose step runs for so many seconds, and waits until it does; `holder` is the member that runs it. */
+export async function running(kiln: FaultKiln, seconds: number): Promise<{ id: string; holder: string }> {
+  const id = await kiln.submit(kiln.request({ seconds }));
+  await kiln.stepRuns(id);
+  return { id, holder: await holderOf(kiln, id) };
+}
+
 /** Name of the member whose process runs a build. */
 export async function holderOf(kiln: FaultKiln, id: string): Promise<string> {
   const [row] = await kiln.sql<{ worker: string }>('SELECT worker FROM builds WHERE id = $1', [id]);

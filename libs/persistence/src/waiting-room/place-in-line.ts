@@ -118,20 +118,22 @@ export function placeInLine(
     ahead += Math.min(other.waiting, Math.max(0, Math.floor(before) + 1));
   }
   const backOffMs = build.notBefore.getTime() - now.getTime();
-  const limited = own !== undefined && own.running >= own.runningMax;
-  const reason: WaitingReason =
-    picture.slots === 0
-      ? 'NoBuilder'
-      : backOffMs > 0
-        ? 'BackOff'
-        : limited
-          ? 'AccountLimit'
-          : ahead < picture.slots - picture.underWay
-            ? 'Starting'
-            : 'SlotsBusy';
+  const reason = reasonOf(picture, own, ahead, backOffMs);
   const range =
     reason === 'NoBuilder' ? undefined : startRange(picture, own, ahead, ownAhead, Math.max(0, backOffMs), now);
   return { reason, ahead, ...(range ? { start: range } : {}) };
+}
+
+function reasonOf(
+  { slots, underWay }: Picture,
+  own: AccountInLine | undefined,
+  ahead: number,
+  backOffMs: number,
+): WaitingReason {
+  if (slots === 0) return 'NoBuilder';
+  if (backOffMs > 0) return 'BackOff';
+  if (own && own.running >= own.runningMax) return 'AccountLimit';
+  return ahead < slots - underWay ? 'Starting' : 'SlotsBusy';
 }
 
 function startRange(

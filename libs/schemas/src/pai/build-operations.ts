@@ -13,6 +13,8 @@ import {
 import { clientToken, createImageBuildBody } from './image-build.ts';
 
 const requestId = { RequestId: z.string() };
+/** What is answered wherever a build is accepted. */
+const acceptedBuild = z.object({ ...requestId, ImageBuildId: z.string(), ImageBuildJobId: z.string() });
 const exampleId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
 const build = 'build-a1b2c3d4e5f6g7h8';
 const job = 'dlc-a1b2c3d4e5f6g7h8';
@@ -30,6 +32,12 @@ const example = {
   Attempt: 1,
   Lane: 'normal',
   GmtCreateTime: '2026-01-21T17:12:35.232Z',
+};
+
+const exampleRepeat = {
+  RequestId: exampleId,
+  ImageBuildId: 'build-n2n4p6q8r0s2t4u6',
+  ImageBuildJobId: 'dlc-n2n4p6q8r0s2t4u6',
 };
 
 /** CreateImageBuild, and Kiln's own calls about builds. */
@@ -55,7 +63,7 @@ export const buildOperations = {
       'RegistryAuths',
       'Auth',
     ],
-    reply: z.object({ ...requestId, ImageBuildId: z.string(), ImageBuildJobId: z.string() }),
+    reply: acceptedBuild,
     statuses: [200],
     errors: [
       'WorkspaceNotFound',
@@ -153,7 +161,7 @@ export const buildOperations = {
     path: '/api/v1/imagebuilds/{ImageBuildId}/retry',
     summary: 'Does a build again with the same inputs, when it ended by no fault of its own or by a clock',
     query: repeatBuildQuery,
-    reply: z.object({ ...requestId, ImageBuildId: z.string(), ImageBuildJobId: z.string() }),
+    reply: acceptedBuild,
     statuses: [200],
     errors: [
       'BuildNotFound',
@@ -166,7 +174,7 @@ export const buildOperations = {
     ],
     example: {
       params: { ImageBuildId: build },
-      reply: { RequestId: exampleId, ImageBuildId: 'build-n2n4p6q8r0s2t4u6', ImageBuildJobId: 'dlc-n2n4p6q8r0s2t4u6' },
+      reply: exampleRepeat,
     },
   }),
   RerunImageBuild: operation({
@@ -178,7 +186,7 @@ export const buildOperations = {
     query: repeatBuildQuery,
     body: rerunBody,
     guarded: ['OverwriteImageTag'],
-    reply: z.object({ ...requestId, ImageBuildId: z.string(), ImageBuildJobId: z.string() }),
+    reply: acceptedBuild,
     statuses: [200],
     errors: [
       'BuildNotFound',
@@ -194,7 +202,7 @@ export const buildOperations = {
       params: { ImageBuildId: build },
       query: { Lane: 'bulk' },
       body: { Image: { Name: 'torch-serving-2', Uri: 'registry.example.com/ml/torch-serving:v2' } },
-      reply: { RequestId: exampleId, ImageBuildId: 'build-n2n4p6q8r0s2t4u6', ImageBuildJobId: 'dlc-n2n4p6q8r0s2t4u6' },
+      reply: exampleRepeat,
     },
   }),
 };

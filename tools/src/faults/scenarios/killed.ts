@@ -1,7 +1,7 @@
 import { type CrashPoint } from '@kiln/kit';
 import { type FaultKiln } from '../fault-kiln.ts';
 import { childOf } from '../host.ts';
-import { holderOf, outcomeOf, recovery, type Scenario, type Sign, sleep } from '../scenario.ts';
+import { outcomeOf, recovery, running, type Scenario, type Sign, sleep } from '../scenario.ts';
 import { requireDeadInTime } from './silenced.ts';
 
 /** By what a build is seen to go on after a crash at each point. */
@@ -46,9 +46,8 @@ export const killed: Scenario[] = [
     aim: 'process',
     short: true,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 3 }));
-      await kiln.stepRuns(id);
-      const { at } = await kiln.fleet.kill(await holderOf(kiln, id));
+      const { id, holder } = await running(kiln, 3);
+      const { at } = await kiln.fleet.kill(holder);
       return recovery(kiln, [id], at, 'next attempt');
     },
   },
@@ -57,9 +56,7 @@ export const killed: Scenario[] = [
     aim: 'process',
     short: true,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 3 }));
-      await kiln.stepRuns(id);
-      const holder = await holderOf(kiln, id);
+      const { id, holder } = await running(kiln, 3);
       const second = kiln.fleet.arm('builds-taken-away');
       const { at } = await kiln.fleet.kill(holder);
       await second;
@@ -71,10 +68,9 @@ export const killed: Scenario[] = [
     aim: 'process',
     short: false,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 3 }));
-      await kiln.stepRuns(id);
+      const { id, holder } = await running(kiln, 3);
       const crash = kiln.fleet.arm('drain-begun');
-      kiln.fleet.signal(await holderOf(kiln, id), 'SIGTERM');
+      kiln.fleet.signal(holder, 'SIGTERM');
       const ms = await recovery(kiln, [id], (await crash).at, 'next attempt');
       await requireDeath(kiln, id);
       return ms;
@@ -85,9 +81,8 @@ export const killed: Scenario[] = [
     aim: 'process',
     short: true,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 4 }));
-      await kiln.stepRuns(id);
-      kiln.fleet.signal(await holderOf(kiln, id), 'SIGTERM');
+      const { id, holder } = await running(kiln, 4);
+      kiln.fleet.signal(holder, 'SIGTERM');
       const ms = await recovery(kiln, [id], Date.now(), 'next attempt');
       const [row] = await kiln.sql<{ failures: number }>('SELECT failures FROM builds WHERE id = $1', [id]);
       if (row?.failures !== 0) throw new Error('a shutdown was counted as a failure');
@@ -99,9 +94,7 @@ export const killed: Scenario[] = [
     aim: 'process',
     short: false,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 4 }));
-      await kiln.stepRuns(id);
-      const holder = await holderOf(kiln, id);
+      const { id, holder } = await running(kiln, 4);
       kiln.fleet.signal(holder, 'SIGTERM');
       await sleep(200);
       const since = Date.now();
@@ -116,9 +109,7 @@ export const killed: Scenario[] = [
     aim: 'silence',
     short: false,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 17 }));
-      await kiln.stepRuns(id);
-      const holder = await holderOf(kiln, id);
+      const { id, holder } = await running(kiln, 17);
       process.kill(childOf(kiln.fleet.pidOf(holder), 'watchdog-process'), 'SIGKILL');
       await sleep(1000);
       kiln.fleet.signal(holder, 'SIGSTOP');

@@ -1,10 +1,9 @@
 import { type FaultKiln } from '../fault-kiln.ts';
 import { type Link } from '../link.ts';
-import { type Aim, recovery, type Scenario, sleep } from '../scenario.ts';
+import { type Aim, recovery, running, type Scenario, sleep } from '../scenario.ts';
 
-const links = (kiln: FaultKiln, which: 'postgres' | 'redis'): Link[] => kiln.fleet.members.map((it) => it.links[which]);
 const setAll = (kiln: FaultKiln, which: 'postgres' | 'redis', mode: Parameters<Link['set']>[0]): void =>
-  links(kiln, which).forEach((it) => it.set(mode));
+  kiln.fleet.members.forEach((it) => it.links[which].set(mode));
 
 /** While Redis is away, every submission is accepted at once. */
 async function requireAccepting(kiln: FaultKiln, times: number): Promise<string[]> {
@@ -21,27 +20,50 @@ async function requireAccepting(kiln: FaultKiln, times: number): Promise<string[
   return ids;
 }
 
-const withRedisAway = (
-  name: string,
-  ms: number,
-  away: (kiln: FaultKiln) => Promise<void>,
-  back: (kiln: FaultKiln) => Promise<void>,
-  { short = false, aim = 'server' }: { short?: boolean; aim?: Aim } = {},
+/** A server is away for a while. */
+interface Outage {
+  name: string;
+  ms: number;
+  away: (kiln: FaultKiln) => unknown;
+  back: (kiln: FaultKiln) => unknown;
+  short?: boolean;
+  aim?: Aim;
+}
+
+/**
+ * @param before submits builds that the outage hits
+ * @param during what has to hold meanwhile
+ * @param after how long it took until work went on
+ */
+const outage = <T>(
+  { name, ms, away, back, short = false, aim = 'server' }: Outage,
+  before: (kiln: FaultKiln) => Promise<string[]>,
+  during: (kiln: FaultKiln) => Promise<T>,
+  after: (kiln: FaultKiln, sinceMs: number, hit: string[], done: T) => Promise<number | undefined>,
 ): Scenario => ({
   name,
   aim,
   short,
   async run(kiln) {
-    const before = [await kiln.submit(), await kiln.submit()];
+    const hit = await before(kiln);
     await away(kiln);
-    const during = await requireAccepting(kiln, 4);
+    const done = await during(kiln);
     await sleep(ms);
     await back(kiln);
-    const since = Date.now();
-    await kiln.ended(before);
-    return recovery(kiln, during, since, 'first attempt');
+    return after(kiln, Date.now(), hit, done);
   },
 });
+
+const redisOutage = (it: Outage): Scenario =>
+  outage(
+    it,
+    async (kiln) => [await kiln.submit(), await kiln.submit()],
+    (kiln) => requireAccepting(kiln, 4),
+    async (kiln, since, hit, accepted) => {
+      await kiln.ended(hit);
+      return recovery(kiln, accepted, since, 'first attempt');
+    },
+  );
 
 /** Without PostgreSQL, a submission is refused with 503 and a time to come back, and never accepted. */
 async function requireRefusing(kiln: FaultKiln): Promise<void> {
@@ -50,41 +72,37 @@ async function requireRefusing(kiln: FaultKiln): Promise<void> {
     throw new Error(`without PostgreSQL a submission was answered ${answer.status}: ${answer.text}`);
 }
 
-const withPostgresAway = (
-  name: string,
-  ms: number,
-  away: (kiln: FaultKiln) => Promise<void>,
-  back: (kiln: FaultKiln) => Promise<void>,
-  { short = false, aim = 'server' }: { short?: boolean; aim?: Aim } = {},
-): Scenario => ({
-  name,
-  aim,
-  short,
-  async run(kiln) {
-    const ids = [
-      await kiln.submit(kiln.request({ seconds: 4 })),
-      await kiln.submit(kiln.request({ seconds: 1 })),
-      await kiln.submit(kiln.request({ seconds: 1 })),
-    ];
-    await kiln.stepRuns(ids[0] ?? '');
-    await away(kiln);
-    await requireRefusing(kiln);
-    await sleep(ms);
-    await back(kiln);
-    const since = Date.now();
-    // Whoever submits now is served.
-    const after = await kiln.submit(kiln.request({ seconds: 0 }));
-    // And what was interrupted goes on.
-    const times = [
-      await recovery(kiln, [after], since, 'first attempt'),
-      await recovery(kiln, ids, since, 'next attempt'),
-    ];
-    return Math.max(...times.map((it) => it ?? 0));
-  },
-});
+const postgresOutage = (it: Outage): Scenario =>
+  outage(
+    it,
+    async (kiln) => {
+      const ids: string[] = [];
+      for (const seconds of [4, 1, 1]) ids.push(await kiln.submit(kiln.request({ seconds })));
+      await kiln.stepRuns(ids[0] ?? '');
+      return ids;
+    },
+    requireRefusing,
+    async (kiln, since, hit) => {
+      // Whoever submits now is served.
+      const late = await kiln.submit(kiln.request({ seconds: 0 }));
+      // And what was interrupted goes on.
+      const times = [
+        await recovery(kiln, [late], since, 'first attempt'),
+        await recovery(kiln, hit, since, 'next attempt'),
+      ];
+      return Math.max(...times.map((it) => it ?? 0));
+    },
+  );
 
-const killPostgres = (kiln: FaultKiln) => kiln.postgres.kill();
-const startPostgres = (kiln: FaultKiln) => kiln.postgres.start();
+const killed = (which: 'postgres' | 'redis') => ({
+  away: (kiln: FaultKiln) => kiln[which].kill(),
+  back: (kiln: FaultKiln) => kiln[which].start(),
+});
+const blackHoled = (which: 'postgres' | 'redis') => ({
+  away: (kiln: FaultKiln) => setAll(kiln, which, 'black-hole'),
+  back: (kiln: FaultKiln) => setAll(kiln, which, 'pass'),
+  aim: 'silence' as const,
+});
 
 /** PostgreSQL and Redis killed, restarted, wiped, cut off. */
 export const servers: Scenario[] = [
@@ -106,26 +124,9 @@ export const servers: Scenario[] = [
       return recovery(kiln, waited, since, 'first attempt');
     },
   },
-  withRedisAway(
-    'Redis killed and started again at once',
-    0,
-    (kiln) => kiln.redis.kill(),
-    (kiln) => kiln.redis.start(),
-    { short: true },
-  ),
-  withRedisAway(
-    'Redis away for 30 s',
-    30_000,
-    (kiln) => kiln.redis.kill(),
-    (kiln) => kiln.redis.start(),
-  ),
-  withRedisAway(
-    'Redis black-holed for 30 s',
-    30_000,
-    (kiln) => Promise.resolve(setAll(kiln, 'redis', 'black-hole')),
-    (kiln) => Promise.resolve(setAll(kiln, 'redis', 'pass')),
-    { aim: 'silence' },
-  ),
+  redisOutage({ name: 'Redis killed and started again at once', ms: 0, ...killed('redis'), short: true }),
+  redisOutage({ name: 'Redis away for 30 s', ms: 30_000, ...killed('redis') }),
+  redisOutage({ name: 'Redis black-holed for 30 s', ms: 30_000, ...blackHoled('redis') }),
   {
     name: 'Redis absent while all six processes start',
     aim: 'server',
@@ -139,24 +140,20 @@ export const servers: Scenario[] = [
       return recovery(kiln, ids, Date.now(), 'first attempt');
     },
   },
-  withPostgresAway('PostgreSQL killed (kill -9) and started again at once', 0, killPostgres, startPostgres, {
+  postgresOutage({
+    name: 'PostgreSQL killed (kill -9) and started again at once',
+    ms: 0,
+    ...killed('postgres'),
     short: true,
   }),
-  withPostgresAway('PostgreSQL away for 30 s', 30_000, killPostgres, startPostgres),
-  withPostgresAway(
-    'PostgreSQL black-holed for 30 s',
-    30_000,
-    (kiln) => Promise.resolve(setAll(kiln, 'postgres', 'black-hole')),
-    (kiln) => Promise.resolve(setAll(kiln, 'postgres', 'pass')),
-    { aim: 'silence' },
-  ),
+  postgresOutage({ name: 'PostgreSQL away for 30 s', ms: 30_000, ...killed('postgres') }),
+  postgresOutage({ name: 'PostgreSQL black-holed for 30 s', ms: 30_000, ...blackHoled('postgres') }),
   {
     name: 'PostgreSQL with no connection left for 10 s',
     aim: 'server',
     short: false,
     async run(kiln) {
-      const id = await kiln.submit(kiln.request({ seconds: 2 }));
-      await kiln.stepRuns(id);
+      const { id } = await running(kiln, 2);
       const release = await kiln.takeAllConnections();
       await sleep(10_000);
       await release();

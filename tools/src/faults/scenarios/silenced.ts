@@ -1,25 +1,14 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { eventually } from '@kiln/kit/testing';
 import { type FaultKiln } from '../fault-kiln.ts';
 import { type Member } from '../fleet.ts';
 import { processesOfAttempt } from '../host.ts';
-import { holderOf, recovery, type Scenario, sleep } from '../scenario.ts';
+import { type Link } from '../link.ts';
+import { holderOf, recovery, running, type Scenario, sleep } from '../scenario.ts';
 
 /** Longer than a lease, and than the watchdog waits. */
 const longMs = 25_000;
-
-const memberOf = async (kiln: FaultKiln, id: string): Promise<Member> => {
-  const name = await holderOf(kiln, id);
-  const found = kiln.fleet.members.find((it) => it.name === name);
-  if (!found) throw new Error(`there is no ${name}`);
-  return found;
-};
-
-async function running(kiln: FaultKiln): Promise<{ id: string; holder: Member }> {
-  const id = await kiln.submit(kiln.request({ seconds: 17 }));
-  await kiln.stepRuns(id);
-  return { id, holder: await memberOf(kiln, id) };
-}
 
 /** The processes of an attempt are gone before its lease runs out; its step would still run. */
 export async function requireDeadInTime(id: string, sinceMs: number): Promise<void> {
@@ -29,64 +18,56 @@ export async function requireDeadInTime(id: string, sinceMs: number): Promise<vo
     throw new Error(`13.5 s after the cut, ${alive.length} processes of the first attempt still run`);
 }
 
+/**
+ * A builder in the middle of a step cannot be heard for a while.
+ * @param cut silences it, and gives what undoes that
+ */
+const unheard = (name: string, cut: (kiln: FaultKiln, holder: Member) => () => void, short = false): Scenario => ({
+  name,
+  aim: 'silence',
+  short,
+  async run(kiln) {
+    const { id, holder } = await running(kiln, 17);
+    const heal = cut(kiln, kiln.fleet.member(holder));
+    const since = Date.now();
+    await requireDeadInTime(id, since);
+    await sleep(longMs - 13_500);
+    heal();
+    return recovery(kiln, [id], since, 'next attempt');
+  },
+});
+
+const stopped = (kiln: FaultKiln, { name }: Member): (() => void) => {
+  kiln.fleet.signal(name, 'SIGSTOP');
+  return () => kiln.fleet.signal(name, 'SIGCONT');
+};
+const blackHoled = (...ways: Link[]): (() => void) => {
+  ways.forEach((it) => it.set('black-hole'));
+  return () => ways.forEach((it) => it.set('pass'));
+};
+
 /** Workers that live, but cannot be heard. */
 export const silenced: Scenario[] = [
-  {
-    name: 'builder stopped (SIGSTOP) for longer than a lease, then continued',
-    aim: 'silence',
-    short: true,
-    async run(kiln) {
-      const { id, holder } = await running(kiln);
-      kiln.fleet.signal(holder.name, 'SIGSTOP');
-      const since = Date.now();
-      await requireDeadInTime(id, since);
-      await sleep(longMs - 13_500);
-      kiln.fleet.signal(holder.name, 'SIGCONT');
-      return recovery(kiln, [id], since, 'next attempt');
-    },
-  },
-  {
-    name: 'host vanished: builder stopped, its ways to PostgreSQL and Redis black-holed',
-    aim: 'silence',
-    short: false,
-    async run(kiln) {
-      const { id, holder } = await running(kiln);
-      const { postgres, redis } = holder.links;
-      [postgres, redis].forEach((it) => it.set('black-hole'));
-      kiln.fleet.signal(holder.name, 'SIGSTOP');
-      const since = Date.now();
-      await requireDeadInTime(id, since);
-      await sleep(longMs - 13_500);
-      [postgres, redis].forEach((it) => it.set('pass'));
-      kiln.fleet.signal(holder.name, 'SIGCONT');
-      return recovery(kiln, [id], since, 'next attempt');
-    },
-  },
-  {
-    name: 'builder cut off from PostgreSQL (black hole) for longer than a lease',
-    aim: 'silence',
-    short: false,
-    async run(kiln) {
-      const { id, holder } = await running(kiln);
-      holder.links.postgres.set('black-hole');
-      const since = Date.now();
-      await requireDeadInTime(id, since);
-      await sleep(longMs - 13_500);
-      holder.links.postgres.set('pass');
-      return recovery(kiln, [id], since, 'next attempt');
-    },
-  },
+  unheard('builder stopped (SIGSTOP) for longer than a lease, then continued', stopped, true),
+  unheard('host vanished: builder stopped, its ways to PostgreSQL and Redis black-holed', (kiln, holder) => {
+    const back = [blackHoled(holder.links.postgres, holder.links.redis), stopped(kiln, holder)];
+    return () => back.forEach((it) => it());
+  }),
+  unheard('builder cut off from PostgreSQL (black hole) for longer than a lease', (_, { links }) =>
+    blackHoled(links.postgres),
+  ),
   {
     // Its connections are broken, so that it counts as dead at once; until it has given up, two attempts may run.
     name: 'builder cut off from PostgreSQL (refused) for longer than a lease',
     aim: 'silence',
     short: false,
     async run(kiln) {
-      const { id, holder } = await running(kiln);
-      holder.links.postgres.set('refuse');
+      const { id, holder } = await running(kiln, 17);
+      const { postgres } = kiln.fleet.member(holder).links;
+      postgres.set('refuse');
       const since = Date.now();
       await sleep(longMs);
-      holder.links.postgres.set('pass');
+      postgres.set('pass');
       return recovery(kiln, [id], since, 'next attempt');
     },
   },
@@ -100,13 +81,19 @@ export const silenced: Scenario[] = [
         (method, path) => method === 'GET' && path.includes('/manifests/sha256'),
       );
       const id = await kiln.submit(kiln.request({ seconds: 0 }));
-      await waitFor(kiln, id, `state = 'registering' AND worker IS NOT NULL`);
-      const holder = await memberOf(kiln, id);
-      holder.links.postgres.set('black-hole');
+      await eventually(
+        async () =>
+          (
+            await kiln.sql(`SELECT 1 FROM builds WHERE id = $1 AND state = 'registering' AND worker IS NOT NULL`, [id])
+          )[0],
+        `${id} to be registered`,
+        60_000,
+      );
+      const heal = blackHoled(kiln.fleet.member(await holderOf(kiln, id)).links.postgres);
       const since = Date.now();
       kiln.front.set({ kind: 'well' });
       await sleep(longMs);
-      holder.links.postgres.set('pass');
+      heal();
       return recovery(kiln, [id], since, 'success');
     },
   },
@@ -127,7 +114,7 @@ export const silenced: Scenario[] = [
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
       };
       for (const it of builders) await kiln.fleet.replace(it.name, faked);
-      const { id } = await running(kiln);
+      const { id } = await running(kiln, 17);
       for (const offset of ['+3600', '-3600', '+0']) {
         await writeFile(file, offset);
         await sleep(3500);
@@ -141,14 +128,6 @@ export const silenced: Scenario[] = [
     },
   },
 ];
-
-async function waitFor(kiln: FaultKiln, id: string, what: string): Promise<void> {
-  for (let waited = 0; waited < 60_000; waited += 50) {
-    if ((await kiln.sql(`SELECT 1 FROM builds WHERE id = $1 AND ${what}`, [id])).length > 0) return;
-    await sleep(50);
-  }
-  throw new Error(`${id} did not come to ${what}`);
-}
 
 async function fakeClockLibrary(): Promise<string | undefined> {
   for (const it of await readdir('/usr/lib')) {
