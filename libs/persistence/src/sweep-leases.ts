@@ -73,7 +73,7 @@ async function takeAway(
 /** Registrations whose registrar died or let the lease run out are announced anew. */
 export const sweepRegistrations = (db: Database, dead: readonly string[]): Promise<number> =>
   inTransaction(db, async (tx) => {
-    const free = { leaseUntil: null, worker: null, announcedAt: sql`now()` };
+    const free = { leaseUntil: null, worker: null, notBefore: sql`now()`, announcedAt: sql`now()` };
     const [ofBuild, ofImage] = [builds, images].map((it) =>
       and(isNotNull(it.leaseUntil), or(lt(it.leaseUntil, sql`now()`), inArray(it.worker, [...dead]))),
     );
