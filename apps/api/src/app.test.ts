@@ -4,6 +4,7 @@ import { openSealer } from '@kiln/auth';
 import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
+import { emptyPlatform } from '@kiln/schemas';
 import { type Directory, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
 import { createApp } from './app.ts';
 import { openThrottle } from './http/throttle.ts';
@@ -29,6 +30,7 @@ async function serve(change: { directory?: Directory; perSecond?: number } = {})
     lists: openRememberedLists(),
     waitingRoom: openWaitingRoom(db, { runningMax: 0, waitingMax: 0 }),
     throttle: openThrottle(change.perSecond ?? 0),
+    platform: emptyPlatform,
     legacySignatures: false,
     waitMs: 100,
     log,

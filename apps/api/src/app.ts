@@ -1,6 +1,7 @@
 import { type Logger } from '@kiln/kit';
 import { type Database, type RememberedLists } from '@kiln/persistence';
 import { type Producer, type SignalBus } from '@kiln/queue';
+import { type Platform } from '@kiln/schemas';
 import { type AuthenticateDeps, type Directory, type Relay, type WaitingRoom } from '@kiln/services';
 import express, { type Express } from 'express';
 import { dialectOf } from './http/dialect.ts';
@@ -26,6 +27,7 @@ export interface AppDeps extends AuthenticateDeps {
   lists: RememberedLists;
   throttle: Throttle;
   waitingRoom: WaitingRoom;
+  platform: Platform;
   /** How long RegisterImage and its like wait for a registrar. */
   waitMs: number;
   log: Logger;

@@ -7,8 +7,10 @@ import {
   limitSettings,
   millisSetting,
   openLogger,
+  platformSettings,
   portSetting,
   readConfig,
+  readPlatform,
 } from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { nonceKeepSeconds, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
@@ -21,6 +23,7 @@ const config = readConfig(
   z.object({
     ...commonSettings,
     ...limitSettings,
+    ...platformSettings,
     KILN_API_HOST: z.string().default('127.0.0.1'),
     KILN_API_PORT: portSetting.default(8080),
     /** Requests of one user in one second that this process answers; 0 for as many as come. */
@@ -57,6 +60,7 @@ const app = createApp({
     waitingMax: config.KILN_ACCOUNT_WAITING_MAX,
   }),
   throttle: openThrottle(config.KILN_REQUESTS_PER_SECOND),
+  platform: readPlatform(config.KILN_PLATFORM_FILE),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
   log,

@@ -2,22 +2,27 @@ import { hostname } from 'node:os';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openSealer } from '@kiln/auth';
-import { openBuildah } from '@kiln/engine';
+import { abilities, openBuildah, openLauncher } from '@kiln/engine';
 import {
+  addressSettings,
   commonSettings,
   crashPoint,
   Lifecycle,
+  listSetting,
   millisSetting,
   openLogger,
+  platformSettings,
   randomSuffix,
   readConfig,
+  readPlatform,
   retrySettings,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
-import { openRegistryClients } from '@kiln/registry';
+import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { everyone } from '@kiln/schemas';
 import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
+import { hostSettings } from './host-settings.ts';
 import { keptAtStart, openKeptImages } from './kept-images.ts';
 import { runBuild, type RunBuildDeps } from './run-build.ts';
 import { openWatchdog, watchedName } from './watchdog.ts';
@@ -26,6 +31,8 @@ const config = readConfig(
   z.object({
     ...commonSettings,
     ...retrySettings,
+    ...addressSettings,
+    ...platformSettings,
     /** Folder of the image store and of the attempts' files; one builder process at a time uses it. */
     KILN_BUILDER_DIR: z.string().default('/var/lib/kiln-builder'),
     /** Builds at once. */
@@ -34,6 +41,24 @@ const config = readConfig(
     KILN_DRAIN_MS: millisSetting(10_000),
     /** How long an image is kept whose push failed for good, so that a retry need not build it again. */
     KILN_KEEP_UNPUSHED_S: z.coerce.number().int().min(0).default(3600),
+    /** Whose builds this takes: `untrusted` needs a jail that enforces everything; `trusted` makes do with what there is. */
+    KILN_BUILDER_TENANTS: z.enum(['untrusted', 'trusted']).default('untrusted'),
+    /** DNS servers for builds; the machine's own when left out. */
+    KILN_BUILD_RESOLVERS: listSetting,
+    /** Ways out of this machine that networks may name, as `device=gateway`; the first is number 1. */
+    KILN_BUILD_WAYS: listSetting,
+    /** What the layers of earlier builds may take of this builder's disk in all; 0 keeps none. */
+    KILN_LAYER_CACHE_BYTES: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(20 * 2 ** 30),
+    /** Most bytes of a base image, unpacked. */
+    KILN_BASE_BYTES_MAX: z.coerce
+      .number()
+      .int()
+      .min(1 << 20)
+      .default(40 * 2 ** 30),
   }),
 );
 const log = openLogger('builder', config.KILN_LOG_LEVEL);
@@ -41,8 +66,19 @@ const life = new Lifecycle(log);
 const dir = resolve(config.KILN_BUILDER_DIR);
 const workRoot = join(dir, 'work');
 
-const engine = openBuildah({ storeDir: join(dir, 'store') });
-const version = await engine.check();
+const storeDir = join(dir, 'store');
+const engine = openBuildah({
+  storeDir,
+  jail: openLauncher({ storeDir, ways: config.KILN_BUILD_WAYS }),
+  layerCacheBytes: config.KILN_LAYER_CACHE_BYTES,
+  baseBytesMax: config.KILN_BASE_BYTES_MAX,
+});
+const { version, jail, enforces } = await engine.check();
+const missing = abilities.filter((it) => !enforces.includes(it));
+if (missing.length > 0 && config.KILN_BUILDER_TENANTS === 'untrusted')
+  throw new Error(
+    `the jail "${jail}" does not enforce ${missing.join(', ')} here, so builds of strangers are not safe; with KILN_BUILDER_TENANTS=trusted the builder takes builds all the same`,
+  );
 await mkdir(workRoot, { recursive: true, mode: 0o700 });
 
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
@@ -53,7 +89,7 @@ const store = `${hostname()}:${dir}`;
 await engine.reap(await keptAtStart(database.db, store));
 for (const it of await readdir(workRoot)) await rm(join(workRoot, it), { recursive: true, force: true });
 const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
-const registries = openRegistryClients();
+const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
 life.defer('registries', registries.close);
 
 const slots = config.KILN_BUILDER_SLOTS;
@@ -85,6 +121,8 @@ const deps: RunBuildDeps = {
   leases,
   watchdog,
   kept,
+  platform: readPlatform(config.KILN_PLATFORM_FILE),
+  host: await hostSettings(config.KILN_BUILD_RESOLVERS, config.KILN_LAYER_CACHE_BYTES > 0),
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
 const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload));
@@ -102,4 +140,4 @@ void session.renew([]).then(
   () => signals.send('dispatch', everyone),
   () => undefined,
 );
-log.info({ worker, engine: engine.name, version, slots }, 'ready');
+log.info({ worker, engine: engine.name, version, slots, jail, enforces, missing }, 'ready');

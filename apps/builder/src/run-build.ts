@@ -1,14 +1,23 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Sealer } from '@kiln/auth';
-import { type BuiltImage, type Engine, parseDockerfile } from '@kiln/engine';
+import { type BuiltImage, type Engine, parseDockerfile, stagingTag } from '@kiln/engine';
 import { crashPoint, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type RegistryAccess, type RegistryClients } from '@kiln/registry';
-import { everyone, Fault, formatReference, type QueuePayload } from '@kiln/schemas';
-import { accessForBuild, type Relay } from '@kiln/services';
+import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
+import {
+  everyone,
+  Fault,
+  formatReference,
+  type Limits,
+  limitsOf,
+  networkOf,
+  type Platform,
+  type QueuePayload,
+} from '@kiln/schemas';
+import { accessForBuild, fetchBases, findBases, type Relay, sourcesOf } from '@kiln/services';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
+import { type HostSettings } from './host-settings.ts';
 import { type KeptImages } from './kept-images.ts';
 import { type Ended, NotOurs, settleAttempt } from './settle-attempt.ts';
 
@@ -22,6 +31,8 @@ export interface RunBuildDeps extends AttemptDeps {
   worker: string;
   kept: KeptImages;
   policy: RetryPolicy;
+  platform: Platform;
+  host: HostSettings;
 }
 
 /**
@@ -51,7 +62,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
       crashPoint('image-built');
       await attempt.move('running', 'publishing', 'pushing');
       // The image stays in the store meanwhile: when a registry is away, only the push is done again.
-      const digest = await attempt.run('push', 'verify', () => pushImage(deps, attempt, built));
+      const digest = await attempt.run('push', 'verify', () => pushImage(deps, attempt, built, access.bases));
       crashPoint('image-pushed');
       await attempt.log.write(`pushed ${build.host}/${build.repository}@${digest}`);
       // Before the hand-over: afterwards the fence is the registrar's, and the log would be refused.
@@ -65,6 +76,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
     ended = await settleAttempt(deps, attempt, error, image);
   } finally {
     if (ended !== 'image kept') await discardImage(deps, attempt, image);
+    else if (image) deps.engine.keep(image);
     await attempt.close();
     deps.signals.send('dispatch', everyone);
   }
@@ -76,7 +88,7 @@ const discardImage = ({ engine, kept }: RunBuildDeps, { name }: Attempt, image: 
 
 /** Makes the attempt's folder, and refuses at once what would be refused after a long build. */
 async function prepare(deps: RunBuildDeps, { build, workDir }: Attempt, target: RegistryAccess): Promise<void> {
-  await mkdir(join(workDir, 'context'), { recursive: true });
+  await mkdir(workDir, { recursive: true, mode: 0o700 });
   if (build.overwrite) return;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
   if (!existing) return;
@@ -89,20 +101,30 @@ async function prepare(deps: RunBuildDeps, { build, workDir }: Attempt, target: 
 
 /** Builds the image, unless an earlier build from the same inputs left it in this very store when only its push failed. */
 async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAccess[]): Promise<BuiltImage> {
-  const { build, workDir, log } = attempt;
+  const { build, log } = attempt;
   const kept = await deps.kept.find(build);
   if (kept) {
     await log.write('kiln: built before, and still here; only the push is done again');
     return kept;
   }
   const { Dockerfile: dockerfile } = build.spec.BuildConfig;
+  const parsed = parseDockerfile(dockerfile);
+  const found = await findBases(deps.registries, parsed, bases);
+  for (const it of found) await log.write(`kiln: ${it.name} is ${it.access.host}/${it.repository}@${it.digest}`);
+  const call = { ...attempt.engineOptions, onLine: (line: string) => log.write(line) };
+  await fetchBases(deps.registries, deps.engine, found, call);
+  const { host, platform } = deps;
+  const network = networkOf(platform.networks, build.spec.UserVpc);
   return deps.engine.build({
     ...attempt.engineOptions,
     id: attempt.name,
+    owner: build.accountId,
     dockerfile,
-    parsed: parseDockerfile(dockerfile),
-    contextDir: join(workDir, 'context'),
-    registries: bases,
+    parsed,
+    bases: found,
+    limits: await limitsHere(deps, attempt),
+    network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
+    layerCache: host.layerCache,
     onLine(line) {
       crashPoint('step-running');
       return log.write(line);
@@ -110,21 +132,42 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
   });
 }
 
-async function pushImage(deps: RunBuildDeps, attempt: Attempt, image: BuiltImage): Promise<string> {
+/** What the build's class gives it, as far as this machine has it. */
+async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Attempt): Promise<Limits> {
+  const limits = limitsOf(platform.resources, build.spec.Resource);
+  if (limits.memoryBytes <= host.memoryBytesMax) return limits;
+  const has = Math.floor(host.memoryBytesMax / 2 ** 20);
+  await log.write(`kiln: this builder gives a build at most ${has} MiB of memory, less than its class says`);
+  return { ...limits, memoryBytes: host.memoryBytesMax };
+}
+
+async function pushImage(
+  deps: RunBuildDeps,
+  attempt: Attempt,
+  image: BuiltImage,
+  bases: RegistryAccess[],
+): Promise<string> {
   const { build, log } = attempt;
   // Taken anew: a token may have run out, or a password been changed, while the build ran.
   const { target } = await accessForBuild(deps.db, deps.sealer, build);
   attempt.redaction.add([target]);
-  const { digest } = await deps.engine.push(image, {
-    ...attempt.engineOptions,
-    registry: target,
-    repository: build.repository,
-    onLine(line) {
-      crashPoint('push-begun');
-      return log.write(line);
-    },
+  // A base's layers can go to the target without this machine when both are in one registry.
+  const sources = sourcesOf(parseDockerfile(build.spec.BuildConfig.Dockerfile), bases);
+  const { signal } = attempt.engineOptions;
+  const to = { access: target, repository: build.repository, tag: stagingTag };
+  return withGateway(deps.registries, { sources, target: to, signal }, async (gateway) => {
+    await deps.engine.push(image, {
+      ...attempt.engineOptions,
+      gateway: gateway.socket,
+      onLine(line) {
+        crashPoint('push-begun');
+        return log.write(line);
+      },
+    });
+    if (gateway.pushed === undefined)
+      throw new Fault('PushFailed', `push to ${build.host}/${build.repository} sent no manifest`);
+    return gateway.pushed;
   });
-  return digest;
 }
 
 async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, digest: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { openSealer } from '@kiln/auth';
 import {
+  addressSettings,
   commonSettings,
   Lifecycle,
   limitSettings,
@@ -10,7 +11,7 @@ import {
   retrySettings,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
-import { openRegistryClients } from '@kiln/registry';
+import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
@@ -22,6 +23,7 @@ import { clockSettings, clocksOf } from './settings.ts';
 const config = readConfig(
   z.object({
     ...commonSettings,
+    ...addressSettings,
     /** Registrations at once; they wait for registries most of the time. */
     KILN_REGISTRAR_SLOTS: z.coerce.number().int().min(1).max(256).default(16),
     ...clockSettings,
@@ -38,7 +40,7 @@ const onError = (error: Error) => log.warn({ err: error.message }, 'database con
 const database = openDatabase(config.KILN_DATABASE_URL, { connections, onError });
 life.defer('database', database.close);
 const { signals, producer, relay, consume } = openMessaging(config, { db: database.db, life, log });
-const registries = openRegistryClients();
+const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
 life.defer('registries', registries.close);
 
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;

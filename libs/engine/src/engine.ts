@@ -1,13 +1,7 @@
 import { type Secret } from '@kiln/kit';
+import { type Limits, type NetworkRules } from '@kiln/schemas';
 import { type ParsedDockerfile } from './dockerfile.ts';
-
-/** How an engine reaches one registry. */
-export interface EngineRegistry {
-  host: string;
-  tlsMode: 'verify' | 'skip-verify' | 'http';
-  caPem?: string | undefined;
-  credentials?: { username: string; password: Secret } | undefined;
-}
+import { type Ability } from './jail/jail.ts';
 
 /** Told of the processes that carry a build, so that somebody else can end them when this process cannot. */
 export interface ProcessWatch {
@@ -15,33 +9,44 @@ export interface ProcessWatch {
   ended(pid: number): void;
 }
 
-export interface BuildRequest {
+/** What every command of an engine is given. */
+export interface EngineCall {
+  /** Folder for the engine's own files; the caller removes it afterwards. */
+  workDir: string;
+  /** Called with each line that the command prints; the engine waits for it. */
+  onLine(line: string): Promise<void>;
+  signal: AbortSignal;
+  watch?: ProcessWatch;
+}
+
+/** An image that builds start from, as it is in its registry at this moment. */
+export interface BaseImage {
+  /** As the Dockerfile names it. */
+  name: string;
+  /** `sha256:…` of its manifest or index. */
+  digest: string;
+}
+
+export interface BuildRequest extends EngineCall {
   /** Unique among the builds of this host; letters, digits and hyphens. */
   id: string;
+  /** Whose layers may be used again; builds of others never see them. */
+  owner: string;
   dockerfile: string;
   parsed: ParsedDockerfile;
   /** Folder that COPY and ADD read from. */
-  contextDir: string;
-  /** Folder for the engine's own files; the caller removes it afterwards. */
-  workDir: string;
-  /** Registries that bases may come from. */
-  registries: EngineRegistry[];
-  /** Called with each line that the build prints; the engine waits for it. */
-  onLine(line: string): Promise<void>;
-  signal: AbortSignal;
-  watch?: ProcessWatch;
+  contextDir?: string;
+  /** Every image that the Dockerfile names; all have been fetched. */
+  bases: readonly BaseImage[];
+  limits: Limits;
+  network: NetworkRules | 'none';
+  /** What `RUN --mount=type=secret` may name. */
+  secrets?: readonly { id: string; value: Secret }[];
+  /** Whether layers of earlier builds of the owner may be used. */
+  layerCache: boolean;
   buildArgs?: Record<string, string>;
   /** Stage to build; the last one when left out. */
   target?: string;
-}
-
-export interface PushRequest {
-  workDir: string;
-  registry: EngineRegistry;
-  repository: string;
-  onLine(line: string): Promise<void>;
-  signal: AbortSignal;
-  watch?: ProcessWatch;
 }
 
 /** An image in the engine's own store. */
@@ -49,24 +54,34 @@ export interface BuiltImage {
   id: string;
 }
 
-/** What executes a Dockerfile. Every engine passes the contract suite in `testing/`. */
+/** What executes a Dockerfile. Every engine passes the contract suite in `testing/`. It knows no registry but a gateway's socket. */
 export interface Engine {
   readonly name: string;
-  /** @returns its version; @throws Fault EngineFailed when it cannot work here */
-  check(): Promise<string>;
   /**
-   * Builds an image into the engine's store.
+   * @returns its version, the name of its jail and what that enforces
+   * @throws Fault EngineFailed when it cannot work here
+   */
+  check(): Promise<{ version: string; jail: string; enforces: Ability[] }>;
+  hasBase(digest: string): Promise<boolean>;
+  /**
+   * Takes an image from a gateway into the store of bases, which all builds share and none can write.
+   * @throws Fault BaseImageTooLarge, EngineFailed
+   */
+  fetchBase(digest: string, call: EngineCall & { gateway: string }): Promise<void>;
+  /**
+   * Builds an image into a store of its owner.
    * @throws Fault with the failing step; the signal's reason when it was aborted. Either way no process of the build is left
    */
   build(request: BuildRequest): Promise<BuiltImage>;
   /**
-   * Uploads a built image without touching any tag that somebody could be using.
-   * @returns the digest of the pushed manifest
-   * @throws Fault PushDenied or PushFailed
+   * Hands a built image to a gateway.
+   * @throws Fault PushFailed
    */
-  push(image: BuiltImage, request: PushRequest): Promise<{ digest: string }>;
+  push(image: BuiltImage, call: EngineCall & { gateway: string }): Promise<void>;
   /** Whether a built image is still there. */
   has(image: BuiltImage): Promise<boolean>;
+  /** Leaves a built image where it is, for a later push; its owner's other builds go on. */
+  keep(image: BuiltImage): void;
   /** Forgets a built image. */
   discard(image: BuiltImage): Promise<void>;
   /**

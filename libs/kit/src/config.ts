@@ -50,6 +50,23 @@ export const limitSettings = {
   KILN_ACCOUNT_WAITING_MAX: z.coerce.number().int().min(0).default(100_000),
 };
 
+/** A list in one setting: words between commas. */
+export const listSetting = z
+  .string()
+  .default('')
+  .transform((it) =>
+    it
+      .split(',')
+      .map((word) => word.trim())
+      .filter(Boolean),
+  );
+
+/** Where Kiln's own requests to registries may go. */
+export const addressSettings = {
+  /** Of the addresses that are closed to them (loopback, private, link-local), those that are open: hosts, `host:port`, blocks. */
+  KILN_OPEN_ADDRESSES: listSetting,
+};
+
 /** Settings that every app has. */
 export const commonSettings = {
   KILN_DATABASE_URL: z

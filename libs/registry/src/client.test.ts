@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { type AddressInfo } from 'node:net';
 import { Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
-import { openRegistryClients, sha256Digest, verifyImage } from './index.ts';
+import { openAddressRules, openRegistryClients, sha256Digest, verifyImage } from './index.ts';
 
 // What a registry or something in its place may answer that a real one here does not: these servers play one fault each.
 const servers: Server[] = [];
-const clients = openRegistryClients();
+const clients = openRegistryClients(openAddressRules(['127.0.0.0/8']));
 afterAll(async () => {
   await clients.close();
   for (const it of servers) it.closeAllConnections();

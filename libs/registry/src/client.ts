@@ -1,4 +1,5 @@
 import { Fault } from '@kiln/schemas';
+import { type AddressRules } from './address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, manifestBytesMax, sha256Digest } from './manifests.ts';
 import { SeenBlobs } from './seen-blobs.ts';
@@ -122,28 +123,33 @@ interface OpenRegistry {
 export interface RegistryClients {
   /** The client for a registry; connections and tokens are kept between calls with the same access. */
   for(access: RegistryAccess): RegistryClient;
+  /** Its connections, for calls of the API that only pass bytes on. */
+  transportOf(access: RegistryAccess): RegistryTransport;
   close: () => Promise<void>;
 }
 
 // Enough for the registries that one process talks to at a time; the one unused longest goes first.
 const registriesMax = 64;
 
-export function openRegistryClients(): RegistryClients {
+/** @param rules which addresses registries, and what they lead to, may have */
+export function openRegistryClients(rules: AddressRules): RegistryClients {
   const registries = new Map<string, OpenRegistry>();
+  const open = (access: RegistryAccess): OpenRegistry => {
+    const { host, tlsMode, caPem = '', credentials } = access;
+    const key = JSON.stringify([host, tlsMode, caPem, credentials?.username, credentials?.password.reveal()]);
+    const registry = registries.get(key) ?? { transport: new RegistryTransport(access, rules), seen: new SeenBlobs() };
+    registries.delete(key);
+    registries.set(key, registry);
+    const [oldest] = registries.keys();
+    if (registries.size > registriesMax && oldest !== undefined) {
+      void registries.get(oldest)?.transport.close();
+      registries.delete(oldest);
+    }
+    return registry;
+  };
   return {
-    for(access) {
-      const { host, tlsMode, caPem = '', credentials } = access;
-      const key = JSON.stringify([host, tlsMode, caPem, credentials?.username, credentials?.password.reveal()]);
-      const registry = registries.get(key) ?? { transport: new RegistryTransport(access), seen: new SeenBlobs() };
-      registries.delete(key);
-      registries.set(key, registry);
-      const [oldest] = registries.keys();
-      if (registries.size > registriesMax && oldest !== undefined) {
-        void registries.get(oldest)?.transport.close();
-        registries.delete(oldest);
-      }
-      return clientOf(registry);
-    },
+    for: (access) => clientOf(open(access)),
+    transportOf: (access) => open(access).transport,
     async close() {
       await Promise.all([...registries.values()].map((it) => it.transport.close()));
     },

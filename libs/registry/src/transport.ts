@@ -1,12 +1,14 @@
+import { type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@kiln/kit';
 import { Fault } from '@kiln/schemas';
-import { Agent, request as send } from 'undici';
+import { Agent, type Dispatcher, request as send } from 'undici';
+import { type AddressRules, guardedConnector } from './address-rules.ts';
 import { mayAuthenticateAt, parseChallenge, tokenAnswer, type Challenge } from './challenge.ts';
 import { baseUrl, type RegistryAccess } from './connection.ts';
 
 export interface RegistryRequest {
-  method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
+  method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
   /** Path and query below the registry's host, from `/v2/` on. */
   path: string;
   headers?: Record<string, string>;
@@ -23,9 +25,24 @@ export interface RegistryAnswer {
   body: Buffer;
 }
 
+/** An answer whose body is still to come; whoever gets it reads or destroys it. */
+export interface RegistryStream {
+  status: number;
+  headers: RegistryAnswer['headers'];
+  body: Readable;
+}
+
 const timeoutMs = 10_000;
 const tries = 3;
+const redirects = new Set([301, 302, 303, 307, 308]);
 const transient = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+interface Outgoing {
+  method: RegistryRequest['method'];
+  headers?: Record<string, string>;
+  body?: Buffer | Readable | null;
+  signal?: AbortSignal | undefined;
+}
 
 /** Sends requests to one registry with one set of credentials: authenticates, follows redirects, tries again. */
 export class RegistryTransport {
@@ -33,14 +50,14 @@ export class RegistryTransport {
   readonly #agent: Agent;
   readonly #tokens = new Map<string, { header: string; untilMs: number }>();
 
-  constructor(access: RegistryAccess) {
+  constructor(access: RegistryAccess, rules: AddressRules) {
     this.access = access;
     this.#agent = new Agent({
-      connect: {
+      connect: guardedConnector(rules, {
         rejectUnauthorized: access.tlsMode === 'verify',
         timeout: 5000,
         ...(access.caPem ? { ca: access.caPem } : {}),
-      },
+      }),
       connections: 32,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
@@ -71,13 +88,50 @@ export class RegistryTransport {
     }
   }
 
-  async #authenticated(request: RegistryRequest, scope: string): Promise<RegistryAnswer> {
+  /**
+   * Sends a request once, with a body that may be a stream, and gives the answer's body as one.
+   * @throws Fault RegistryUnreachable, RegistryDenied
+   */
+  async stream(
+    request: Omit<RegistryRequest, 'body' | 'bytesMax'> & { body?: Readable | Buffer; length?: number },
+    scope: string,
+  ): Promise<RegistryStream> {
+    const { length, ...rest } = request;
+    const headers = { ...request.headers, ...(length === undefined ? {} : { 'content-length': String(length) }) };
+    try {
+      // A stream cannot be sent again: what lets it in has to be there before.
+      if (!this.#known(scope)) {
+        await this.#authenticated({ method: 'GET', path: '/v2/' }, scope);
+        if (!this.#known(scope)) this.#tokens.set(scope, { header: '', untilMs: Date.now() + 60_000 });
+      }
+      const {
+        statusCode: status,
+        headers: answered,
+        body,
+      } = await this.#follow({ ...rest, headers }, this.#known(scope));
+      return { status, headers: answered, body };
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      request.signal?.throwIfAborted();
+      const why = error instanceof Error ? explain(error) : String(error);
+      throw new Fault('RegistryUnreachable', `registry ${this.access.host} cannot be asked: ${why}`, {}, error);
+    }
+  }
+
+  #known(scope: string): { header: string } | undefined {
     const known = this.#tokens.get(scope);
-    const first = await this.#follow(request, known && known.untilMs > Date.now() ? known.header : undefined);
+    return known && known.untilMs > Date.now() ? known : undefined;
+  }
+
+  async #authenticated(request: RegistryRequest, scope: string): Promise<RegistryAnswer> {
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs * 3), ...(request.signal ? [request.signal] : [])]);
+    const ask = async (known: { header: string } | undefined) =>
+      this.#read(await this.#follow({ ...request, signal }, known), request.path, request.bytesMax ?? 1 << 16);
+    const first = await ask(this.#known(scope));
     if (first.status !== 401) return this.#allowed(first);
     const header = first.headers['www-authenticate'];
     const challenge = parseChallenge(Array.isArray(header) ? header[0] : header, this.access.host);
-    return this.#allowed(await this.#follow(request, await this.#authorize(challenge, scope)));
+    return this.#allowed(await ask({ header: await this.#authorize(challenge, scope) }));
   }
 
   #allowed(answer: RegistryAnswer): RegistryAnswer {
@@ -107,7 +161,9 @@ export class RegistryTransport {
     const url = new URL(realm);
     if (service) url.searchParams.set('service', service);
     url.searchParams.set('scope', challenge.scope ?? scope);
-    const answer = await this.#exchange(url, 'GET', basic ? { authorization: basic } : {}, undefined, 1 << 20);
+    const headers = basic ? { authorization: basic } : {};
+    const signal = AbortSignal.timeout(timeoutMs * 3);
+    const answer = await this.#read(await this.#open(url, { method: 'GET', headers, signal }), realm.host, 1 << 20);
     if (answer.status !== 200) {
       if (transient.has(answer.status)) throw new Error(`token service ${realm.host} answers ${answer.status}`);
       throw new Fault('RegistryDenied', `token service ${realm.host} of registry ${host} answers ${answer.status}`);
@@ -118,59 +174,49 @@ export class RegistryTransport {
     return header;
   }
 
-  async #follow(request: RegistryRequest, authorization: string | undefined): Promise<RegistryAnswer> {
-    const first = new URL(baseUrl(this.access) + request.path);
+  /** Follows redirects of what is only read: at most three, never from https to http. */
+  async #follow(
+    request: Outgoing & { path: string },
+    known: { header: string } | undefined,
+  ): Promise<Dispatcher.ResponseData> {
+    const base = new URL(baseUrl(this.access));
+    // An upload goes on at an address that the registry names.
+    const first = new URL(request.path, base);
     let url = first;
     for (let hop = 0; ; hop += 1) {
       // Credentials go to the registry itself only; blobs may be served from elsewhere without them.
-      const auth = authorization && url.host === first.host ? { authorization } : {};
-      const answer = await this.#exchange(
-        url,
-        request.method,
-        { ...request.headers, ...auth },
-        request.body,
-        request.bytesMax ?? 1 << 16,
-        request.signal,
-      );
-      const location = answer.headers['location'];
-      if (
-        ![301, 302, 303, 307, 308].includes(answer.status) ||
-        typeof location !== 'string' ||
-        request.method === 'PUT'
-      )
-        return answer;
+      const auth = known?.header && url.host === base.host ? { authorization: known.header } : {};
+      const answer = await this.#open(url, { ...request, headers: { ...request.headers, ...auth } });
+      const { location } = answer.headers;
+      const reads = request.method === 'GET' || request.method === 'HEAD';
+      if (!reads || !redirects.has(answer.statusCode) || typeof location !== 'string') return answer;
+      await answer.body.dump();
       if (hop === 3) throw new Error('more than 3 redirects');
       url = new URL(location, url);
       if (first.protocol === 'https:' && url.protocol !== 'https:') throw new Error('redirected from https to http');
     }
   }
 
-  async #exchange(
-    url: URL,
-    method: RegistryRequest['method'],
-    headers: Record<string, string>,
-    body: Buffer | undefined,
-    bytesMax: number,
-    stopped?: AbortSignal,
-  ): Promise<RegistryAnswer> {
-    stopped?.throwIfAborted();
-    const answer = await send(url, {
+  #open(url: URL, { method, headers = {}, body = null, signal }: Outgoing): Promise<Dispatcher.ResponseData> {
+    signal?.throwIfAborted();
+    if (url.username || url.password) throw new Error(`${url.host} was named with a user in its address`);
+    return send(url, {
       method,
       headers: { 'user-agent': 'kiln', ...headers },
-      body: body ?? null,
+      body,
       dispatcher: this.#agent,
-      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs * 3), ...(stopped ? [stopped] : [])]),
+      ...(signal ? { signal } : {}),
     });
+  }
+
+  async #read(answer: Dispatcher.ResponseData, what: string, bytesMax: number): Promise<RegistryAnswer> {
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of answer.body) {
       size += (chunk as Buffer).length;
       if (size > bytesMax) {
         answer.body.destroy();
-        throw new Fault(
-          'ManifestInvalid',
-          `registry ${this.access.host} sent more than ${bytesMax} bytes for ${url.pathname}`,
-        );
+        throw new Fault('ManifestInvalid', `registry ${this.access.host} sent more than ${bytesMax} bytes for ${what}`);
       }
       chunks.push(chunk as Buffer);
     }

@@ -19,3 +19,7 @@ export * from './modelarts/image.ts';
 export * from './modelarts/image-operations.ts';
 export * from './modelarts/token.ts';
 export * from './modelarts/token-operations.ts';
+export * from './platform/addresses.ts';
+export * from './platform/networks.ts';
+export * from './platform/platform.ts';
+export * from './platform/resources.ts';

@@ -48,3 +48,25 @@ export function splitRepository(repository: string): { namespace: string; name: 
   const slash = repository.lastIndexOf('/');
   return { namespace: repository.slice(0, slash), name: repository.slice(slash + 1) };
 }
+
+/** An image that a Dockerfile names. */
+export interface ImageName {
+  host: string;
+  repository: string;
+  /** Tag or `sha256:…`. */
+  reference: string;
+}
+
+/** `debian:12` → docker.io, library/debian, 12: names are completed as docker completes them. */
+export function parseImageName(text: string): ImageName {
+  const [name = '', digest] = text.replace(/^docker:\/\//, '').split('@');
+  const [first = '', ...others] = name.split('/');
+  const hasHost = others.length > 0 && /[.:]|^localhost$/.test(first);
+  const path = hasHost ? others.join('/') : name;
+  const colon = path.indexOf(':');
+  const repository = colon < 0 ? path : path.slice(0, colon);
+  const tag = colon < 0 ? 'latest' : path.slice(colon + 1);
+  const host = hasHost && first !== 'index.docker.io' ? first : 'docker.io';
+  const official = host === 'docker.io' && !repository.includes('/');
+  return { host, repository: official ? `library/${repository}` : repository, reference: digest ?? tag };
+}

@@ -1,3 +1,4 @@
+export * from './base-images.ts';
 export * from './authenticate.ts';
 export * from './cancel-build.ts';
 export * from './change-image.ts';

@@ -11,7 +11,16 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type CreateImageBuildBody, everyone, Fault, type Lane, parseReference } from '@kiln/schemas';
+import {
+  type CreateImageBuildBody,
+  everyone,
+  Fault,
+  type Lane,
+  limitsOf,
+  networkOf,
+  parseReference,
+  type Platform,
+} from '@kiln/schemas';
 import stringify from 'safe-stable-stringify';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';
@@ -24,6 +33,7 @@ export interface SubmitBuildDeps {
   sealer: Sealer;
   signals: SignalBus;
   waitingRoom: WaitingRoom;
+  platform: Platform;
 }
 
 export interface Submitted {
@@ -38,7 +48,7 @@ export interface Submitted {
  * @throws Fault that names the field
  */
 export async function submitBuild(
-  { db, directory, sealer, signals, waitingRoom }: SubmitBuildDeps,
+  { db, directory, sealer, signals, waitingRoom, platform }: SubmitBuildDeps,
   viewer: Viewer,
   body: CreateImageBuildBody,
   how: { clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
@@ -49,6 +59,9 @@ export async function submitBuild(
     throw new Fault('InvalidParameter', `Image.Uri: the tag ${stagingTag} is used by Kiln itself`, {
       field: 'Image.Uri',
     });
+  // What they give is looked up again when the build runs; here it is only whether there are such.
+  limitsOf(platform.resources, body.Resource);
+  networkOf(platform.networks, body.UserVpc);
   const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
   if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);
 

@@ -67,6 +67,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
     KILN_BUILDER_SLOTS: '4',
+    KILN_OPEN_ADDRESSES: registry.host,
   };
   const apps: BenchStack['apps'] = [];
   let url = '';

@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { getServers } from 'node:dns';
 import { join } from 'node:path';
-import { openBuildah, parseDockerfile } from '@kiln/engine';
+import { type BuildRequest, openBuildah, openLauncher, parseDockerfile } from '@kiln/engine';
 import { testStack } from '@kiln/kit/testing';
+import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
+import { fetchBases, findBases } from '@kiln/services';
 import { debianTar, openImageMaker, pushImage } from '../stack/base-image.ts';
 import { runQuietly } from '../stack/parts.ts';
 
@@ -11,6 +14,8 @@ const stack = testStack();
 const dir = join(stack.dir, 'container-images');
 const base = `${stack.registryHost}/kiln/node:base`;
 const maker = openImageMaker(join(stack.dir, 'images'));
+const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
+afterAll(() => registries.close());
 const registry = { host: stack.registryHost, tlsMode: 'http' as const };
 
 /** A Debian with this machine's Node, since no public registry can be counted on. */
@@ -49,9 +54,14 @@ it('builds the images of docker-compose.yml with Kiln’s own engine, from a bas
   await ensureNodeBase();
   const contextDir = join(dir, 'context');
   await copyContext(contextDir);
-  const engine = openBuildah({ storeDir: join(dir, 'store') });
+  const storeDir = join(dir, 'store');
+  const jail = openLauncher({ storeDir });
+  const engine = openBuildah({ storeDir, jail, layerCacheBytes: 0, baseBytesMax: 8 * 2 ** 30 });
   await engine.check();
-  const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
+  const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8').replace(
+    /^ARG BASE_IMAGE=.*$/m,
+    `ARG BASE_IMAGE=${base}`,
+  );
   const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', cwd: '/' }).trim();
   const lines: string[] = [];
   const workDir = join(dir, 'work');
@@ -61,20 +71,33 @@ it('builds the images of docker-compose.yml with Kiln’s own engine, from a bas
   // The builder's stage is made from the other one, so that building it builds both.
   const request = {
     id: 'compose',
+    owner: 'kiln',
     dockerfile,
-    parsed: parseDockerfile(dockerfile),
     contextDir,
     workDir,
-    registries: [registry],
+    limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
+    // The mirrors of this machine may be anywhere.
+    network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
+    layerCache: false,
     onLine,
     signal,
     target: 'builder',
-    buildArgs: { BASE_IMAGE: base, NPM_CONFIG_REGISTRY: npmRegistry },
+    buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
   };
-  const image = await engine.build(request).catch((error: unknown) => {
-    throw new Error(lines.slice(-40).join('\n'), { cause: error });
+  const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
+    const parsed = parseDockerfile(given.dockerfile);
+    const bases = await findBases(registries, parsed, [registry]);
+    await fetchBases(registries, engine, bases, given);
+    return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {
+      throw new Error(lines.slice(-40).join('\n'), { cause: error });
+    });
+  };
+  const image = await build(request);
+  const target = { access: registry, repository: 'kiln/builder-image', tag: 'v1' };
+  const digest = await withGateway(registries, { sources: [], target, signal }, async (gateway) => {
+    await engine.push(image, { ...request, gateway: gateway.socket });
+    return gateway.pushed ?? '';
   });
-  const { digest } = await engine.push(image, { workDir, registry, repository: 'kiln/builder-image', onLine, signal });
   await engine.discard(image);
 
   // Each app loads with production packages alone, and then says which settings it lacks.
@@ -84,17 +107,6 @@ RUN buildah --version && test ! -e node_modules/typescript && test ! -e node_mod
 USER 10001:10001
 RUN node apps/api/dist/main.js 2>&1 | grep -F KILN_DATABASE_URL
 `;
-  const checked = await engine
-    .build({
-      ...request,
-      id: 'compose-check',
-      dockerfile: check,
-      parsed: parseDockerfile(check),
-      target: '',
-      buildArgs: {},
-    })
-    .catch((error: unknown) => {
-      throw new Error(lines.slice(-40).join('\n'), { cause: error });
-    });
+  const checked = await build({ ...request, id: 'compose-check', dockerfile: check, target: '', buildArgs: {} });
   await engine.discard(checked);
 }, 600_000);

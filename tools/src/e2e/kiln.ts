@@ -60,6 +60,8 @@ export async function openTestKiln(
     KILN_REDIS_PREFIX: `test-${id}`,
     KILN_SEALING_KEY: sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    // The test stack's registries.
+    KILN_OPEN_ADDRESSES: '127.0.0.0/8',
     ...options.env,
   };
   const api = await startApi(dir, env, await freePort());

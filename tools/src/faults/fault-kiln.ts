@@ -106,6 +106,7 @@ export async function openFaultKiln(dir: string, settings: Record<string, string
         KILN_REDIS_URL: through(redisUrl, own.redis),
         KILN_SEALING_KEY: state.sealingKey,
         KILN_BUILDER_DIR: join(dir, `builder-${n}`),
+        KILN_OPEN_ADDRESSES: '127.0.0.0/8',
         KILN_DRAIN_MS: '1000',
         // A build that is killed on purpose again and again is no poison.
         KILN_ATTEMPTS_MAX: '90',

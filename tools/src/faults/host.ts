@@ -35,13 +35,12 @@ function lookAtHost(dirs: string[]): string[] {
         if (it.startsWith('build-')) found.push(`cgroup ${hierarchy}/kiln/${store}/${it}`);
   for (const dir of dirs) {
     for (const it of entries(join(dir, 'work'))) found.push(`folder ${join(dir, 'work', it)}`);
-    const store = join(dir, 'store/root');
-    const images = linesOf(join(store, 'overlay-images/images.json')).join('');
-    for (const [name] of images.matchAll(/localhost\/kiln\/[^"]+/g)) found.push(`image ${name}`);
-    const containers = JSON.parse(
-      linesOf(join(store, 'overlay-containers/containers.json')).join('') || '[]',
-    ) as unknown[];
-    if (containers.length > 0) found.push(`${containers.length} containers in ${store}`);
+    for (const kind of ['builds', 'places'])
+      for (const it of entries(join(dir, 'store', kind))) found.push(`${kind} ${join(dir, 'store', kind, it)}`);
+    for (const device of entries('/sys/block').filter((it) => it.startsWith('loop'))) {
+      const [file = ''] = linesOf(join('/sys/block', device, 'loop/backing_file'));
+      if (file.startsWith(`${dir}/`)) found.push(`loop device ${device} of ${file}`);
+    }
   }
   return found;
 }

@@ -17,6 +17,9 @@ export const serverParts: Part[] = [
 export const engineParts: Part[] = [
   { program: 'buildah', package: 'buildah', why: 'builds images' },
   { program: 'runc', package: 'runc', why: 'runs the steps of a build' },
+  { program: 'nft', package: 'nftables', why: 'says what a build may reach' },
+  { program: 'ip', package: 'iproute2', why: 'connects a build with the network' },
+  { program: 'mkfs.ext4', package: 'e2fsprogs', why: 'bounds the disk of a build' },
 ];
 export const baseImageParts: Part[] = [
   { program: 'debootstrap', package: 'debootstrap', why: 'makes a base image from Debian packages' },

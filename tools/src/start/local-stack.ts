@@ -95,6 +95,8 @@ export async function startLocalStack(
     KILN_REDIS_URL: redis.url,
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    // The registry of this stack stands on loopback, which is closed to registries otherwise.
+    KILN_OPEN_ADDRESSES: registry.host,
   };
   const apiPort = await portFor(state, 'api');
   writeState(dir, state);

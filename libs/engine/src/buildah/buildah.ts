@@ -1,168 +1,231 @@
-import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { cp, copyFile, mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { Fault } from '@kiln/schemas';
-import { type BuildRequest, type BuiltImage, type Engine, type PushRequest, stagingTag } from '../engine.ts';
-import { diagnoseBuild, diagnosePush, Progress } from './diagnosis.ts';
-import { openCgroups, runJailed } from './jail.ts';
-import { writeRegistryFiles } from './registry-files.ts';
-
-const run = promisify(execFile);
-
-/** Whether the disk of a folder has as good as no room left, or no inodes. */
-async function isFull(folder: string): Promise<boolean> {
-  const { bavail, bsize, files, ffree } = await statfs(folder);
-  return bavail * bsize < 16 << 20 || (files > 0 && ffree < 16);
-}
+import { Fault, type Limits } from '@kiln/schemas';
+import { type BuildRequest, type BuiltImage, type Engine, type EngineCall, stagingTag } from '../engine.ts';
+import { gatewayHost, type Jail, type JailRequest } from '../jail/jail.ts';
+import { diagnoseBuild, isFull, lastWords, plain } from './diagnosis.ts';
+import { Progress } from './progress.ts';
+import { openStores } from './stores.ts';
 
 export interface BuildahOptions {
   /** Folder of the image store; one builder process at a time uses it. */
   storeDir: string;
+  jail: Jail;
+  /** What the layers of earlier builds may take of the disk in all; 0 keeps none. */
+  layerCacheBytes: number;
+  /** Most bytes of a base image, unpacked. */
+  baseBytesMax: number;
 }
 
-/** The engine on Debian's buildah and runc, as root. RUN steps share the host's network. */
-export function openBuildah({ storeDir }: BuildahOptions): Engine {
-  const root = join(storeDir, 'root');
-  const cgroups = openCgroups(storeDir);
-  const store = ['--root', root, '--runroot', join(storeDir, 'run'), '--storage-driver', 'overlay'];
-  const environment = (workDir: string) => ({
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    HOME: workDir,
-    // Caches of RUN --mount live here: one folder a build, or builds would see each other's.
-    TMPDIR: join(workDir, 'tmp'),
-  });
-  // The store mounts its own folder; in a namespace of the command's own, that mount ends with the command.
-  const buildah = (args: string[]) =>
-    run('unshare', ['--mount', '--propagation', 'private', 'buildah', ...store, ...args], { maxBuffer: 16 << 20 });
-  const localName = (id: string) => `localhost/kiln/${id}`;
+const launcherDir = join(import.meta.dirname, '../../launcher');
+// The engine itself runs some forty threads.
+const enginePids = 64;
 
-  /** Working containers of builds that were killed; each carries its cgroup's name in its settings. */
-  async function removeContainers(id?: string): Promise<void> {
-    const marker = id === undefined ? undefined : `"${cgroups.parentOf(id)}"`;
-    const folder = join(root, 'overlay-containers');
-    for (const it of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-      if (!it.isDirectory()) continue;
-      const settings = await readFile(join(folder, it.name, 'userdata', 'buildah.json'), 'utf8').catch(() => '');
-      if (marker === undefined || settings.includes(marker)) await buildah(['rm', it.name]).catch(() => undefined);
+/** Digests of the images that a build needs; the one that its last stage starts from comes first. */
+function basesInOrder({ bases, parsed }: BuildRequest): string[] {
+  const starts = parsed.steps.filter((it) => it.keyword === 'FROM').map((it) => it.text);
+  const last = starts.findLast((text) => bases.some((it) => text.includes(it.name)));
+  const first = bases.filter((it) => last?.includes(it.name));
+  return [...new Set([...first, ...bases].map((it) => it.digest))];
+}
+
+/** The engine on Debian's buildah and runc; each of its commands runs in a jail of its own. */
+export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: BuildahOptions): Engine {
+  const { inside } = jail;
+  const stores = openStores(storeDir, jail, layerCacheBytes);
+  const fetching = new Map<string, Promise<void>>();
+  const localName = (id: string) => `localhost/kiln/${id}`;
+  const policy = ['--signature-policy', `${inside.request}/policy.json`];
+  const storeOptions = (bases: number): string[] => [
+    '--root', `${inside.store}/root`, '--runroot', inside.runroot, '--storage-driver', 'overlay',
+    ...Array.from({ length: bases }, (_, n) => ['--storage-opt', `additionalimagestore=${inside.base(n)}/root`]).flat(),
+  ]; // prettier-ignore
+  /** For commands that handle what a tenant made, and run nothing of it. */
+  const handling = (diskBytes: number): Limits => ({
+    memoryBytes: 2 ** 30,
+    cpuMillis: 2000,
+    pids: 256,
+    diskBytes,
+    seconds: 3600,
+  });
+
+  const prepare = async (call: EngineCall, what: string): Promise<string> => {
+    const dir = join(call.workDir, what);
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(join(dir, 'request', 'context'), { recursive: true });
+    for (const it of ['policy.json', 'seccomp.json']) await copyFile(join(launcherDir, it), join(dir, 'request', it));
+    return dir;
+  };
+  /** Runs a command that talks to a gateway, and gives its last lines. */
+  const runQuiet = async (call: EngineCall, request: Omit<JailRequest, 'onLine' | 'signal' | 'watch'>) => {
+    const tail: string[] = [];
+    const report = await jail.run({
+      ...request,
+      signal: call.signal,
+      watch: call.watch,
+      async onLine(line) {
+        tail.push(line);
+        if (tail.length > 20) tail.shift();
+        await call.onLine(line);
+      },
+    });
+    return { report, tail };
+  };
+
+  const fetchBase = async (digest: string, call: EngineCall & { gateway: string }): Promise<void> => {
+    const dir = await prepare(call, 'fetch');
+    const fetched = join(storeDir, 'bases', `fetching-${randomUUID()}`);
+    await mkdir(join(storeDir, 'bases'), { recursive: true });
+    try {
+      const { report, tail } = await runQuiet(call, {
+        id: `fetch-${randomUUID().slice(0, 13)}`,
+        dir,
+        command: [
+          ...storeOptions(0),
+          'pull',
+          ...policy,
+          '--tls-verify=false',
+          `docker://${gatewayHost}/base@${digest}`,
+        ],
+        volume: fetched,
+        bases: [],
+        limits: handling(baseBytesMax),
+        network: 'none',
+        gateway: call.gateway,
+      });
+      const image = tail.findLast((it) => /^[0-9a-f]{64}$/.test(it));
+      if (report.exitCode === 0 && image) return await stores.addBase(digest, fetched, image);
+      if (isFull(report))
+        throw new Fault('BaseImageTooLarge', `base image ${digest} takes more than ${baseBytesMax} bytes unpacked`);
+      throw new Fault('EngineFailed', `base image ${digest} could not be unpacked: ${plain(lastWords(tail))}`, {
+        logTail: tail,
+      });
+    } finally {
+      await jail.removeVolume(fetched);
+      await rm(dir, { recursive: true, force: true });
     }
-  }
+  };
 
   return {
     name: 'buildah',
-
     async check() {
-      try {
-        const { stdout } = await run('buildah', ['--version']);
-        await run('runc', ['--version']);
-        if (process.getuid?.() !== 0) throw new Error('it needs root');
-        await mkdir(storeDir, { recursive: true, mode: 0o700 });
-        return /version (\S+)/.exec(stdout)?.[1] ?? stdout.trim();
-      } catch (error) {
-        throw new Fault(
-          'EngineFailed',
-          `buildah cannot work here: ${error instanceof Error ? error.message : String(error)}`,
-          {},
-          error,
-        );
-      }
+      const enforces = await jail.check();
+      const lines: string[] = [];
+      const call = {
+        workDir: join(storeDir, 'check'),
+        onLine: (line: string) => Promise.resolve(void lines.push(line)),
+        signal: new AbortController().signal,
+      };
+      const dir = await prepare(call, 'run');
+      const volume = join(dir, 'volume');
+      const limits = handling(64 << 20);
+      await runQuiet(call, { id: 'check', dir, command: ['--version'], volume, bases: [], limits, network: 'none' });
+      await rm(call.workDir, { recursive: true, force: true });
+      return { version: /version (\S+)/.exec(lines.join(' '))?.[1] ?? '', jail: jail.name, enforces };
     },
-
+    hasBase: async (digest) => (await stores.baseImage(digest)) !== undefined,
+    async fetchBase(digest, call) {
+      // Builds that start from the same image at the same time fetch it once.
+      const running = fetching.get(digest);
+      if (running) {
+        await running.catch(() => undefined);
+        if (await stores.baseImage(digest)) return;
+      }
+      const mine = fetchBase(digest, call).finally(() => fetching.delete(digest));
+      fetching.set(digest, mine);
+      await mine;
+    },
     async build(request: BuildRequest): Promise<BuiltImage> {
-      const { id, workDir, signal } = request;
+      const { id, limits } = request;
       const progress = new Progress(request.parsed);
-      await mkdir(join(workDir, 'tmp'), { recursive: true });
-      await writeFile(join(workDir, 'Dockerfile'), request.dockerfile);
-      const files = await writeRegistryFiles(workDir, request.registries);
+      const dir = await prepare(request, 'build');
+      await writeFile(join(dir, 'request', 'Dockerfile'), request.dockerfile);
+      if (request.contextDir) await cp(request.contextDir, join(dir, 'request', 'context'), { recursive: true });
+      const digests = basesInOrder(request);
+      const images = new Map<string, string>();
+      for (const it of digests) images.set(it, (await stores.baseImage(it)) ?? '');
+      const secrets = request.secrets ?? [];
+      const cached = request.layerCache && layerCacheBytes > 0;
       const command = [
-        'buildah', ...store, ...files.global, 'bud', ...files.perCommand,
-        // Always asks the registry, with this build's credentials: another tenant's private base may be in the store.
-        '--pull-always',
-        '--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--cgroup-parent', cgroups.parentOf(id),
-        // The layer cache is one for the whole store; sharing it would hand one tenant's layers to another.
-        '--layers=false', '--jobs', '1', '--format', 'oci',
+        ...storeOptions(digests.length), 'bud', ...policy, '--pull-never',
+        '--isolation', 'rootless', '--runtime', 'runc', '--network', 'host', `--layers=${cached}`, '--jobs', '1', '--format', 'oci',
+        '--security-opt', `seccomp=${inside.request}/seccomp.json`,
+        // By its id: what a tag points to may change between the look and the build.
+        ...request.bases.flatMap((it) => ['--build-context', `${it.name}=docker-image://${images.get(it.digest)}`]),
+        ...secrets.flatMap((it) => ['--secret', `id=${it.id},src=/run/secrets/${it.id}`]),
         ...(!request.target ? [] : ['--target', request.target]),
         ...Object.entries(request.buildArgs ?? {}).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
-        '--tag', localName(id), '--file', join(workDir, 'Dockerfile'), request.contextDir,
+        '--tag', localName(id), '--file', `${inside.request}/Dockerfile`, `${inside.request}/context`,
       ]; // prettier-ignore
+      const { volume } = await stores.take(id, digests, cached ? request.owner : undefined);
+      // One that was killed half-way may hold half of a layer.
+      let whole = false;
       let succeeded = false;
-      let diskFull = false;
       try {
-        const code = await runJailed(command, {
-          cwd: workDir,
-          env: environment(workDir),
-          signal,
-          watch: request.watch,
-          async onLine(line) {
-            progress.take(line);
-            // Looked at while it is so: a step that fails gives back what it took.
-            if (/no space left on device/i.test(line)) diskFull ||= await isFull(root);
-            await request.onLine(line);
-          },
-        });
-        if (code !== 0) throw diagnoseBuild(progress, code, diskFull);
-        succeeded = true;
-        return { id };
-      } finally {
-        await files.remove();
-        if (!succeeded) await removeContainers(id);
-        await cgroups.remove(id);
-      }
-    },
-
-    async push(image: BuiltImage, request: PushRequest) {
-      const { workDir, registry } = request;
-      await mkdir(join(workDir, 'tmp'), { recursive: true });
-      const files = await writeRegistryFiles(workDir, [registry]);
-      const digestFile = join(workDir, 'digest');
-      const target = `${registry.host}/${request.repository}`;
-      const tail: string[] = [];
-      try {
-        // From the store, not through a layout on disk: known base layers are then neither compressed nor sent again.
-        const command = [
-          'buildah', ...store, ...files.global, 'push', ...files.perCommand, '--digestfile', digestFile,
-          localName(image.id), `docker://${target}:${stagingTag}`,
-        ]; // prettier-ignore
-        const code = await runJailed(command, {
-          cwd: workDir,
-          env: environment(workDir),
+        const report = await jail.run({
+          id,
+          dir,
+          command,
+          volume,
+          bases: digests.map((it) => stores.base(it)),
+          limits: { ...limits, pids: limits.pids + enginePids },
+          network: request.network,
+          secrets,
           signal: request.signal,
           watch: request.watch,
           async onLine(line) {
-            tail.push(line);
-            if (tail.length > 20) tail.shift();
-            await request.onLine(line);
+            await request.onLine(progress.take(line));
           },
         });
-        if (code !== 0) throw diagnosePush(tail, target);
-        return { digest: (await readFile(digestFile, 'utf8')).trim() };
+        whole = !report.timedOut && report.oomKills === 0;
+        for (const it of report.refused)
+          await request.onLine(
+            `kiln: refused: ${it.address} port ${it.port}/${it.protocol}, which this build may not reach`,
+          );
+        if (report.exitCode !== 0) {
+          const { bavail, bsize } = await statfs(storeDir);
+          throw diagnoseBuild(progress, report, limits, bavail * bsize < 16 << 20);
+        }
+        succeeded = true;
+        return { id };
       } finally {
-        await files.remove();
+        if (!succeeded) await stores.drop(id, !whole);
+        await rm(dir, { recursive: true, force: true });
       }
     },
-
-    async has(image) {
-      return buildah(['inspect', '--type', 'image', '--format', '{{.FromImageID}}', localName(image.id)]).then(
-        () => true,
-        () => false,
-      );
+    async push(image, call) {
+      const place = await stores.find(image.id);
+      if (!place) throw new Fault('PushFailed', `the image of ${image.id} is not here any more`);
+      const dir = await prepare(call, 'push');
+      const [first] = place.bases;
+      try {
+        const { report, tail } = await runQuiet(call, {
+          id: `push-${randomUUID().slice(0, 13)}`,
+          dir,
+          command: [
+            ...storeOptions(place.bases.length), 'push', ...policy, '--tls-verify=false',
+            localName(image.id), `docker://${gatewayHost}/image:${stagingTag}`,
+          ], // prettier-ignore
+          volume: place.volume,
+          bases: place.bases.map((it) => stores.base(it)),
+          limits: handling(2 ** 30),
+          network: 'none',
+          gateway: call.gateway,
+          // What was learnt of this base's layers when it was fetched, and of those above it since.
+          ...(first === undefined ? {} : { data: first.replace(/^sha256:/, '').slice(0, 24) }),
+        });
+        if (report.exitCode !== 0) throw new Fault('PushFailed', `push: ${plain(lastWords(tail))}`, { logTail: tail });
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
     },
-
-    async discard(image) {
-      await buildah(['rmi', '--force', localName(image.id)]).catch(() => undefined);
-    },
-
+    has: async (image) => (await stores.find(image.id)) !== undefined,
+    keep: (image) => stores.release(image.id),
+    discard: (image) => stores.drop(image.id, false),
     async reap(keep = []) {
-      await removeContainers();
-      await cgroups.remove();
-      const { stdout } = await buildah(['images', '--json', '--filter', 'reference=localhost/kiln/*']);
-      const left = (JSON.parse(stdout || '[]') as { names?: string[] }[] | null) ?? [];
-      const kept = keep.map((id) => `${localName(id)}:latest`);
-      for (const name of left.flatMap((it) => it.names ?? []).filter((it) => !kept.includes(it)))
-        await buildah(['rmi', '--force', name]).catch(() => undefined);
-      // A store that was killed while it changed mends itself; leftovers without a name are dropped here.
-      await buildah(['rmi', '--prune']).catch(() => undefined);
-      await rm(join(storeDir, 'run', 'tmp'), { recursive: true, force: true });
+      await jail.clean();
+      await stores.reap(keep);
     },
   };
 }

@@ -1,117 +1,97 @@
-import { Fault, type ErrorCode } from '@kiln/schemas';
-import { type ParsedDockerfile, type Step } from '../dockerfile.ts';
+import { Fault, type FaultDetails, type Limits } from '@kiln/schemas';
+import { type JailReport } from '../jail/jail.ts';
+import { type Progress } from './progress.ts';
 
-/** How many of the last lines an error carries. */
-const tailMax = 40;
+/** What the engine said last that sounds like an error. */
+export const lastWords = (tail: readonly string[]): string =>
+  tail.findLast((it) => /^(?:Error|error|kiln-jail:|time=.*level=(?:fatal|error))/.test(it)) ?? tail.at(-1) ?? '';
 
-/** Follows a build's output: which step it is at, and its last lines. */
-export class Progress {
-  readonly #parsed: ParsedDockerfile;
-  #step: Step | undefined;
-  #tail: string[] = [];
-
-  constructor(parsed: ParsedDockerfile) {
-    this.#parsed = parsed;
-  }
-
-  take(line: string): void {
-    const [, stage = '1', index, keyword] = /^(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: ([A-Z]+)/i.exec(line) ?? [];
-    // A command may print such a line too: it counts only when the Dockerfile has that step.
-    const step =
-      index === undefined
-        ? undefined
-        : this.#parsed.steps.find(
-            (it) => it.stage === Number(stage) && it.index === Number(index) && it.keyword === keyword?.toUpperCase(),
-          );
-    if (step) {
-      this.#step = step;
-      this.#tail = [];
-    } else {
-      this.#tail.push(line);
-      if (this.#tail.length > tailMax) this.#tail.shift();
-    }
-  }
-
-  get step(): Step | undefined {
-    return this.#step;
-  }
-
-  get tail(): string[] {
-    return [...this.#tail];
-  }
-}
-
-// The engine speaks in sentences only. Each row: what its last words hold, what that means. The first that fits counts.
-const pullFailures: [RegExp, ErrorCode][] = [
-  [/unauthorized|authentication required|access denied|denied:|forbidden|invalid username\/password|403|401/i, 'BaseImageDenied'],
-  [/manifest unknown|not found|name unknown|repository name not known|404/i, 'BaseImageNotFound'],
-  [/connection refused|no such host|timeout|deadline exceeded|server misbehaving|unreachable|reset by peer|tls:|x509|EOF|toomanyrequests|50\d/i, 'RegistryUnreachable'],
-]; // prettier-ignore
-
-const pushFailures: [RegExp, ErrorCode][] = [
-  [
-    /unauthorized|authentication required|access denied|denied:|forbidden|invalid username\/password|insufficient_scope/i,
-    'PushDenied',
-  ],
-];
-
-const lastWords = (tail: string[]): string =>
-  tail.findLast((it) => /^(?:Error|error|time=.*level=(?:fatal|error))/.test(it)) ?? tail.at(-1) ?? '';
-
-const plain = (words: string): string =>
+export const plain = (words: string): string =>
   words.replace(/^Error: /, '').replace(/^(?:error )?building at STEP "(?:[^"\\]|\\.)*": /, '');
 
+const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+const noRoom = /no space left on device|disk quota exceeded/i;
+const noFork =
+  /resource temporarily unavailable|can't fork|cannot fork|failed to create new OS thread|unable to create.*thread/i;
+const noWay =
+  /refused|unreachable|no route|timed? ?out|could not connect|cannot initiate the connection|connection (?:failed|reset)|failed to (?:connect|fetch)/i;
+
+/** Whether a run had used up its disk. */
+export const isFull = ({ diskLeastBytes, inodesLeast }: JailReport): boolean =>
+  (diskLeastBytes ?? Infinity) < 1 << 20 || (inodesLeast ?? Infinity) < 16;
+
+/** Which limit a failed run met, if any. */
+function limitMet(
+  { memoryPeakBytes, oomKills, forksRefused, timedOut, ...report }: JailReport,
+  limits: Limits,
+  tail: readonly string[],
+):
+  | { code: 'OutOfMemory' | 'DiskLimitExceeded' | 'ProcessLimitExceeded' | 'RunTimeout'; why: string; hint: string }
+  | undefined {
+  const says = (words: RegExp) => tail.some((it) => words.test(it));
+  if (timedOut)
+    return {
+      code: 'RunTimeout',
+      why: `it ran longer than ${limits.seconds} s`,
+      hint: 'choose a resource class with more time, or do less in this build',
+    };
+  if (oomKills > 0)
+    return {
+      code: 'OutOfMemory',
+      why: `it used up its memory: peak ${mib(memoryPeakBytes)} of ${mib(limits.memoryBytes)}`,
+      hint: 'ask for more in Resource (EcsSpec or ResourceConfig.Memory), or use less, for instance with fewer parallel jobs',
+    };
+  if (isFull({ ...report, memoryPeakBytes, oomKills, forksRefused, timedOut }) || says(noRoom))
+    return {
+      code: 'DiskLimitExceeded',
+      why: `it used up its disk of ${mib(limits.diskBytes)}`,
+      hint: 'choose a resource class with more disk, or remove files in the step that makes them',
+    };
+  if (forksRefused > 0 && says(noFork))
+    return {
+      code: 'ProcessLimitExceeded',
+      why: `it started more than ${limits.pids} processes and threads`,
+      hint: 'start fewer at once; some programs start one for each processor of the host',
+    };
+  return undefined;
+}
+
 /**
- * Turns a failed build's output into an error that says where, what and what to do.
- * @param diskFull whether the builder's own disk was seen to be full meanwhile
+ * Turns a failed build's output and report into an error that says where, what and what to do.
+ * @param hostFull whether the builder's own disk was seen to be full
  */
-export function diagnoseBuild(progress: Progress, exitCode: number, diskFull: boolean): Fault {
+export function diagnoseBuild(progress: Progress, report: JailReport, limits: Limits, hostFull: boolean): Fault {
   const { step, tail } = progress;
   const words = lastWords(tail);
   const at = step && { step: `${step.keyword} ${step.text}`.slice(0, 2000).toWellFormed(), lines: step.lines };
-  const details = { ...at, logTail: tail };
-  if (diskFull || /no space left on device/.test(words))
-    return new Fault('BuilderDiskFull', `the builder's disk is full: ${plain(words)}`, details);
-  if (step === undefined)
-    return new Fault(
-      'EngineFailed',
-      `the engine ended with code ${exitCode} before the first step: ${plain(words)}`,
-      details,
-    );
-  const where = `step "${step.keyword} ${step.text.slice(0, 120).toWellFormed()}" (line ${step.lines[0]})`;
+  const details: FaultDetails = { ...at, logTail: tail };
+  if (hostFull) return new Fault('BuilderDiskFull', `the builder's disk is full: ${plain(words)}`, details);
+  const where = step
+    ? `step "${step.keyword} ${step.text.slice(0, 120).toWellFormed()}" (line ${step.lines[0]})`
+    : 'the build';
+  const limit = limitMet(report, limits, tail);
+  if (limit) return new Fault(limit.code, `${where} was stopped: ${limit.why}`, { ...details, hint: limit.hint });
+  if (step === undefined) {
+    const why = `the engine ended with code ${report.exitCode} before the first step: ${plain(words)}`;
+    return new Fault('EngineFailed', why, details);
+  }
 
-  const exit = /exit status (\d+)/.exec(words);
-  if (step.keyword === 'RUN' && exit) {
-    const code = Number(exit[1]);
-    const hint =
-      code === 137
-        ? 'the command was killed, most often because memory ran out'
-        : code === 127
-          ? 'the command was not found in the image'
-          : undefined;
-    return new Fault('StepFailed', `${where} ended with exit code ${code}`, {
+  if (report.refused.length > 0 && tail.some((it) => noWay.test(it))) {
+    const refused = report.refused.map((it) => `${it.address} port ${it.port}/${it.protocol}`).join(', ');
+    return new Fault('NetworkDenied', `${where} tried to reach what this build may not: ${refused}`, {
       ...details,
-      exitCode: code,
-      ...(hint ? { hint } : {}),
+      hint: 'an operator can open addresses in a network profile, which UserVpc.VpcId names',
     });
   }
-  const pulling =
-    step.keyword === 'FROM' ||
-    /creating build container|initializing source|pinging container registry|reading manifest|reading blob/i.test(
-      words,
-    );
-  const pull = pulling ? pullFailures.find(([pattern]) => pattern.test(words)) : undefined;
-  if (pull) return new Fault(pull[1], `${where}: ${plain(words)}`, details);
+  const exit = /exit status (\d+)/.exec(words);
+  if (step.keyword === 'RUN' && exit) {
+    const exitCode = Number(exit[1]);
+    const hint = exitCode === 127 ? { hint: 'the command was not found in the image' } : {};
+    return new Fault('StepFailed', `${where} ended with exit code ${exitCode}`, { ...details, exitCode, ...hint });
+  }
   const copied = (step.keyword === 'COPY' || step.keyword === 'ADD') && /no such file|no items matching/i.test(words);
   const hint = copied
     ? { hint: 'a build has no files of its own: copy from another stage or image, or ADD a URL' }
     : {};
   return new Fault('StepFailed', `${where} failed: ${plain(words)}`, { ...details, ...hint });
-}
-
-/** Turns a failed push's output into an error. */
-export function diagnosePush(tail: string[], target: string): Fault {
-  const words = lastWords(tail);
-  const [, code] = pushFailures.find(([pattern]) => pattern.test(words)) ?? [undefined, 'PushFailed' as const];
-  return new Fault(code, `push to ${target}: ${plain(words)}`, { logTail: tail });
 }

@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { networkInterfaces, totalmem } from 'node:os';
+
+/** What holds for every build of this machine. */
+export interface HostSettings {
+  /** DNS servers that builds may ask. */
+  resolvers: readonly string[];
+  /** Addresses of this machine, closed to builds. */
+  own: readonly string[];
+  /** More memory than this no build gets, whatever its class says. */
+  memoryBytesMax: number;
+  /** Whether builds use layers of their account's earlier ones. */
+  layerCache: boolean;
+}
+
+// A stub on loopback stands before these; a jail has a loopback of its own.
+const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
+
+/** The machine's DNS servers that can be reached from elsewhere than itself. */
+async function resolversOfHost(): Promise<string[]> {
+  for (const file of resolverFiles) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    const found = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((it) => it[1] ?? '');
+    const usable = found.filter((it) => isIP(it) === 4 && !it.startsWith('127.'));
+    if (usable.length > 0) return usable;
+  }
+  return [];
+}
+
+/** What this leaves of the machine's memory to everything else. */
+const keptBytes = 512 * 2 ** 20;
+
+/** @param resolvers the operator's; the machine's own when there are none */
+export async function hostSettings(resolvers: readonly string[], layerCache: boolean): Promise<HostSettings> {
+  const own = Object.values(networkInterfaces())
+    .flatMap((it) => it ?? [])
+    .filter((it) => !it.internal)
+    .map((it) => it.address);
+  return {
+    resolvers: resolvers.length > 0 ? resolvers : await resolversOfHost(),
+    own,
+    memoryBytesMax: Math.max(totalmem() / 2, totalmem() - keptBytes),
+    layerCache,
+  };
+}
