@@ -37,7 +37,6 @@ my ($slot, $slot_lock) = take_slot();
 my $first_id = $disk_ids + $ids * (1 + $slot);
 my @cgroups = KilnJail::Limits::make($request);
 END { local $?; KilnJail::Limits::remove(@cgroups) }
-KilnJail::Volume::make($request);
 
 pipe(my $from_keeper, my $to_outside) or die "kiln-jail: pipe: $!\n";
 pipe(my $from_outside, my $to_keeper) or die "kiln-jail: pipe: $!\n";

@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { safeLine } from '@kiln/schemas';
 
 /** Longer lines are cut into pieces of this many characters. */
 export const lineCharsMax = 8192;
@@ -28,8 +29,7 @@ export async function* linesOf(stream: Readable): AsyncGenerator<string> {
 // A return at the very end is kept: it may be the first half of a line end.
 const shown = (line: string): string => line.slice(line.lastIndexOf('\r', line.length - 2) + 1);
 
-// PostgreSQL's text cannot hold NUL.
-const clean = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+const clean = (text: string): string => safeLine(text).toWellFormed();
 
 function* cut(line: string): Generator<string> {
   for (let from = 0; from === 0 || from < line.length; from += lineCharsMax)

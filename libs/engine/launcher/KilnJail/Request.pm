@@ -15,8 +15,9 @@ my %single = (
     cgroup => qr/^[a-z0-9][a-z0-9-]{0,80}(?:\/[a-z0-9][a-z0-9-]{0,80})*$/,
     # What is shown as /store: a file with a file system, made when it is not there.
     volume => $path,
-    # Bytes, thousandths of a processor, processes, seconds.
-    disk => $number, memory => $number, cpu => $number, pids => $number, seconds => $number,
+    # Bytes of room on the volume for this run, and beside it for later ones, without which what is there stays in any case; bytes,
+    # thousandths of a processor, processes, seconds.
+    disk => $number, spare => $number, memory => $number, cpu => $number, pids => $number, seconds => $number,
     # `none`: loopback only; `open`: what the rules below allow.
     network => qr/^(?:none|open)$/,
     connections => $number,

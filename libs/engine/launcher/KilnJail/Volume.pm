@@ -5,16 +5,15 @@ use warnings;
 use POSIX qw(WNOHANG);
 use KilnJail::System;
 
-# Room for the file system's own books.
-my $books = 16 << 20;
+# What the file system's own books take: some, and a share for the table of inodes.
+sub with_books { my ($bytes) = @_; return int($bytes * 1.04) + (16 << 20) }
 
 sub make {
     my ($request) = @_;
     my $file = $request->{volume};
-    return if -e $file;
     open(my $made, '>', $file) or die "kiln-jail: $file: $!\n";
     chmod 0600, $file;
-    truncate($made, $request->{disk} + $books) or die "kiln-jail: $file: $!\n";
+    truncate($made, with_books($request->{disk} + ($request->{spare} // 0))) or die "kiln-jail: $file: $!\n";
     close $made;
     # Inodes for a file system of many small files, as Python's are.
     command('mkfs.ext4', '-q', '-F', '-O', '^has_journal,^resize_inode,sparse_super2', '-m', '0', '-i', '8192', '-E', 'nodiscard,root_owner=0:0', $file);
@@ -32,12 +31,26 @@ sub attach {
     }
     my $at = "$below/volume";
     mkdir $at, 0700;
-    command('mount', '-n', '-t', 'ext4', '-o', 'loop,noatime,noinit_itable', $request->{volume}, $at);
-    unlink "$at/ballast";
-    my ($free) = file_system_room($at);
+    make($request) unless -e $request->{volume};
+    my $free = attach_one($request, $at);
+    if (defined $request->{spare} && $free < $request->{disk}) {
+        # What was kept of earlier builds leaves too little for this one.
+        command('umount', $at);
+        make($request);
+        $free = attach_one($request, $at);
+    }
     command('fallocate', '-l', $free - $request->{disk}, "$at/ballast") if $free > $request->{disk} + (4 << 20);
     mkdir "$at/store", 0755;
     chown $owner, $owner, "$at/store";
+}
+
+# Gives the bytes that are free.
+sub attach_one {
+    my ($request, $at) = @_;
+    command('mount', '-n', '-t', 'ext4', '-o', 'loop,noatime,noinit_itable', $request->{volume}, $at);
+    unlink "$at/ballast";
+    my ($free) = file_system_room($at);
+    return $free;
 }
 
 # Waits for a process, and looks how much room is left meanwhile: a step that runs out of it gives back what it took when it

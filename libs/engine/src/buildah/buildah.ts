@@ -158,7 +158,7 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
         ...Object.entries(request.buildArgs ?? {}).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
         '--tag', localName(id), '--file', `${inside.request}/Dockerfile`, `${inside.request}/context`,
       ]; // prettier-ignore
-      const { volume } = await stores.take(id, digests, cached ? request.owner : undefined);
+      const { volume, spareBytes } = await stores.take(id, digests, cached ? request.owner : undefined);
       // One that was killed half-way may hold half of a layer.
       let whole = false;
       let succeeded = false;
@@ -168,6 +168,7 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
           dir,
           command,
           volume,
+          spareBytes,
           bases: digests.map((it) => stores.base(it)),
           limits: { ...limits, pids: limits.pids + enginePids },
           network: request.network,
@@ -178,7 +179,7 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
             await request.onLine(progress.take(line));
           },
         });
-        whole = !report.timedOut && report.oomKills === 0;
+        whole = !report.timedOut && report.oomKills === 0 && !isFull(report);
         for (const it of report.refused)
           await request.onLine(
             `kiln: refused: ${it.address} port ${it.port}/${it.protocol}, which this build may not reach`,

@@ -6,6 +6,8 @@ import { type Jail } from '../jail/jail.ts';
 /** Where a build's image is. */
 export interface Place {
   volume: string;
+  /** Room that it has for what later builds of the owner use again. */
+  spareBytes: number;
   /** Digests of the bases without which it is not whole. */
   bases: readonly string[];
 }
@@ -106,7 +108,7 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
       const owned = owner === undefined ? undefined : join(owners, short([owner, ...digests].join(' ')));
       const volume = owned === undefined || isBusy(owned) ? join(builds, id) : owned;
       busy.set(id, volume);
-      const place = { volume, bases: digests };
+      const place = { volume, bases: digests, spareBytes: volume === owned ? cacheBytesMax / 4 : 0 };
       await writeFile(join(places, id), JSON.stringify(place));
       if (volume === owned) await makeRoom(volume);
       return place;

@@ -12,6 +12,9 @@ export interface JailRequest {
   command: readonly string[];
   /** What is shown as the store; made when it is not there. */
   volume: string;
+  /** Room that a volume which is made now has beside the run's own disk, for what later runs find there; one that has less than the
+   * run's disk left is made anew. Without it, a volume stays as it is. */
+  spareBytes?: number;
   /** Volumes of base images, shown read-only in this order. */
   bases: readonly string[];
   limits: Limits;

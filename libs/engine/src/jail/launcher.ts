@@ -94,7 +94,7 @@ export function openLauncher({ storeDir, ways = [], program }: LauncherOptions):
       const command = [
         ...launcher,
         ...one('dir', request.dir), ...one('cgroup', `${groups}/${request.id.toLowerCase()}`), ...one('volume', fileOf(request.volume)),
-        ...one('disk', diskBytes), ...one('memory', memoryBytes), ...one('cpu', cpuMillis), ...one('pids', pids), ...one('seconds', seconds),
+        ...one('disk', diskBytes), ...(request.spareBytes === undefined ? [] : one('spare', request.spareBytes)), ...one('memory', memoryBytes), ...one('cpu', cpuMillis), ...one('pids', pids), ...one('seconds', seconds),
         ...networkArguments(request.network),
         ...each('base', request.bases.map(fileOf)),
         ...(request.gateway === undefined ? [] : one('gateway', request.gateway)),
