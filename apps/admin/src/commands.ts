@@ -16,6 +16,7 @@ import {
   listIdentities,
   migrateDatabase,
   putRegistryConnection,
+  recordAudit,
   removeRegistryConnection,
   revoke,
   type RevocableKind,
@@ -23,6 +24,7 @@ import {
 import { connectionBinding } from '@kiln/services';
 import { Command, Option } from 'commander';
 import { wholeNumber } from './arguments.ts';
+import { secretCommands } from './secret-commands.ts';
 import { workCommands } from './work-commands.ts';
 
 export interface AdminDeps {
@@ -34,6 +36,9 @@ export interface AdminDeps {
 
 const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];
 
+/** Commands that change nothing. */
+const readOnly = new Set(['list', 'workers', 'quarantine list', 'secret list', 'audit list', 'audit verify']);
+
 const days = wholeNumber('days', 1, 3650);
 const hours = wholeNumber('hours', 1, 36);
 
@@ -42,6 +47,21 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
   const program = new Command('admin')
     .description('makes, lists and revokes what Kiln knows of its users')
     .showHelpAfterError();
+
+  // Whatever changes something is on record, before its result is shown.
+  program.hook('postAction', async (_program, command) => {
+    const words: string[] = [];
+    for (let it: Command | null = command; it?.parent; it = it.parent) words.unshift(it.name());
+    const action = words.join(' ');
+    if (readOnly.has(action)) return;
+    await recordAudit(db, {
+      accountId: null,
+      actor: 'operator',
+      action,
+      target: command.args.join(' '),
+      outcome: 'ok',
+    });
+  });
 
   const account = async (nameOrId: string) => {
     const found = await findAccount(db, nameOrId);
@@ -174,6 +194,7 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
     );
 
   workCommands(program, { db, sealer, print }, account);
+  secretCommands(program, { db, sealer, print }, account);
 
   program
     .command('list <kind>')

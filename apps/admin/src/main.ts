@@ -4,11 +4,21 @@ import { openDatabase } from '@kiln/persistence';
 import { z } from 'zod';
 import { adminCommands } from './commands.ts';
 
-const config = readConfig(z.object({ KILN_DATABASE_URL: secretSetting, KILN_SEALING_KEY: secretSetting }));
+const config = readConfig(
+  z.object({
+    KILN_DATABASE_URL: secretSetting,
+    KILN_SEALING_KEY: secretSetting,
+    KILN_SEALING_KEYS_OLD: secretSetting.optional(),
+  }),
+);
 const database = openDatabase(config.KILN_DATABASE_URL, { connections: 2 });
 const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));
 try {
-  await adminCommands({ db: database.db, sealer: openSealer(config.KILN_SEALING_KEY), print }).parseAsync();
+  await adminCommands({
+    db: database.db,
+    sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
+    print,
+  }).parseAsync();
 } catch (error) {
   // The driver's error holds the statement and its values: only its cause is for the operator.
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

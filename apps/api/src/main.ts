@@ -50,7 +50,7 @@ const app = createApp({
   db: database.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
   directory: openDirectory(database.db),
-  sealer: openSealer(config.KILN_SEALING_KEY),
+  sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   producer,
   relay,
   signals,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lineCharsMax } from '@kiln/engine';
 import { crashPoint } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
@@ -71,7 +72,7 @@ export function openBuildLog(
     async write(line) {
       lastLineAt = performance.now();
       if (total > logBytesMax) return;
-      const shown = redaction.text(line);
+      const shown = redaction.line(line, line.length === lineCharsMax);
       total += shown.length + 1;
       lines.push(total > logBytesMax ? `[the log is cut here: it is larger than ${logBytesMax >> 20} MiB]` : shown);
       times.push(Date.now());

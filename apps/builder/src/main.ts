@@ -114,7 +114,7 @@ const deps: RunBuildDeps = {
   relay,
   engine,
   registries,
-  sealer: openSealer(config.KILN_SEALING_KEY),
+  sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   log,
   worker,
   workRoot,

@@ -15,7 +15,7 @@ import {
   type Platform,
   type QueuePayload,
 } from '@kiln/schemas';
-import { accessForBuild, fetchBases, findBases, type Relay, sourcesOf } from '@kiln/services';
+import { accessForBuild, openBuildSecrets, fetchBases, findBases, type Relay, sourcesOf } from '@kiln/services';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from './host-settings.ts';
 import { type KeptImages } from './kept-images.ts';
@@ -113,6 +113,9 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
   for (const it of found) await log.write(`kiln: ${it.name} is ${it.access.host}/${it.repository}@${it.digest}`);
   const call = { ...attempt.engineOptions, onLine: (line: string) => log.write(line) };
   await fetchBases(deps.registries, deps.engine, found, call);
+  for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
+  const secrets = await openBuildSecrets(deps.db, deps.sealer, build.accountId, parsed.secrets);
+  attempt.redaction.hide(secrets.map((it) => it.value));
   const { host, platform } = deps;
   const network = networkOf(platform.networks, build.spec.UserVpc);
   return deps.engine.build({
@@ -124,6 +127,7 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
     bases: found,
     limits: await limitsHere(deps, attempt),
     network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
+    secrets,
     layerCache: host.layerCache,
     onLine(line) {
       crashPoint('step-running');

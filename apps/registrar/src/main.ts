@@ -50,7 +50,16 @@ life.defer('session', session.close);
 const leases = openLeases({ session, signals, log });
 life.defer('leases', leases.close);
 const { db } = database;
-const deps = { db, relay, signals, registries, sealer: openSealer(config.KILN_SEALING_KEY), log, worker, leases };
+const deps = {
+  db,
+  relay,
+  signals,
+  registries,
+  sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
+  log,
+  worker,
+  leases,
+};
 const consumer = consume('image-register', slots, ({ kind, id, attempt }) =>
   kind === 'build' ? registerBuild(deps, id, attempt) : registerImage(deps, id),
 );

@@ -7,40 +7,60 @@ export interface Sealer {
   seal(secret: Secret, boundTo: string): string;
   /** @throws Error when the text was altered, sealed with another key, or bound to something else */
   open(sealed: string, boundTo: string): Secret;
+  /** Names the key that seals, as it stands in what it sealed. */
+  readonly keyId: string;
   /** A keyed hash: tells whether two texts are the same without letting anyone guess at them. */
   fingerprint(text: string): string;
+  /** Whether a fingerprint is a text's, made with this key or an older one. */
+  isFingerprint(fingerprint: string, text: string): boolean;
 }
 
-/**
- * @param keyBase64 32 bytes in base64
- * @throws Error when it is not
- */
-export function openSealer(keyBase64: Secret): Sealer {
-  const key = Buffer.from(keyBase64.reveal(), 'base64');
-  if (key.length !== 32)
-    throw new Error('KILN_SEALING_KEY must be 32 bytes in base64; `openssl rand -base64 32` makes one');
+interface Key {
+  id: string;
+  bytes: Buffer;
+}
+
+function readKey(keyBase64: string, setting: string): Key {
+  const bytes = Buffer.from(keyBase64, 'base64');
+  if (bytes.length !== 32)
+    throw new Error(`${setting} must be 32 bytes in base64; \`openssl rand -base64 32\` makes one`);
   // Names the key in each sealed text, so that a rotation can tell old from new.
-  const keyId = createHash('sha256').update('kiln-key-id').update(key).digest('hex').slice(0, 8);
-  const fingerprintKey = createHmac('sha256', key).update('kiln-fingerprint').digest();
+  return { id: createHash('sha256').update('kiln-key-id').update(bytes).digest('hex').slice(0, 8), bytes };
+}
+
+const fingerprintWith = ({ bytes }: Key, text: string): string =>
+  createHmac('sha256', createHmac('sha256', bytes).update('kiln-fingerprint').digest()).update(text).digest('hex');
+
+/**
+ * @param keyBase64 32 bytes in base64: what seals from now on
+ * @param oldKeys keys that sealed before, between commas: what they sealed can still be opened
+ * @throws Error when one is not a key
+ */
+export function openSealer(keyBase64: Secret, oldKeys?: Secret): Sealer {
+  const key = readKey(keyBase64.reveal(), 'KILN_SEALING_KEY');
+  const old = (oldKeys?.reveal() ?? '').split(',').filter(Boolean);
+  const keys = [key, ...old.map((it) => readKey(it, 'each of KILN_SEALING_KEYS_OLD'))];
   return {
-    fingerprint: (text) => createHmac('sha256', fingerprintKey).update(text).digest('hex'),
+    keyId: key.id,
+    fingerprint: (text) => fingerprintWith(key, text),
+    isFingerprint: (fingerprint, text) => keys.some((it) => fingerprintWith(it, text) === fingerprint),
     seal(secret, boundTo) {
       const nonce = randomBytes(12);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(boundTo));
+      const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce).setAAD(Buffer.from(boundTo));
       const body = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
-      return [
-        'v1',
-        keyId,
-        nonce.toString('base64url'),
-        Buffer.concat([body, cipher.getAuthTag()]).toString('base64url'),
-      ].join('.');
+      const sealed = Buffer.concat([body, cipher.getAuthTag()]);
+      return ['v1', key.id, nonce.toString('base64url'), sealed.toString('base64url')].join('.');
     },
     open(sealed, boundTo) {
       const [version, id, nonce, data] = sealed.split('.');
       if (version !== 'v1' || !nonce || !data) throw new Error('not a sealed secret');
-      if (id !== keyId) throw new Error(`sealed with key ${id}, but KILN_SEALING_KEY is key ${keyId}`);
+      const fitting = keys.find((it) => it.id === id);
+      if (!fitting)
+        throw new Error(
+          `sealed with key ${id}, which is neither KILN_SEALING_KEY (${key.id}) nor among KILN_SEALING_KEYS_OLD`,
+        );
       const bytes = Buffer.from(data, 'base64url');
-      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64url'));
+      const decipher = createDecipheriv('aes-256-gcm', fitting.bytes, Buffer.from(nonce, 'base64url'));
       decipher.setAAD(Buffer.from(boundTo)).setAuthTag(bytes.subarray(-16));
       return new Secret(Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8'));
     },

@@ -37,12 +37,18 @@ describe('parseDockerfile', () => {
     ['ARG B=u\nFROM ${B:+oci:/etc}', 'line 2: FROM may have $NAME'],
     ['ARG X=,from=y\nFROM a\nRUN --mount=type=cache,target=/m$X y', 'line 3: RUN --mount may have no variables'],
     ['# a\r# b\nFROM a', 'carriage return'],
-    ['# syntax=x\n# escape=`\nFROM a', 'escape directive'],
+    ['# syntax=docker/dockerfile:1\n# escape=`\nFROM a', 'escape directive'],
+    ['# syntax=evil/frontend\nFROM a', 'line 1: the frontend evil/frontend is not supported'],
+    ['FROM a\nRUN --mount=type=secret,target=/x y', 'line 2: RUN --mount=type=secret needs an id'],
+    ['FROM a\nRUN --mount=type=cache,from=oci:/etc,target=/x y', 'line 2: RUN --mount option from is not allowed'],
     ['FROM a AS Oci:/x', 'line 1: "Oci:/x" is not a stage name'],
     ['FROM $X', 'line 1: FROM $X: the variable has no default'],
     ['FROM oci:/etc', 'line 1: "oci:/etc" is not an image in a registry'],
     ['FROM a\nCOPY --from=dir:/etc /x /x', 'line 2: "dir:/etc" is not an image in a registry'],
-    ['FROM a\nRUN --mount=type=bind,from=b,target=/x y', 'line 2: RUN --mount may be of type cache or tmpfs only'],
+    [
+      'FROM a\nRUN --mount=type=bind,from=b,target=/x y',
+      'line 2: RUN --mount may be of type cache, tmpfs or secret only',
+    ],
     ['FROM a\nRUN --mount=type=cache,id=../../x,target=/x y', 'line 2: RUN --mount id must be'],
     ['FROM a\nRUN --network=host y', 'line 2: RUN --network is not allowed'],
     ['FROM a\nRUN <<EOF\nx\nEOF', 'line 2: here-documents are not supported'],
@@ -50,6 +56,32 @@ describe('parseDockerfile', () => {
   ])('refuses %j', (text, why) => {
     expect(failure(() => parseDockerfile(text))).toContain(why);
   });
+});
+
+describe('secrets', () => {
+  it('lists those that steps mount, each with its first line', () => {
+    const mount = 'RUN --mount=type=secret,id=npm,target=/root/.npmrc,mode=0400 npm ci';
+    const { secrets } = parseDockerfile(`FROM a\n${mount}\nRUN x\n${mount}\nRUN --mount=type=secret,id=pip y\n`);
+    expect([...secrets]).toEqual([
+      ['npm', 2],
+      ['pip', 5],
+    ]);
+  });
+
+  it.each([
+    ['ARG NPM_TOKEN=abc', 'line 2: ARG NPM_TOKEN looks like a secret'],
+    ['ENV A=b DB_PASSWORD="x y"', 'line 2: ENV DB_PASSWORD looks like a secret'],
+    ['ENV KEY=AKIAABCDEFGHIJKLMNOP', 'line 2: ENV KEY looks like a secret'],
+  ])('warns of %s', (step, why) => {
+    expect(parseDockerfile(`FROM a\n${step}\n`).warnings).toEqual([expect.stringContaining(why)]);
+  });
+
+  it.each(['ARG NPM_TOKEN', 'ENV TOKENIZERS_PARALLELISM=false', 'ENV PATH=/bin', 'ENV PASSWORD=""'])(
+    'says nothing of %s',
+    (step) => {
+      expect(parseDockerfile(`FROM a\n${step}\n`).warnings).toEqual([]);
+    },
+  );
 });
 
 describe('PackageInstallation', () => {

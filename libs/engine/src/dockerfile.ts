@@ -26,6 +26,10 @@ export interface ParsedDockerfile {
   steps: Step[];
   /** Images that its stages start from or copy from, without scratch and its own stages; variables that have defaults are filled in. */
   images: string[];
+  /** Secrets that its steps mount, with the first line of each. */
+  secrets: ReadonlyMap<string, number>;
+  /** What is allowed, and most often a mistake. */
+  warnings: string[];
 }
 
 const keywords = new Set([
@@ -66,25 +70,55 @@ function checkImage(image: string, line: number): void {
     throw invalid(line, `${JSON.stringify(image)} is not an image in a registry`);
 }
 
-// A cache is empty at the start of each build; binds and secrets would need a context or a store that Kiln does not give.
-function checkRunFlag({ name, value }: Step['flags'][number], line: number): void {
+const mountOptions = {
+  cache: ['type', 'target', 'dst', 'destination', 'id', 'sharing', 'mode', 'uid', 'gid'],
+  tmpfs: ['type', 'target', 'dst', 'destination', 'size', 'mode'],
+  secret: ['type', 'target', 'dst', 'destination', 'id', 'required', 'mode', 'uid', 'gid'],
+} as const;
+
+// Binds would need a context that Kiln does not give; ssh, an agent.
+function checkRunFlag({ name, value }: Step['flags'][number], line: number): { secret?: string } {
   if (name === 'mount') {
     const options = Object.fromEntries(value.split(',').map((it) => it.split('=', 2) as [string, string]));
     // Variables and quotes are resolved by the engine, after this check.
     if (/[$"'\\]/.test(value)) throw invalid(line, 'RUN --mount may have no variables or quotes');
     const keys = value.split(',').map((it) => it.split('=')[0]);
     if (new Set(keys).size < keys.length) throw invalid(line, 'RUN --mount must not repeat an option');
-    const known = ['type', 'target', 'dst', 'destination', 'id', 'sharing', 'mode', 'uid', 'gid', 'size'];
-    const unknown = Object.keys(options).find((it) => !known.includes(it));
-    if (options['type'] !== 'cache' && options['type'] !== 'tmpfs')
-      throw invalid(line, 'RUN --mount may be of type cache or tmpfs only');
-    if (unknown) throw invalid(line, `RUN --mount option ${unknown} is not allowed`);
-    if (options['id'] !== undefined && !/^[A-Za-z0-9._-]{1,64}$/.test(options['id']))
+    const { type = 'bind', id } = options;
+    if (type !== 'cache' && type !== 'tmpfs' && type !== 'secret')
+      throw invalid(line, 'RUN --mount may be of type cache, tmpfs or secret only');
+    const unknown = keys.find((it) => !(mountOptions[type] as readonly (string | undefined)[]).includes(it));
+    if (unknown !== undefined) throw invalid(line, `RUN --mount option ${unknown} is not allowed`);
+    if (id !== undefined && !/^[A-Za-z0-9._-]{1,64}$/.test(id))
       throw invalid(line, 'RUN --mount id must be 1 to 64 letters, digits, dots, hyphens or underscores');
-    return;
+    if (type !== 'secret') return {};
+    if (id === undefined)
+      throw invalid(line, 'RUN --mount=type=secret needs an id: the name of a secret of the account');
+    return { secret: id };
   }
   throw invalid(line, `RUN --${name} is not allowed`);
 }
+
+const secretName = /(?:^|_)(?:PASS(?:WORD|WD)?|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:_|$)/i;
+// Forms that well-known services give to their keys.
+const secretValue =
+  /\b(?:AKIA[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|gh[pousr]_[0-9A-Za-z]{36}|glpat-[\w-]{20}|xox[abps]-[\w-]{10,})|-----BEGIN [A-Z ]*PRIVATE KEY/;
+
+/** Warns of what would stay in the image for everyone to read. */
+function secretLike({ keyword, text, lines: [line] }: Step): string[] {
+  const found = [...text.matchAll(/([A-Za-z_]\w*)(?:=("[^"]*"|'[^']*'|\S*))?/g)].find(
+    ([, name = '', value = '']) =>
+      (secretName.test(name) && value.replace(/["']/g, '') !== '') || secretValue.test(value),
+  );
+  if (!found) return [];
+  return [
+    `line ${line}: ${keyword} ${found[1]} looks like a secret; it stays in the image's history: use RUN --mount=type=secret,id=NAME`,
+  ];
+}
+
+// BuildKit's usual frontend means what the engine does anyway; any other one would not be run, which changes what is built.
+const frontend = /^#\s*syntax\s*=\s*(\S+)/i;
+const usualFrontend = /^(?:docker\.io\/)?docker\/dockerfile:1(?:[.-][\w.-]*)?$/;
 
 /**
  * Parses a Dockerfile and refuses what cannot be built here, before anything is stored.
@@ -93,12 +127,20 @@ function checkRunFlag({ name, value }: Step['flags'][number], line: number): voi
 export function parseDockerfile(text: string): ParsedDockerfile {
   // Parsers differ in these two; what is checked here must be what is built.
   if (/\r(?!\n)/.test(text)) throw invalid(1, 'has a carriage return that ends no line');
+  const [, syntax] = frontend.exec(text.trimStart()) ?? [];
+  if (syntax !== undefined && !usualFrontend.test(syntax))
+    throw invalid(
+      1,
+      `the frontend ${syntax} is not supported; leave the syntax directive out, or use docker/dockerfile:1`,
+    );
   if (/^\s*#\s*escape\s*=/im.test(text)) throw invalid(1, 'the escape directive is not supported');
   const dockerfile = DockerfileParser.parse(text);
   const source = text.split(/\r?\n/);
   const stages = new Set<string>();
   const images: string[] = [];
   const steps: Step[] = [];
+  const secrets = new Map<string, number>();
+  const warnings: string[] = [];
   let stage = 0;
   let index = 0;
 
@@ -146,7 +188,12 @@ export function parseDockerfile(text: string): ParsedDockerfile {
       if (keyword !== 'RUN' || (instruction as Run).getHeredocs().length > 0)
         throw invalid(line, 'here-documents are not supported; use && or several instructions');
     }
-    if (keyword === 'RUN') for (const flag of flags) checkRunFlag(flag, line);
+    if (keyword === 'RUN')
+      for (const flag of flags) {
+        const { secret } = checkRunFlag(flag, line);
+        if (secret !== undefined) secrets.set(secret, secrets.get(secret) ?? line);
+      }
+    if (keyword === 'ARG' || keyword === 'ENV') warnings.push(...secretLike(step));
     const from = keyword === 'COPY' ? flags.find((it) => it.name === 'from')?.value : undefined;
     if (from !== undefined && !stages.has(from.toLowerCase()) && !/^\d+$/.test(from)) {
       checkImage(from, line);
@@ -156,5 +203,5 @@ export function parseDockerfile(text: string): ParsedDockerfile {
   if (stage === 0) throw invalid(1, 'there is no FROM');
   if (steps.length > stepsMax) throw invalid(1, `more than ${stepsMax} instructions`);
   if (stage > stagesMax) throw invalid(1, `more than ${stagesMax} stages`);
-  return { steps, images };
+  return { steps, images, secrets, warnings };
 }

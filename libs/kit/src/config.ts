@@ -84,5 +84,7 @@ export const commonSettings = {
     .default('kiln'),
   /** 32 bytes in base64: the key that seals secrets in PostgreSQL. `openssl rand -base64 32` makes one. */
   KILN_SEALING_KEY: secretSetting,
+  /** Keys that sealed before, between commas, until `admin reseal` has sealed everything anew. */
+  KILN_SEALING_KEYS_OLD: secretSetting.optional(),
   KILN_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 };

@@ -1,3 +1,6 @@
+export * from './audit.ts';
+export * from './build-secrets.ts';
+export * from './seals.ts';
 export * from './build-queries.ts';
 export * from './build-work.ts';
 export * from './cancel-build.ts';

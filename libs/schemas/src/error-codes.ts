@@ -73,6 +73,7 @@ export const errorCodes = {
   DiskLimitExceeded: row('user', 400, ['ModelArts.0104', 400]),
   ProcessLimitExceeded: row('user', 400, ['ModelArts.0104', 400]),
   NetworkDenied: row('policy', 400, ['ModelArts.0104', 400]),
+  BuildSecretNotFound: row('user', 400, ['ModelArts.0104', 400]),
   BaseImageTooLarge: row('policy', 400, ['ModelArts.0104', 400]),
   AddressNotAllowed: row('policy', 403, ['ModelArts.2885', 400]),
   EngineFailed: row('infra', 500, ['ModelArts.0010', 500]),

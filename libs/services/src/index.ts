@@ -1,4 +1,5 @@
 export * from './base-images.ts';
+export * from './build-secrets.ts';
 export * from './authenticate.ts';
 export * from './cancel-build.ts';
 export * from './change-image.ts';

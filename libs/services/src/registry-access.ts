@@ -13,6 +13,7 @@ import { type RegistryAccess } from '@kiln/registry';
 export type RegistryAuths = Record<string, { Auth: string }>;
 
 export const registryAuthsBinding = (buildId: string): string => `registry-auths:${buildId}`;
+export const buildSecretBinding = (accountId: string, name: string): string => `build-secret:${accountId}:${name}`;
 export const connectionBinding = (accountId: string, id: string): string => `registry-connection:${accountId}:${id}`;
 
 const fromConnection = (connection: RegistryConnection, sealer: Sealer): RegistryAccess => ({

@@ -74,7 +74,8 @@ async function repeat(
   { clientToken, lane }: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
   const { buildId, jobId } = newBuildIds();
-  const requestHash = sealer.fingerprint(`retry ${build.id}`);
+  const requestText = `retry ${build.id}`;
+  const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
   const outcome = await submitBuild(db, {
     id: buildId,
     jobId,
@@ -83,7 +84,7 @@ async function repeat(
     workspaceId: build.workspaceId,
     userId: build.userId,
     clientToken: clientToken ?? null,
-    requestHash,
+    requestHash: sealer.fingerprint(requestText),
     spec: build.spec,
     registryAuthsSealed:
       build.registryAuthsSealed === null
@@ -103,7 +104,7 @@ async function repeat(
       ? { kept: { on: build.keptOn, image: build.keptImage } }
       : {}),
   });
-  return answerSubmission(outcome, { buildId, jobId }, requestHash, build.imageName, build.workspaceId);
+  return answerSubmission(outcome, { buildId, jobId }, isSame, build.imageName, build.workspaceId);
 }
 
 /**

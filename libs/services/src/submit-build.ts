@@ -22,6 +22,7 @@ import {
   type Platform,
 } from '@kiln/schemas';
 import stringify from 'safe-stable-stringify';
+import { requireBuildSecrets } from './build-secrets.ts';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';
 import { registryAuthsBinding } from './registry-access.ts';
@@ -74,6 +75,7 @@ export async function submitBuild(
     reference: 'Image.Uri',
   });
 
+  await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
   // A request that was accepted before is answered again, however full it is by now.
   await waitingRoom.requireRoom(viewer.accountId).catch(async (full: unknown) => {
     if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken))) throw full;
@@ -81,7 +83,8 @@ export async function submitBuild(
   const { RegistryAuths, ...config } = body.BuildConfig;
   const spec: BuildSpec = { ...body, BuildConfig: { ...config, RegistryAuthHosts: Object.keys(RegistryAuths ?? {}) } };
   const { buildId, jobId } = newBuildIds();
-  const requestHash = sealer.fingerprint(stringify(body));
+  const requestText = stringify(body);
+  const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
   const accepted = await insertBuild(db, {
     id: buildId,
     jobId,
@@ -90,7 +93,7 @@ export async function submitBuild(
     workspaceId: workspace.id,
     userId: viewer.userId,
     clientToken: clientToken ?? null,
-    requestHash,
+    requestHash: sealer.fingerprint(requestText),
     spec,
     registryAuthsSealed: RegistryAuths
       ? sealer.seal(new Secret(JSON.stringify(RegistryAuths)), registryAuthsBinding(buildId))
@@ -103,7 +106,7 @@ export async function submitBuild(
     lane: how.lane,
     ...(how.parent ? { parent: how.parent } : {}),
   });
-  const submitted = answerSubmission(accepted, { buildId, jobId }, requestHash, body.Image.Name, workspace.id);
+  const submitted = answerSubmission(accepted, { buildId, jobId }, isSame, body.Image.Name, workspace.id);
   crashPoint('submission-committed');
   if (!submitted.replayed) signals.send('dispatch', everyone);
   return submitted;
@@ -116,7 +119,7 @@ export async function submitBuild(
 export function answerSubmission(
   outcome: SubmitOutcome,
   ids: { buildId: string; jobId: string },
-  requestHash: string,
+  isSame: (requestHash: string) => boolean,
   imageName: string,
   workspaceId: string,
 ): Submitted {
@@ -124,7 +127,7 @@ export function answerSubmission(
     case 'accepted':
       return { ...ids, replayed: false };
     case 'token-used':
-      if (outcome.requestHash === requestHash) return { buildId: outcome.id, jobId: outcome.jobId, replayed: true };
+      if (isSame(outcome.requestHash)) return { buildId: outcome.id, jobId: outcome.jobId, replayed: true };
       throw new Fault('IdempotentParameterMismatch', `ClientToken: was used with another body, for ${outcome.id}`, {
         field: 'ClientToken',
       });

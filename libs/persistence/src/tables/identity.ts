@@ -137,3 +137,16 @@ export const registryConnections = pgTable(
   },
   (t) => [primaryKey({ columns: [t.accountId, t.id] }), index('registry_connections_host').on(t.accountId, t.host)],
 );
+
+/** What an account's builds may be given as `RUN --mount=type=secret,id=NAME`. */
+export const buildSecrets = pgTable(
+  'build_secrets',
+  {
+    accountId: accountId(),
+    name: text('name').notNull(),
+    sealed: text('sealed').notNull(),
+    createdAt: createdAt(),
+    updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.name] })],
+);

@@ -1,0 +1,61 @@
+import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { type Executor } from './database.ts';
+import { auditLog } from './tables/audit.ts';
+
+export interface AuditEntry {
+  accountId: string | null;
+  /** A user's id, or `operator`. */
+  actor: string;
+  action: string;
+  target: string;
+  /** `ok`, or the code of the error. */
+  outcome: string;
+  details?: Record<string, unknown>;
+}
+
+/** Appends to the audit log; never a secret among the details. Number, time and hash are the database's. */
+export async function recordAudit(db: Executor, entry: AuditEntry): Promise<void> {
+  await db.execute(sql`
+    INSERT INTO audit_log (id, at, account_id, actor, action, target, outcome, details, previous_hash, hash)
+    VALUES (0, now(), ${entry.accountId}, ${entry.actor}, ${entry.action}, ${entry.target}, ${entry.outcome},
+      ${JSON.stringify(entry.details ?? {})}::jsonb, '', '')`);
+}
+
+/** The newest entries first. */
+export const listAudit = (db: Executor, by: { accountId?: string; before?: number; limit: number }) =>
+  db
+    .select()
+    .from(auditLog)
+    .where(
+      and(
+        by.accountId === undefined ? undefined : eq(auditLog.accountId, by.accountId),
+        by.before === undefined ? undefined : lt(auditLog.id, by.before),
+      ),
+    )
+    .orderBy(desc(auditLog.id))
+    .limit(by.limit);
+
+/**
+ * Works out every hash again.
+ * @returns how many entries there are, the hash of the last (which, kept elsewhere, shows later that none was cut off the end),
+ * and the first that does not fit
+ */
+export async function verifyAudit(
+  db: Executor,
+): Promise<{ entries: number; lastHash: string; brokenAt: number | null }> {
+  const { rows } = await db.execute<{ entries: number; last_hash: string | null; broken_at: string | null }>(sql`
+    SELECT count(*)::int AS entries,
+      (SELECT hash FROM audit_log ORDER BY id DESC LIMIT 1) AS last_hash,
+      min(id) FILTER (WHERE id <> expected_id OR previous_hash <> expected_previous OR hash <> audit_hash(it)) AS broken_at
+    FROM (
+      SELECT a AS it, a.id, a.previous_hash, a.hash, row_number() OVER (ORDER BY a.id) AS expected_id,
+        coalesce(lag(a.hash) OVER (ORDER BY a.id), '') AS expected_previous
+      FROM audit_log a
+    ) chain`);
+  const [row] = rows;
+  return {
+    entries: row?.entries ?? 0,
+    lastHash: row?.last_hash ?? '',
+    brokenAt: row?.broken_at == null ? null : Number(row.broken_at),
+  };
+}

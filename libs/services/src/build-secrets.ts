@@ -1,0 +1,40 @@
+import { type Sealer } from '@kiln/auth';
+import { type Secret } from '@kiln/kit';
+import { type Executor, findBuildSecrets } from '@kiln/persistence';
+import { Fault } from '@kiln/schemas';
+import { buildSecretBinding } from './registry-access.ts';
+
+const missing = (name: string, line: number) =>
+  new Fault('BuildSecretNotFound', `BuildConfig.Dockerfile: line ${line}: the account has no build secret ${name}`, {
+    field: 'BuildConfig.Dockerfile',
+    lines: [line, line],
+    hint: 'an operator adds one with: admin secret put ACCOUNT NAME',
+  });
+
+/** @throws Fault BuildSecretNotFound that names the first secret that the account does not have, and the line that wants it */
+export async function requireBuildSecrets(
+  db: Executor,
+  accountId: string,
+  wanted: ReadonlyMap<string, number>,
+): Promise<void> {
+  const found = await findBuildSecrets(db, accountId, [...wanted.keys()]);
+  for (const [name, line] of wanted) if (!found.some((it) => it.name === name)) throw missing(name, line);
+}
+
+/**
+ * Opens the secrets that a build mounts, just before they are used.
+ * @throws Fault BuildSecretNotFound
+ */
+export async function openBuildSecrets(
+  db: Executor,
+  sealer: Sealer,
+  accountId: string,
+  wanted: ReadonlyMap<string, number>,
+): Promise<{ id: string; value: Secret }[]> {
+  const found = await findBuildSecrets(db, accountId, [...wanted.keys()]);
+  return [...wanted].map(([name, line]) => {
+    const it = found.find((one) => one.name === name);
+    if (!it) throw missing(name, line);
+    return { id: name, value: sealer.open(it.sealed, buildSecretBinding(accountId, name)) };
+  });
+}
