@@ -191,15 +191,21 @@ export class RegistryTransport {
       const reads = request.method === 'GET' || request.method === 'HEAD';
       if (!reads || !redirects.has(answer.statusCode) || typeof location !== 'string') return answer;
       await answer.body.dump();
-      if (hop === 3) throw new Error('more than 3 redirects');
+      if (hop === 3) throw this.#astray('it answers with more than 3 redirects');
       url = new URL(location, url);
-      if (first.protocol === 'https:' && url.protocol !== 'https:') throw new Error('redirected from https to http');
+      if (first.protocol === 'https:' && url.protocol !== 'https:')
+        throw this.#astray('it redirects from https to http');
     }
+  }
+
+  /** Another try would be led the same way. */
+  #astray(why: string): Fault {
+    return new Fault('RegistryUnreachable', `registry ${this.access.host} cannot be asked: ${why}`);
   }
 
   #open(url: URL, { method, headers = {}, body = null, signal }: Outgoing): Promise<Dispatcher.ResponseData> {
     signal?.throwIfAborted();
-    if (url.username || url.password) throw new Error(`${url.host} was named with a user in its address`);
+    if (url.username || url.password) throw this.#astray('it names an address with a user in it');
     return send(url, {
       method,
       headers: { 'user-agent': 'kiln', ...headers },
