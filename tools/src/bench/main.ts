@@ -1,11 +1,12 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only lists` measures the lists alone.
+// `--only lists` or `--only isolation` measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBenchStack } from './bench-stack.ts';
 import { benchBuilds } from './builds.ts';
+import { benchIsolation } from './isolation.ts';
 import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchRegistrations } from './registrations.ts';
@@ -18,6 +19,7 @@ const residentMb = (pid: number): number =>
 
 try {
   if (values.only === 'lists') await benchLists(stack);
+  else if (values.only === 'isolation') printRows(await benchIsolation(stack, Number(values.rounds)));
   else await benchAll();
 } finally {
   await stack.stop();
@@ -30,6 +32,7 @@ async function benchAll(): Promise<void> {
   const rows: Row[] = [];
   const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
   rows.push(...(await benchBuilds(stack, Number(values.rounds))));
+  rows.push(...(await benchIsolation(stack, Number(values.rounds))));
   rows.push(...(await benchRegistrations(stack)));
   await stack.apps.find((it) => it.name === 'builder')?.process.stop();
   rows.push(...(await benchSubmissions(stack)));
