@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 /** The whole app over a PostgreSQL that is not there. */
-async function serve(change: { directory?: Directory; perSecond?: number } = {}): Promise<string> {
+async function serve(change: { directory?: Directory; perSecond?: number; failures?: number } = {}): Promise<string> {
   const log = openLogger('test', 'silent');
   const { db, close } = openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none'));
   life.defer('database', close);
@@ -29,7 +29,13 @@ async function serve(change: { directory?: Directory; perSecond?: number } = {})
     sealer: openSealer(new Secret(Buffer.alloc(32).toString('base64'))),
     lists: openRememberedLists(),
     waitingRoom: openWaitingRoom(db, { runningMax: 0, waitingMax: 0 }),
-    throttle: openThrottle(change.perSecond ?? 0),
+    throttle: openThrottle({
+      userPerSecond: change.perSecond ?? 0,
+      accountPerSecond: 0,
+      addressPerSecond: 0,
+      failuresPerMinute: change.failures ?? 0,
+    }),
+    trustedProxies: [],
     platform: emptyPlatform,
     legacySignatures: false,
     waitMs: 100,
@@ -95,5 +101,19 @@ describe.each(dialects)('%s', (name, images, header, fields) => {
     const url = await serve({ directory: somebody, perSecond: 1 });
     const answers = await Promise.all(Array.from({ length: 4 }, () => ask(url, `${images}/none/none`, { method: 'GET' }).then(() => ask(url, images)))); // prettier-ignore
     expect(answers.find((it) => it.status === 429)?.code).toBe(code('Throttling.User', 'APIG.0308'));
+  });
+
+  it('lets a stranger guess a few times only, and answers carry no leave for a browser to do anything', async () => {
+    const nobodyKnown = known(() => Promise.resolve(undefined));
+    const url = await serve({ directory: nobodyKnown, failures: 3 });
+    const statuses: number[] = [];
+    for (let n = 0; n < 6; n += 1) statuses.push((await ask(url, images)).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429, 429]);
+    // Who comes from the same address with good credentials waits, too; one with another address does not.
+    const { headers } = await fetch(url + images);
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-powered-by')).toBeNull();
   });
 });

@@ -4,6 +4,7 @@ import { type Producer, type SignalBus } from '@kiln/queue';
 import { type Platform } from '@kiln/schemas';
 import { type AuthenticateDeps, type Directory, type Relay, type WaitingRoom } from '@kiln/services';
 import express, { type Express } from 'express';
+import helmet from 'helmet';
 import { dialectOf } from './http/dialect.ts';
 import { serveDialect } from './http/serve-dialect.ts';
 import { type Throttle } from './http/throttle.ts';
@@ -26,6 +27,8 @@ export interface AppDeps extends AuthenticateDeps {
   signals: SignalBus;
   lists: RememberedLists;
   throttle: Throttle;
+  /** Addresses of proxies whose word on where a request comes from is taken. */
+  trustedProxies: readonly string[];
   waitingRoom: WaitingRoom;
   platform: Platform;
   /** How long RegisterImage and its like wait for a registrar. */
@@ -38,6 +41,21 @@ export function createApp(deps: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  app.set('trust proxy', deps.trustedProxies);
+  // For browsers that are led here: answers are data, nothing more.
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: { defaultSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
+      },
+      xFrameOptions: { action: 'deny' },
+    }),
+  );
+  app.use((_req, res, next) => {
+    res.set('cache-control', 'no-store');
+    next();
+  });
   // Nested parameters are in neither cloud's API; the plain parser keeps a query flat.
   app.set('query parser', 'simple');
   app.use(healthRoutes(deps));

@@ -5,6 +5,7 @@ import {
   commonSettings,
   Lifecycle,
   limitSettings,
+  listSetting,
   millisSetting,
   openLogger,
   platformSettings,
@@ -28,6 +29,13 @@ const config = readConfig(
     KILN_API_PORT: portSetting.default(8080),
     /** Requests of one user in one second that this process answers; 0 for as many as come. */
     KILN_REQUESTS_PER_SECOND: z.coerce.number().int().min(0).default(2000),
+    /** The same of one account, and from one address. */
+    KILN_ACCOUNT_REQUESTS_PER_SECOND: z.coerce.number().int().min(0).default(4000),
+    KILN_ADDRESS_REQUESTS_PER_SECOND: z.coerce.number().int().min(0).default(4000),
+    /** Failed tries to sign in from one address in a minute, after which it has to wait for one; 0 for as many as come. */
+    KILN_SIGN_IN_FAILURES_PER_MINUTE: z.coerce.number().int().min(0).default(60),
+    /** Addresses or blocks of proxies before this api, whose X-Forwarded-For is believed. */
+    KILN_TRUSTED_PROXIES: listSetting,
     /** Whether requests signed with HMAC-SHA1, as old clients do, are taken. */
     KILN_LEGACY_SIGNATURES: z.stringbool().default(false),
     /** How long RegisterImage waits for its verification before it answers 201. */
@@ -59,7 +67,13 @@ const app = createApp({
     runningMax: config.KILN_ACCOUNT_RUNNING_MAX,
     waitingMax: config.KILN_ACCOUNT_WAITING_MAX,
   }),
-  throttle: openThrottle(config.KILN_REQUESTS_PER_SECOND),
+  throttle: openThrottle({
+    userPerSecond: config.KILN_REQUESTS_PER_SECOND,
+    accountPerSecond: config.KILN_ACCOUNT_REQUESTS_PER_SECOND,
+    addressPerSecond: config.KILN_ADDRESS_REQUESTS_PER_SECOND,
+    failuresPerMinute: config.KILN_SIGN_IN_FAILURES_PER_MINUTE,
+  }),
+  trustedProxies: config.KILN_TRUSTED_PROXIES,
   platform: readPlatform(config.KILN_PLATFORM_FILE),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,

@@ -62,6 +62,8 @@ export async function openTestKiln(
     KILN_BUILDER_DIR: join(dir, 'builder'),
     // The test stack's registries.
     KILN_OPEN_ADDRESSES: '127.0.0.0/8',
+    // Tests make many mistakes on purpose.
+    KILN_SIGN_IN_FAILURES_PER_MINUTE: '0',
     ...options.env,
   };
   const api = await startApi(dir, env, await freePort());

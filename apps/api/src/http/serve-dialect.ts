@@ -1,6 +1,7 @@
 import { type Logger, newRequestId } from '@kiln/kit';
 import { isDatabaseDown } from '@kiln/persistence';
-import { asFault, errorClass, Fault } from '@kiln/schemas';
+import { type SignedRequest } from '@kiln/auth';
+import { asFault, errorClass, Fault, type Operation } from '@kiln/schemas';
 import { type Caller } from '@kiln/services';
 import express, {
   type ErrorRequestHandler,
@@ -32,6 +33,13 @@ export interface ServeDeps {
 
 // Whoever asks for a token is nobody yet.
 const nobody: Caller = { accountId: '', userId: '', role: 'member', onlyProjectId: null };
+
+/** The access key that a request says that it is signed with. */
+const keyIdOf = ({ headers }: SignedRequest): string | undefined =>
+  /(?:Credential|Access)=([\w-]{1,128})|^acs ([\w-]{1,128}):/
+    .exec(headers['authorization'] ?? '')
+    ?.slice(1)
+    .find(Boolean);
 
 const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
@@ -65,13 +73,27 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, log 
   });
   router.use(express.raw({ type: () => true, limit: bodyBytesMax, inflate: false }));
 
+  const identify = async (req: Request, request: SignedRequest, operation: Operation): Promise<Caller> => {
+    const address = req.ip ?? '';
+    const keyId = keyIdOf(request);
+    await throttle.admit(address, keyId);
+    if (operation.anonymous) return nobody;
+    try {
+      const viewer = await dialect.authenticate(request);
+      await throttle.pass(viewer);
+      return viewer;
+    } catch (error) {
+      await throttle.failed(address, keyId, asFault(error).code);
+      throw error;
+    }
+  };
+
   const call =
     ({ operation, handle }: Route): RequestHandler =>
     async (req: Request, res: Response) => {
       try {
         const request = signedRequest(req);
-        const viewer = operation.anonymous ? nobody : await dialect.authenticate(request);
-        await throttle.pass(operation.anonymous ? `from ${req.socket.remoteAddress ?? ''}` : viewer.userId);
+        const viewer = await identify(req, request, operation);
         dialect.checkOperation(operation, request.headers);
         const parsed = parseCall(operation, {
           params: req.params as Record<string, string>,
@@ -85,6 +107,8 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, log 
         if (answered.headers) res.set(answered.headers);
         res.status(answered.status ?? operation.statuses[0]).json(answered.body);
       } catch (error) {
+        // Whoever asks for a token guesses here.
+        if (operation.anonymous) await throttle.failed(req.ip ?? '', undefined, asFault(error).code);
         answer(res, error);
       }
     };

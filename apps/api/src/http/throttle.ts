@@ -1,27 +1,82 @@
-import { Fault } from '@kiln/schemas';
+import { type ErrorCode, Fault } from '@kiln/schemas';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
-/** Lets a caller make so many requests a second. */
-export interface Throttle {
-  /** @throws Fault Throttling that tells when to come again */
-  pass(caller: string): Promise<void>;
+/** What one process answers; 0 for as many as come. */
+export interface ThrottleLimits {
+  /** Requests in one second, of one user, of all users of an account, and from one address. */
+  userPerSecond: number;
+  accountPerSecond: number;
+  addressPerSecond: number;
+  /** Failed tries to say who one is in one minute, from one address; with one key from one address, a sixth of them. */
+  failuresPerMinute: number;
 }
 
-/** @param perSecond requests of one caller in one second that this process answers; 0 for as many as come */
-export function openThrottle(perSecond: number): Throttle {
-  if (perSecond === 0) return { pass: () => Promise.resolve() };
-  const limiter = new RateLimiterMemory({ points: perSecond, duration: 1 });
+/** Lets a caller make so many requests, and a stranger so many mistakes. */
+export interface Throttle {
+  /** Before it is known who asks. @throws Fault Throttling that tells when to come again */
+  admit(address: string, keyId: string | undefined): Promise<void>;
+  /** Once it is known. @throws Fault Throttling */
+  pass(caller: { userId: string; accountId: string }): Promise<void>;
+  /** Counts a try that failed. */
+  failed(address: string, keyId: string | undefined, code: ErrorCode): Promise<void>;
+}
+
+/** What somebody who guesses at secrets is told. */
+const guesses: ReadonlySet<ErrorCode> = new Set([
+  'InvalidAccessKey',
+  'SignatureDoesNotMatch',
+  'InvalidCredentials',
+  'InvalidSecurityToken',
+  'InvalidToken',
+]);
+
+type Limiter = RateLimiterMemory | undefined;
+const perSecond = (points: number): Limiter =>
+  points === 0 ? undefined : new RateLimiterMemory({ points, duration: 1 });
+const perMinute = (points: number): Limiter =>
+  points === 0 ? undefined : new RateLimiterMemory({ points, duration: 60, blockDuration: 60 });
+
+const tooMany = (what: string, msBeforeNext: number): Fault => {
+  const retryAfterMs = Math.max(1, msBeforeNext);
+  return new Fault('Throttling', `${what}; try again in ${retryAfterMs} ms`, { retryAfterMs });
+};
+
+async function consume(limiter: Limiter, key: string, what: string): Promise<void> {
+  if (!limiter) return;
+  try {
+    await limiter.consume(key);
+  } catch (refused) {
+    if (!(refused instanceof RateLimiterRes)) throw refused;
+    throw tooMany(what, refused.msBeforeNext);
+  }
+}
+
+export function openThrottle(limits: ThrottleLimits): Throttle {
+  const users = perSecond(limits.userPerSecond);
+  const accounts = perSecond(limits.accountPerSecond);
+  const addresses = perSecond(limits.addressPerSecond);
+  const strangers = perMinute(limits.failuresPerMinute);
+  // A key is locked for the address that guesses at it only: nobody can lock its owner out.
+  const keys = perMinute(Math.ceil(limits.failuresPerMinute / 6));
+  const requireUnlocked = async (limiter: Limiter, key: string): Promise<void> => {
+    const found = await limiter?.get(key);
+    if (found && found.remainingPoints <= 0 && found.msBeforeNext > 0)
+      throw tooMany('too many failed tries to sign in', found.msBeforeNext);
+  };
   return {
-    async pass(caller) {
-      try {
-        await limiter.consume(caller);
-      } catch (refused) {
-        if (!(refused instanceof RateLimiterRes)) throw refused;
-        const retryAfterMs = Math.max(1, refused.msBeforeNext);
-        throw new Fault('Throttling', `more than ${perSecond} requests a second; try again in ${retryAfterMs} ms`, {
-          retryAfterMs,
-        });
-      }
+    async admit(address, keyId) {
+      await consume(addresses, address, `more than ${limits.addressPerSecond} requests a second from ${address}`);
+      await requireUnlocked(strangers, address);
+      if (keyId !== undefined) await requireUnlocked(keys, `${keyId} ${address}`);
+    },
+    async pass({ userId, accountId }) {
+      await consume(users, userId, `more than ${limits.userPerSecond} requests a second`);
+      await consume(accounts, accountId, `more than ${limits.accountPerSecond} requests a second of the account`);
+    },
+    async failed(address, keyId, code) {
+      if (!guesses.has(code)) return;
+      await strangers?.consume(address).catch(() => undefined);
+      if (keyId !== undefined) await keys?.consume(`${keyId} ${address}`).catch(() => undefined);
     },
   };
 }

@@ -49,11 +49,7 @@ export function openApiRoutes(): Router {
   });
   const send = (path: string, type: string, text: string) =>
     router.get(path, (_req, res) => {
-      res.set({
-        'content-security-policy': policy,
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
-      });
+      res.set('content-security-policy', policy);
       res.type(type).send(text);
     });
   send('/docs', 'text/html', page);
