@@ -8,6 +8,7 @@ import {
   createUser,
   createWorkspace,
   type Database,
+  expireKey,
   findAccount,
   findUser,
   inTransaction,
@@ -22,6 +23,7 @@ import {
   type RevocableKind,
 } from '@kiln/persistence';
 import { connectionBinding } from '@kiln/services';
+import { type Role, roles, type Scope, scopes } from '@kiln/schemas';
 import { Command, Option } from 'commander';
 import { wholeNumber } from './arguments.ts';
 import { secretCommands } from './secret-commands.ts';
@@ -38,6 +40,9 @@ const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as con
 
 /** Commands that change nothing. */
 const readOnly = new Set(['list', 'workers', 'quarantine list', 'secret list', 'audit list', 'audit verify']);
+
+const scopeOption = () =>
+  new Option('--scope <scope...>', 'what alone it is good for; otherwise all that the user may do').choices(scopes);
 
 const days = wholeNumber('days', 1, 3650);
 const hours = wholeNumber('hours', 1, 36);
@@ -102,10 +107,12 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
   create
     .command('user <account> <name>')
     .addOption(
-      new Option('--role <role>', 'admins act in every workspace').choices(['admin', 'member']).default('member'),
+      new Option('--role <role>', 'viewers read; operators and admins act in every workspace')
+        .choices(roles)
+        .default('developer' satisfies Role),
     )
     .option('--workspace <id...>', 'workspaces that the user belongs to')
-    .action(async (owner: string, name: string, options: { role: 'admin' | 'member'; workspace?: string[] }) => {
+    .action(async (owner: string, name: string, options: { role: Role; workspace?: string[] }) => {
       const { id: accountId } = await account(owner);
       const made = await inTransaction(db, async (tx) => {
         const created = await createUser(tx, accountId, name, options.role);
@@ -118,7 +125,8 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
     .command('key <account> [user]')
     .description('an access key for signed requests')
     .option('--hours <n>', 'a temporary key, with the security token that must come with it', hours)
-    .action(async (owner: string, name: string | undefined, options: { hours?: number }) => {
+    .addOption(scopeOption())
+    .action(async (owner: string, name: string | undefined, options: { hours?: number; scope?: Scope[] }) => {
       const { id: accountId } = await account(owner);
       const { id: userId } = await user(accountId, name ?? 'admin');
       const temporary = options.hours === undefined ? undefined : newTemporaryKey();
@@ -130,6 +138,7 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
         userId,
         secretSealed: sealer.seal(secret, `access-key:${id}`),
         securityTokenHash: temporary?.securityTokenHash ?? null,
+        scopes: options.scope ?? null,
         expiresAt,
       });
       const rest = temporary ? { securityToken: temporary.securityToken.reveal(), expiresAt } : {};
@@ -139,13 +148,32 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
     .command('token <account> [user]')
     .description('an opaque token for Authorization: Bearer and X-Auth-Token')
     .option('--days <n>', 'days until it expires', days, 90)
-    .action(async (owner: string, name: string | undefined, options: { days: number }) => {
+    .addOption(scopeOption())
+    .action(async (owner: string, name: string | undefined, options: { days: number; scope?: Scope[] }) => {
       const { id: accountId } = await account(owner);
       const { id: userId } = await user(accountId, name ?? 'admin');
       const { id, token, hash } = newToken();
       const expiresAt = new Date(Date.now() + options.days * 86_400_000);
-      await insertToken(db, { id, accountId, userId, hash, expiresAt });
+      await insertToken(db, { id, accountId, userId, hash, scopes: options.scope ?? null, expiresAt });
       print({ id, token: token.reveal(), expiresAt });
+    });
+
+  program
+    .command('rotate-key <id>')
+    .description('another key for the same user with the same scopes; the old one works for some hours more')
+    .option('--overlap <hours>', 'hours that both work', wholeNumber('hours', 0, 24 * 90), 24)
+    .action(async (id: string, options: { overlap: number }) => {
+      const old = await expireKey(db, id, options.overlap);
+      if (!old) throw new Error(`there is no key ${id}, or it was revoked before`);
+      const made = newAccessKey();
+      await insertAccessKey(db, {
+        id: made.id,
+        accountId: old.accountId,
+        userId: old.userId,
+        scopes: old.scopes,
+        secretSealed: sealer.seal(made.secret, `access-key:${made.id}`),
+      });
+      print({ accessKeyId: made.id, accessKeySecret: made.secret.reveal(), old: { id, expiresAt: old.expiresAt } });
     });
 
   const registry = program.command('registry').description('registry connections of an account');

@@ -35,6 +35,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
       addressPerSecond: 0,
       failuresPerMinute: change.failures ?? 0,
     }),
+    lastUsed: { note: () => undefined, close: () => Promise.resolve() },
     trustedProxies: [],
     platform: emptyPlatform,
     legacySignatures: false,
@@ -54,7 +55,9 @@ const known = (token: Directory['token']): Directory => ({
   token,
   hasProject: () => Promise.resolve(true),
 });
-const somebody = known(() => Promise.resolve({ accountId: 'a', userId: 'u', role: 'admin', onlyProjectId: null }));
+const somebody = known(() =>
+  Promise.resolve({ accountId: 'a', userId: 'u', role: 'admin', onlyProjectId: null, id: 't', scopes: null }),
+);
 
 const dialects = [
   ['PAI', '/api/v1/images', 'x-acs-request-id', ['Code', 'HostId', 'Message', 'RequestId']],

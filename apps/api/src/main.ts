@@ -14,7 +14,7 @@ import {
   readPlatform,
 } from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { nonceKeepSeconds, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
+import { nonceKeepSeconds, openLastUsed, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
@@ -54,6 +54,8 @@ const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durabl
 life.defer('nonces', volatile.close);
 const { signals, producer, relay } = openMessaging(config, { db: database.db, life, log });
 
+const lastUsed = openLastUsed(database.db);
+life.defer('last-used', lastUsed.close);
 const app = createApp({
   db: database.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
@@ -73,6 +75,7 @@ const app = createApp({
     addressPerSecond: config.KILN_ADDRESS_REQUESTS_PER_SECOND,
     failuresPerMinute: config.KILN_SIGN_IN_FAILURES_PER_MINUTE,
   }),
+  lastUsed,
   trustedProxies: config.KILN_TRUSTED_PROXIES,
   platform: readPlatform(config.KILN_PLATFORM_FILE),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,

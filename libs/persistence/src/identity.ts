@@ -1,4 +1,5 @@
-import { and, eq, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
+import { isAtLeast, type Role, type Scope } from '@kiln/schemas';
+import { and, eq, inArray, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 import { type Executor } from './database.ts';
 import { accessKeys, accounts, projects, registryConnections, tokens, users, workspaces } from './tables/identity.ts';
@@ -7,32 +8,43 @@ import { accessKeys, accounts, projects, registryConnections, tokens, users, wor
 export interface Viewer {
   accountId: string;
   userId: string;
-  role: 'admin' | 'member';
+  role: Role;
 }
 
+export const seesAll = ({ role }: Viewer): boolean => isAtLeast(role, 'operator');
+
 /**
- * A condition on a workspace column: admins see every workspace of their account, members those they belong to. A revoked
+ * A condition on a workspace column: operators and admins see every workspace of their account, others those they belong to. A revoked
  * workspace, or one of a revoked project, is seen by nobody.
  */
 export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
   sql`${workspaceId} IN (
     SELECT w.id FROM workspaces w JOIN projects p ON p.id = w.project_id
     WHERE w.account_id = ${viewer.accountId} AND w.revoked_at IS NULL AND p.revoked_at IS NULL${
-      viewer.role === 'admin'
+      seesAll(viewer)
         ? sql``
         : sql` AND EXISTS (SELECT 1 FROM workspace_members m WHERE m.workspace_id = w.id AND m.user_id = ${viewer.userId})`
     })`;
 
-/** What a viewer sees in a workspace: what is public there, and the viewer's own. Admins see all. */
+/** What a viewer sees in a workspace: what is public there, and the viewer's own. Operators and admins see all. */
 export const publicOrOwn = (viewer: Viewer, columns: { visibility: PgColumn; userId: PgColumn }): SQL | undefined =>
-  viewer.role === 'admin' ? undefined : or(eq(columns.visibility, 'PUBLIC'), eq(columns.userId, viewer.userId));
+  seesAll(viewer) ? undefined : or(eq(columns.visibility, 'PUBLIC'), eq(columns.userId, viewer.userId));
 
 const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role };
 const notExpired = (at: PgColumn) => or(isNull(at), gt(at, sql`now()`));
 const notRevoked = and(isNull(users.revokedAt), isNull(accounts.revokedAt));
 
+/** What a key or token is. */
+export interface Credential {
+  kind: 'key' | 'token';
+  id: string;
+  /** What it is good for; null for all that its user may do. */
+  scopes: readonly Scope[] | null;
+}
+
 /** An access key with its owner. */
 export interface FoundAccessKey extends Viewer {
+  scopes: Scope[] | null;
   secretSealed: string;
   /** What must come with a temporary key. */
   securityTokenHash: string | null;
@@ -45,6 +57,7 @@ export async function findAccessKey(db: Executor, id: string): Promise<FoundAcce
   const [row] = await db
     .select({
       ...viewerColumns,
+      scopes: accessKeys.scopes,
       secretSealed: accessKeys.secretSealed,
       securityTokenHash: accessKeys.securityTokenHash,
       expiresAt: accessKeys.expiresAt,
@@ -57,13 +70,18 @@ export async function findAccessKey(db: Executor, id: string): Promise<FoundAcce
   return row;
 }
 
+/** A token with its owner. */
+export interface FoundToken extends Viewer {
+  id: string;
+  scopes: Scope[] | null;
+  /** The only project that it is good for. */
+  onlyProjectId: string | null;
+}
+
 /** The owner of a token that is neither revoked nor expired, and the one project that it is good for. */
-export async function findToken(
-  db: Executor,
-  hash: string,
-): Promise<(Viewer & { onlyProjectId: string | null }) | undefined> {
+export async function findToken(db: Executor, hash: string): Promise<FoundToken | undefined> {
   const [row] = await db
-    .select({ ...viewerColumns, onlyProjectId: tokens.projectId })
+    .select({ ...viewerColumns, id: tokens.id, scopes: tokens.scopes, onlyProjectId: tokens.projectId })
     .from(tokens)
     .innerJoin(users, eq(users.id, tokens.userId))
     .innerJoin(accounts, eq(accounts.id, users.accountId))
@@ -149,3 +167,20 @@ export const listRegistryConnections = async (db: Executor, accountId: string): 
     .from(registryConnections)
     .where(eq(registryConnections.accountId, accountId))
     .orderBy(registryConnections.id);
+
+/** Notes when keys and tokens were used. */
+export async function noteUse(
+  db: Executor,
+  used: { keys: readonly string[]; tokens: readonly string[] },
+): Promise<void> {
+  if (used.keys.length > 0)
+    await db
+      .update(accessKeys)
+      .set({ lastUsedAt: sql`now()` })
+      .where(inArray(accessKeys.id, [...used.keys]));
+  if (used.tokens.length > 0)
+    await db
+      .update(tokens)
+      .set({ lastUsedAt: sql`now()` })
+      .where(inArray(tokens.id, [...used.tokens]));
+}

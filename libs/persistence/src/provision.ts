@@ -1,4 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { type Role } from '@kiln/schemas';
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import {
@@ -26,7 +27,7 @@ export const createAccount = (db: Database, name: string) =>
     return { id, name, userId: user.id, projectId: project.id, workspaceId: project.workspaceId };
   });
 
-export async function createUser(db: Executor, accountId: string, name: string, role: 'admin' | 'member') {
+export async function createUser(db: Executor, accountId: string, name: string, role: Role) {
   const id = decimalId(14);
   await db.insert(users).values({ id, accountId, name, role });
   return { id, name, role };
@@ -140,4 +141,21 @@ export async function listIdentities(
   return all
     .filter((it) => accountId === undefined || kind === 'account' || it['accountId'] === accountId)
     .map((it) => Object.fromEntries(Object.entries(it).filter(([name]) => !/sealed|hash|caPem/i.test(name))));
+}
+
+/**
+ * Lets a key live for so much longer only; its owner has another one by then.
+ * @returns the key, or undefined when there is none that is still good
+ */
+export async function expireKey(
+  db: Executor,
+  id: string,
+  hours: number,
+): Promise<typeof accessKeys.$inferSelect | undefined> {
+  const [row] = await db
+    .update(accessKeys)
+    .set({ expiresAt: sql`least(${accessKeys.expiresAt}, now() + make_interval(hours => ${hours}))` })
+    .where(and(eq(accessKeys.id, id), isNull(accessKeys.revokedAt)))
+    .returning();
+  return row;
 }

@@ -7,6 +7,7 @@ export * from './operations.ts';
 export * from './parse.ts';
 export * from './queues.ts';
 export * from './reference.ts';
+export * from './roles.ts';
 export * from './text.ts';
 export * from './pai/build.ts';
 export * from './pai/build-operations.ts';

@@ -13,7 +13,7 @@ import {
   verifyAcsHmacSha1,
   verifySdkHmac,
 } from '@kiln/auth';
-import { type NonceStore, type Viewer } from '@kiln/persistence';
+import { type Credential, type NonceStore, type Viewer } from '@kiln/persistence';
 import { Fault } from '@kiln/schemas';
 import { type Directory } from './directory.ts';
 
@@ -28,6 +28,8 @@ export interface AuthenticateDeps {
 /** Who asks, and where alone the credentials are good. */
 export interface Caller extends Viewer {
   onlyProjectId: string | null;
+  /** What the caller signed with; null for a stranger. */
+  credential: Credential | null;
 }
 
 /** Twice the clock window: a request's nonce must outlive the time in which it could be sent again. */
@@ -36,7 +38,8 @@ export const nonceKeepSeconds = 30 * 60;
 async function byToken({ directory }: AuthenticateDeps, token: string): Promise<Caller> {
   const viewer = await directory.token(hashToken(token));
   if (!viewer) throw new Fault('InvalidToken', 'the token is unknown, expired or revoked');
-  return viewer;
+  const { id, scopes, ...rest } = viewer;
+  return { ...rest, credential: { kind: 'token', id, scopes } };
 }
 
 // What an unknown key's request is checked with, so that it takes as long as a known one's.
@@ -61,7 +64,7 @@ async function bySignature<T>(
     }
     throw new Fault('InvalidAccessKey', 'the access key is unknown');
   }
-  const { secretSealed, securityTokenHash, expiresAt, revokedAt, ...viewer } = key;
+  const { secretSealed, securityTokenHash, expiresAt, revokedAt, scopes, ...viewer } = key;
   const verified = verify(deps.sealer.open(secretSealed, `access-key:${accessKeyId}`).reveal());
   const tokenFits =
     securityTokenHash === null
@@ -76,12 +79,15 @@ async function bySignature<T>(
     );
   // Only its owner, who can sign with it, learns what became of a key.
   if (revokedAt) throw new Fault('AccessKeyInactive', 'the access key was revoked');
+  if (expiresAt && expiresAt.getTime() <= Date.now() && securityTokenHash === null)
+    throw new Fault('AccessKeyInactive', `the access key expired at ${expiresAt.toISOString()}`);
   if (expiresAt && expiresAt.getTime() <= Date.now())
     throw new Fault(
       'SecurityTokenExpired',
       `the access key and its security token expired at ${expiresAt.toISOString()}`,
     );
-  return { viewer: { ...viewer, onlyProjectId: null }, verified };
+  const credential = { kind: 'key', id: accessKeyId, scopes } as const;
+  return { viewer: { ...viewer, onlyProjectId: null, credential }, verified };
 }
 
 async function useNonce({ nonces }: AuthenticateDeps, accessKeyId: string, nonce: string): Promise<void> {

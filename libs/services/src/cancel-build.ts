@@ -17,7 +17,7 @@ export async function cancelBuild(
   asked: Build,
 ): Promise<void> {
   const { id } = asked;
-  requireOwner(viewer, asked, `build ${id}`);
+  requireOwner(viewer, asked, `build ${id}`, 'operator');
   let build: Build | undefined;
   for (let look = 0; look < looks; look += 1) {
     if (await cancelQueued(deps.db, id)) return;

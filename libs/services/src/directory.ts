@@ -2,6 +2,7 @@ import {
   type Database,
   findAccessKey,
   type FoundAccessKey,
+  type FoundToken,
   findProject,
   findDefaultWorkspace,
   findToken,
@@ -20,7 +21,7 @@ export const directoryTtlMs = 2000;
 /** Who is who, for the hot path of a request: PostgreSQL's answers, kept for two seconds. */
 export interface Directory {
   accessKey(id: string): Promise<FoundAccessKey | undefined>;
-  token(hash: string): Promise<(Viewer & { onlyProjectId: string | null }) | undefined>;
+  token(hash: string): Promise<FoundToken | undefined>;
   workspace(viewer: Viewer, by: { id: string; projectId?: string }): Promise<Workspace | undefined>;
   /** Where an image goes whose request names no workspace. */
   defaultWorkspace(viewer: Viewer): Promise<Workspace | undefined>;

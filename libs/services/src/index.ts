@@ -4,6 +4,7 @@ export * from './authenticate.ts';
 export * from './cancel-build.ts';
 export * from './change-image.ts';
 export * from './directory.ts';
+export * from './last-used.ts';
 export * from './hold-leases.ts';
 export * from './issue-token.ts';
 export * from './messaging.ts';

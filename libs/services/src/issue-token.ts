@@ -82,6 +82,7 @@ export async function issueToken(
     hash: made.hash,
     accessKeyId: keyId,
     projectId: project?.id ?? null,
+    scopes: usable.scopes,
     expiresAt,
   });
   return {

@@ -44,7 +44,7 @@ export async function retryBuild(
   build: Build,
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
-  requireOwner(viewer, build, `build ${build.id}`);
+  requireOwner(viewer, build, `build ${build.id}`, 'operator');
   // What was accepted before is answered again, whatever has become of either build since.
   const known =
     options.clientToken !== undefined && (await findByClientToken(deps.db, build.accountId, options.clientToken));
@@ -118,7 +118,7 @@ export async function rerunBuild(
   change: RerunBody,
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
-  requireOwner(viewer, build, `build ${build.id}`);
+  requireOwner(viewer, build, `build ${build.id}`, 'operator');
   requireEnded(build);
   const { RegistryAuthHosts: _, ...config } = build.spec.BuildConfig;
   const auths =

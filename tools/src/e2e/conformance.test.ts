@@ -28,7 +28,7 @@ beforeAll(async () => {
   kiln = await openTestKiln({ env: { KILN_REGISTER_WAIT_MS: '10000' } });
   const { db } = kiln.database;
   const { account } = kiln;
-  const user = await createUser(db, account.accountId, 'member', 'member');
+  const user = await createUser(db, account.accountId, 'member', 'developer');
   await addMember(db, account.accountId, account.workspaceId, user.id);
   const key = newAccessKey();
   const secretSealed = openSealer(new Secret(kiln.env.KILN_SEALING_KEY)).seal(key.secret, `access-key:${key.id}`);

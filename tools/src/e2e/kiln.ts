@@ -36,6 +36,8 @@ export interface TestKiln extends SignedClient {
   running(app: 'builder' | 'registrar'): Managed;
   /** Starts another api beside the first, with other settings, and gives its address. */
   startApi(change: Record<string, string>): Promise<string>;
+  /** Stops one that was started so. */
+  stopApi(url: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -68,6 +70,7 @@ export async function openTestKiln(
   };
   const api = await startApi(dir, env, await freePort());
   const processes: Managed[] = [api.server];
+  const others = new Map<string, Managed>();
   const start = (app: 'builder' | 'registrar') => {
     const it = startApp(dir, app, env);
     processes.push(it);
@@ -93,7 +96,11 @@ export async function openTestKiln(
     async startApi(change) {
       const another = await startApi(dir, { ...env, ...change }, await freePort());
       processes.push(another.server);
+      others.set(another.url, another.server);
       return another.url;
+    },
+    async stopApi(url) {
+      await others.get(url)?.stop();
     },
     buildRequest(dockerfile, change = {}) {
       const name = `image-${randomUUID().slice(0, 8)}`;

@@ -120,7 +120,7 @@ describe('who is asking', () => {
 describe('members of a workspace', () => {
   const member = async (name: string, workspaces: string[]) => {
     const { accountId } = kiln.account;
-    const user = await createUser(kiln.database.db, accountId, name, 'member');
+    const user = await createUser(kiln.database.db, accountId, name, 'developer');
     for (const id of workspaces) await addMember(kiln.database.db, accountId, id, user.id);
     const key = newAccessKey();
     const secretSealed = openSealer(new Secret(kiln.env.KILN_SEALING_KEY)).seal(key.secret, `access-key:${key.id}`);

@@ -1,8 +1,8 @@
 import { type Logger, newRequestId } from '@kiln/kit';
 import { isDatabaseDown } from '@kiln/persistence';
 import { type SignedRequest } from '@kiln/auth';
-import { asFault, errorClass, Fault, type Operation } from '@kiln/schemas';
-import { type Caller } from '@kiln/services';
+import { asFault, errorClass, Fault, type Operation, scopeOfOperation } from '@kiln/schemas';
+import { type Caller, type LastUsed } from '@kiln/services';
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -28,11 +28,21 @@ function fromHttp(error: unknown): Fault {
 
 export interface ServeDeps {
   throttle: Throttle;
+  lastUsed: LastUsed;
   log: Logger;
 }
 
 // Whoever asks for a token is nobody yet.
-const nobody: Caller = { accountId: '', userId: '', role: 'member', onlyProjectId: null };
+const nobody: Caller = { accountId: '', userId: '', role: 'viewer', onlyProjectId: null, credential: null };
+
+/** @throws Fault Forbidden that names the role or the scope that is missing */
+function requireRight({ role, credential }: Caller, operation: Operation): void {
+  const scope = scopeOfOperation(operation);
+  if (role === 'viewer' && scope.endsWith(':write'))
+    throw new Fault('Forbidden', `${operation.name} changes something, and the user is a viewer`);
+  if (credential?.scopes && !credential.scopes.includes(scope))
+    throw new Fault('Forbidden', `the ${credential.kind} is not good for ${scope}, which ${operation.name} needs`);
+}
 
 /** The access key that a request says that it is signed with. */
 const keyIdOf = ({ headers }: SignedRequest): string | undefined =>
@@ -46,7 +56,7 @@ const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 /**
  * Serves the routes of one dialect. Whatever happens below here is answered in that dialect, as JSON, with a request id.
  */
-export function serveDialect(dialect: Dialect, routes: Route[], { throttle, log }: ServeDeps): Router {
+export function serveDialect(dialect: Dialect, routes: Route[], { throttle, lastUsed, log }: ServeDeps): Router {
   const router = express.Router({ caseSensitive: true });
 
   const answer = (res: Response, error: unknown) => {
@@ -81,6 +91,8 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, log 
     try {
       const viewer = await dialect.authenticate(request);
       await throttle.pass(viewer);
+      lastUsed.note(viewer.credential);
+      requireRight(viewer, operation);
       return viewer;
     } catch (error) {
       await throttle.failed(address, keyId, asFault(error).code);

@@ -91,7 +91,7 @@ export function jobRoutes(deps: JobRoutesDeps): Route[] {
     }),
     route(jobOperations.DeleteJob, async ({ viewer, params, requestId }) => {
       const build = await wanted(viewer, params.JobId);
-      requireOwner(viewer, build, `build ${build.id}`);
+      requireOwner(viewer, build, `build ${build.id}`, 'operator');
       if (!(await hideJob(db, build.id)))
         throw new Fault('JobNotFinished', `job ${build.jobId} is not finished; stop it first`);
       return { body: { RequestId: requestId, JobId: build.jobId } };

@@ -67,8 +67,8 @@ async function change(n: number): Promise<void> {
 
 const viewers = [
   { role: 'admin', userId: 'u1' },
-  { role: 'member', userId: 'u1' },
-  { role: 'member', userId: 'u2' },
+  { role: 'developer', userId: 'u1' },
+  { role: 'developer', userId: 'u2' },
 ] as const;
 const when = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
 

@@ -1,7 +1,7 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 import { type Executor } from '../database.ts';
-import { publicOrOwn, type Viewer, visibleIn } from '../identity.ts';
+import { publicOrOwn, seesAll, type Viewer, visibleIn } from '../identity.ts';
 import { workspaces } from '../tables/identity.ts';
 import { images, tallies } from '../tables/images.ts';
 import { type Ids } from './remembered.ts';
@@ -45,7 +45,7 @@ export const inScope = ({ viewer, workspaceIds }: ListScope, columns: ScopeColum
 
 /** What tells one viewer's list from another's. */
 export const scopeKey = ({ viewer, workspaceIds }: ListScope): string =>
-  JSON.stringify([viewer.accountId, viewer.role === 'admin' ? '' : viewer.userId, workspaceIds]);
+  JSON.stringify([viewer.accountId, seesAll(viewer) ? '' : viewer.userId, workspaceIds]);
 
 /**
  * How many entries of a list there are, counted from the tallies, and the list's version: as long as that is the same,

@@ -1,3 +1,4 @@
+import { roles, scopes } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import { boolean, index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
@@ -17,14 +18,14 @@ const accountId = () =>
     .notNull()
     .references(() => accounts.id);
 
-/** A person or robot of an account. Admins act in every workspace of the account, members in those they belong to. */
+/** A person or robot of an account. Operators and admins act in every workspace of the account, others in those they belong to. */
 export const users = pgTable(
   'users',
   {
     id: text('id').primaryKey(),
     accountId: accountId(),
     name: text('name').notNull(),
-    role: text('role', { enum: ['admin', 'member'] }).notNull(),
+    role: text('role', { enum: roles }).notNull(),
     createdAt: createdAt(),
     revokedAt: revokedAt(),
   },
@@ -91,6 +92,9 @@ export const accessKeys = pgTable('access_keys', {
   secretSealed: text('secret_sealed').notNull(),
   /** SHA-256 of the security token that must come with a temporary key. */
   securityTokenHash: text('security_token_hash'),
+  /** What it is good for; null for all that its user may do. */
+  scopes: text('scopes', { enum: scopes }).array(),
+  lastUsedAt: timestamp('last_used_at', { withTimezone: true }),
   expiresAt: timestamp('expires_at', { withTimezone: true }),
   createdAt: createdAt(),
   revokedAt: revokedAt(),
@@ -106,6 +110,9 @@ export const tokens = pgTable('tokens', {
   accessKeyId: text('access_key_id'),
   /** The only project that it is good for; null for all of the account. */
   projectId: text('project_id'),
+  /** What it is good for; null for all that its user may do. */
+  scopes: text('scopes', { enum: scopes }).array(),
+  lastUsedAt: timestamp('last_used_at', { withTimezone: true }),
   createdAt: createdAt(),
   expiresAt: timestamp('expires_at', { withTimezone: true }),
   revokedAt: revokedAt(),

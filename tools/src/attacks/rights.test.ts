@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { operations } from '@kiln/schemas';
+import { openSignedClient } from '../client/signed-client.ts';
+import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
+import { exampleFor, idsFor, pathOf, send } from '../e2e/odd-requests.ts';
+
+const run = promisify(execFile);
+const main = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
+
+let kiln: TestKiln;
+let owner: string;
+beforeAll(async () => {
+  kiln = await openTestKiln({ apps: ['registrar'], env: { KILN_REQUESTS_PER_SECOND: '0' } });
+  owner = kiln.account.accountName;
+}, 60_000);
+afterAll(() => kiln.stop());
+
+const admin = async (...args: string[]): Promise<any> =>
+  JSON.parse((await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env } })).stdout);
+
+const writes = operations.filter((it) => it.method !== 'GET' && !it.anonymous);
+
+describe('a viewer', () => {
+  let token: string;
+  beforeAll(async () => {
+    await admin('create', 'user', owner, 'reader', '--role', 'viewer', '--workspace', kiln.account.workspaceId);
+    ({ token } = await admin('create', 'token', owner, 'reader'));
+  });
+
+  it.each(writes.map((it) => [it.name, it] as const))('may not %s', async (_, operation) => {
+    const ids = await idsFor(kiln, operation);
+    const { query, body } = await exampleFor(kiln, operation);
+    const search = new URLSearchParams(query).toString();
+    const got = await send(kiln, {
+      method: operation.method,
+      path: `${pathOf(operation, ids)}${search ? `?${search}` : ''}`,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    expect([got.status, got.text]).toEqual([403, expect.stringContaining('is a viewer') as string]);
+  });
+
+  it('may read', async () => {
+    const answer = await fetch(`${kiln.url}/api/v1/images`, { headers: { authorization: `Bearer ${token}` } });
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe('an operator', () => {
+  it('stops and repeats the builds of others, and leaves their images alone', async () => {
+    await admin('create', 'user', owner, 'keeper', '--role', 'operator');
+    const key = await admin('create', 'key', owner, 'keeper');
+    const keeper = openSignedClient(kiln.url, key);
+    const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\n`));
+    expect((await keeper.pai('POST', `/api/v1/imagebuilds/${ImageBuildId}/cancel`)).status).toBe(200);
+    const body = { Name: 'of-the-admin', ImageUri: kiln.base, WorkspaceId: kiln.account.workspaceId };
+    const { ImageId } = (await kiln.pai('POST', '/api/v1/images', { body })).body;
+    expect((await keeper.pai('GET', `/api/v1/images/${ImageId}`)).status).toBe(200);
+    expect((await keeper.pai('DELETE', `/api/v1/images/${ImageId}`)).body.Code).toBe('Forbidden.RAM');
+  });
+});
+
+describe('a key', () => {
+  it('is good for its scopes only, whatever its user may do; so is a token that is asked for with it', async () => {
+    const key = await admin('create', 'key', owner, 'admin', '--scope', 'builds:read', 'images:read');
+    const client = openSignedClient(kiln.url, key);
+    expect((await client.pai('GET', '/api/v1/imagebuilds')).status).toBe(200);
+    const refused = await client.pai('POST', '/api/v1/imagebuilds', { body: kiln.buildRequest(`FROM ${kiln.base}\n`) });
+    expect([refused.status, refused.body.Code]).toEqual([403, 'Forbidden.RAM']);
+    expect(refused.body.Message).toContain('builds:write');
+
+    const identity = {
+      methods: ['hw_ak_sk'],
+      hw_ak_sk: { access: { key: key.accessKeyId }, secret: { key: key.accessKeySecret } },
+    };
+    const issued = await fetch(`${kiln.url}/v3/auth/tokens`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ auth: { identity } }),
+    });
+    const headers = { 'x-auth-token': issued.headers.get('x-subject-token') ?? '', 'content-type': 'application/json' };
+    const path = `${kiln.url}/v1/${kiln.account.projectId}/images`;
+    expect((await fetch(path, { headers })).status).toBe(200);
+    const body = JSON.stringify({ swr_path: kiln.base });
+    expect((await fetch(path, { method: 'POST', headers, body })).status).toBe(403);
+  });
+
+  it('is followed by another one, and both work for as long as the operator says', async () => {
+    const first = await admin('create', 'key', owner, 'admin', '--scope', 'images:read');
+    const second = await admin('rotate-key', first.accessKeyId, '--overlap', '1');
+    for (const it of [first, second]) {
+      const client = openSignedClient(kiln.url, it);
+      expect((await client.pai('GET', '/api/v1/images')).status).toBe(200);
+      expect((await client.pai('GET', '/api/v1/imagebuilds')).status).toBe(403);
+    }
+    await admin('rotate-key', second.accessKeyId, '--overlap', '0');
+    await new Promise((resolve) => setTimeout(resolve, 2200)); // the directory's two seconds
+    expect((await openSignedClient(kiln.url, second).pai('GET', '/api/v1/images')).body.Code).toBe(
+      'InvalidAccessKeyId.Inactive',
+    );
+  });
+
+  it('shows when it was last used', async () => {
+    const url = await kiln.startApi({});
+    expect((await openSignedClient(url, kiln.account).pai('GET', '/api/v1/images')).status).toBe(200);
+    await kiln.stopApi(url);
+    const keys = await admin('list', 'key', '--account', owner);
+    const used = keys.find((it: any) => it.id === kiln.account.accessKeyId);
+    expect(Date.now() - Date.parse(used.lastUsedAt)).toBeLessThan(60_000);
+  });
+});
