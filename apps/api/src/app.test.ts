@@ -36,6 +36,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
       failuresPerMinute: change.failures ?? 0,
     }),
     lastUsed: { note: () => undefined, close: () => Promise.resolve() },
+    audit: { record: () => undefined, close: () => Promise.resolve() },
     trustedProxies: [],
     platform: emptyPlatform,
     legacySignatures: false,

@@ -2,7 +2,14 @@ import { type Logger } from '@kiln/kit';
 import { type Database, type RememberedLists } from '@kiln/persistence';
 import { type Producer, type SignalBus } from '@kiln/queue';
 import { type Platform } from '@kiln/schemas';
-import { type AuthenticateDeps, type Directory, type LastUsed, type Relay, type WaitingRoom } from '@kiln/services';
+import {
+  type AuditTrail,
+  type AuthenticateDeps,
+  type Directory,
+  type LastUsed,
+  type Relay,
+  type WaitingRoom,
+} from '@kiln/services';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { dialectOf } from './http/dialect.ts';
@@ -28,6 +35,7 @@ export interface AppDeps extends AuthenticateDeps {
   lists: RememberedLists;
   throttle: Throttle;
   lastUsed: LastUsed;
+  audit: AuditTrail;
   /** Addresses of proxies whose word on where a request comes from is taken. */
   trustedProxies: readonly string[];
   waitingRoom: WaitingRoom;

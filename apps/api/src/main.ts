@@ -14,7 +14,14 @@ import {
   readPlatform,
 } from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { nonceKeepSeconds, openLastUsed, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
+import {
+  nonceKeepSeconds,
+  openAuditTrail,
+  openLastUsed,
+  openDirectory,
+  openMessaging,
+  openWaitingRoom,
+} from '@kiln/services';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
@@ -56,6 +63,8 @@ const { signals, producer, relay } = openMessaging(config, { db: database.db, li
 
 const lastUsed = openLastUsed(database.db);
 life.defer('last-used', lastUsed.close);
+const audit = openAuditTrail(database.db, log);
+life.defer('audit', audit.close);
 const app = createApp({
   db: database.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
@@ -76,6 +85,7 @@ const app = createApp({
     failuresPerMinute: config.KILN_SIGN_IN_FAILURES_PER_MINUTE,
   }),
   lastUsed,
+  audit,
   trustedProxies: config.KILN_TRUSTED_PROXIES,
   platform: readPlatform(config.KILN_PLATFORM_FILE),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,

@@ -37,7 +37,6 @@ BEGIN
   SELECT id, hash INTO last FROM audit_log ORDER BY id DESC LIMIT 1;
   NEW.id := coalesce(last.id, 0) + 1;
   NEW.previous_hash := coalesce(last.hash, '');
-  NEW.at := clock_timestamp();
   NEW.hash := audit_hash(NEW);
   RETURN NEW;
 END $$;

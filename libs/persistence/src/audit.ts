@@ -11,14 +11,21 @@ export interface AuditEntry {
   /** `ok`, or the code of the error. */
   outcome: string;
   details?: Record<string, unknown>;
+  /** When it was done, when that is not now. */
+  at?: Date;
 }
 
-/** Appends to the audit log; never a secret among the details. Number, time and hash are the database's. */
-export async function recordAudit(db: Executor, entry: AuditEntry): Promise<void> {
+/**
+ * Appends to the audit log, in this order; never a secret among the details. Numbers and hashes are the database's, and so are the
+ * times unless the entry has one.
+ */
+export async function recordAudit(db: Executor, ...entries: AuditEntry[]): Promise<void> {
+  if (entries.length === 0) return;
   await db.execute(sql`
     INSERT INTO audit_log (id, at, account_id, actor, action, target, outcome, details, previous_hash, hash)
-    VALUES (0, now(), ${entry.accountId}, ${entry.actor}, ${entry.action}, ${entry.target}, ${entry.outcome},
-      ${JSON.stringify(entry.details ?? {})}::jsonb, '', '')`);
+    SELECT 0, coalesce((it->>'at')::timestamptz, now()), it->>'accountId', it->>'actor', it->>'action', it->>'target', it->>'outcome',
+      coalesce(it->'details', '{}'), '', ''
+    FROM jsonb_array_elements(${JSON.stringify(entries)}::jsonb) WITH ORDINALITY AS given (it, n) ORDER BY n`);
 }
 
 /** The newest entries first. */

@@ -1,5 +1,6 @@
 export * from './base-images.ts';
 export * from './build-secrets.ts';
+export * from './audit-trail.ts';
 export * from './authenticate.ts';
 export * from './cancel-build.ts';
 export * from './change-image.ts';

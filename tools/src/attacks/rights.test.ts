@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { eventually } from '@kiln/kit/testing';
 import { operations } from '@kiln/schemas';
 import { openSignedClient } from '../client/signed-client.ts';
 import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
@@ -110,4 +111,20 @@ describe('a key', () => {
     const used = keys.find((it: any) => it.id === kiln.account.accessKeyId);
     expect(Date.now() - Date.parse(used.lastUsedAt)).toBeLessThan(60_000);
   });
+});
+
+it('every change is on record, whoever tried it, with the key and where it came from', async () => {
+  const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\n`));
+  const entry = await eventually(async () => {
+    const all: any[] = await admin('audit', 'list', '--account', owner, '--limit', '5');
+    return all.find((it) => it.action === 'CreateImageBuild' && it.outcome === 'ok');
+  }, `the record of ${ImageBuildId}`);
+  expect(entry).toMatchObject({
+    actor: kiln.account.userId,
+    target: '/api/v1/imagebuilds',
+    details: { key: kiln.account.accessKeyId, address: expect.stringContaining('127.0.0.1') as string },
+  });
+  const everything: any[] = await admin('audit', 'list', '--account', owner, '--limit', '1000');
+  expect(everything.find((it) => it.outcome === 'Forbidden' && it.action === 'RegisterImage')).toBeDefined();
+  expect(await admin('audit', 'verify')).toMatchObject({ brokenAt: null });
 });

@@ -2,7 +2,7 @@ import { type Logger, newRequestId } from '@kiln/kit';
 import { isDatabaseDown } from '@kiln/persistence';
 import { type SignedRequest } from '@kiln/auth';
 import { asFault, errorClass, Fault, type Operation, scopeOfOperation } from '@kiln/schemas';
-import { type Caller, type LastUsed } from '@kiln/services';
+import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -29,6 +29,7 @@ function fromHttp(error: unknown): Fault {
 export interface ServeDeps {
   throttle: Throttle;
   lastUsed: LastUsed;
+  audit: AuditTrail;
   log: Logger;
 }
 
@@ -56,7 +57,7 @@ const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 /**
  * Serves the routes of one dialect. Whatever happens below here is answered in that dialect, as JSON, with a request id.
  */
-export function serveDialect(dialect: Dialect, routes: Route[], { throttle, lastUsed, log }: ServeDeps): Router {
+export function serveDialect(dialect: Dialect, routes: Route[], { throttle, lastUsed, audit, log }: ServeDeps): Router {
   const router = express.Router({ caseSensitive: true });
 
   const answer = (res: Response, error: unknown) => {
@@ -92,7 +93,6 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
       const viewer = await dialect.authenticate(request);
       await throttle.pass(viewer);
       lastUsed.note(viewer.credential);
-      requireRight(viewer, operation);
       return viewer;
     } catch (error) {
       await throttle.failed(address, keyId, asFault(error).code);
@@ -100,12 +100,28 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
     }
   };
 
+  const note = (req: Request, res: Response, operation: Operation, viewer: Caller, outcome: string): void =>
+    audit.record({
+      accountId: viewer.accountId || null,
+      actor: viewer.userId || 'stranger',
+      action: operation.name,
+      target: req.path.slice(0, 512),
+      outcome,
+      details: {
+        requestId: String(res.locals['requestId']),
+        address: req.ip ?? '',
+        ...(viewer.credential ? { [viewer.credential.kind]: viewer.credential.id } : {}),
+      },
+    });
+
   const call =
     ({ operation, handle }: Route): RequestHandler =>
     async (req: Request, res: Response) => {
+      let viewer: Caller | undefined;
       try {
         const request = signedRequest(req);
-        const viewer = await identify(req, request, operation);
+        viewer = await identify(req, request, operation);
+        if (!operation.anonymous) requireRight(viewer, operation);
         dialect.checkOperation(operation, request.headers);
         const parsed = parseCall(operation, {
           params: req.params as Record<string, string>,
@@ -115,12 +131,15 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         });
         const requestId = String(res.locals['requestId']);
         const answered = await handle({ viewer, requestId, headers: request.headers, res, ...parsed });
+        if (operation.method !== 'GET') note(req, res, operation, viewer, 'ok');
         if (!answered) return;
         if (answered.headers) res.set(answered.headers);
         res.status(answered.status ?? operation.statuses[0]).json(answered.body);
       } catch (error) {
         // Whoever asks for a token guesses here.
-        if (operation.anonymous) await throttle.failed(req.ip ?? '', undefined, asFault(error).code);
+        const { code } = asFault(error);
+        if (operation.anonymous) await throttle.failed(req.ip ?? '', undefined, code);
+        if (viewer && (operation.method !== 'GET' || code === 'Forbidden')) note(req, res, operation, viewer, code);
         answer(res, error);
       }
     };
