@@ -43,6 +43,11 @@ const config = readConfig(
     KILN_KEEP_UNPUSHED_S: z.coerce.number().int().min(0).default(3600),
     /** Whose builds this takes: `untrusted` needs a jail that enforces everything; `trusted` makes do with what there is. */
     KILN_BUILDER_TENANTS: z.enum(['untrusted', 'trusted']).default('untrusted'),
+    /** A program that jails builds in the launcher's place, with its arguments between spaces; see docs/security.md. */
+    KILN_JAIL_COMMAND: z
+      .string()
+      .transform((it) => it.split(/\s+/).filter(Boolean))
+      .optional(),
     /** DNS servers for builds; the machine's own when left out. */
     KILN_BUILD_RESOLVERS: listSetting,
     /** Ways out of this machine that networks may name, as `device=gateway`; the first is number 1. */
@@ -69,14 +74,20 @@ const workRoot = join(dir, 'work');
 const storeDir = join(dir, 'store');
 const engine = openBuildah({
   storeDir,
-  jail: openLauncher({ storeDir, ways: config.KILN_BUILD_WAYS }),
+  jail: openLauncher({ storeDir, ways: config.KILN_BUILD_WAYS, program: config.KILN_JAIL_COMMAND }),
   layerCacheBytes: config.KILN_LAYER_CACHE_BYTES,
   baseBytesMax: config.KILN_BASE_BYTES_MAX,
 });
-const { version, jail, enforces } = await engine.check();
+const refuse = (why: string): never => {
+  log.fatal(why);
+  process.exit(1);
+};
+const { version, jail, enforces } = await engine
+  .check()
+  .catch((error: unknown) => refuse(error instanceof Error ? error.message : String(error)));
 const missing = abilities.filter((it) => !enforces.includes(it));
 if (missing.length > 0 && config.KILN_BUILDER_TENANTS === 'untrusted')
-  throw new Error(
+  refuse(
     `the jail "${jail}" does not enforce ${missing.join(', ')} here, so builds of strangers are not safe; with KILN_BUILDER_TENANTS=trusted the builder takes builds all the same`,
   );
 await mkdir(workRoot, { recursive: true, mode: 0o700 });

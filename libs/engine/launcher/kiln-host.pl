@@ -14,6 +14,7 @@ die "kiln-host: it needs root\n" if $>;
 %ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C');
 
 put('/proc/sys/net/ipv4/ip_forward', "1\n");
+make_room_for_groups();
 # One transaction: there is no moment without the wall.
 feed(<<'RULES', 'nft', '-f', '-');
 table inet kiln
@@ -41,4 +42,16 @@ for (@ways) {
     my $known = grep { / lookup $table\b/ } `ip rule show`;
     feed("rule add from $from lookup $table\n", 'ip', '-batch', '-') unless $known;
     $n += 1;
+}
+
+# In a container with cgroups of version 2, the group at the top holds the container's own processes, and may then not hand its
+# controllers on: they go into a group beside the jails'. The machine's own top is exempt from the rule, and has no type.
+sub make_room_for_groups {
+    my $top = '/sys/fs/cgroup';
+    return unless -e "$top/cgroup.controllers" && -e "$top/cgroup.type";
+    mkdir "$top/kiln-host";
+    for my $process (split /\n/, get("$top/cgroup.procs") // '') {
+        # Ended meanwhile, or the kernel's.
+        eval { put("$top/kiln-host/cgroup.procs", "$process\n") };
+    }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
 import { migrateDatabase, openDatabase, putRegistryConnection } from '@kiln/persistence';
@@ -5,7 +6,7 @@ import { type AppEnvironment, startApi, startApp } from '../stack/apps.ts';
 import { ensureDebianBase, openImageMaker } from '../stack/base-image.ts';
 import { type LocalState, portFor, readState, writeState } from '../stack/local-state.ts';
 import { engineParts, installParts, missingParts, serverParts, versionOf } from '../stack/parts.ts';
-import { endLeftovers, type Managed } from '../stack/processes.ts';
+import { endLeftovers, logTail, type Managed } from '../stack/processes.ts';
 import { provisionAccount, type ProvisionedAccount } from '../stack/provision.ts';
 import { startPostgres, startRedis, startRegistry } from '../stack/servers.ts';
 import { bold, dim, say, step } from './progress.ts';
@@ -100,13 +101,15 @@ export async function startLocalStack(
   };
   const apiPort = await portFor(state, 'api');
   writeState(dir, state);
+  let builder: Managed | undefined;
   const { url } = await step(
     'api, builder and registrar',
     async () => {
       const api = await startApi(dir, env, apiPort);
       keep(api.server);
       keep(startApp(dir, 'registrar', env));
-      keep(startApp(dir, 'builder', env));
+      builder = startApp(dir, 'builder', env);
+      keep(builder);
       return api;
     },
     (it) => `${it.url}, engine buildah ${versionOf('buildah')}`,
@@ -116,7 +119,27 @@ export async function startLocalStack(
     () => ensureDebianBase(openImageMaker(join(dir, 'images')), registry.host, cacheDir),
     (it) => `${it.reference} ${dim(`(${it.origin})`)}`,
   );
+  await step(
+    'jail for builds',
+    () => jailOf(builder),
+    (it) => it,
+  );
   return { url, registryHost: registry.host, base: base.reference, account, env, processes };
+}
+
+/** What the builder says of its jail when it is ready. */
+async function jailOf(builder: Managed | undefined): Promise<string> {
+  if (!builder) throw new Error('no builder was started');
+  const ended = builder.ended.then(() => {
+    throw new Error(`the builder did not start:\n${logTail(builder)}`);
+  });
+  await Promise.race([builder.logged('"msg":"ready"'), ended]);
+  const lines = readFileSync(builder.logFile, 'utf8').split('\n');
+  const ready = lines.findLast((it) => it.includes('"msg":"ready"')) ?? '{}';
+  const { jail, enforces, missing } = JSON.parse(ready) as { jail: string; enforces: string[]; missing: string[] };
+  return missing.length > 0
+    ? `${jail}; does not enforce ${missing.join(', ')}`
+    : `${jail}; enforces ${enforces.join(', ')}`;
 }
 
 async function prepareDatabase(

@@ -18,7 +18,7 @@ export interface LauncherOptions {
   /** Ways out beside the machine's own, each as `device=gateway`. */
   ways?: readonly string[];
   /** A program that takes the same arguments, and does the same in a machine or kernel of its own; ours when left out. */
-  program?: readonly string[];
+  program?: readonly string[] | undefined;
 }
 
 const one = (name: string, value: string | number): string[] => [`--${name}`, String(value)];
