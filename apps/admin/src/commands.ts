@@ -163,15 +163,18 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
     .description('another key for the same user with the same scopes; the old one works for some hours more')
     .option('--overlap <hours>', 'hours that both work', wholeNumber('hours', 0, 24 * 90), 24)
     .action(async (id: string, options: { overlap: number }) => {
-      const old = await expireKey(db, id, options.overlap);
-      if (!old) throw new Error(`there is no key ${id}, or it was revoked before`);
       const made = newAccessKey();
-      await insertAccessKey(db, {
-        id: made.id,
-        accountId: old.accountId,
-        userId: old.userId,
-        scopes: old.scopes,
-        secretSealed: sealer.seal(made.secret, `access-key:${made.id}`),
+      const old = await inTransaction(db, async (tx) => {
+        const found = await expireKey(tx, id, options.overlap);
+        if (!found) throw new Error(`there is no lasting key ${id} that is still good`);
+        await insertAccessKey(tx, {
+          id: made.id,
+          accountId: found.accountId,
+          userId: found.userId,
+          scopes: found.scopes,
+          secretSealed: sealer.seal(made.secret, `access-key:${made.id}`),
+        });
+        return found;
       });
       print({ accessKeyId: made.id, accessKeySecret: made.secret.reveal(), old: { id, expiresAt: old.expiresAt } });
     });

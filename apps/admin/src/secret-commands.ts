@@ -52,7 +52,10 @@ export function secretCommands(
     )
     .action(async () => {
       const reseal = (sealed: string, boundTo: string) => sealer.seal(sealer.open(sealed, boundTo), boundTo);
-      print({ key: sealer.keyId, resealed: await resealAll(db, sealer.keyId, reseal) });
+      const { resealed, unopened } = await resealAll(db, sealer.keyId, reseal);
+      print({ key: sealer.keyId, resealed, unopened });
+      if (unopened.length > 0)
+        throw new Error(`no key opens ${unopened.length} secrets; leave the old keys where they are`);
     });
 
   const audit = program.command('audit').description('the record of who did what');

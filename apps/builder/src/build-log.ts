@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lineCharsMax } from '@kiln/engine';
 import { crashPoint } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
@@ -13,8 +12,8 @@ const retryMs = 500;
 const logBytesMax = 64 << 20;
 
 export interface BuildLog {
-  /** Adds a line; waits while the last chunk is still being written, so that a fast build cannot fill the memory. */
-  write(line: string): Promise<void>;
+  /** Adds a line, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast build cannot fill the memory. */
+  write(line: string, goesOn?: boolean): Promise<void>;
   /** Writes what is left. */
   flush(): Promise<void>;
   /** Milliseconds since the last line. */
@@ -69,10 +68,10 @@ export function openBuildLog(
   };
 
   return {
-    async write(line) {
+    async write(line, goesOn = false) {
       lastLineAt = performance.now();
       if (total > logBytesMax) return;
-      const shown = redaction.line(line, line.length === lineCharsMax);
+      const shown = redaction.line(line, goesOn);
       total += shown.length + 1;
       lines.push(total > logBytesMax ? `[the log is cut here: it is larger than ${logBytesMax >> 20} MiB]` : shown);
       times.push(Date.now());

@@ -10,6 +10,8 @@ export interface HostSettings {
   own: readonly string[];
   /** More memory than this no build gets, whatever its class says. */
   memoryBytesMax: number;
+  /** Ways out beside the machine's own. */
+  ways: number;
   /** Whether builds use layers of their account's earlier ones. */
   layerCache: boolean;
 }
@@ -32,7 +34,10 @@ async function resolversOfHost(): Promise<string[]> {
 const keptBytes = 512 * 2 ** 20;
 
 /** @param resolvers the operator's; the machine's own when there are none */
-export async function hostSettings(resolvers: readonly string[], layerCache: boolean): Promise<HostSettings> {
+export async function hostSettings(
+  resolvers: readonly string[],
+  { layerCache, slots, ways }: { layerCache: boolean; slots: number; ways: number },
+): Promise<HostSettings> {
   const own = Object.values(networkInterfaces())
     .flatMap((it) => it ?? [])
     .filter((it) => !it.internal)
@@ -40,7 +45,9 @@ export async function hostSettings(resolvers: readonly string[], layerCache: boo
   return {
     resolvers: resolvers.length > 0 ? resolvers : await resolversOfHost(),
     own,
-    memoryBytesMax: Math.max(totalmem() / 2, totalmem() - keptBytes),
+    // Builds that run at once must not take the machine's memory from each other, nor from the builder.
+    memoryBytesMax: Math.floor(Math.max(totalmem() / 2, totalmem() - keptBytes) / slots),
+    ways,
     layerCache,
   };
 }

@@ -119,6 +119,13 @@ const hasSlot = () => leases.size < slots;
 const kept = openKeptImages({ db: database.db, engine, log, store, keepSeconds, hasSlot }, ({ id, attempt }) =>
   runBuild(deps, { v: 1, buildId: id, attempt }),
 );
+const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {
+  layerCache: config.KILN_LAYER_CACHE_BYTES > 0,
+  slots,
+  ways: config.KILN_BUILD_WAYS.length,
+});
+if (host.resolvers.length === 0)
+  log.warn('builds have no DNS: this machine has no resolver that they can reach; set KILN_BUILD_RESOLVERS');
 const deps: RunBuildDeps = {
   db: database.db,
   signals,
@@ -133,7 +140,7 @@ const deps: RunBuildDeps = {
   watchdog,
   kept,
   platform: readPlatform(config.KILN_PLATFORM_FILE),
-  host: await hostSettings(config.KILN_BUILD_RESOLVERS, config.KILN_LAYER_CACHE_BYTES > 0),
+  host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
 const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload));

@@ -2,6 +2,9 @@ import { type Secret } from '@kiln/kit';
 import { type RegistryAccess } from '@kiln/registry';
 import { Fault } from '@kiln/schemas';
 
+/** Of a line of an error, so much is shown: a secret that was cut with it lies beyond. */
+const lineShown = 2000;
+
 /** Shorter ones would blot out half of every log. */
 const charsMin = 4;
 
@@ -64,8 +67,8 @@ export class Redaction {
     const details = {
       ...fault.details,
       ...(step === undefined ? {} : { step: this.text(step) }),
-      // Pieces of one line, when it was cut, hide together.
-      ...(logTail === undefined ? {} : { logTail: this.text(logTail.join('\n')).split('\n') }),
+      // A long line came in pieces, each of which may hold half of a secret.
+      ...(logTail === undefined ? {} : { logTail: logTail.map((it) => this.text(it).slice(0, lineShown)) }),
     };
     return new Fault(fault.code, this.text(fault.message), details, fault.cause);
   }

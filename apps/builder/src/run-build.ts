@@ -6,12 +6,14 @@ import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPoli
 import { type SignalBus } from '@kiln/queue';
 import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
 import {
+  asFault,
   everyone,
   Fault,
   formatReference,
   type Limits,
   limitsOf,
   networkOf,
+  type NetworkRules,
   type Platform,
   type QueuePayload,
 } from '@kiln/schemas';
@@ -109,15 +111,17 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
   }
   const { Dockerfile: dockerfile } = build.spec.BuildConfig;
   const parsed = parseDockerfile(dockerfile);
+  const { host } = deps;
+  // Before anything is fetched: whether this builder can give what was asked for.
+  const limits = await limitsHere(deps, attempt);
+  const network = networkHere(deps, attempt);
   const found = await findBases(deps.registries, parsed, bases);
-  for (const it of found) await log.write(`kiln: ${it.name} is ${it.access.host}/${it.repository}@${it.digest}`);
+  for (const it of found) await log.write(`kiln: ${it.name} is ${it.id}`);
   const call = { ...attempt.engineOptions, onLine: (line: string) => log.write(line) };
   await fetchBases(deps.registries, deps.engine, found, call);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
   const secrets = await openBuildSecrets(deps.db, deps.sealer, build.accountId, parsed.secrets);
   attempt.redaction.hide(secrets.map((it) => it.value));
-  const { host, platform } = deps;
-  const network = networkOf(platform.networks, build.spec.UserVpc);
   return deps.engine.build({
     ...attempt.engineOptions,
     id: attempt.name,
@@ -125,24 +129,46 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
     dockerfile,
     parsed,
     bases: found,
-    limits: await limitsHere(deps, attempt),
+    limits,
     network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
     secrets,
     layerCache: host.layerCache,
-    onLine(line) {
+    onLine(line, goesOn) {
       crashPoint('step-running');
-      return log.write(line);
+      return log.write(line, goesOn);
     },
   });
 }
 
+/** The api took it: that it is not known here is this builder's trouble, and another one may know it. */
+function offered<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    throw new Fault(
+      'EngineFailed',
+      `this builder does not offer what the api took: ${asFault(error).message}`,
+      {},
+      error,
+    );
+  }
+}
+
 /** What the build's class gives it, as far as this machine has it. */
 async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Attempt): Promise<Limits> {
-  const limits = limitsOf(platform.resources, build.spec.Resource);
+  const limits = offered(() => limitsOf(platform, build.spec.Resource));
   if (limits.memoryBytes <= host.memoryBytesMax) return limits;
   const has = Math.floor(host.memoryBytesMax / 2 ** 20);
   await log.write(`kiln: this builder gives a build at most ${has} MiB of memory, less than its class says`);
   return { ...limits, memoryBytes: host.memoryBytesMax };
+}
+
+function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): Omit<NetworkRules, 'resolvers'> {
+  const network = offered(() => networkOf(platform.networks, build.spec.UserVpc));
+  // By another way than the one that was asked for, it would go around what stands there.
+  if (network.way > host.ways)
+    throw new Fault('EngineFailed', `this builder has no way out number ${network.way} (KILN_BUILD_WAYS)`);
+  return network;
 }
 
 async function pushImage(

@@ -20,6 +20,8 @@ export interface Step {
   /** Number of its stage from 1, and of the instruction in its stage from 1; 0 and 0 for an ARG before the first FROM. */
   stage: number;
   index: number;
+  /** What a FROM starts from, with its variables filled in: an image, `scratch`, or an earlier stage. */
+  from?: string;
 }
 
 export interface ParsedDockerfile {
@@ -158,7 +160,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
     index += stage === 0 ? 0 : 1;
     const flags = flagsOf(instruction);
     const own = instruction.getInstruction().length;
-    const step = {
+    const step: Step = {
       keyword,
       flags,
       text: joinLines(source, lines, dockerfile.getEscapeCharacter()).slice(own).trim(),
@@ -175,6 +177,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
         .map((it) => it.getValue())
         .filter((it) => !it.startsWith('--'));
       if (image.includes('$')) throw invalid(line, `FROM ${image}: the variable has no default`);
+      step.from = image;
       if (image !== 'scratch' && !stages.has(image.toLowerCase())) {
         checkImage(image, line);
         images.push(image);

@@ -13,8 +13,8 @@ export interface ProcessWatch {
 export interface EngineCall {
   /** Folder for the engine's own files; the caller removes it afterwards. */
   workDir: string;
-  /** Called with each line that the command prints; the engine waits for it. */
-  onLine(line: string): Promise<void>;
+  /** Called with each line that the command prints, and whether it was cut and goes on; the engine waits for it. */
+  onLine(line: string, goesOn: boolean): Promise<void>;
   signal: AbortSignal;
   watch?: ProcessWatch;
 }
@@ -23,8 +23,8 @@ export interface EngineCall {
 export interface BaseImage {
   /** As the Dockerfile names it. */
   name: string;
-  /** `sha256:…` of its manifest or index. */
-  digest: string;
+  /** `host/repository@sha256:…`: a registry's word on a digest is good for what that registry holds, and no other. */
+  id: string;
 }
 
 export interface BuildRequest extends EngineCall {
@@ -62,12 +62,12 @@ export interface Engine {
    * @throws Fault EngineFailed when it cannot work here
    */
   check(): Promise<{ version: string; jail: string; enforces: Ability[] }>;
-  hasBase(digest: string): Promise<boolean>;
+  hasBase(id: string): Promise<boolean>;
   /**
    * Takes an image from a gateway into the store of bases, which all builds share and none can write.
    * @throws Fault BaseImageTooLarge, EngineFailed
    */
-  fetchBase(digest: string, call: EngineCall & { gateway: string }): Promise<void>;
+  fetchBase(id: string, call: EngineCall & { gateway: string }): Promise<void>;
   /**
    * Builds an image into a store of its owner.
    * @throws Fault with the failing step; the signal's reason when it was aborted. Either way no process of the build is left

@@ -3,5 +3,5 @@ export * from './dockerfile.ts';
 export * from './engine.ts';
 export * from './jail/jail.ts';
 export { openLauncher } from './jail/launcher.ts';
-export { lineCharsMax, linesOf } from './lines.ts';
+export { linesOf } from './lines.ts';
 export * from './package-installation.ts';

@@ -3,7 +3,7 @@ import { lineCharsMax, linesOf } from './lines.ts';
 
 const all = async (...chunks: (string | Buffer)[]): Promise<string[]> => {
   const lines: string[] = [];
-  for await (const it of linesOf(Readable.from(chunks.map((chunk) => Buffer.from(chunk))))) lines.push(it);
+  for await (const it of linesOf(Readable.from(chunks.map((chunk) => Buffer.from(chunk))))) lines.push(it.text);
   return lines;
 };
 

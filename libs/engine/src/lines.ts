@@ -5,11 +5,18 @@ import { safeLine } from '@kiln/schemas';
 /** Longer lines are cut into pieces of this many characters. */
 export const lineCharsMax = 8192;
 
+/** A line, or a piece of one that is too long. */
+export interface Line {
+  text: string;
+  /** Whether it was cut here, and its rest comes next. */
+  goesOn: boolean;
+}
+
 /**
  * The lines of a stream as they come. A carriage return starts the line over, as on a terminal: of a progress bar, only
  * its last state is kept.
  */
-export async function* linesOf(stream: Readable): AsyncGenerator<string> {
+export async function* linesOf(stream: Readable): AsyncGenerator<Line> {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   for await (const chunk of stream) {
@@ -18,7 +25,7 @@ export async function* linesOf(stream: Readable): AsyncGenerator<string> {
     rest = shown(pieces.pop() ?? '');
     for (const piece of pieces) yield* cut(shown(piece.replace(/\r$/, '')));
     while (rest.length > lineCharsMax) {
-      yield clean(rest.slice(0, lineCharsMax));
+      yield { text: clean(rest.slice(0, lineCharsMax)), goesOn: true };
       rest = rest.slice(lineCharsMax);
     }
   }
@@ -31,7 +38,7 @@ const shown = (line: string): string => line.slice(line.lastIndexOf('\r', line.l
 
 const clean = (text: string): string => safeLine(text).toWellFormed();
 
-function* cut(line: string): Generator<string> {
+function* cut(line: string): Generator<Line> {
   for (let from = 0; from === 0 || from < line.length; from += lineCharsMax)
-    yield clean(line.slice(from, from + lineCharsMax));
+    yield { text: clean(line.slice(from, from + lineCharsMax)), goesOn: from + lineCharsMax < line.length };
 }

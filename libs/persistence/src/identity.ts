@@ -92,6 +92,7 @@ export async function findToken(db: Executor, hash: string): Promise<FoundToken 
         isNull(tokens.revokedAt),
         notExpired(tokens.expiresAt),
         isNull(accessKeys.revokedAt),
+        notExpired(accessKeys.expiresAt),
         notRevoked,
       ),
     );

@@ -145,7 +145,7 @@ export async function listIdentities(
 
 /**
  * Lets a key live for so much longer only; its owner has another one by then.
- * @returns the key, or undefined when there is none that is still good
+ * @returns the key, or undefined when there is none that is still good; a temporary one is not followed by another
  */
 export async function expireKey(
   db: Executor,
@@ -155,7 +155,14 @@ export async function expireKey(
   const [row] = await db
     .update(accessKeys)
     .set({ expiresAt: sql`least(${accessKeys.expiresAt}, now() + make_interval(hours => ${hours}))` })
-    .where(and(eq(accessKeys.id, id), isNull(accessKeys.revokedAt)))
+    .where(
+      and(
+        eq(accessKeys.id, id),
+        isNull(accessKeys.revokedAt),
+        isNull(accessKeys.securityTokenHash),
+        sql`(${accessKeys.expiresAt} IS NULL OR ${accessKeys.expiresAt} > now())`,
+      ),
+    )
     .returning();
   return row;
 }

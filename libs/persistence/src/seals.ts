@@ -16,30 +16,42 @@ const sealedColumns = [
 const atOnce = 500;
 
 /**
- * Seals anew whatever is not sealed with the key of this id, a few hundred rows at a time; others may work meanwhile, and a secret
- * that somebody changes in between stays as they wrote it.
- * @returns rows by table
+ * Seals anew whatever is not sealed with the key of this id, a few hundred rows at a time; others may work meanwhile, and what somebody
+ * changes in between is looked at again.
+ * @returns rows by table that were sealed anew, and those that no key could open
  */
 export async function resealAll(
   db: Executor,
   keyId: string,
   reseal: (sealed: string, boundTo: string) => string,
-): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
+): Promise<{ resealed: Record<string, number>; unopened: string[] }> {
+  const resealed: Record<string, number> = {};
+  const unopened: string[] = [];
   for (const { table, column, binding } of sealedColumns) {
-    counts[table] = 0;
+    const [name, value] = [sql.raw(table), sql.raw(column)];
+    let count = 0;
+    let last = '';
     for (;;) {
-      const { rows } = await db.execute<{ at: string; sealed: string; bound_to: string }>(sql`
-        SELECT ctid::text AS at, ${sql.raw(column)} AS sealed, ${sql.raw(binding)} AS bound_to FROM ${sql.raw(table)}
-        WHERE ${sql.raw(column)} IS NOT NULL AND ${sql.raw(column)} NOT LIKE ${`v1.${keyId}.%`} LIMIT ${atOnce}`);
-      for (const row of rows) {
-        await db.execute(sql`
-          UPDATE ${sql.raw(table)} SET ${sql.raw(column)} = ${reseal(row.sealed, row.bound_to)}
-          WHERE ctid = ${row.at}::tid AND ${sql.raw(column)} = ${row.sealed}`);
+      const { rows } = await db.execute<{ sealed: string; bound_to: string }>(sql`
+        SELECT ${value} AS sealed, ${sql.raw(binding)} AS bound_to FROM ${name}
+        WHERE ${value} IS NOT NULL AND ${value} NOT LIKE ${`v1.${keyId}.%`} AND ${sql.raw(binding)} > ${last}
+        ORDER BY 2 LIMIT ${atOnce}`);
+      for (const { sealed, bound_to: boundTo } of rows) {
+        let anew: string;
+        try {
+          anew = reseal(sealed, boundTo);
+        } catch {
+          unopened.push(boundTo);
+          continue;
+        }
+        const { rowCount } = await db.execute(sql`
+          UPDATE ${name} SET ${value} = ${anew} WHERE ${sql.raw(binding)} = ${boundTo} AND ${value} = ${sealed}`);
+        count += rowCount ?? 0;
       }
-      counts[table] += rows.length;
+      last = rows.at(-1)?.bound_to ?? last;
       if (rows.length < atOnce) break;
     }
+    resealed[table] = count;
   }
-  return counts;
+  return { resealed, unopened };
 }

@@ -39,7 +39,13 @@ export async function findBases(
       });
     if (digest === undefined)
       throw new Fault('BaseImageNotFound', `${where}there is no image ${host}/${repository}:${reference}`, details);
-    found.push({ name, digest, access, repository });
+    if (!/^sha256:[0-9a-f]{64}$/.test(digest) || (reference.startsWith('sha256:') && digest !== reference))
+      throw new Fault(
+        'ManifestInvalid',
+        `${where}registry ${host} says that ${name} has the digest ${digest.slice(0, 100)}`,
+        details,
+      );
+    found.push({ name, id: `${host}/${repository}@${digest}`, access, repository });
   }
   return found;
 }
@@ -51,10 +57,10 @@ export async function fetchBases(
   bases: readonly FoundBase[],
   call: EngineCall,
 ): Promise<void> {
-  for (const { digest, access, repository } of bases) {
-    if (await engine.hasBase(digest)) continue;
+  for (const { id, access, repository } of bases) {
+    if (await engine.hasBase(id)) continue;
     await withGateway(registries, { sources: [{ access, repository }], signal: call.signal }, ({ socket: gateway }) =>
-      engine.fetchBase(digest, { ...call, gateway }),
+      engine.fetchBase(id, { ...call, gateway }),
     );
   }
 }

@@ -55,7 +55,9 @@ export async function issueToken(
   const { method, keyId, secret, domain } = shown(auth);
   const key = await directory.accessKey(keyId);
   // A temporary key comes with a security token, for which this call has no place.
-  const usable = key?.securityTokenHash === null && key.revokedAt === null ? key : undefined;
+  const isGood =
+    key?.securityTokenHash === null && key.revokedAt === null && (key.expiresAt?.getTime() ?? Infinity) > Date.now();
+  const usable = isGood ? key : undefined;
   const right = sameText(usable ? sealer.open(usable.secretSealed, `access-key:${keyId}`).reveal() : '', secret);
   const names = usable && right ? await namesOf(db, usable) : undefined;
   const account = usable && names ? { id: usable.accountId, name: names.account } : undefined;

@@ -13,7 +13,13 @@ export function openLastUsed(db: Database): LastUsed {
   const write = async (): Promise<void> => {
     const { key, token } = used;
     used = { key: new Set(), token: new Set() };
-    await noteUse(db, { keys: [...key], tokens: [...token] });
+    try {
+      await noteUse(db, { keys: [...key], tokens: [...token] });
+    } catch (error) {
+      for (const id of key) used.key.add(id);
+      for (const id of token) used.token.add(id);
+      throw error;
+    }
   };
   const timer = setInterval(() => void write().catch(() => undefined), writeEveryMs);
   return {

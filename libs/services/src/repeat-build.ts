@@ -119,6 +119,9 @@ export async function rerunBuild(
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
   requireOwner(viewer, build, `build ${build.id}`, 'operator');
+  // With credentials that came with another user's request, only that user and admins decide where an image goes.
+  if (change.Image?.Uri !== undefined || change.OverwriteImageTag !== undefined)
+    requireOwner(viewer, build, `build ${build.id}`);
   requireEnded(build);
   const { RegistryAuthHosts: _, ...config } = build.spec.BuildConfig;
   const auths =

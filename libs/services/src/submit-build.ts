@@ -61,7 +61,7 @@ export async function submitBuild(
       field: 'Image.Uri',
     });
   // What they give is looked up again when the build runs; here it is only whether there are such.
-  limitsOf(platform.resources, body.Resource);
+  limitsOf(platform, body.Resource);
   networkOf(platform.networks, body.UserVpc);
   const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
   if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);

@@ -1,8 +1,6 @@
-import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
 
@@ -15,23 +13,20 @@ export async function openAttackedKiln(
   options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string> } = {},
 ): Promise<TestKiln> {
   const stack = testStack();
-  const file = join(stack.dir, 'attacked-platform.json');
   const small = { CPU: '1', Memory: '256Mi', Disk: '256Mi', Pids: 48, Seconds: 60 };
-  writeFileSync(
-    file,
-    JSON.stringify({
-      resources: { small, short: { ...small, Seconds: 8 } },
-      networks: { 'vpc-corp': { extendable: ['10.9.0.0/16'] } },
-    }),
-  );
+  const corp = {
+    extendable: ['10.9.0.0/16'],
+    deny: ['10.9.9.0/24'],
+    groups: { sg: {}, 'sg-mirror': { only: ['203.0.113.7/32'] } },
+  };
+  const platform = { resources: { small, short: { ...small, Seconds: 8 } }, networks: { 'vpc-corp': corp } };
   const env = {
-    KILN_PLATFORM_FILE: file,
     KILN_OPEN_ADDRESSES: stack.registryHost,
     KILN_BUILDER_SLOTS: '3',
     KILN_LAYER_CACHE_BYTES: String(256 << 20),
     ...options.env,
   };
-  return openTestKiln({ ...options, env });
+  return openTestKiln({ ...options, env, platform });
 }
 
 /** A build of a Dockerfile that starts from the busybox base, in a small resource class. */

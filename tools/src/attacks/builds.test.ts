@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { provisionAccount } from '../stack/provision.ts';
 import { openSignedClient } from '../client/signed-client.ts';
 import { findLeftovers } from '../faults/host.ts';
@@ -19,7 +21,7 @@ const isUsable = async (): Promise<void> => {
 
 describe('using up what others need', () => {
   it('a fork bomb meets the limit on processes, and neighbours go on', async () => {
-    const bomb = attack(kiln, 'RUN b() { b | b & }; b; sleep 4; echo "can\'t fork" >&2; exit 1');
+    const bomb = attack(kiln, 'RUN b() { b | b & }; b; sleep 4; exit 1');
     await isUsable();
     const { State, Error: error } = await bomb;
     expect(State).toBe('failed');
@@ -122,21 +124,48 @@ describe('reaching what stands behind', () => {
     expect([State, error.Code]).toEqual(['failed', 'AddressNotAllowed']);
   });
 
-  it('what a request opens must be within what its network lets it open', async () => {
-    const ask = (block: string) =>
-      kiln.pai('POST', '/api/v1/imagebuilds', {
-        body: kiln.buildRequest(`FROM ${kiln.base}\n`, {
-          top: { UserVpc: { VpcId: 'vpc-corp', ExtendedCidrs: [block], SecurityGroupId: 'sg' } },
-        }),
-      });
-    // Its group is not known either; the field that is wrong first is named.
-    expect((await ask('10.8.0.0/16')).body).toMatchObject({ Code: 'InvalidParameter' });
-    const unknown = await kiln.pai('POST', '/api/v1/imagebuilds', {
-      body: kiln.buildRequest(`FROM ${kiln.base}\n`, {
-        top: { UserVpc: { VpcId: 'vpc-other', SecurityGroupId: 'sg' } },
-      }),
+  it.each([
+    [
+      { VpcId: 'vpc-corp', SecurityGroupId: 'sg', ExtendedCidrs: ['10.8.0.0/16'] },
+      'UserVpc.ExtendedCidrs: 10.8.0.0/16 is not within',
+    ],
+    [
+      { VpcId: 'vpc-corp', SecurityGroupId: 'sg', ExtendedCidrs: ['10.9.8.0/22'] },
+      'UserVpc.ExtendedCidrs: 10.9.8.0/22 has to do with',
+    ],
+    [{ VpcId: 'vpc-corp', SecurityGroupId: 'none' }, 'UserVpc.SecurityGroupId: network vpc-corp has no group'],
+    [{ VpcId: 'vpc-other', SecurityGroupId: 'sg' }, 'UserVpc.VpcId: there is no network "vpc-other"'],
+    [{ VpcId: '__proto__', SecurityGroupId: 'sg' }, 'UserVpc.VpcId: there is no network'],
+    [{ ExtendedCidrs: ['10.9.0.0/16'] }, 'UserVpc.ExtendedCidrs: 10.9.0.0/16 is not within what network default'],
+  ])('%j is not the caller’s to decide', async (UserVpc, why) => {
+    const body = kiln.buildRequest(`FROM ${kiln.base}\n`, { top: { UserVpc } });
+    const answer = await kiln.pai('POST', '/api/v1/imagebuilds', { body });
+    expect([answer.status, answer.body.Message]).toEqual([400, expect.stringContaining(why) as string]);
+  });
+
+  it('a request opens what its network lets it, and its group narrows the rest', async () => {
+    const opened = await attack(kiln, knock('10.9.1.1', 80), {
+      UserVpc: { VpcId: 'vpc-corp', SecurityGroupId: 'sg', ExtendedCidrs: ['10.9.1.0/24'] },
     });
-    expect(unknown.body.Message).toContain('UserVpc.VpcId');
+    // Nobody is there; the rules let it pass, all the same.
+    expect([opened.State, opened.Error.Code]).toEqual(['failed', 'StepFailed']);
+    const narrowed = await attack(kiln, knock('203.0.113.80', 80), {
+      UserVpc: { VpcId: 'vpc-corp', SecurityGroupId: 'sg-mirror' },
+    });
+    expect(narrowed.Error).toMatchObject({ Code: 'NetworkDenied' });
+    expect((await attack(kiln, knock('203.0.113.80', 80))).State).toBe('succeeded');
+  });
+
+  it.each([
+    [{ EcsSpec: 'ecs.unknown.large' }, 'Resource.EcsSpec: there is no resource class'],
+    [{ EcsSpec: '__proto__' }, 'Resource.EcsSpec: there is no resource class'],
+    [{ ResourceConfig: { CPU: '9999' } }, 'Resource.ResourceConfig.CPU: must be at most 32'],
+    [{ ResourceConfig: { Memory: '9Ti' } }, 'Resource.ResourceConfig.Memory: must be at most 256Gi'],
+    [{ ResourceConfig: { Memory: '1Mi' } }, 'Resource.ResourceConfig.Memory: must be at least 64Mi'],
+  ])('%j is not to be had', async (Resource, why) => {
+    const body = kiln.buildRequest(`FROM ${kiln.base}\n`, { top: { Resource } });
+    const answer = await kiln.pai('POST', '/api/v1/imagebuilds', { body });
+    expect([answer.status, answer.body.Message]).toEqual([400, expect.stringContaining(why) as string]);
   });
 });
 
@@ -160,16 +189,19 @@ describe('getting out', () => {
     const marker = `/tmp/kiln-attack-${process.pid}`;
     writeFileSync(marker, 'of the host');
     const up = '../'.repeat(12);
-    const { log } = await attack(
+    const { State, log } = await attack(
       kiln,
       [
         `RUN busybox ln -s ${up}tmp /up && busybox ln -s ${up}${marker.slice(1)} /leak && busybox ln -s /proc/1/root /proc1`,
         `WORKDIR /up/made-by-attack-${process.pid}`,
         `RUN --mount=type=cache,target=/up/cached echo x > /up/cached/attack-${process.pid}`,
-        `RUN cat /leak /proc1${marker}; ls /proc1/kiln; echo end`,
+        `RUN cat /leak /proc1${marker}; ls /proc1/kiln; echo the-end`,
         `COPY --from=0 /leak /leaked`,
       ].join('\n'),
     );
+    // The last step copies a link that leads nowhere, or a link: either way nothing of the host.
+    expect(['succeeded', 'failed']).toContain(State);
+    expect(log).toMatch(/^the-end$/m);
     expect(log).not.toContain('of the host');
     expect(existsSync(`/tmp/made-by-attack-${process.pid}`)).toBe(false);
     expect(existsSync(`/tmp/cached/attack-${process.pid}`)).toBe(false);
@@ -228,6 +260,33 @@ describe('between accounts', () => {
     const theirs = await build(stranger);
     expect(theirs).not.toContain('Using cache');
     expect(theirs.replaceAll(`echo secret-of`, '')).not.toContain(`secret-of-${kiln.account.accountId}`);
+  });
+});
+
+describe('a registry that lies about a digest', () => {
+  it('does not get a base that another registry gave to this builder', async () => {
+    const [, secretBase = ''] = /is (\S+@sha256:\S+)/.exec((await attack(kiln, 'RUN true')).log) ?? [];
+    const digest = secretBase.split('@')[1] ?? '';
+    const asked: string[] = [];
+    const liar = createServer((req, res) => {
+      asked.push(`${req.method} ${req.url}`);
+      res.writeHead(req.method === 'HEAD' ? 200 : 404, { 'docker-content-digest': digest }).end();
+    });
+    await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
+    const host = `127.0.0.1:${(liar.address() as AddressInfo).port}`;
+    const trusting = await openAttackedKiln({ env: { KILN_OPEN_ADDRESSES: `${host},${kiln.stack.registryHost}` } });
+    try {
+      await trusting.trustPlainHttp(host);
+      expect((await attack(trusting, 'RUN true')).State).toBe('succeeded');
+      const { ImageBuildId } = await trusting.submit(trusting.buildRequest(`FROM ${host}/x/y:z\nRUN echo got in\n`));
+      expect(await trusting.ended(ImageBuildId)).toMatchObject({ State: 'failed' });
+      expect(await trusting.logs(ImageBuildId)).not.toContain('got in');
+      expect(asked.some((it) => it.startsWith('GET') && it.includes(digest))).toBe(true);
+    } finally {
+      await trusting.stop();
+      liar.closeAllConnections();
+      liar.close();
+    }
   });
 });
 

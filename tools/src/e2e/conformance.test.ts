@@ -25,7 +25,10 @@ const keys: Record<'owner' | 'member' | 'stranger', CloudKey> = {} as never;
 const record = new ConformanceRecord();
 
 beforeAll(async () => {
-  kiln = await openTestKiln({ env: { KILN_REGISTER_WAIT_MS: '10000' } });
+  kiln = await openTestKiln({
+    env: { KILN_REGISTER_WAIT_MS: '10000' },
+    platform: { networks: { 'vpc-1': { extendable: ['10.0.0.0/8'], groups: { 'sg-1': {} } } } },
+  });
   const { db } = kiln.database;
   const { account } = kiln;
   const user = await createUser(db, account.accountId, 'member', 'developer');

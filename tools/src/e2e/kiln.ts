@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, type TestStack, testStack } from '@kiln/kit/testing';
 import { createProject, type OpenDatabase, putRegistryConnection } from '@kiln/persistence';
@@ -47,7 +47,7 @@ export interface BuildBody {
 }
 
 export async function openTestKiln(
-  options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string> } = {},
+  options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string>; platform?: object } = {},
 ): Promise<TestKiln> {
   const stack = testStack();
   const id = randomUUID().slice(0, 8);
@@ -68,6 +68,10 @@ export async function openTestKiln(
     KILN_SIGN_IN_FAILURES_PER_MINUTE: '0',
     ...options.env,
   };
+  if (options.platform) {
+    env['KILN_PLATFORM_FILE'] = join(dir, 'platform.json');
+    writeFileSync(env['KILN_PLATFORM_FILE'], JSON.stringify(options.platform));
+  }
   const api = await startApi(dir, env, await freePort());
   const processes: Managed[] = [api.server];
   const others = new Map<string, Managed>();

@@ -32,7 +32,7 @@ function lookAtHost(dirs: string[]): string[] {
   for (const hierarchy of ['', ...entries('/sys/fs/cgroup')])
     for (const store of dirs.map(cgroupOf))
       for (const it of entries(join('/sys/fs/cgroup', hierarchy, 'kiln', store)))
-        if (it.startsWith('build-')) found.push(`cgroup ${hierarchy}/kiln/${store}/${it}`);
+        if (/^(?:build|fetch|push|probe)-/.test(it)) found.push(`cgroup ${hierarchy}/kiln/${store}/${it}`);
   for (const dir of dirs) {
     for (const it of entries(join(dir, 'work'))) found.push(`folder ${join(dir, 'work', it)}`);
     for (const kind of ['builds', 'places'])

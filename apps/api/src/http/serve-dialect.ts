@@ -137,9 +137,11 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         res.status(answered.status ?? operation.statuses[0]).json(answered.body);
       } catch (error) {
         // Whoever asks for a token guesses here.
-        const { code } = asFault(error);
+        const { code } = fromHttp(error);
         if (operation.anonymous) await throttle.failed(req.ip ?? '', undefined, code);
-        if (viewer && (operation.method !== 'GET' || code === 'Forbidden')) note(req, res, operation, viewer, code);
+        // What strangers send is not worth a record each; what callers may not do, or could not, is.
+        if (viewer && !operation.anonymous && (operation.method !== 'GET' || code === 'Forbidden'))
+          note(req, res, operation, viewer, code);
         answer(res, error);
       }
     };

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { type ErrorCode, Fault } from '@kiln/schemas';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
@@ -34,7 +35,13 @@ type Limiter = RateLimiterMemory | undefined;
 const perSecond = (points: number): Limiter =>
   points === 0 ? undefined : new RateLimiterMemory({ points, duration: 1 });
 const perMinute = (points: number): Limiter =>
-  points === 0 ? undefined : new RateLimiterMemory({ points, duration: 60, blockDuration: 60 });
+  points === 0 ? undefined : new RateLimiterMemory({ points, duration: 60 });
+
+/** Who has one address of IPv6 has as many of its block as they like. */
+const blockOf = (address: string): string =>
+  isIPv6(address) && !address.startsWith('::ffff:')
+    ? new URL(`http://[${address}]/`).hostname.slice(1, -1).split('::')[0]?.split(':').slice(0, 4).join(':') || address
+    : address;
 
 const tooMany = (what: string, msBeforeNext: number): Fault => {
   const retryAfterMs = Math.max(1, msBeforeNext);
@@ -51,6 +58,12 @@ async function consume(limiter: Limiter, key: string, what: string): Promise<voi
   }
 }
 
+/** Counts a mistake; the last one that may be closes the door for a minute. */
+async function count(limiter: Limiter, key: string): Promise<void> {
+  const { remainingPoints } = (await limiter?.consume(key).catch(() => undefined)) ?? {};
+  if (remainingPoints === 0) await limiter?.block(key, 60);
+}
+
 export function openThrottle(limits: ThrottleLimits): Throttle {
   const users = perSecond(limits.userPerSecond);
   const accounts = perSecond(limits.accountPerSecond);
@@ -64,7 +77,8 @@ export function openThrottle(limits: ThrottleLimits): Throttle {
       throw tooMany('too many failed tries to sign in', found.msBeforeNext);
   };
   return {
-    async admit(address, keyId) {
+    async admit(from, keyId) {
+      const address = blockOf(from);
       await consume(addresses, address, `more than ${limits.addressPerSecond} requests a second from ${address}`);
       await requireUnlocked(strangers, address);
       if (keyId !== undefined) await requireUnlocked(keys, `${keyId} ${address}`);
@@ -73,10 +87,11 @@ export function openThrottle(limits: ThrottleLimits): Throttle {
       await consume(users, userId, `more than ${limits.userPerSecond} requests a second`);
       await consume(accounts, accountId, `more than ${limits.accountPerSecond} requests a second of the account`);
     },
-    async failed(address, keyId, code) {
+    async failed(from, keyId, code) {
       if (!guesses.has(code)) return;
-      await strangers?.consume(address).catch(() => undefined);
-      if (keyId !== undefined) await keys?.consume(`${keyId} ${address}`).catch(() => undefined);
+      const address = blockOf(from);
+      await count(strangers, address);
+      if (keyId !== undefined) await count(keys, `${keyId} ${address}`);
     },
   };
 }

@@ -18,16 +18,37 @@ export interface BuildahOptions {
   baseBytesMax: number;
 }
 
+/**
+ * The Dockerfile with what its stages start from written out: the engine looks for images that are given to it under a name before it fills
+ * in variables. Lines keep their numbers.
+ */
+function withLiteralBases({ dockerfile, parsed }: BuildRequest): string {
+  const lines = dockerfile.split('\n');
+  for (const {
+    from,
+    text,
+    lines: [first, last],
+  } of parsed.steps) {
+    if (from === undefined || !text.includes('$')) continue;
+    const [image = ''] = text.split(/\s+/).filter((it) => !it.startsWith('--'));
+    lines.fill('#', first - 1, last);
+    lines[first - 1] = `FROM ${text.replace(image, () => from)}`;
+  }
+  return lines.join('\n');
+}
+
+const digestOf = (id: string): string => id.slice(id.indexOf('@') + 1);
+
 const launcherDir = join(import.meta.dirname, '../../launcher');
 // The engine itself runs some forty threads.
 const enginePids = 64;
 
-/** Digests of the images that a build needs; the one that its last stage starts from comes first. */
+/** Ids of the images that a build needs; the one that its last stage starts from comes first. */
 function basesInOrder({ bases, parsed }: BuildRequest): string[] {
-  const starts = parsed.steps.filter((it) => it.keyword === 'FROM').map((it) => it.text);
-  const last = starts.findLast((text) => bases.some((it) => text.includes(it.name)));
-  const first = bases.filter((it) => last?.includes(it.name));
-  return [...new Set([...first, ...bases].map((it) => it.digest))];
+  const starts = parsed.steps.map((it) => it.from);
+  const last = starts.findLast((from) => bases.some((it) => it.name === from));
+  const first = bases.filter((it) => it.name === last);
+  return [...new Set([...first, ...bases].map((it) => it.id))];
 }
 
 /** The engine on Debian's buildah and runc; each of its commands runs in a jail of its own. */
@@ -64,16 +85,16 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
       ...request,
       signal: call.signal,
       watch: call.watch,
-      async onLine(line) {
+      async onLine(line, goesOn) {
         tail.push(line);
         if (tail.length > 20) tail.shift();
-        await call.onLine(line);
+        await call.onLine(line, goesOn);
       },
     });
     return { report, tail };
   };
 
-  const fetchBase = async (digest: string, call: EngineCall & { gateway: string }): Promise<void> => {
+  const fetchBase = async (id: string, call: EngineCall & { gateway: string }): Promise<void> => {
     const dir = await prepare(call, 'fetch');
     const fetched = join(storeDir, 'bases', `fetching-${randomUUID()}`);
     await mkdir(join(storeDir, 'bases'), { recursive: true });
@@ -86,7 +107,7 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
           'pull',
           ...policy,
           '--tls-verify=false',
-          `docker://${gatewayHost}/base@${digest}`,
+          `docker://${gatewayHost}/base@${digestOf(id)}`,
         ],
         volume: fetched,
         bases: [],
@@ -95,10 +116,10 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
         gateway: call.gateway,
       });
       const image = tail.findLast((it) => /^[0-9a-f]{64}$/.test(it));
-      if (report.exitCode === 0 && image) return await stores.addBase(digest, fetched, image);
+      if (report.exitCode === 0 && image) return await stores.addBase(id, fetched, image);
       if (isFull(report))
-        throw new Fault('BaseImageTooLarge', `base image ${digest} takes more than ${baseBytesMax} bytes unpacked`);
-      throw new Fault('EngineFailed', `base image ${digest} could not be unpacked: ${plain(lastWords(tail))}`, {
+        throw new Fault('BaseImageTooLarge', `base image ${id} takes more than ${baseBytesMax} bytes unpacked`);
+      throw new Fault('EngineFailed', `base image ${id} could not be unpacked: ${plain(lastWords(tail))}`, {
         logTail: tail,
       });
     } finally {
@@ -124,41 +145,41 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
       await rm(call.workDir, { recursive: true, force: true });
       return { version: /version (\S+)/.exec(lines.join(' '))?.[1] ?? '', jail: jail.name, enforces };
     },
-    hasBase: async (digest) => (await stores.baseImage(digest)) !== undefined,
-    async fetchBase(digest, call) {
+    hasBase: async (id) => (await stores.baseImage(id)) !== undefined,
+    async fetchBase(id, call) {
       // Builds that start from the same image at the same time fetch it once.
-      const running = fetching.get(digest);
+      const running = fetching.get(id);
       if (running) {
         await running.catch(() => undefined);
-        if (await stores.baseImage(digest)) return;
+        if (await stores.baseImage(id)) return;
       }
-      const mine = fetchBase(digest, call).finally(() => fetching.delete(digest));
-      fetching.set(digest, mine);
+      const mine = fetchBase(id, call).finally(() => fetching.delete(id));
+      fetching.set(id, mine);
       await mine;
     },
     async build(request: BuildRequest): Promise<BuiltImage> {
       const { id, limits } = request;
       const progress = new Progress(request.parsed);
       const dir = await prepare(request, 'build');
-      await writeFile(join(dir, 'request', 'Dockerfile'), request.dockerfile);
+      await writeFile(join(dir, 'request', 'Dockerfile'), withLiteralBases(request));
       if (request.contextDir) await cp(request.contextDir, join(dir, 'request', 'context'), { recursive: true });
-      const digests = basesInOrder(request);
+      const bases = basesInOrder(request);
       const images = new Map<string, string>();
-      for (const it of digests) images.set(it, (await stores.baseImage(it)) ?? '');
+      for (const it of bases) images.set(it, (await stores.baseImage(it)) ?? '');
       const secrets = request.secrets ?? [];
       const cached = request.layerCache && layerCacheBytes > 0;
       const command = [
-        ...storeOptions(digests.length), 'bud', ...policy, '--pull-never',
+        ...storeOptions(bases.length), 'bud', ...policy, '--pull-never',
         '--isolation', 'rootless', '--runtime', 'runc', '--network', 'host', `--layers=${cached}`, '--jobs', '1', '--format', 'oci',
         '--security-opt', `seccomp=${inside.request}/seccomp.json`,
         // By its id: what a tag points to may change between the look and the build.
-        ...request.bases.flatMap((it) => ['--build-context', `${it.name}=docker-image://${images.get(it.digest)}`]),
+        ...request.bases.flatMap((it) => ['--build-context', `${it.name}=docker-image://${images.get(it.id)}`]),
         ...secrets.flatMap((it) => ['--secret', `id=${it.id},src=/run/secrets/${it.id}`]),
         ...(!request.target ? [] : ['--target', request.target]),
         ...Object.entries(request.buildArgs ?? {}).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
         '--tag', localName(id), '--file', `${inside.request}/Dockerfile`, `${inside.request}/context`,
       ]; // prettier-ignore
-      const { volume, spareBytes } = await stores.take(id, digests, cached ? request.owner : undefined);
+      const { volume, spareBytes } = await stores.take(id, bases, cached ? request.owner : undefined);
       // One that was killed half-way may hold half of a layer.
       let whole = false;
       let succeeded = false;
@@ -169,20 +190,22 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
           command,
           volume,
           spareBytes,
-          bases: digests.map((it) => stores.base(it)),
+          bases: bases.map((it) => stores.base(it)),
           limits: { ...limits, pids: limits.pids + enginePids },
           network: request.network,
           secrets,
           signal: request.signal,
           watch: request.watch,
-          async onLine(line) {
-            await request.onLine(progress.take(line));
+          async onLine(line, goesOn) {
+            const shown = progress.take(line, goesOn);
+            if (shown !== undefined) await request.onLine(shown, goesOn);
           },
         });
         whole = !report.timedOut && report.oomKills === 0 && !isFull(report);
         for (const it of report.refused)
           await request.onLine(
             `kiln: refused: ${it.address} port ${it.port}/${it.protocol}, which this build may not reach`,
+            false,
           );
         if (report.exitCode !== 0) {
           const { bavail, bsize } = await statfs(storeDir);
@@ -214,7 +237,7 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
           network: 'none',
           gateway: call.gateway,
           // What was learnt of this base's layers when it was fetched, and of those above it since.
-          ...(first === undefined ? {} : { data: first.replace(/^sha256:/, '').slice(0, 24) }),
+          ...(first === undefined ? {} : { data: digestOf(first).slice('sha256:'.length, 31) }),
         });
         if (report.exitCode !== 0) throw new Fault('PushFailed', `push: ${plain(lastWords(tail))}`, { logTail: tail });
       } finally {

@@ -8,21 +8,21 @@ export interface Place {
   volume: string;
   /** Room that it has for what later builds of the owner use again. */
   spareBytes: number;
-  /** Digests of the bases without which it is not whole. */
+  /** Ids of the bases without which it is not whole. */
   bases: readonly string[];
 }
 
 /** Where images are: bases that all builds share, stores with the layers of one owner each, and one for each other build. */
 export interface Stores {
-  base(digest: string): string;
+  base(id: string): string;
   /** Id of a base's image; undefined when it is not here. */
-  baseImage(digest: string): Promise<string | undefined>;
+  baseImage(id: string): Promise<string | undefined>;
   /** Makes a fetched base usable, and forgets those unused longest. */
-  addBase(digest: string, fetched: string, image: string): Promise<void>;
+  addBase(id: string, fetched: string, image: string): Promise<void>;
   /**
    * A volume for a build, which no other build uses meanwhile: the one with the layers of its owner's earlier builds on the same
    * bases, or an empty one.
-   * @param bases digests of the images that it stands on
+   * @param bases ids of the images that it stands on
    */
   take(id: string, bases: readonly string[], owner: string | undefined): Promise<Place>;
   /** Where a build's image is, for the time being not used by others; undefined when it is gone or busy. */
@@ -46,7 +46,7 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
   ]; // prettier-ignore
   const busy = new Map<string, string>();
   const short = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 24);
-  const basePath = (digest: string) => join(bases, digest.replace(/^sha256:/, ''));
+  const basePath = (id: string) => join(bases, short(id));
   const ready = Promise.all([bases, owners, builds, places].map((it) => mkdir(it, { recursive: true, mode: 0o700 })));
 
   const placeOf = async (id: string): Promise<Place | undefined> => {
@@ -54,11 +54,11 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
     return text === undefined ? undefined : (JSON.parse(text) as Place);
   };
   const isBusy = (volume: string) => [...busy.values()].includes(volume);
-  const baseImage = async (digest: string): Promise<string | undefined> => {
-    const image = await readFile(`${basePath(digest)}.id`, 'utf8').catch(() => undefined);
-    if (image === undefined || !(await jail.hasVolume(basePath(digest)))) return undefined;
+  const baseImage = async (id: string): Promise<string | undefined> => {
+    const image = await readFile(`${basePath(id)}.id`, 'utf8').catch(() => undefined);
+    if (image === undefined || !(await jail.hasVolume(basePath(id)))) return undefined;
     const now = new Date();
-    await utimes(`${basePath(digest)}.id`, now, now);
+    await utimes(`${basePath(id)}.id`, now, now);
     return image;
   };
 
@@ -86,11 +86,11 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
   return {
     base: basePath,
     baseImage,
-    async addBase(digest, fetched, image) {
+    async addBase(id, fetched, image) {
       await ready;
-      await jail.moveVolume(fetched, basePath(digest));
-      await writeFile(`${basePath(digest)}.id.new`, image);
-      await rename(`${basePath(digest)}.id.new`, `${basePath(digest)}.id`);
+      await jail.moveVolume(fetched, basePath(id));
+      await writeFile(`${basePath(id)}.id.new`, image);
+      await rename(`${basePath(id)}.id.new`, `${basePath(id)}.id`);
       const ids = (await readdir(bases)).filter((it) => it.endsWith('.id'));
       if (ids.length <= basesMax) return;
       const ages = await Promise.all(
@@ -102,13 +102,13 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
         await jail.removeVolume(join(bases, it.slice(0, -3)));
       }
     },
-    async take(id, digests, owner) {
+    async take(id, stands, owner) {
       await ready;
       // A layer stands on layers of its bases by names that another store of the same base does not have.
-      const owned = owner === undefined ? undefined : join(owners, short([owner, ...digests].join(' ')));
+      const owned = owner === undefined ? undefined : join(owners, short([owner, ...stands].join(' ')));
       const volume = owned === undefined || isBusy(owned) ? join(builds, id) : owned;
       busy.set(id, volume);
-      const place = { volume, bases: digests, spareBytes: volume === owned ? cacheBytesMax / 4 : 0 };
+      const place = { volume, bases: stands, spareBytes: volume === owned ? cacheBytesMax / 4 : 0 };
       await writeFile(join(places, id), JSON.stringify(place));
       if (volume === owned) await makeRoom(volume);
       return place;

@@ -94,23 +94,25 @@ export function openLauncher({ storeDir, ways = [], program }: LauncherOptions):
       const command = [
         ...launcher,
         ...one('dir', request.dir), ...one('cgroup', `${groups}/${request.id.toLowerCase()}`), ...one('volume', fileOf(request.volume)),
-        ...one('disk', diskBytes), ...(request.spareBytes === undefined ? [] : one('spare', request.spareBytes)), ...one('memory', memoryBytes), ...one('cpu', cpuMillis), ...one('pids', pids), ...one('seconds', seconds),
+        ...one('disk', diskBytes), ...(request.spareBytes === undefined ? [] : one('spare', request.spareBytes)),
+        ...one('memory', memoryBytes), ...one('cpu', cpuMillis), ...one('pids', pids), ...one('seconds', seconds),
         ...networkArguments(request.network),
         ...each('base', request.bases.map(fileOf)),
         ...(request.gateway === undefined ? [] : one('gateway', request.gateway)),
         ...(request.data === undefined ? [] : one('data', request.data)),
       ]; // prettier-ignore
-      const report = join(request.dir, 'report');
-      await rm(report, { force: true });
+      const file = join(request.dir, 'report');
+      await rm(file, { force: true });
+      let report: string | undefined;
       try {
         const code = await spawnJail(command, request, environment);
-        const text = await readFile(report, 'utf8').catch(() => undefined);
-        if (text === undefined)
+        report = await readFile(file, 'utf8').catch(() => undefined);
+        if (report === undefined)
           throw new Fault('EngineFailed', `the jail ended with code ${code} and without a report`);
-        return parseReport(text);
+        return parseReport(report);
       } finally {
         // One that was killed could not do it.
-        if (request.signal.aborted) await removeGroups(`${groups}/${request.id.toLowerCase()}`);
+        if (report === undefined) await removeGroups(`${groups}/${request.id.toLowerCase()}`);
       }
     },
     hasVolume: (volume) => Promise.resolve(existsSync(fileOf(volume))),

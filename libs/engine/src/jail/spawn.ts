@@ -40,7 +40,7 @@ export async function spawnJail(
   const kill = () => child.kill('SIGKILL');
   signal.addEventListener('abort', kill, { once: true });
   try {
-    for await (const line of linesOf(child.stdout)) if (!signal.aborted) await onLine(line);
+    for await (const { text, goesOn } of linesOf(child.stdout)) if (!signal.aborted) await onLine(text, goesOn);
     return await ended;
   } finally {
     signal.removeEventListener('abort', kill);

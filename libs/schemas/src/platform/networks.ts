@@ -78,16 +78,26 @@ export function networkOf(
   vpc: CreateImageBuildBody['UserVpc'],
 ): Omit<NetworkRules, 'resolvers'> {
   const { VpcId: name, SecurityGroupId: group, ExtendedCidrs: more = [], DefaultRoute: route = 'eth0' } = vpc ?? {};
-  const network = name === undefined ? (networks['default'] ?? networkSchema.parse({})) : networks[name];
+  const network = Object.hasOwn(networks, name ?? 'default')
+    ? networks[name ?? 'default']
+    : name === undefined
+      ? networkSchema.parse({})
+      : undefined;
   if (!network)
     throw wrong('VpcId', `there is no network ${JSON.stringify(name)} here; an operator has to describe it`);
   // Without a network, a group says nothing, as in the cloud.
-  const rules = name === undefined || group === undefined ? undefined : network.groups[group];
+  const rules =
+    name !== undefined && group !== undefined && Object.hasOwn(network.groups, group)
+      ? network.groups[group]
+      : undefined;
   if (name !== undefined && group !== undefined && !rules)
     throw wrong('SecurityGroupId', `network ${name} has no group ${JSON.stringify(group)}`);
   for (const it of more)
     if (!network.extendable.some((outer) => isWithin(it, outer)))
       throw wrong('ExtendedCidrs', `${it} is not within what network ${name ?? 'default'} lets requests open`);
+  for (const it of more)
+    if (network.deny.some((closed) => isWithin(it, closed) || isWithin(closed, it)))
+      throw wrong('ExtendedCidrs', `${it} has to do with what network ${name ?? 'default'} keeps closed`);
   return {
     allow: [...network.allow, ...(rules?.allow ?? []), ...more],
     deny: [...closedBlocks, ...network.deny],

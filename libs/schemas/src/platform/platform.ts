@@ -1,11 +1,15 @@
 import { z } from 'zod';
 import { networkSchema } from './networks.ts';
-import { resourceClassSchema } from './resources.ts';
+import { amount, cores, resourceClassSchema } from './resources.ts';
 
 /** What an installation offers to builds: the file that KILN_PLATFORM_FILE names. */
 export const platformSchema = z.strictObject({
   /** Classes by name (PAI's EcsSpec); `default` for requests without one, `*` for names that nobody knows. */
   resources: z.record(z.string(), resourceClassSchema).default({}),
+  /** Whether the common `ecs.*` names are there without being listed. */
+  shippedClasses: z.boolean().default(true),
+  /** The most that any build gets, whatever it asks for. */
+  most: z.strictObject({ CPU: cores.default('32'), Memory: amount.default('256Gi') }).prefault({}),
   /** Networks by name (PAI's VpcId); `default` for requests without one. */
   networks: z.record(z.string(), networkSchema).default({}),
 });

@@ -25,16 +25,16 @@ export function parseBytes(text: string): number {
 export const parseCpu = (text: string): number =>
   text.endsWith('m') ? Number(text.slice(0, -1)) : Math.round(Number(text) * 1000);
 
-const amount = z.string().regex(/^\d+(\.\d+)?(Ki|Mi|Gi|Ti)?$/, 'must be an amount, such as 8Gi');
-const cores = z.string().regex(/^\d+(\.\d+)?$|^\d+m$/, 'must be a number of cores, such as 4 or 500m');
+export const amount = z.string().regex(/^\d+(\.\d+)?(Ki|Mi|Gi|Ti)?$/, 'must be an amount, such as 8Gi');
+export const cores = z.string().regex(/^\d+(\.\d+)?$|^\d+m$/, 'must be a number of cores, such as 4 or 500m');
 
 /** A resource class as an operator writes it. */
 export const resourceClassSchema = z.strictObject({
   CPU: cores,
   Memory: amount,
-  Disk: amount.optional(),
-  Pids: z.int().min(16).optional(),
-  Seconds: z.int().min(0).optional(),
+  Disk: amount.exactOptional(),
+  Pids: z.int().min(16).exactOptional(),
+  Seconds: z.int().min(0).exactOptional(),
 });
 export type ResourceClass = z.infer<typeof resourceClassSchema>;
 
@@ -56,22 +56,33 @@ function shippedClass(name: string): ResourceClass | undefined {
 /** What builds get whose request names nothing. */
 const usual: ResourceClass = { CPU: '2', Memory: '4Gi' };
 
+/** The parts of the platform file that say what a request may have. */
+interface Offer {
+  resources: Record<string, ResourceClass>;
+  shippedClasses: boolean;
+  most: { CPU: string; Memory: string };
+}
+
+/** What one of the operator's classes is called; never what an object has by nature. */
+const classOf = (classes: Record<string, ResourceClass>, name: string): ResourceClass | undefined =>
+  Object.hasOwn(classes, name) ? classes[name] : undefined;
+
 /**
  * The limits that a request asks for: those of its class, with the figures that it gives itself over them.
- * @param classes the operator's, which go before the shipped ones; `*` stands for names that nobody knows
  * @throws Fault InvalidParameter that names the field
  */
-export function limitsOf(classes: Record<string, ResourceClass>, resource: CreateImageBuildBody['Resource']): Limits {
+export function limitsOf(offer: Offer, resource: CreateImageBuildBody['Resource']): Limits {
   const { EcsSpec: name, ResourceConfig: config } = resource;
+  const { resources } = offer;
   const found =
-    name === undefined ? (classes['default'] ?? usual) : (classes[name] ?? shippedClass(name) ?? classes['*']);
+    name === undefined
+      ? (classOf(resources, 'default') ?? usual)
+      : (classOf(resources, name) ??
+        (offer.shippedClasses ? shippedClass(name) : undefined) ??
+        classOf(resources, '*'));
   if (!found) {
-    const known = [
-      ...Object.keys(classes).filter((it) => it !== '*' && it !== 'default'),
-      'ecs.c6.large',
-      'ecs.g6.xlarge',
-      'ecs.r6.2xlarge',
-    ];
+    const shipped = offer.shippedClasses ? ['ecs.c6.large', 'ecs.g6.xlarge', 'ecs.r6.2xlarge'] : [];
+    const known = [...Object.keys(resources).filter((it) => it !== '*' && it !== 'default'), ...shipped];
     throw new Fault(
       'InvalidParameter',
       `Resource.EcsSpec: there is no resource class ${JSON.stringify(name)}; among others there are ${known.join(', ')}`,
@@ -82,15 +93,20 @@ export function limitsOf(classes: Record<string, ResourceClass>, resource: Creat
   const limits = {
     cpuMillis: parseCpu(config?.CPU ?? CPU),
     memoryBytes: parseBytes(config?.Memory ?? Memory),
-    diskBytes: parseBytes(Disk ?? rest.Disk),
-    pids: Pids ?? rest.Pids,
-    seconds: Seconds ?? rest.Seconds,
+    diskBytes: parseBytes(Disk),
+    pids: Pids,
+    seconds: Seconds,
   };
-  const tooSmall = (field: 'CPU' | 'Memory', least: string) =>
-    new Fault('InvalidParameter', `Resource.ResourceConfig.${field}: must be at least ${least}`, {
+  const wrong = (field: 'CPU' | 'Memory', why: string) =>
+    new Fault('InvalidParameter', `Resource.ResourceConfig.${field}: ${why}`, {
       field: `Resource.ResourceConfig.${field}`,
     });
-  if (limits.cpuMillis < 10) throw tooSmall('CPU', '10m');
-  if (limits.memoryBytes < 64 * 2 ** 20) throw tooSmall('Memory', '64Mi');
+  if (limits.cpuMillis < 10) throw wrong('CPU', 'must be at least 10m');
+  if (limits.memoryBytes < 64 * 2 ** 20) throw wrong('Memory', 'must be at least 64Mi');
+  // What a class gives is the operator's word.
+  if (config?.CPU && limits.cpuMillis > parseCpu(offer.most.CPU))
+    throw wrong('CPU', `must be at most ${offer.most.CPU}`);
+  if (config?.Memory && limits.memoryBytes > parseBytes(offer.most.Memory))
+    throw wrong('Memory', `must be at most ${offer.most.Memory}`);
   return limits;
 }
