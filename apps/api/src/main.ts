@@ -87,7 +87,7 @@ const app = createApp({
   lastUsed,
   audit,
   trustedProxies: config.KILN_TRUSTED_PROXIES,
-  platform: readPlatform(config.KILN_PLATFORM_FILE),
+  platform: readPlatform(config.KILN_PLATFORM),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
   log,

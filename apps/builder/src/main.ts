@@ -47,7 +47,8 @@ const config = readConfig(
     KILN_JAIL_COMMAND: z
       .string()
       .transform((it) => it.split(/\s+/).filter(Boolean))
-      .optional(),
+      .optional()
+      .transform((it) => (it?.length ? it : undefined)),
     /** DNS servers for builds; the machine's own when left out. */
     KILN_BUILD_RESOLVERS: listSetting,
     /** Ways out of this machine that networks may name, as `device=gateway`; the first is number 1. */
@@ -139,7 +140,7 @@ const deps: RunBuildDeps = {
   leases,
   watchdog,
   kept,
-  platform: readPlatform(config.KILN_PLATFORM_FILE),
+  platform: readPlatform(config.KILN_PLATFORM),
   host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };

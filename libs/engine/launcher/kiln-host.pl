@@ -40,7 +40,8 @@ RULES
 my $n = 1;
 for (@ways) {
     my ($from, $table) = ('10.213.' . 16 * $n . '.0/20', 21_300 + $n);
-    feed("route replace default via $_->[1] dev $_->[0] table $table\n", 'ip', '-batch', '-');
+    # When the way is down, nothing goes by another one.
+    feed("route replace default via $_->[1] dev $_->[0] table $table\nroute replace unreachable default metric 9999 table $table\n", 'ip', '-batch', '-');
     my $known = grep { / lookup $table\b/ } `ip rule show`;
     feed("rule add from $from lookup $table\n", 'ip', '-batch', '-') unless $known;
     $n += 1;

@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/schemas';
+import { Fault, parseImageName } from '@kiln/schemas';
 import {
   DockerfileParser,
   type Flag,
@@ -41,6 +41,7 @@ const keywords = new Set([
 
 const stepsMax = 500;
 const stagesMax = 50;
+const imagesMax = 16;
 
 const invalid = (line: number, why: string) =>
   new Fault('DockerfileInvalid', `BuildConfig.Dockerfile: line ${line}: ${why}`, {
@@ -70,6 +71,11 @@ const localTransport = /^(?:oci|oci-archive|dir|docker-archive|docker-daemon|con
 function checkImage(image: string, line: number): void {
   if (localTransport.test(image) || !imageName.test(image))
     throw invalid(line, `${JSON.stringify(image)} is not an image in a registry`);
+  try {
+    parseImageName(image);
+  } catch {
+    throw invalid(line, `${JSON.stringify(image)} is not the name of an image: host/namespace/name:tag`);
+  }
 }
 
 const mountOptions = {
@@ -204,6 +210,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
     }
   }
   if (stage === 0) throw invalid(1, 'there is no FROM');
+  if (new Set(images).size > imagesMax) throw invalid(1, `more than ${imagesMax} images to start or copy from`);
   if (steps.length > stepsMax) throw invalid(1, `more than ${stepsMax} instructions`);
   if (stage > stagesMax) throw invalid(1, `more than ${stagesMax} stages`);
   return { steps, images, secrets, warnings };

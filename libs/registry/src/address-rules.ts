@@ -3,17 +3,30 @@ import { BlockList, isIP } from 'node:net';
 import { closedBlocks, Fault } from '@kiln/schemas';
 import { buildConnector } from 'undici';
 
-const listOf = (blocks: readonly string[]): BlockList => {
-  const list = new BlockList();
+type Family = 'ipv4' | 'ipv6';
+const familyOf = (address: string): Family => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
+
+/** An address of IPv4 that is written as one of IPv6 is that address of IPv4. */
+function unmapped(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [, high, low] =
+    /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(new URL(`http://[${address}]/`).hostname) ?? [];
+  if (high === undefined || low === undefined) return address;
+  const [a, b] = [parseInt(high, 16), parseInt(low, 16)];
+  return [a >> 8, a & 255, b >> 8, b & 255].join('.');
+}
+
+/** Blocks of each family by themselves: node's own list takes every address of IPv4 for one of IPv6, too. */
+function listOf(blocks: readonly string[]): { has(address: string): boolean } {
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const it of blocks) {
     const [address = '', bits] = it.split('/');
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family);
+    const family = familyOf(address);
+    lists[family].addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family);
   }
-  return list;
-};
+  return { has: (address) => lists[familyOf(address)].check(address, familyOf(address)) };
+}
 const closed = listOf(closedBlocks);
-const familyOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
 /** Which addresses may be connected to. */
 export interface AddressRules {
@@ -29,8 +42,10 @@ export function openAddressRules(listed: readonly string[]): AddressRules {
   const names = new Set(listed.filter((it) => !isBlock(it)).map((it) => it.toLowerCase()));
   return {
     isListed: (host, port) => names.has(host.toLowerCase()) || names.has(`${host.toLowerCase()}:${port}`),
-    mayReach: (address) =>
-      isIP(address) !== 0 && (open.check(address, familyOf(address)) || !closed.check(address, familyOf(address))),
+    mayReach: (written) => {
+      const address = unmapped(written);
+      return isIP(address) !== 0 && (open.has(address) || !closed.has(address));
+    },
   };
 }
 

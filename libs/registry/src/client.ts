@@ -67,7 +67,10 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
       // The header is optional; without it the manifest itself tells.
-      return header(answer.headers['docker-content-digest']) ?? (await this.getManifest(repository, reference))?.digest;
+      const digest = header(answer.headers['docker-content-digest']);
+      if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest))
+        throw new Fault('ManifestInvalid', `registry ${host} calls ${repository}:${reference} ${digest.slice(0, 100)}`);
+      return digest ?? (await this.getManifest(repository, reference))?.digest;
     },
     async headBlob(repository, digest) {
       const known = seen.size(repository, digest);

@@ -54,7 +54,8 @@ export class Exchange {
       await this.#route(req, res);
     } catch (error) {
       const fault = this.#ofPush(asFault(error));
-      this.fault ??= fault;
+      // When the engine went away in the middle, it has a reason of its own.
+      if (!req.destroyed && !res.destroyed) this.fault ??= fault;
       if (res.headersSent) return void res.destroy();
       // Not one that the engine would try again.
       res.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
@@ -131,13 +132,17 @@ export class Exchange {
     res.writeHead(200, { 'content-length': held.size, 'docker-content-digest': digest }).end();
   }
 
-  async #blobOf({ access, repository }: GatewaySource, digest: string): Promise<{ body: Readable; length: number }> {
+  async #blobOf(
+    { access, repository }: GatewaySource,
+    digest: string,
+    size: number,
+  ): Promise<{ body: Readable; length: number }> {
     const { signal } = this.#options;
     const request = { method: 'GET', path: `/v2/${repository}/blobs/${digest}`, signal } as const;
     const { status, headers, body } = await this.#clients
       .transportOf(access)
       .stream(request, scope(repository, 'pull'));
-    const length = Number(headerOf(headers['content-length']));
+    const length = Number(headerOf(headers['content-length']) ?? size);
     if (status === 200 && length <= layerBytesMax) return { body, length };
     body.destroy();
     throw status === 200
@@ -151,7 +156,7 @@ export class Exchange {
   async #sendBlob(digest: string, res: ServerResponse): Promise<void> {
     const held = await this.#holder(digest);
     if (!held) return void res.writeHead(404).end('{"errors":[{"code":"BLOB_UNKNOWN"}]}');
-    const { body, length } = await this.#blobOf(held.source, digest);
+    const { body, length } = await this.#blobOf(held.source, digest, held.size);
     res.writeHead(200, { 'content-length': length, 'content-type': 'application/octet-stream' });
     const hash = createHash('sha256');
     await pipeline(
@@ -212,7 +217,7 @@ export class Exchange {
     location: string,
     size: number,
   ): Promise<boolean> {
-    const { body, length } = await this.#blobOf(source, digest);
+    const { body, length } = await this.#blobOf(source, digest, size);
     if (length !== size)
       throw new Fault('ManifestInvalid', `registry ${source.access.host} says two sizes of ${digest}`);
     const { status } = await this.#send(target, 'PUT', withDigest(location, digest), { body, length });

@@ -1,4 +1,4 @@
-import { type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@kiln/kit';
 import { Fault } from '@kiln/schemas';
@@ -42,7 +42,14 @@ interface Outgoing {
   headers?: Record<string, string>;
   body?: Buffer | Readable | null;
   signal?: AbortSignal | undefined;
+  /** How long the answer's head may take, where that is not soon: a registry that stores gigabytes answers late. */
+  headersTimeout?: number;
 }
+
+const headerOf = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value;
+
+const uploadTimeoutMs = 300_000;
 
 /** Sends requests to one registry with one set of credentials: authenticates, follows redirects, tries again. */
 export class RegistryTransport {
@@ -104,11 +111,16 @@ export class RegistryTransport {
         await this.#authenticated({ method: 'GET', path: '/v2/' }, scope);
         if (!this.#known(scope)) this.#tokens.set(scope, { header: '', untilMs: Date.now() + 60_000 });
       }
-      const {
-        statusCode: status,
-        headers: answered,
-        body,
-      } = await this.#follow({ ...rest, headers }, this.#known(scope));
+      const ask = (as: { header: string } | undefined) =>
+        this.#follow({ ...rest, headers, headersTimeout: uploadTimeoutMs }, as);
+      let answer = await ask(this.#known(scope));
+      // Some let anybody look, and ask who it is only here.
+      if (answer.statusCode === 401 && !(request.body instanceof Readable)) {
+        await answer.body.dump();
+        const challenge = parseChallenge(headerOf(answer.headers['www-authenticate']), this.access.host);
+        answer = await ask({ header: await this.#authorize(challenge, scope) });
+      }
+      const { statusCode: status, headers: answered, body } = answer;
       return { status, headers: answered, body };
     } catch (error) {
       if (error instanceof Fault) throw error;
@@ -129,8 +141,7 @@ export class RegistryTransport {
       this.#read(await this.#follow({ ...request, signal }, known), request.path, request.bytesMax ?? 1 << 16);
     const first = await ask(this.#known(scope));
     if (first.status !== 401) return this.#allowed(first);
-    const header = first.headers['www-authenticate'];
-    const challenge = parseChallenge(Array.isArray(header) ? header[0] : header, this.access.host);
+    const challenge = parseChallenge(headerOf(first.headers['www-authenticate']), this.access.host);
     return this.#allowed(await ask({ header: await this.#authorize(challenge, scope) }));
   }
 
@@ -181,11 +192,11 @@ export class RegistryTransport {
   ): Promise<Dispatcher.ResponseData> {
     const base = new URL(baseUrl(this.access));
     // An upload goes on at an address that the registry names.
-    const first = new URL(request.path, base);
-    let url = first;
+    let url = new URL(request.path, base);
+    if (base.protocol === 'https:' && url.protocol !== 'https:') throw this.#astray('it names an address without TLS');
     for (let hop = 0; ; hop += 1) {
       // Credentials go to the registry itself only; blobs may be served from elsewhere without them.
-      const auth = known?.header && url.host === base.host ? { authorization: known.header } : {};
+      const auth = known?.header && url.origin === base.origin ? { authorization: known.header } : {};
       const answer = await this.#open(url, { ...request, headers: { ...request.headers, ...auth } });
       const { location } = answer.headers;
       const reads = request.method === 'GET' || request.method === 'HEAD';
@@ -193,7 +204,7 @@ export class RegistryTransport {
       await answer.body.dump();
       if (hop === 3) throw this.#astray('it answers with more than 3 redirects');
       url = new URL(location, url);
-      if (first.protocol === 'https:' && url.protocol !== 'https:')
+      if (base.protocol === 'https:' && url.protocol !== 'https:')
         throw this.#astray('it redirects from https to http');
     }
   }
@@ -203,7 +214,10 @@ export class RegistryTransport {
     return new Fault('RegistryUnreachable', `registry ${this.access.host} cannot be asked: ${why}`);
   }
 
-  #open(url: URL, { method, headers = {}, body = null, signal }: Outgoing): Promise<Dispatcher.ResponseData> {
+  #open(
+    url: URL,
+    { method, headers = {}, body = null, signal, headersTimeout }: Outgoing,
+  ): Promise<Dispatcher.ResponseData> {
     signal?.throwIfAborted();
     if (url.username || url.password) throw this.#astray('it names an address with a user in it');
     return send(url, {
@@ -212,6 +226,7 @@ export class RegistryTransport {
       body,
       dispatcher: this.#agent,
       ...(signal ? { signal } : {}),
+      ...(headersTimeout === undefined ? {} : { headersTimeout }),
     });
   }
 

@@ -89,5 +89,5 @@ const anywhere = [
 /** What can go wrong with every call of a dialect. */
 export const commonErrors: Record<DialectName, readonly ErrorCode[]> = {
   pai: [...anywhere, 'InvalidVersion', 'SignatureNonceUsed', 'Forbidden'],
-  modelarts: [...anywhere, 'ProjectMismatch'],
+  modelarts: [...anywhere, 'Forbidden', 'ProjectMismatch'],
 };

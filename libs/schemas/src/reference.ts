@@ -11,7 +11,7 @@ export interface Reference {
 
 // The grammar of the distribution project's `reference` package; the host is required here, since a catalogue entry
 // must mean the same thing on every machine.
-const host =
+const hostPattern =
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -33,7 +33,7 @@ export function parseReference(text: string, field: string): Reference {
   if (colon < 0) throw wrong('has no tag');
   const components = [...path, last.slice(0, colon)];
   const tag = last.slice(colon + 1);
-  if (!host.test(hostPart)) throw wrong(`${JSON.stringify(hostPart)} is not a registry host`);
+  if (!hostPattern.test(hostPart)) throw wrong(`${JSON.stringify(hostPart)} is not a registry host`);
   for (const it of components)
     if (!component.test(it)) throw wrong(`${JSON.stringify(it)} is not a repository path component`);
   if (components.join('/').length > 255) throw wrong('repository is longer than 255 characters');
@@ -57,7 +57,10 @@ export interface ImageName {
   reference: string;
 }
 
-/** `debian:12` → docker.io, library/debian, 12: names are completed as docker completes them. */
+/**
+ * `debian:12` → docker.io, library/debian, 12: names are completed as docker completes them.
+ * @throws Fault InvalidParameter when it is not the name of an image
+ */
 export function parseImageName(text: string): ImageName {
   const [name = '', digest] = text.replace(/^docker:\/\//, '').split('@');
   const [first = '', ...others] = name.split('/');
@@ -68,5 +71,9 @@ export function parseImageName(text: string): ImageName {
   const tag = colon < 0 ? 'latest' : path.slice(colon + 1);
   const host = hasHost && first !== 'index.docker.io' ? first : 'docker.io';
   const official = host === 'docker.io' && !repository.includes('/');
-  return { host, repository: official ? `library/${repository}` : repository, reference: digest ?? tag };
+  const whole = official ? `library/${repository}` : repository;
+  const isWhole = whole.split('/').every((it) => component.test(it)) && whole.length <= 255;
+  if (!hostPattern.test(host) || !isWhole || !tagPattern.test(tag))
+    throw new Fault('InvalidParameter', `${JSON.stringify(text)} is not the name of an image: host/namespace/name:tag`);
+  return { host, repository: whole, reference: digest ?? tag };
 }

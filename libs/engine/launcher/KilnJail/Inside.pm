@@ -38,8 +38,7 @@ sub become_engine {
     namespaces(NEWUSER | NEWNS);
     $ids->();
     $) = '0 0';
-    POSIX::setgid(0);
-    POSIX::setuid(0);
+    POSIX::setgid(0) && POSIX::setuid(0) && $> == 0 && $) =~ /^0(?: 0)*$/ or die "kiln-jail: the ids were not taken: $!\n";
     die_with_parent();
     open(STDERR, '>&', \*STDOUT);
     umask 022;
@@ -49,7 +48,7 @@ sub become_engine {
     open(STDIN, '<', '/dev/null');
     serve_gateway() if defined $request->{gateway};
     my $data = keep_data($request->{data});
-    my @command = split /\0/, get('/kiln/command') // '';
+    my @command = split /\0/, get('/kiln/command') // die "kiln-jail: there is no command\n";
     %ENV = (
         PATH => '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C.UTF-8',
         HOME => '/run', TMPDIR => '/store/tmp', XDG_RUNTIME_DIR => '/run', XDG_DATA_HOME => $data,
@@ -116,10 +115,11 @@ sub serve_gateway {
         or die "kiln-jail: gateway: $!\n";
     return if fork() // die "kiln-jail: fork: $!\n";
     $SIG{CHLD} = 'IGNORE';
-    while (my $engine = $listener->accept) {
-        relay($engine) if !fork;
+    while (1) {
+        my $engine = $listener->accept or next;
+        my $child = fork;
+        relay($engine) if defined $child && $child == 0;
     }
-    _exit(0);
 }
 
 sub relay {

@@ -19,6 +19,8 @@ sub connect_outside {
     my ($request, $slot, $process) = @_;
     my ($outside) = addresses($request, $slot);
     my $name = outside_name($slot);
+    # The kernel takes its time to remove the last one of this slot.
+    system('ip', 'link', 'del', $name) if -e "/sys/class/net/$name";
     feed("link add $name type veth peer name eth0 netns $process\naddr add $outside/30 dev $name\nlink set $name up\n", 'ip', '-batch', '-');
 }
 
@@ -67,9 +69,11 @@ reject with icmpx type admin-prohibited
 chain output {
 type filter hook output priority 0; policy drop;
 oif lo accept
-ct state established,related accept
 ip daddr \@resolver4 meta l4proto { tcp, udp } th dport 53 limit rate 200/second burst 400 packets accept
+ip daddr \@resolver4 meta l4proto { tcp, udp } th dport 53 drop
 ip6 daddr \@resolver6 meta l4proto { tcp, udp } th dport 53 limit rate 200/second burst 400 packets accept
+ip6 daddr \@resolver6 meta l4proto { tcp, udp } th dport 53 drop
+ct state established,related accept
 ct state new ct count over $connections reject
 $narrow
 ip daddr \@allow4 accept

@@ -37,6 +37,12 @@ function withLiteralBases({ dockerfile, parsed }: BuildRequest): string {
   return lines.join('\n');
 }
 
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
 const digestOf = (id: string): string => id.slice(id.indexOf('@') + 1);
 
 const launcherDir = join(import.meta.dirname, '../../launcher');
@@ -148,9 +154,9 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
     hasBase: async (id) => (await stores.baseImage(id)) !== undefined,
     async fetchBase(id, call) {
       // Builds that start from the same image at the same time fetch it once.
-      const running = fetching.get(id);
-      if (running) {
-        await running.catch(() => undefined);
+      for (let running = fetching.get(id); running; running = fetching.get(id)) {
+        await Promise.race([running.catch(() => undefined), aborted(call.signal)]);
+        call.signal.throwIfAborted();
         if (await stores.baseImage(id)) return;
       }
       const mine = fetchBase(id, call).finally(() => fetching.delete(id));
@@ -201,7 +207,8 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
             if (shown !== undefined) await request.onLine(shown, goesOn);
           },
         });
-        whole = !report.timedOut && report.oomKills === 0 && !isFull(report);
+        // Without a first step, it may be the volume itself that will not do.
+        whole = !report.timedOut && report.oomKills === 0 && !isFull(report) && progress.step !== undefined;
         for (const it of report.refused)
           await request.onLine(
             `kiln: refused: ${it.address} port ${it.port}/${it.protocol}, which this build may not reach`,

@@ -108,7 +108,7 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
       const owned = owner === undefined ? undefined : join(owners, short([owner, ...stands].join(' ')));
       const volume = owned === undefined || isBusy(owned) ? join(builds, id) : owned;
       busy.set(id, volume);
-      const place = { volume, bases: stands, spareBytes: volume === owned ? cacheBytesMax / 4 : 0 };
+      const place = { volume, bases: stands, spareBytes: volume === owned ? Math.floor(cacheBytesMax / 4) : 0 };
       await writeFile(join(places, id), JSON.stringify(place));
       if (volume === owned) await makeRoom(volume);
       return place;
@@ -131,7 +131,13 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
     },
     async reap(keep) {
       await ready;
-      for (const id of await readdir(places)) if (!keep.includes(id)) await rm(join(places, id));
+      for (const id of await readdir(places)) {
+        if (keep.includes(id)) continue;
+        // Whatever was under way there ended in the middle.
+        const volume = (await placeOf(id))?.volume;
+        if (volume !== undefined) await jail.removeVolume(volume);
+        await rm(join(places, id));
+      }
       const kept = new Set((await Promise.all(keep.map(placeOf))).map((it) => it?.volume));
       for (const it of await readdir(builds)) {
         const volume = join(builds, it.replace(/\.img$/, ''));

@@ -105,10 +105,13 @@ export function openLauncher({ storeDir, ways = [], program }: LauncherOptions):
       await rm(file, { force: true });
       let report: string | undefined;
       try {
-        const code = await spawnJail(command, request, environment);
+        const { code, said } = await spawnJail(command, request, environment);
         report = await readFile(file, 'utf8').catch(() => undefined);
         if (report === undefined)
-          throw new Fault('EngineFailed', `the jail ended with code ${code} and without a report`);
+          throw new Fault(
+            'EngineFailed',
+            `the jail ended with code ${code} and without a report: ${said || 'it said nothing'}`,
+          );
         return parseReport(report);
       } finally {
         // One that was killed could not do it.

@@ -17,17 +17,20 @@ function writeSecrets(to: NodeJS.WritableStream, secrets: readonly { id: string;
 
 /**
  * Runs a command until it ends or is killed, and hands on its lines.
- * @returns its exit code; 137 when it was killed
+ * @returns its exit code, 137 when it was killed, and what the launcher said of itself
  * @throws the signal's reason when it was aborted
  */
 export async function spawnJail(
   command: readonly string[],
   { dir, onLine, signal, watch, secrets = [] }: Pick<JailRequest, 'dir' | 'onLine' | 'signal' | 'watch' | 'secrets'>,
   env: Record<string, string>,
-): Promise<number> {
+): Promise<{ code: number; said: string }> {
   signal.throwIfAborted();
   const [file = '', ...args] = command;
-  const child = spawn(file, args, { cwd: dir, env, stdio: ['pipe', 'pipe', 'inherit'] });
+  // Both streams are one inside already; what comes here is the launcher's own, before that.
+  const child = spawn(file, args, { cwd: dir, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-2000)));
   const { pid } = child;
   if (pid !== undefined) watch?.started(pid);
   const ended = new Promise<number>((resolve, reject) => {
@@ -41,7 +44,7 @@ export async function spawnJail(
   signal.addEventListener('abort', kill, { once: true });
   try {
     for await (const { text, goesOn } of linesOf(child.stdout)) if (!signal.aborted) await onLine(text, goesOn);
-    return await ended;
+    return { code: await ended, said: said.trim() };
   } finally {
     signal.removeEventListener('abort', kill);
     kill();

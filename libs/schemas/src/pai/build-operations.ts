@@ -66,6 +66,7 @@ export const buildOperations = {
     reply: acceptedBuild,
     statuses: [200],
     errors: [
+      'BuildSecretNotFound',
       'WorkspaceNotFound',
       'RegistryConnectionNotFound',
       'ImageNameDuplicated',
@@ -189,6 +190,7 @@ export const buildOperations = {
     reply: acceptedBuild,
     statuses: [200],
     errors: [
+      'BuildSecretNotFound',
       'BuildNotFound',
       'BuildNotFinished',
       'WorkspaceNotFound',

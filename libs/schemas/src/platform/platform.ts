@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { networkSchema } from './networks.ts';
 import { amount, cores, resourceClassSchema } from './resources.ts';
 
-/** What an installation offers to builds: the file that KILN_PLATFORM_FILE names. */
+/** What an installation offers to builds: KILN_PLATFORM. */
 export const platformSchema = z.strictObject({
   /** Classes by name (PAI's EcsSpec); `default` for requests without one, `*` for names that nobody knows. */
   resources: z.record(z.string(), resourceClassSchema).default({}),

@@ -131,19 +131,16 @@ export interface Exception {
 const differs = (how: string): Exception => ({ kind: 'differs', how });
 const notApplicable = (how: string): Exception => ({ kind: 'not applicable', how });
 
-const notEnforced = 'checked, kept and shown; does not limit the build yet';
-
 export const exceptions: Record<string, Record<string, Exception>> = {
   CreateImageBuild: {
-    'body.Resource.EcsSpec': differs(notEnforced),
-    'body.Resource.ResourceConfig.CPU': differs(notEnforced),
-    'body.Resource.ResourceConfig.Memory': differs(notEnforced),
-    'body.Resource.ResourceType': differs(notEnforced),
-    'body.UserVpc.VpcId': differs('checked and kept; names no network profile yet'),
-    'body.UserVpc.SwitchId': differs('checked and kept; names no network profile yet'),
-    'body.UserVpc.SecurityGroupId': differs('checked and kept; names no network profile yet'),
-    'body.UserVpc.ExtendedCidrs': differs('checked and kept; opens nothing yet'),
-    'body.UserVpc.DefaultRoute': differs('checked and kept; picks no interface yet'),
+    'body.Resource.EcsSpec': differs('names a resource class of the operator’s, or one of the usual ecs.* names'),
+    'body.Resource.ResourceId': differs('kept and shown; chooses no builder'),
+    'body.Resource.ResourceType': differs('checked, kept and shown; chooses no builder'),
+    'body.UserVpc.VpcId': differs('names a network of the operator’s'),
+    'body.UserVpc.SwitchId': differs('kept; wants ExtendedCidrs beside it, as in the cloud'),
+    'body.UserVpc.SecurityGroupId': differs('names a group of that network'),
+    'body.UserVpc.ExtendedCidrs': differs('opens what the network lets requests open'),
+    'body.UserVpc.DefaultRoute': differs('takes the way out that the network gives it'),
     'body.TargetRegistry.InstanceId': differs('names a registry connection of the account'),
     'body.RegionId': notApplicable('Kiln has no regions; ignored'),
   },
