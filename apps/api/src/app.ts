@@ -61,6 +61,8 @@ export function createApp(deps: AppDeps): Express {
       xFrameOptions: { action: 'deny' },
     }),
   );
+  // Before what follows: pages may be kept.
+  app.use(openApiRoutes());
   app.use((_req, res, next) => {
     res.set('cache-control', 'no-store');
     next();
@@ -68,7 +70,6 @@ export function createApp(deps: AppDeps): Express {
   // Nested parameters are in neither cloud's API; the plain parser keeps a query flat.
   app.set('query parser', 'simple');
   app.use(healthRoutes(deps));
-  app.use(openApiRoutes());
   // Groups before images: `images/group` is no image's id.
   const modelArts = serveDialect(
     modelArtsDialect(deps),

@@ -24,6 +24,12 @@ export interface Step {
   from?: string;
 }
 
+/** A step as errors name it. */
+export const stepDetails = ({ keyword, text, lines }: Step): { step: string; lines: [number, number] } => ({
+  step: `${keyword} ${text}`.slice(0, 2000).toWellFormed(),
+  lines,
+});
+
 export interface ParsedDockerfile {
   steps: Step[];
   /** Images that its stages start from or copy from, without scratch and its own stages; variables that have defaults are filled in. */

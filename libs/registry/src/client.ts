@@ -1,9 +1,9 @@
 import { Fault } from '@kiln/schemas';
 import { type AddressRules } from './address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
-import { acceptHeader, manifestBytesMax, sha256Digest } from './manifests.ts';
+import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
 import { SeenBlobs } from './seen-blobs.ts';
-import { RegistryTransport } from './transport.ts';
+import { headerOf, RegistryTransport } from './transport.ts';
 
 export interface FetchedManifest {
   bytes: Buffer;
@@ -25,8 +25,6 @@ export interface RegistryClient {
   putManifest(repository: string, reference: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<void>;
   deleteManifest(repository: string, digest: string): Promise<boolean>;
 }
-
-const header = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
 
 function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
   const { host } = transport.access;
@@ -53,9 +51,9 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       if (answer.status !== 200) throw unexpected(answer.status, `GET ${path}`);
       const digest = sha256Digest(answer.body);
       if (reference.startsWith('sha256:')) checked(answer.body, reference, `manifest of ${repository}`);
-      const declared = header(answer.headers['docker-content-digest']);
+      const declared = headerOf(answer.headers['docker-content-digest']);
       if (declared?.startsWith('sha256:')) checked(answer.body, declared, `manifest ${repository}:${reference}`);
-      const [mediaType = ''] = (header(answer.headers['content-type']) ?? '').split(';');
+      const [mediaType = ''] = (headerOf(answer.headers['content-type']) ?? '').split(';');
       return { bytes: answer.body, digest, mediaType: mediaType.trim() };
     },
     async headManifest(repository, reference) {
@@ -67,8 +65,8 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
       // The header is optional; without it the manifest itself tells.
-      const digest = header(answer.headers['docker-content-digest']);
-      if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest))
+      const digest = headerOf(answer.headers['docker-content-digest']);
+      if (digest !== undefined && !isDigest(digest))
         throw new Fault('ManifestInvalid', `registry ${host} calls ${repository}:${reference} ${digest.slice(0, 100)}`);
       return digest ?? (await this.getManifest(repository, reference))?.digest;
     },
@@ -79,7 +77,7 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       const answer = await transport.send({ method: 'HEAD', path }, pull(repository));
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
-      const length = header(answer.headers['content-length']);
+      const length = headerOf(answer.headers['content-length']);
       if (length === undefined) return undefined;
       seen.add(repository, digest, Number(length));
       return Number(length);

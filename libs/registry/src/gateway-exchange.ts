@@ -5,7 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/schemas';
 import { type RegistryClients } from './client.ts';
 import { type RegistryAccess } from './connection.ts';
-import { manifestBytesMax, sha256Digest } from './manifests.ts';
+import { isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
+import { headerOf } from './transport.ts';
 
 /** An image that an engine may read: by its digest only. */
 export interface GatewaySource {
@@ -31,9 +32,6 @@ export interface GatewayOptions {
 const layerBytesMax = 20 * 2 ** 30;
 
 const scope = (repository: string, actions: 'pull' | 'pull,push') => `repository:${repository}:${actions}`;
-const headerOf = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value;
-const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
 /** Answers an engine's requests by asking the registries behind them. */
 export class Exchange {
@@ -96,7 +94,7 @@ export class Exchange {
   async #sendManifest(digest: string, method: string, res: ServerResponse): Promise<void> {
     const [source] = this.#options.sources;
     const found =
-      source && digestPattern.test(digest)
+      source && isDigest(digest)
         ? await this.#clients.for(source.access).getManifest(source.repository, digest)
         : undefined;
     if (!found) return void res.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN"}]}');
@@ -118,7 +116,7 @@ export class Exchange {
   /** The source that holds a blob. */
   async #holder(digest: string): Promise<{ source: GatewaySource; size: number } | undefined> {
     for (const source of this.#options.sources) {
-      const size = digestPattern.test(digest)
+      const size = isDigest(digest)
         ? await this.#clients.for(source.access).headBlob(source.repository, digest)
         : undefined;
       if (size !== undefined) return { source, size };

@@ -15,7 +15,9 @@ export const acceptHeader = [...manifestTypes, ...indexTypes].join(', ');
 /** Larger manifests are refused by the registries themselves. */
 export const manifestBytesMax = 4 << 20;
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be a sha256 digest');
+const digestPattern = /^sha256:[0-9a-f]{64}$/;
+export const isDigest = (text: string): boolean => digestPattern.test(text);
+const digest = z.string().regex(digestPattern, 'must be a sha256 digest');
 // Printable: these end up in PostgreSQL and in messages.
 const word = z
   .string()

@@ -46,7 +46,8 @@ interface Outgoing {
   headersTimeout?: number;
 }
 
-const headerOf = (value: string | string[] | undefined): string | undefined =>
+/** The first value of a header. */
+export const headerOf = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value;
 
 const uploadTimeoutMs = 300_000;

@@ -1,4 +1,4 @@
-import { type BaseImage, type Engine, type EngineCall, type ParsedDockerfile } from '@kiln/engine';
+import { type BaseImage, type Engine, type EngineCall, type ParsedDockerfile, stepDetails } from '@kiln/engine';
 import { type GatewaySource, type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
 import { Fault, parseImageName } from '@kiln/schemas';
 
@@ -27,7 +27,7 @@ export async function findBases(
     const { host, repository, reference } = parseImageName(name);
     const access = accessOf(host, known);
     const step = parsed.steps.find((it) => it.text.includes(name) || it.flags.some(({ value }) => value === name));
-    const details = step ? { step: `${step.keyword} ${step.text}`.slice(0, 2000), lines: step.lines } : {};
+    const details = step ? stepDetails(step) : {};
     const where = step ? `line ${step.lines[0]}: ` : '';
     const digest = await registries
       .for(access)
@@ -39,7 +39,7 @@ export async function findBases(
       });
     if (digest === undefined)
       throw new Fault('BaseImageNotFound', `${where}there is no image ${host}/${repository}:${reference}`, details);
-    if (!/^sha256:[0-9a-f]{64}$/.test(digest) || (reference.startsWith('sha256:') && digest !== reference))
+    if (reference.startsWith('sha256:') && digest !== reference)
       throw new Fault(
         'ManifestInvalid',
         `${where}registry ${host} says that ${name} has the digest ${digest.slice(0, 100)}`,

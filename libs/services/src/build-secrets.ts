@@ -16,9 +16,10 @@ export async function requireBuildSecrets(
   db: Executor,
   accountId: string,
   wanted: ReadonlyMap<string, number>,
-): Promise<void> {
+): Promise<{ name: string; sealed: string }[]> {
   const found = await findBuildSecrets(db, accountId, [...wanted.keys()]);
   for (const [name, line] of wanted) if (!found.some((it) => it.name === name)) throw missing(name, line);
+  return found;
 }
 
 /**
@@ -31,10 +32,9 @@ export async function openBuildSecrets(
   accountId: string,
   wanted: ReadonlyMap<string, number>,
 ): Promise<{ id: string; value: Secret }[]> {
-  const found = await findBuildSecrets(db, accountId, [...wanted.keys()]);
-  return [...wanted].map(([name, line]) => {
-    const it = found.find((one) => one.name === name);
-    if (!it) throw missing(name, line);
-    return { id: name, value: sealer.open(it.sealed, buildSecretBinding(accountId, name)) };
-  });
+  const found = await requireBuildSecrets(db, accountId, wanted);
+  return found.map(({ name, sealed }) => ({
+    id: name,
+    value: sealer.open(sealed, buildSecretBinding(accountId, name)),
+  }));
 }

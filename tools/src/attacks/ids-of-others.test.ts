@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Operation, operations } from '@kiln/schemas';
 import { provisionAccount, type ProvisionedAccount } from '../stack/provision.ts';
 import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
-import { exampleFor, idsFor, pathOf, send } from '../e2e/odd-requests.ts';
+import { exampleFor, idsFor, sendOperation } from '../e2e/odd-requests.ts';
 
 let kiln: TestKiln;
 let stranger: ProvisionedAccount;
@@ -40,13 +40,7 @@ async function asStranger(
   ids: Record<string, string>,
   content: { query: Record<string, string>; body: unknown },
 ) {
-  const search = new URLSearchParams(content.query).toString();
-  const got = await send(kiln, {
-    method: operation.method,
-    path: `${pathOf(operation, ids)}${search ? `?${search}` : ''}`,
-    headers: { authorization: `Bearer ${stranger.token}`, 'content-type': 'application/json' },
-    body: content.body === undefined ? undefined : JSON.stringify(content.body),
-  });
+  const got = await sendOperation(kiln, operation, ids, content, stranger.token);
   return { status: got.status, text: comparable(got.text, ids) };
 }
 

@@ -5,7 +5,7 @@ import { eventually } from '@kiln/kit/testing';
 import { operations } from '@kiln/schemas';
 import { openSignedClient } from '../client/signed-client.ts';
 import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
-import { exampleFor, idsFor, pathOf, send } from '../e2e/odd-requests.ts';
+import { exampleFor, idsFor, sendOperation } from '../e2e/odd-requests.ts';
 
 const run = promisify(execFile);
 const main = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
@@ -32,14 +32,7 @@ describe('a viewer', () => {
 
   it.each(writes.map((it) => [it.name, it] as const))('may not %s', async (_, operation) => {
     const ids = await idsFor(kiln, operation);
-    const { query, body } = await exampleFor(kiln, operation);
-    const search = new URLSearchParams(query).toString();
-    const got = await send(kiln, {
-      method: operation.method,
-      path: `${pathOf(operation, ids)}${search ? `?${search}` : ''}`,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    const got = await sendOperation(kiln, operation, ids, await exampleFor(kiln, operation), token);
     expect([got.status, got.text]).toEqual([403, expect.stringContaining('is a viewer') as string]);
   });
 

@@ -1,7 +1,7 @@
 import { apis, operations } from '@kiln/schemas';
 import fc from 'fast-check';
 import { openTestKiln, type TestKiln } from './kiln.ts';
-import { exampleFor, expectDialect, idsFor, pathOf, requestFor, send, written } from './odd-requests.ts';
+import { exampleFor, expectDialect, idsFor, requestFor, send, sendOperation, written } from './odd-requests.ts';
 
 let kiln: TestKiln;
 beforeAll(async () => {
@@ -15,14 +15,7 @@ afterAll(() => kiln.stop());
 describe('the documented example', () => {
   it.each(operations.map((it) => [it.name, it] as const))('of %s works', async (_, operation) => {
     const ids = await idsFor(kiln, operation);
-    const { query, body } = await exampleFor(kiln, operation);
-    const search = new URLSearchParams(query).toString();
-    const got = await send(kiln, {
-      method: operation.method,
-      path: `${pathOf(operation, ids)}${search ? `?${search}` : ''}`,
-      headers: { 'content-type': 'application/json' },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    const got = await sendOperation(kiln, operation, ids, await exampleFor(kiln, operation));
     expect({ status: got.status, text: got.text }).toMatchObject({ status: operation.statuses[0] });
     expectDialect(operation, got);
   });

@@ -1,5 +1,6 @@
 import { Fault, type FaultDetails, type Limits } from '@kiln/schemas';
 import { type JailReport } from '../jail/jail.ts';
+import { stepDetails } from '../dockerfile.ts';
 import { type Progress } from './progress.ts';
 
 /** What the engine said last that sounds like an error. */
@@ -63,8 +64,7 @@ function limitMet(
 export function diagnoseBuild(progress: Progress, report: JailReport, limits: Limits, hostFull: boolean): Fault {
   const { step, tail } = progress;
   const words = lastWords(tail);
-  const at = step && { step: `${step.keyword} ${step.text}`.slice(0, 2000).toWellFormed(), lines: step.lines };
-  const details: FaultDetails = { ...at, logTail: tail };
+  const details: FaultDetails = { ...(step && stepDetails(step)), logTail: tail };
   if (hostFull) return new Fault('BuilderDiskFull', `the builder's disk is full: ${plain(words)}`, details);
   const where = step
     ? `step "${step.keyword} ${step.text.slice(0, 120).toWellFormed()}" (line ${step.lines[0]})`

@@ -65,11 +65,11 @@ export interface Jail {
   readonly name: string;
   readonly inside: InsidePaths;
   /**
-   * Tries it.
-   * @returns what it enforces here
+   * Tries it, by asking the engine inside for its version.
+   * @returns what it said, and what the jail enforces here
    * @throws Fault EngineFailed that says why it cannot work on this machine
    */
-  check(): Promise<Ability[]>;
+  check(): Promise<{ version: string; enforces: Ability[] }>;
   /**
    * Runs a command. However it ends, none of its processes is left.
    * @throws the signal's reason when it was aborted; Fault EngineFailed when there is no report

@@ -80,7 +80,8 @@ export function openLauncher({ storeDir, ways = [], program }: LauncherOptions):
         if (own && process.getuid?.() !== 0) throw new Error('it needs root');
         await mkdir(storeDir, { recursive: true, mode: 0o700 });
         if (own) await run('/usr/bin/perl', [join(folder, 'kiln-host.pl'), ...ways], { env: environment });
-        return await probe(jail, storeDir, own ? abilities : await declared(launcher, environment));
+        const enforces = own ? [...abilities] : await declared(launcher, environment);
+        return { version: await probe(jail, storeDir), enforces };
       } catch (error) {
         throw new Fault('EngineFailed', `the jail "${jail.name}" cannot work here: ${reasonOf(error)}`, {}, error);
       }
@@ -138,8 +139,8 @@ async function declared(launcher: readonly string[], env: Record<string, string>
   return abilities.filter((it) => lines.includes(it));
 }
 
-/** Runs the engine once, with a network and without anything to do. */
-async function probe(jail: Jail, storeDir: string, enforced: readonly Ability[]): Promise<Ability[]> {
+/** Runs the engine once, with a network and without anything to do but to tell its version. */
+async function probe(jail: Jail, storeDir: string): Promise<string> {
   const dir = await mkdtemp(join(storeDir, 'probe-'));
   const lines: string[] = [];
   try {
@@ -155,7 +156,7 @@ async function probe(jail: Jail, storeDir: string, enforced: readonly Ability[])
       signal: new AbortController().signal,
     });
     if (report.exitCode !== 0) throw new Error(lines.at(-1) ?? `it ended with code ${report.exitCode}`);
-    return [...enforced];
+    return /version (\S+)/.exec(lines.join(' '))?.[1] ?? '';
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
