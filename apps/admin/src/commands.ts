@@ -3,6 +3,7 @@ import { newAccessKey, newTemporaryKey, newToken, type Sealer } from '@kiln/auth
 import { Secret } from '@kiln/kit';
 import {
   addMember,
+  type App,
   createAccount,
   createProject,
   createUser,
@@ -14,8 +15,10 @@ import {
   inTransaction,
   insertAccessKey,
   insertToken,
+  listAppRoles,
   listIdentities,
   migrateDatabase,
+  putAppRoles,
   putRegistryConnection,
   recordAudit,
   removeRegistryConnection,
@@ -32,6 +35,8 @@ import { workCommands } from './work-commands.ts';
 export interface AdminDeps {
   db: Database;
   sealer: Sealer;
+  /** Passwords of the apps' users of PostgreSQL, of those that are to be set. */
+  appPasswords: Partial<Record<App, Secret | undefined>>;
   /** Where results go, one JSON document each. */
   print: (result: unknown) => void;
 }
@@ -48,7 +53,7 @@ const days = wholeNumber('days', 1, 3650);
 const hours = wholeNumber('hours', 1, 36);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
-export function adminCommands({ db, sealer, print }: AdminDeps): Command {
+export function adminCommands({ db, sealer, appPasswords, print }: AdminDeps): Command {
   const program = new Command('admin')
     .description('makes, lists and revokes what Kiln knows of its users')
     .showHelpAfterError();
@@ -81,10 +86,11 @@ export function adminCommands({ db, sealer, print }: AdminDeps): Command {
 
   program
     .command('migrate')
-    .description('bring the database schema up to date')
+    .description("bring the database schema, and what the apps' users may do with it, up to date")
     .action(async () => {
+      await putAppRoles(db, appPasswords);
       await migrateDatabase(db);
-      print({ migrated: true });
+      print({ migrated: true, users: await listAppRoles(db) });
     });
 
   const create = program.command('create').description('make something new');

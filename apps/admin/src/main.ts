@@ -4,11 +4,17 @@ import { openDatabase } from '@kiln/persistence';
 import { z } from 'zod';
 import { adminCommands } from './commands.ts';
 
+// Left empty, as compose files do, is left out.
+const passwordSetting = secretSetting.or(z.literal('').transform(() => undefined)).optional();
 const config = readConfig(
   z.object({
     KILN_DATABASE_URL: secretSetting,
     KILN_SEALING_KEY: secretSetting,
     KILN_SEALING_KEYS_OLD: secretSetting.optional(),
+    /** Passwords that `migrate` gives the apps' own users of PostgreSQL: kiln_api, kiln_builder and kiln_registrar. */
+    KILN_API_PASSWORD: passwordSetting,
+    KILN_BUILDER_PASSWORD: passwordSetting,
+    KILN_REGISTRAR_PASSWORD: passwordSetting,
   }),
 );
 const database = openDatabase(config.KILN_DATABASE_URL, { connections: 2 });
@@ -17,6 +23,11 @@ try {
   await adminCommands({
     db: database.db,
     sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
+    appPasswords: {
+      api: config.KILN_API_PASSWORD,
+      builder: config.KILN_BUILDER_PASSWORD,
+      registrar: config.KILN_REGISTRAR_PASSWORD,
+    },
     print,
   }).parseAsync();
 } catch (error) {

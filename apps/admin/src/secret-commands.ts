@@ -16,7 +16,7 @@ import { wholeNumber } from './arguments.ts';
 /** What operators do about secrets, and about the record of who did what. */
 export function secretCommands(
   program: Command,
-  { db, sealer, print }: AdminDeps,
+  { db, sealer, print }: Omit<AdminDeps, 'appPasswords'>,
   account: (nameOrId: string) => Promise<{ id: string }>,
 ): void {
   const secret = program

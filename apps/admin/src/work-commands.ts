@@ -9,7 +9,7 @@ const builds = wholeNumber('builds', 0, 1_000_000);
 /** What operators do about work: limits of accounts, workers, builds in quarantine. */
 export function workCommands(
   program: Command,
-  { db, sealer, print }: AdminDeps,
+  { db, sealer, print }: Omit<AdminDeps, 'appPasswords'>,
   account: (nameOrId: string) => Promise<{ id: string }>,
 ): void {
   program

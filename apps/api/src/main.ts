@@ -50,31 +50,40 @@ const config = readConfig(
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
   }),
 );
+// Who asks, the outbox, the audit log, the whole waiting room: few statements, and most of them remembered.
+const officeConnections = 6;
 const log = openLogger('api', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
 
-const database = openDatabase(config.KILN_DATABASE_URL, { connections: config.KILN_DATABASE_CONNECTIONS, onError });
+// Requests see the rows of their caller's account only; what is done for all of them has connections of its own.
+const database = openDatabase(config.KILN_DATABASE_URL, {
+  connections: config.KILN_DATABASE_CONNECTIONS,
+  sight: 'caller',
+  onError,
+});
 life.defer('database', database.close);
+const office = openDatabase(config.KILN_DATABASE_URL, { connections: officeConnections, onError });
+life.defer('office', office.close);
 // A crash of the PostgreSQL server may forget the nonces of the last moments.
 const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durable: false, onError });
 life.defer('nonces', volatile.close);
-const { signals, producer, relay } = openMessaging(config, { db: database.db, life, log });
+const { signals, producer, relay } = openMessaging(config, { db: office.db, life, log });
 
-const lastUsed = openLastUsed(database.db);
+const lastUsed = openLastUsed(office.db);
 life.defer('last-used', lastUsed.close);
-const audit = openAuditTrail(database.db, log);
+const audit = openAuditTrail(office.db, log);
 life.defer('audit', audit.close);
 const app = createApp({
   db: database.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
-  directory: openDirectory(database.db),
+  directory: openDirectory(office.db),
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   producer,
   relay,
   signals,
   lists: openRememberedLists(),
-  waitingRoom: openWaitingRoom(database.db, {
+  waitingRoom: openWaitingRoom(office.db, {
     runningMax: config.KILN_ACCOUNT_RUNNING_MAX,
     waitingMax: config.KILN_ACCOUNT_WAITING_MAX,
   }),

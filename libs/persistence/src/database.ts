@@ -1,6 +1,7 @@
 import { type Secret } from '@kiln/kit';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
+import { everyAccount, sightOption, WalledPool } from './wall.ts';
 
 export type Database = NodePgDatabase & { $client: pg.Pool };
 /** A database or a transaction of one: what statements that may run inside a transaction take. */
@@ -24,6 +25,8 @@ export interface DatabaseOptions {
    * without a word is noticed as late.
    */
   statementMs?: number;
+  /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
+  sight?: 'everyone' | 'caller';
   onError?: (error: Error) => void;
 }
 
@@ -32,9 +35,13 @@ const silentMs = 12_000;
 
 export function openDatabase(
   url: Secret,
-  { connections = 10, durable = true, statementMs = 8000, onError }: DatabaseOptions = {},
+  { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', onError }: DatabaseOptions = {},
 ): OpenDatabase {
-  const pool = new pg.Pool({
+  const options = [
+    `-c synchronous_commit=${durable ? 'on' : 'off'}`,
+    ...(sight === 'everyone' ? [sightOption(everyAccount)] : []),
+  ];
+  const pool = new (sight === 'everyone' ? pg.Pool : WalledPool)({
     connectionString: url.reveal(),
     max: connections,
     connectionTimeoutMillis: 5000,
@@ -43,7 +50,7 @@ export function openDatabase(
     query_timeout: statementMs + 1000,
     idle_in_transaction_session_timeout: silentMs,
     keepAliveInitialDelayMillis: 10_000,
-    options: durable ? '-c synchronous_commit=on' : '-c synchronous_commit=off',
+    options: options.join(' '),
   });
   // A connection that breaks, idle or in use, is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => onError?.(error));

@@ -1,5 +1,5 @@
 import { goneStatuses } from '@kiln/schemas';
-import { and, eq, inArray, ne, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
 import { type Image } from './images.ts';
@@ -15,29 +15,31 @@ const seenBy = (viewer: Viewer): SQL | undefined =>
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isUuid = (text: string): boolean => uuid.test(text);
 
-/**
- * An image by its id in either dialect.
- * @param by `orPublic` also finds images of others that every user may read by their id, as ModelArts has them
- */
+/** An image that a viewer sees, by its id in either dialect. */
 export async function findImage(
   db: Executor,
   viewer: Viewer,
-  by: { id: string; orPublic?: boolean } | { paiId: string },
+  by: { id: string } | { paiId: string },
 ): Promise<Image | undefined> {
   if ('id' in by && !isUuid(by.id)) return undefined;
   const wanted = 'id' in by ? eq(images.id, by.id) : eq(images.paiId, by.paiId);
-  const seen = seenBy(viewer);
-  const readable = and(
-    eq(images.publicById, true),
-    heldImage,
-    sql`EXISTS (
-      SELECT 1 FROM workspaces w JOIN projects p ON p.id = w.project_id JOIN accounts a ON a.id = w.account_id
-      WHERE w.id = ${images.workspaceId} AND w.revoked_at IS NULL AND p.revoked_at IS NULL AND a.revoked_at IS NULL)`,
-  );
   const [row] = await db
     .select()
     .from(images)
-    .where(and(ne(images.status, 'DELETED'), wanted, 'id' in by && by.orPublic ? or(seen, readable) : seen));
+    .where(and(ne(images.status, 'DELETED'), wanted, seenBy(viewer)));
+  return row;
+}
+
+/** An image of anybody's that every user may read by its id, as ModelArts has them: look for it across accounts. */
+export async function findPublicImage(db: Executor, id: string): Promise<Image | undefined> {
+  if (!isUuid(id)) return undefined;
+  const isInUse = sql`EXISTS (
+    SELECT 1 FROM workspaces w JOIN projects p ON p.id = w.project_id JOIN accounts a ON a.id = w.account_id
+    WHERE w.id = ${images.workspaceId} AND w.revoked_at IS NULL AND p.revoked_at IS NULL AND a.revoked_at IS NULL)`;
+  const [row] = await db
+    .select()
+    .from(images)
+    .where(and(eq(images.id, id), eq(images.publicById, true), heldImage, isInUse));
   return row;
 }
 

@@ -18,6 +18,7 @@ export * from './lists/labels.ts';
 export { openRememberedLists, type RememberedLists } from './lists/remembered.ts';
 export { inScope, type ListScope, workspacesSeenBy } from './lists/scope.ts';
 export * from './kept-images.ts';
+export * from './app-roles.ts';
 export * from './migrate.ts';
 export * from './move-build.ts';
 export * from './nonces.ts';
@@ -42,4 +43,5 @@ export {
   type RenewedClaim,
   type WorkerSession,
 } from './worker-session.ts';
+export { acrossAccounts, actingFor } from './wall.ts';
 export { type BuildSpec } from './tables/builds.ts';

@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { type Executor } from './database.ts';
 import { leaseSeconds } from './build-work.ts';
+import { everyAccount, sightOption } from './wall.ts';
 
 /** A claim whose lease is to be renewed. */
 export interface HeldClaim {
@@ -97,7 +98,7 @@ export function openWorkerSession(
       query_timeout: answerMs,
       keepAlive: true,
       // A worker that is cut off without a word is given up by the server, too.
-      options: '-c idle_session_timeout=20000',
+      options: `-c idle_session_timeout=20000 ${sightOption(everyAccount)}`,
     });
     // Of a connection that was given up already, nothing matters any more.
     const lost = (error: Error) => current === made && lose(error);

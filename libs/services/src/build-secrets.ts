@@ -1,6 +1,6 @@
 import { type Sealer } from '@kiln/auth';
 import { type Secret } from '@kiln/kit';
-import { type Executor, findBuildSecrets } from '@kiln/persistence';
+import { type Executor, findBuildSecrets, listBuildSecrets } from '@kiln/persistence';
 import { Fault } from '@kiln/schemas';
 import { buildSecretBinding } from './registry-access.ts';
 
@@ -11,15 +11,15 @@ const missing = (name: string, line: number) =>
     hint: 'an operator adds one with: admin secret put ACCOUNT NAME',
   });
 
-/** @throws Fault BuildSecretNotFound that names the first secret that the account does not have, and the line that wants it */
-export async function requireBuildSecrets(
-  db: Executor,
-  accountId: string,
-  wanted: ReadonlyMap<string, number>,
-): Promise<{ name: string; sealed: string }[]> {
-  const found = await findBuildSecrets(db, accountId, [...wanted.keys()]);
+type Wanted = ReadonlyMap<string, number>;
+
+function requireAll(wanted: Wanted, found: readonly { name: string }[]): void {
   for (const [name, line] of wanted) if (!found.some((it) => it.name === name)) throw missing(name, line);
-  return found;
+}
+
+/** @throws Fault BuildSecretNotFound that names the first secret that the account does not have, and the line that wants it */
+export async function requireBuildSecrets(db: Executor, accountId: string, wanted: Wanted): Promise<void> {
+  if (wanted.size > 0) requireAll(wanted, await listBuildSecrets(db, accountId));
 }
 
 /**
@@ -30,9 +30,10 @@ export async function openBuildSecrets(
   db: Executor,
   sealer: Sealer,
   accountId: string,
-  wanted: ReadonlyMap<string, number>,
+  wanted: Wanted,
 ): Promise<{ id: string; value: Secret }[]> {
-  const found = await requireBuildSecrets(db, accountId, wanted);
+  const found = await findBuildSecrets(db, accountId, [...wanted.keys()]);
+  requireAll(wanted, found);
   return found.map(({ name, sealed }) => ({
     id: name,
     value: sealer.open(sealed, buildSecretBinding(accountId, name)),

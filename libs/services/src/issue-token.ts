@@ -1,5 +1,5 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
-import { type Database, findProject, insertToken, namesOf } from '@kiln/persistence';
+import { actingFor, type Database, findProject, insertToken, namesOf } from '@kiln/persistence';
 import { type CreateTokenBody, Fault } from '@kiln/schemas';
 import { type Directory } from './directory.ts';
 
@@ -59,13 +59,13 @@ export async function issueToken(
     key?.securityTokenHash === null && key.revokedAt === null && (key.expiresAt?.getTime() ?? Infinity) > Date.now();
   const usable = isGood ? key : undefined;
   const right = sameText(usable ? sealer.open(usable.secretSealed, `access-key:${keyId}`).reveal() : '', secret);
-  const names = usable && right ? await namesOf(db, usable) : undefined;
+  const names = usable && right ? await actingFor(usable.accountId, () => namesOf(db, usable)) : undefined;
   const account = usable && names ? { id: usable.accountId, name: names.account } : undefined;
   const wrongDomain = account && [domain, auth.scope?.domain].some((it) => it !== undefined && !isNamed(it, account));
   if (!usable || !right || !names || !account || wrongDomain)
     throw new Fault('InvalidCredentials', 'the access key, its secret or the domain is wrong');
   const wanted = auth.scope?.project;
-  const project = wanted && (await findProject(db, account.id, wanted));
+  const project = wanted && (await actingFor(account.id, () => findProject(db, account.id, wanted)));
   if (wanted && !project)
     throw new Fault(
       'ProjectMismatch',
@@ -77,7 +77,7 @@ export async function issueToken(
   const made = newToken();
   const issuedAt = new Date();
   const expiresAt = new Date(issuedAt.getTime() + lifetimeMs);
-  await insertToken(db, {
+  const row = {
     id: made.id,
     accountId: account.id,
     userId: usable.userId,
@@ -86,7 +86,8 @@ export async function issueToken(
     projectId: project?.id ?? null,
     scopes: usable.scopes,
     expiresAt,
-  });
+  };
+  await actingFor(account.id, () => insertToken(db, row));
   return {
     token: made.token.reveal(),
     method,

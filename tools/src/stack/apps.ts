@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { asRoot } from './parts.ts';
+import { appUrls } from './app-logins.ts';
 import { logTail, type Managed, startProcess } from './processes.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
-/** Settings that all three apps share. */
+/** Settings that all three apps share. The servers' addresses are those of their owner; each app signs in as itself. */
 export interface AppEnvironment {
   KILN_DATABASE_URL: string;
   KILN_REDIS_URL: string;
@@ -16,9 +17,10 @@ export interface AppEnvironment {
 export function startApp(
   stackDir: string,
   app: 'api' | 'builder' | 'registrar',
-  env: AppEnvironment,
+  settings: AppEnvironment,
   name: string = app,
 ): Managed {
+  const env = { ...settings, ...appUrls(settings, app) };
   const command = [process.execPath, join(root, `apps/${app}/dist/main.js`)];
   const names = Object.keys(env).join(',');
   const [first = '', ...rest] = app === 'builder' ? asRoot([]) : [];

@@ -1,7 +1,10 @@
-import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
+import { Secret } from '@kiln/kit';
+import { type App, openDatabase, putAppRoles } from '@kiln/persistence';
 import pg from 'pg';
+import { appPassword } from './app-logins.ts';
 import { program, runQuietly } from './parts.ts';
 import { logTail, type Managed, startProcess } from './processes.ts';
 
@@ -104,7 +107,18 @@ export async function startPostgres(
   await waitFor(server, async () => (await query('postgres', 'SELECT 1')) === 1);
   if ((await query('postgres', "SELECT 1 FROM pg_database WHERE datname = 'kiln'")) === 0)
     await query('postgres', 'CREATE DATABASE kiln');
+  await putRoles(`${url}/kiln`, password);
   return { server, url: `${url}/kiln` };
+}
+
+async function putRoles(url: string, ownersPassword: string): Promise<void> {
+  const database = openDatabase(new Secret(url), { connections: 1 });
+  const secret = (app: App) => new Secret(appPassword(ownersPassword, app));
+  try {
+    await putAppRoles(database.db, { api: secret('api'), builder: secret('builder'), registrar: secret('registrar') });
+  } finally {
+    await database.close();
+  }
 }
 
 const accepts = async (port: number): Promise<boolean> => {
@@ -118,10 +132,19 @@ const accepts = async (port: number): Promise<boolean> => {
   });
 };
 
-/** Starts Redis with an append-only file under `dir`, on loopback only, with a password. */
+const usersOfRedis = join(import.meta.dirname, '../../../deploy/redis-users.acl');
+
+export interface RedisOptions {
+  port: number;
+  password: string;
+  /** Namespace of Kiln's keys: a glob. */
+  prefix?: string;
+}
+
+/** Starts Redis with an append-only file under `dir`, on loopback only, with a password for its owner and users for the apps. */
 export async function startRedis(
   stackDir: string,
-  { port, password }: { port: number; password: string },
+  { port, password, prefix = 'kiln' }: RedisOptions,
 ): Promise<{ server: Managed; url: string }> {
   const data = join(stackDir, 'redis');
   mkdirSync(data, { recursive: true, mode: 0o700 });
@@ -132,11 +155,15 @@ export async function startRedis(
     'appendonly yes',
     'appendfsync everysec',
     'maxmemory-policy noeviction',
-    `requirepass ${password}`,
+    `aclfile "${join(data, 'users.acl')}"`,
     'daemonize no',
     // A title would be written over the environment, by which an interrupted run's processes are found again.
     'set-proc-title no',
   ];
+  const users = readFileSync(usersOfRedis, 'utf8')
+    .replaceAll('PREFIX', prefix)
+    .replace(/(API|BUILDER|REGISTRAR)_PASSWORD/g, (_, app: string) => appPassword(password, app.toLowerCase() as App));
+  writeFileSync(join(data, 'users.acl'), `user default on >${password} ~* &* +@all\n${users}`, { mode: 0o600 });
   // A file, since arguments can be read by everyone on the machine.
   const file = join(data, 'redis.conf');
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });

@@ -38,7 +38,12 @@ export async function startTestStack(dir: string): Promise<RunningTestStack> {
       durable: false,
     });
     started.push(postgres.server);
-    const redis = await startRedis(dir, { port: await portFor(state, 'redis'), password: state.redisPassword });
+    const redis = await startRedis(dir, {
+      port: await portFor(state, 'redis'),
+      password: state.redisPassword,
+      // A Kiln of each test's own.
+      prefix: '*',
+    });
     started.push(redis.server);
     const registry = await startRegistry(dir, { port: await portFor(state, 'registry') });
     started.push(registry.server);

@@ -1,5 +1,5 @@
 import { type Logger, newRequestId } from '@kiln/kit';
-import { isDatabaseDown } from '@kiln/persistence';
+import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { type SignedRequest } from '@kiln/auth';
 import { asFault, errorClass, Fault, type Operation, scopeOfOperation } from '@kiln/schemas';
 import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
@@ -130,7 +130,8 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
           contentType: request.headers['content-type'],
         });
         const requestId = String(res.locals['requestId']);
-        const answered = await handle({ viewer, requestId, headers: request.headers, res, ...parsed });
+        const it = { viewer, requestId, headers: request.headers, res, ...parsed };
+        const answered = await actingFor(viewer.accountId, () => handle(it));
         if (operation.method !== 'GET') note(req, res, operation, viewer, 'ok');
         if (!answered) return;
         if (answered.headers) res.set(answered.headers);

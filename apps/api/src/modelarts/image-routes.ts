@@ -1,6 +1,8 @@
 import {
+  acrossAccounts,
   type Database,
   findImage,
+  findPublicImage,
   type Image,
   listModelArtsImages,
   type RememberedLists,
@@ -50,8 +52,7 @@ export function modelArtsImageRoutes(deps: ModelArtsRoutesDeps): Route[] {
     const image = await findImage(db, viewer, { id });
     if (image?.projectId !== projectId || !image) {
       // Who may read it may know that it is there.
-      const readable = await findImage(db, viewer, { id, orPublic: true });
-      if (readable?.publicById) throw new Fault('Forbidden', `image ${id} is not yours`);
+      if (await acrossAccounts(() => findPublicImage(db, id))) throw new Fault('Forbidden', `image ${id} is not yours`);
       throw notFound(id);
     }
     requireOwner(viewer, image, `image ${id}`);
@@ -68,10 +69,14 @@ export function modelArtsImageRoutes(deps: ModelArtsRoutesDeps): Route[] {
       return { body: pageOf(await render(images), total, query) };
     }),
     route(operations.ShowImage, async ({ viewer, params }) => {
-      const image = await findImage(db, viewer, { id: params.id, orPublic: true });
+      const image = await findImage(db, viewer, { id: params.id });
       // An image is of one project; only one that is public to all may be asked for from another.
-      if (!image || (image.projectId !== params.project_id && !image.publicById)) throw notFound(params.id);
-      return { body: await one(image) };
+      if (image && (image.projectId === params.project_id || image.publicById)) return { body: await one(image) };
+      return acrossAccounts(async () => {
+        const readable = await findPublicImage(db, params.id);
+        if (!readable) throw notFound(params.id);
+        return { body: await one(readable) };
+      });
     }),
     route(operations.DeleteImage, async ({ viewer, params, query, body }) => {
       const image = await owned(viewer, params.project_id, params.id);
