@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '@kiln/kit/testing';
 import { operations } from '@kiln/schemas';
+import { Redis } from 'ioredis';
 import { openSignedClient } from '../client/signed-client.ts';
+import { appUrls } from '../stack/app-logins.ts';
 import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
 import { exampleFor, idsFor, sendOperation } from '../e2e/odd-requests.ts';
 
@@ -121,3 +123,30 @@ it('every change is on record, whoever tried it, with the key and where it came 
   expect(everything.find((it) => it.outcome === 'Forbidden' && it.action === 'RegisterImage')).toBeDefined();
   expect(await admin('audit', 'verify')).toMatchObject({ brokenAt: null });
 });
+
+it.each(['api', 'builder', 'registrar'] as const)(
+  'the %s has its own keys in Redis, and none of the server’s commands',
+  async (app) => {
+    const redis = new Redis(appUrls(kiln.env, app).KILN_REDIS_URL, { lazyConnect: true });
+    try {
+      const prefix = kiln.env['KILN_REDIS_PREFIX'] ?? '';
+      expect(await redis.set(`${prefix}:attacks`, '1')).toBe('OK');
+      const refused = [
+        redis.get('another:key'),
+        redis.eval("return redis.call('GET', 'another:key')", 0),
+        redis.publish('another:signal:x', ''),
+        redis.keys('*'),
+        redis.flushall(),
+        redis.config('GET', '*'),
+        redis.acl('LIST'),
+        redis.call('REPLICAOF', '127.0.0.1', '1'),
+        redis.call('MODULE', 'LIST'),
+        redis.shutdown(),
+      ];
+      for (const it of await Promise.allSettled(refused))
+        expect(String((it as PromiseRejectedResult).reason)).toMatch(/NOPERM|can't access at least one of the keys/);
+    } finally {
+      redis.disconnect();
+    }
+  },
+);

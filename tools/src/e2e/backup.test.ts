@@ -50,7 +50,7 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
   // Another Redis, as far as Kiln can tell, and a builder that has never built anything.
   Object.assign(kiln.env, {
     KILN_DATABASE_URL: to.href,
-    KILN_REDIS_PREFIX: `restored-${randomUUID().slice(0, 8)}`,
+    KILN_REDIS_PREFIX: `test-restored-${randomUUID().slice(0, 8)}`,
     KILN_BUILDER_DIR: join(kiln.stack.dir, `restored-${randomUUID()}`),
   });
   kiln.start('registrar');

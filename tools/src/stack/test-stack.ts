@@ -42,7 +42,7 @@ export async function startTestStack(dir: string): Promise<RunningTestStack> {
       port: await portFor(state, 'redis'),
       password: state.redisPassword,
       // A Kiln of each test's own.
-      prefix: '*',
+      prefix: 'test-*',
     });
     started.push(redis.server);
     const registry = await startRegistry(dir, { port: await portFor(state, 'registry') });
