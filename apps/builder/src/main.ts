@@ -19,7 +19,7 @@ import {
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { everyone } from '@kiln/schemas';
+import { commonPool, everyone, poolName } from '@kiln/schemas';
 import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { hostSettings } from './host-settings.ts';
@@ -35,6 +35,8 @@ const config = readConfig(
     ...platformSettings,
     /** Folder of the image store and of the attempts' files; one builder process at a time uses it. */
     KILN_BUILDER_DIR: z.string().default('/var/lib/kiln-builder'),
+    /** The pool that it belongs to, by the name that requests call it (PAI's ResourceId); the common one when left out. */
+    KILN_BUILDER_POOL: poolName.or(z.literal(commonPool)).default(commonPool),
     /** Builds at once. */
     KILN_BUILDER_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
     /** How long a shutdown waits for builds to end by themselves before it hands them back. */
@@ -106,7 +108,12 @@ life.defer('registries', registries.close);
 
 const slots = config.KILN_BUILDER_SLOTS;
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
-const session = openWorkerSession(config.KILN_DATABASE_URL, { name: worker, app: 'builder', slots, store }, onError);
+const pool = config.KILN_BUILDER_POOL;
+const session = openWorkerSession(
+  config.KILN_DATABASE_URL,
+  { name: worker, app: 'builder', slots, store, pool },
+  onError,
+);
 life.defer('session', session.close);
 // It waits a little longer than the builder itself: what it kills, the builder knows to be lost.
 const watchdog = openWatchdog(giveUpAfterMs + 1000, log);
@@ -136,6 +143,7 @@ const deps: RunBuildDeps = {
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   log,
   worker,
+  pool,
   workRoot,
   leases,
   watchdog,
@@ -144,7 +152,7 @@ const deps: RunBuildDeps = {
   host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
-const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload));
+const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
 life.defer('consumer', async () => {
   const drained = Promise.all([consumer.close(), kept.close()]);
   await session.drain();
@@ -159,4 +167,4 @@ void session.renew([]).then(
   () => signals.send('dispatch', everyone),
   () => undefined,
 );
-log.info({ worker, engine: engine.name, version, slots, jail, enforces, missing }, 'ready');
+log.info({ worker, pool, engine: engine.name, version, slots, jail, enforces, missing }, 'ready');

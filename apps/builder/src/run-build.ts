@@ -33,6 +33,8 @@ export interface RunBuildDeps extends AttemptDeps {
   worker: string;
   kept: KeptImages;
   policy: RetryPolicy;
+  /** Whose builds this builder takes. */
+  pool: string;
   platform: Platform;
   host: HostSettings;
 }
@@ -46,7 +48,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
   // Whom PostgreSQL does not see counts as dead: somebody else is told of the build in a moment.
   if (!deps.leases.heard()) return;
   const claimedAtMs = performance.now();
-  const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker);
+  const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker, deps.pool);
   if (!build) return;
   crashPoint('build-claimed');
   deps.log.info({ buildId: build.id, attempt: build.attempt }, 'build taken');

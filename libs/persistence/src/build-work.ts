@@ -1,4 +1,4 @@
-import { type BuildPhase } from '@kiln/schemas';
+import { type BuildPhase, commonPool } from '@kiln/schemas';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';
@@ -11,8 +11,15 @@ export const newLease = sql.raw(`now() + interval '${leaseSeconds} seconds'`);
 /**
  * Takes a queued build for an attempt: counts the attempt, draws a fence and starts the lease.
  * @param attempt the attempt number that the queue's job names: a stale or doubled job finds another one and gets nothing
+ * @param pool whose builds the worker takes
  */
-export const claimBuild = (db: Database, id: string, attempt: number, worker: string): Promise<Build | undefined> =>
+export const claimBuild = (
+  db: Database,
+  id: string,
+  attempt: number,
+  worker: string,
+  pool = commonPool,
+): Promise<Build | undefined> =>
   inTransaction(db, async (tx) => {
     const [build] = await tx
       .update(builds)
@@ -33,6 +40,7 @@ export const claimBuild = (db: Database, id: string, attempt: number, worker: st
           eq(builds.id, id),
           eq(builds.attempt, attempt),
           eq(builds.state, 'queued'),
+          eq(builds.pool, pool),
           sql`${builds.notBefore} <= now()`,
         ),
       )

@@ -2,6 +2,7 @@ import { crashPoint } from '@kiln/kit';
 import { type QueueName, type QueuePayload } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
+import { type Build } from './move-build.ts';
 import { outbox } from './tables/builds.ts';
 
 /** One announcement for a queue. */
@@ -14,10 +15,10 @@ export interface Announcement<N extends QueueName = QueueName> {
   delayMs?: number;
 }
 
-export const announceBuild = (buildId: string, attempt: number): Announcement => ({
+export const announceBuild = ({ id, attempt, pool }: Pick<Build, 'id' | 'attempt' | 'pool'>): Announcement => ({
   topic: 'image-build',
-  key: `${buildId}-${attempt}`,
-  payload: { v: 1, buildId, attempt },
+  key: `${id}-${attempt}`,
+  payload: { v: 1, buildId: id, attempt, ...(pool === '' ? {} : { pool }) },
 });
 
 export const announceRegistration = (

@@ -12,15 +12,15 @@ import { announce, announceBuild, announceRegistration } from './outbox.ts';
 export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number> =>
   inTransaction(db, async (tx) => {
     const all = afterSeconds === 0;
-    const told = async (table: string, since: string, where: string) => {
-      const { rows } = await tx.execute<{ id: string; attempt: number }>(sql`
+    const told = async (table: 'builds' | 'images', since: string, where: string) => {
+      const { rows } = await tx.execute<{ id: string; attempt: number; pool: string }>(sql`
         UPDATE ${sql.raw(table)} SET announced_at = now() WHERE id IN (
           SELECT id FROM ${sql.raw(table)}
           WHERE ${sql.raw(where)} AND not_before <= now() AND lease_until IS NULL
             AND (${all} OR greatest(announced_at, not_before) <= now()
               - greatest(make_interval(secs => ${afterSeconds}), least(announced_at - greatest(${sql.raw(since)}, not_before), interval '1 minute')))
           LIMIT ${all ? 100_000 : 500} FOR UPDATE SKIP LOCKED)
-        RETURNING id::text AS id, attempt`);
+        RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool' : "''")} AS pool`);
       return rows;
     };
     const admitted = await told(
@@ -33,7 +33,7 @@ export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number
     const pending = await told('images', 'updated_at', 'pending');
     await announce(
       tx,
-      ...admitted.map((it) => announceBuild(it.id, it.attempt)),
+      ...admitted.map(announceBuild),
       ...pushed.map((it) => announceRegistration('build', it.id, it.attempt)),
       ...pending.map((it) => announceRegistration('image', it.id, it.attempt)),
     );

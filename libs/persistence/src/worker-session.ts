@@ -45,7 +45,7 @@ const answerMs = 4000;
 const retryMs = 250;
 
 const register = `
-  INSERT INTO workers (name, app, slots, store) VALUES ($1, $2, $3, $4)
+  INSERT INTO workers (name, app, slots, store, pool) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (name) DO UPDATE SET seen_at = now() RETURNING number`;
 
 // Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
@@ -82,7 +82,7 @@ const renewal = `
  */
 export function openWorkerSession(
   url: Secret,
-  worker: { name: string; app: string; slots: number; store?: string },
+  worker: { name: string; app: string; slots: number; store?: string; pool?: string },
   onError: (error: Error) => void,
 ): WorkerSession {
   let client: Promise<pg.Client> | undefined;
@@ -112,6 +112,7 @@ export function openWorkerSession(
         worker.app,
         worker.slots,
         worker.store ?? '',
+        worker.pool ?? '',
       ]);
       await made.query('SELECT pg_advisory_lock_shared($1, $2)', [lockSpace, rows[0]?.number]);
       return made;
@@ -196,7 +197,7 @@ export async function listDeadWorkers(db: Executor): Promise<string[]> {
 /** Every worker that was seen within a day, and whether it is there now. */
 export async function listWorkers(db: Executor): Promise<Record<string, unknown>[]> {
   const { rows } = await db.execute(sql`
-    SELECT name, app, slots, draining, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
+    SELECT name, app, slots, pool, draining, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
       (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND b.state IN (${sql.raw(liveStateList)})) AS builds
     FROM workers w ORDER BY started_at`);
   return rows;

@@ -1,5 +1,5 @@
 import { type Logger } from '@kiln/kit';
-import { queues, type QueueName, type QueuePayload } from '@kiln/schemas';
+import { queueOf, queues, type QueueName, type QueuePayload } from '@kiln/schemas';
 import { Worker } from 'bullmq';
 import { type Redis } from 'ioredis';
 
@@ -13,13 +13,13 @@ export interface Consumer {
  * job that comes twice does no harm; one that throws is logged and dropped, and the sweeper announces the row again.
  */
 export function consume<N extends QueueName>(
-  options: { redis: Redis; prefix: string; queue: N; concurrency: number; log: Logger },
+  options: { redis: Redis; prefix: string; queue: N; pool?: string; concurrency: number; log: Logger },
   handle: (payload: QueuePayload<N>) => Promise<void>,
 ): Consumer {
-  const { redis, prefix, queue, concurrency, log } = options;
+  const { redis, prefix, queue, pool, concurrency, log } = options;
   const schema = queues[queue];
   const worker = new Worker(
-    queue,
+    queueOf(queue, pool),
     async (job) => {
       const payload = schema.safeParse(job.data);
       if (!payload.success) return log.error({ queue, job: job.id }, 'payload does not parse; dropped');

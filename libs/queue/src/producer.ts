@@ -1,4 +1,4 @@
-import { queueNames, queues, type QueueName } from '@kiln/schemas';
+import { queueNames, queueOf, queues, type QueueName } from '@kiln/schemas';
 import { Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
 
@@ -31,9 +31,9 @@ const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
 };
 
 export function openProducer(redis: Redis, prefix: string): Producer {
-  const open = new Map<QueueName, Queue>();
+  const open = new Map<string, Queue>();
   // Opened on first use: a Queue that is made while Redis is away never becomes usable.
-  const queue = (name: QueueName): Queue => {
+  const queue = (name: string): Queue => {
     const found = open.get(name);
     if (found) return found;
     const made = new Queue(name, { connection: redis, prefix });
@@ -44,15 +44,15 @@ export function openProducer(redis: Redis, prefix: string): Producer {
   return {
     async send(jobs) {
       for (const name of queueNames) {
-        const mine = jobs.filter((it) => it.topic === name);
-        if (mine.length === 0) continue;
-        const bulk = mine.map((it) => ({
-          name,
-          data: queues[name].parse(it.payload),
+        const byQueue = new Map<string, Parameters<Queue['addBulk']>[0]>();
+        for (const it of jobs.filter(({ topic }) => topic === name)) {
+          const data = queues[name].parse(it.payload);
+          const to = queueOf(name, 'pool' in data ? data.pool : undefined);
           // Retries and history live in PostgreSQL; a job that is done leaves nothing, so that its key is free again.
-          opts: { jobId: it.key, attempts: 1, removeOnComplete: true, removeOnFail: true },
-        }));
-        await withTimeout(queue(name).addBulk(bulk), 5000);
+          const opts = { jobId: it.key, attempts: 1, removeOnComplete: true, removeOnFail: true };
+          byQueue.set(to, [...(byQueue.get(to) ?? []), { name, data, opts }]);
+        }
+        for (const [to, bulk] of byQueue) await withTimeout(queue(to).addBulk(bulk), 5000);
       }
     },
     isMarked: async () => (await withTimeout(redis.exists(`${prefix}:epoch`), 2000)) === 1,

@@ -23,4 +23,5 @@ export * from './modelarts/token-operations.ts';
 export * from './platform/addresses.ts';
 export * from './platform/networks.ts';
 export * from './platform/platform.ts';
+export * from './platform/pools.ts';
 export * from './platform/resources.ts';

@@ -1,11 +1,18 @@
 import { z } from 'zod';
+import { commonPool, poolName } from './platform/pools.ts';
 
 /**
  * The queues, as data: types of producer and handler fall out of it. A payload carries ids and a version only;
  * the row in PostgreSQL is the truth.
  */
 export const queues = {
-  'image-build': z.object({ v: z.literal(1), buildId: z.string(), attempt: z.int().min(0) }),
+  'image-build': z.object({
+    v: z.literal(1),
+    buildId: z.string(),
+    attempt: z.int().min(0),
+    /** Builders of this pool get it; those of the common one when left out. */
+    pool: poolName.exactOptional(),
+  }),
   'image-register': z.object({
     v: z.literal(1),
     kind: z.enum(['build', 'image']),
@@ -16,6 +23,9 @@ export const queues = {
 
 export type QueueName = keyof typeof queues;
 export type QueuePayload<N extends QueueName> = z.infer<(typeof queues)[N]>;
+/** What a queue is called in Redis: each pool of builders has one of its own. */
+export const queueOf = (queue: QueueName, pool = commonPool): string =>
+  pool === commonPool ? queue : `${queue}.${pool}`;
 export const queueNames = Object.keys(queues) as QueueName[];
 
 /** Wake-up calls between processes. Lost ones only cost time: every listener also looks at PostgreSQL. */

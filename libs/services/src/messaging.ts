@@ -1,7 +1,7 @@
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
 import { closeRedis, consume, openProducer, openRedis, openSignals, type Producer, type SignalBus } from '@kiln/queue';
-import { type QueueName, type QueuePayload } from '@kiln/schemas';
+import { commonPool, type QueueName, type QueuePayload } from '@kiln/schemas';
 import { openOutboxRelay, type Relay } from './relay.ts';
 
 export interface Messaging {
@@ -13,6 +13,7 @@ export interface Messaging {
     queue: N,
     concurrency: number,
     handle: (payload: QueuePayload<N>) => Promise<void>,
+    pool?: string,
   ) => { close: () => Promise<void> };
 }
 
@@ -38,7 +39,7 @@ export function openMessaging(
     producer,
     relay,
     signals,
-    consume: (queue, concurrency, handle) =>
-      consume({ redis: connect(queue, 'blocking'), prefix, queue, concurrency, log }, handle),
+    consume: (queue, concurrency, handle, pool = commonPool) =>
+      consume({ redis: connect(queue, 'blocking'), prefix, queue, pool, concurrency, log }, handle),
   };
 }

@@ -99,6 +99,7 @@ async function repeat(
     repository: build.repository,
     tag: build.tag,
     lane: lane ?? build.lane,
+    pool: build.pool,
     parent: { id: build.id, lineage: 'retry' },
     ...(build.keptOn !== null && build.keptImage !== null
       ? { kept: { on: build.keptOn, image: build.keptImage } }

@@ -19,6 +19,7 @@ import {
   limitsOf,
   networkOf,
   parseReference,
+  poolOf,
   type Platform,
 } from '@kiln/schemas';
 import stringify from 'safe-stable-stringify';
@@ -63,6 +64,7 @@ export async function submitBuild(
   // What they give is looked up again when the build runs; here it is only whether there are such.
   limitsOf(platform, body.Resource);
   networkOf(platform.networks, body.UserVpc);
+  const pool = poolOf(platform.pools, body.Resource, viewer.accountId);
   const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
   if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);
 
@@ -104,6 +106,7 @@ export async function submitBuild(
     repository: reference.repository,
     tag: reference.tag,
     lane: how.lane,
+    pool,
     ...(how.parent ? { parent: how.parent } : {}),
   });
   const submitted = answerSubmission(accepted, { buildId, jobId }, isSame, body.Image.Name, workspace.id);

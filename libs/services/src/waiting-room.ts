@@ -35,22 +35,22 @@ const countMs = 1000;
 const retryAfterMs = 5000;
 
 export function openWaitingRoom(db: Database, defaults: DefaultLimits): WaitingRoom {
-  const pictures = new LRUCache<string, Promise<Picture>>({ max: 1, ttl: pictureMs });
+  const pictures = new LRUCache<string, Promise<Picture>>({ max: 1000, ttl: pictureMs });
   const counts = new LRUCache<string, { waiting: number; waitingMax: number }>({ max: 10_000, ttl: countMs });
-  const picture = (): Promise<Picture> => {
-    const known = pictures.get('now');
+  const picture = (pool: string): Promise<Picture> => {
+    const known = pictures.get(pool);
     if (known) return known;
-    const looking = lookAtWaitingRoom(db, defaults);
-    pictures.set('now', looking);
-    looking.catch(() => pictures.delete('now'));
+    const looking = lookAtWaitingRoom(db, pool, defaults);
+    pictures.set(pool, looking);
+    looking.catch(() => pictures.delete(pool));
     return looking;
   };
   return {
     async placeOf(build) {
       if (build.state !== 'queued') return undefined;
-      const [now, ownAhead] = await Promise.all([picture(), build.admittedAt ? 0 : countOwnAhead(db, build)]);
+      const [now, ownAhead] = await Promise.all([picture(build.pool), build.admittedAt ? 0 : countOwnAhead(db, build)]);
       const place = placeInLine(now, build, ownAhead, new Date());
-      return { ...place, message: describe(place, now) };
+      return { ...place, message: describe(place, now, build.pool) };
     },
     async requireRoom(accountId) {
       let count = counts.get(accountId);
@@ -69,7 +69,7 @@ export function openWaitingRoom(db: Database, defaults: DefaultLimits): WaitingR
   };
 }
 
-function describe({ reason, ahead, start }: PlaceInLine, { slots }: Picture): string {
+function describe({ reason, ahead, start }: PlaceInLine, { slots }: Picture, pool: string): string {
   const before =
     ahead === 0 ? 'none goes before it' : ahead === 1 ? '1 build goes before it' : `${ahead} builds go before it`;
   const when = start
@@ -77,7 +77,7 @@ function describe({ reason, ahead, start }: PlaceInLine, { slots }: Picture): st
     : '';
   switch (reason) {
     case 'NoBuilder':
-      return 'no builder is connected; it starts when one is';
+      return `no builder${pool && ` of pool ${pool}`} is connected; it starts when one is`;
     case 'Starting':
       return 'a slot is free; it is about to start';
     case 'BackOff':

@@ -31,7 +31,7 @@ export interface TestKiln extends SignedClient {
   addProject(name: string): Promise<string>;
   /** Lets the account reach a registry without TLS. */
   trustPlainHttp(host: string): Promise<void>;
-  start(app: 'builder' | 'registrar'): Managed;
+  start(app: 'builder' | 'registrar', change?: Record<string, string>): Managed;
   /** The process of an app that was started last. */
   running(app: 'builder' | 'registrar'): Managed;
   /** Starts another api beside the first, with other settings, and gives its address. */
@@ -75,8 +75,8 @@ export async function openTestKiln(
   const api = await startApi(dir, env, await freePort());
   const processes: Managed[] = [api.server];
   const others = new Map<string, Managed>();
-  const start = (app: 'builder' | 'registrar') => {
-    const it = startApp(dir, app, env);
+  const start = (app: 'builder' | 'registrar', change: Record<string, string> = {}) => {
+    const it = startApp(dir, app, { ...env, ...change });
     processes.push(it);
     return it;
   };

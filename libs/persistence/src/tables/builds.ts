@@ -71,6 +71,8 @@ export const builds = pgTable(
     notBefore: moment('not_before').notNull().defaultNow(),
     /** Which of its account's builds go first. */
     lane: text('lane', { enum: lanes }).notNull().default('normal'),
+    /** The builders that may take it; empty for those of the common pool. */
+    pool: text('pool').notNull().default(''),
     /** When the dispatcher let it out of the waiting room and into the queue; null while it waits. */
     admittedAt: moment('admitted_at'),
     /** When the queue was last told; the sweeper tells it again when nothing came of it. */
@@ -110,7 +112,7 @@ export const builds = pgTable(
       uniqueIndex('builds_live_name').on(t.workspaceId, t.imageName).where(live),
       index('builds_live').on(t.state, t.leaseUntil).where(live),
       index('builds_waiting')
-        .on(t.accountId, t.lane, t.createdAt, t.id)
+        .on(t.accountId, t.pool, t.lane, t.createdAt, t.id)
         .where(sql`${t.state} = 'queued' AND ${t.admittedAt} IS NULL`),
       index('builds_admitted')
         .on(t.announcedAt)
@@ -223,6 +225,8 @@ export const workers = pgTable('workers', {
   slots: integer('slots').notNull(),
   /** A builder's own store of images; empty for others. */
   store: text('store').notNull().default(''),
+  /** Whose builds a builder takes; empty for the common pool. */
+  pool: text('pool').notNull().default(''),
   draining: boolean('draining').notNull().default(false),
   startedAt: moment('started_at').notNull().defaultNow(),
   seenAt: moment('seen_at').notNull().defaultNow(),

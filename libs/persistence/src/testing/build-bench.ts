@@ -20,7 +20,7 @@ export interface BuildBench {
   account: Awaited<ReturnType<typeof createAccount>>;
   newBuild(
     change?: { tag?: string; name?: string; token?: string; hash?: string } & Partial<
-      Pick<NewBuild, 'lane' | 'accountId'>
+      Pick<NewBuild, 'lane' | 'accountId' | 'pool'>
     >,
   ): Promise<{ id: string; outcome: SubmitOutcome }>;
   /** A build that `w1` holds. */
@@ -71,6 +71,7 @@ export async function openBuildBench(): Promise<BuildBench> {
         repository: 'a/b',
         tag: change.tag ?? `t${count}`,
         lane: change.lane ?? 'normal',
+        pool: change.pool ?? '',
       });
       return { id, outcome };
     },

@@ -14,14 +14,14 @@ export interface DefaultLimits {
 
 /** Builders that are there for new work. */
 export const liveBuilders = sql`
-  SELECT name, slots, store FROM workers
+  SELECT name, slots, store, pool FROM workers
   WHERE app = 'builder' AND NOT draining AND seen_at > now() - interval '15 seconds' AND number IN (${liveWorkerNumbers})`;
 
 /** Builds of each account that are on a builder, or on their way to one. */
 export const buildsUnderWay = sql`
-  SELECT account_id, worker FROM builds
+  SELECT account_id, worker, pool FROM builds
   WHERE state IN ('assigned', 'running', 'publishing', 'cancelling') AND worker IS NOT NULL
-  UNION ALL SELECT account_id, NULL FROM builds WHERE state = 'queued' AND admitted_at IS NOT NULL`;
+  UNION ALL SELECT account_id, NULL, pool FROM builds WHERE state = 'queued' AND admitted_at IS NOT NULL`;
 
 // Of one account, this many at a time are looked at; the next pass is a moment away.
 const headsOfAccount = 16;
@@ -39,28 +39,41 @@ export const dispatch = (db: Database, defaults: Pick<DefaultLimits, 'runningMax
   inTransaction(db, async (tx) => {
     const { rows: locks } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(7311867) AS got`);
     if (!locks[0]?.got) return undefined;
-    const free = await countFreeSlots(tx);
-    if (free <= 0) return 0;
-    const contenders = await listContenders(tx, Math.min(free, headsOfAccount), defaults);
-    if (contenders.length === 0) return 0;
-    const { rows } = await tx.execute<{ time: number }>(sql`SELECT virtual_time AS time FROM dispatch_state`);
-    const { chosen, finishTags, virtualTime } = chooseNext(contenders, free, rows[0]?.time ?? 0);
-    if (chosen.length > 0) crashPoint('dispatch-chosen');
-    const admitted = await admit(tx, chosen);
-    await charge(tx, finishTags, virtualTime);
+    let admitted = 0;
+    for (const { pool, free } of await listFreeSlots(tx)) admitted += await dispatchPool(tx, pool, free, defaults);
     return admitted;
   });
 
-async function countFreeSlots(tx: Executor): Promise<number> {
-  const { rows } = await tx.execute<{ free: number }>(sql`
-    WITH builders AS (${liveBuilders})
-    SELECT (SELECT coalesce(sum(slots), 0) FROM builders)::int
-      - (SELECT count(*) FROM (${buildsUnderWay}) it WHERE worker IS NULL OR worker IN (SELECT name FROM builders))::int AS free`);
-  return rows[0]?.free ?? 0;
+// An account pays with one purse in all pools, and its limit of running builds is one for all of them.
+async function dispatchPool(
+  tx: Executor,
+  pool: string,
+  free: number,
+  defaults: Pick<DefaultLimits, 'runningMax'>,
+): Promise<number> {
+  const contenders = await listContenders(tx, pool, Math.min(free, headsOfAccount), defaults);
+  if (contenders.length === 0) return 0;
+  const { rows } = await tx.execute<{ time: number }>(sql`SELECT virtual_time AS time FROM dispatch_state`);
+  const { chosen, finishTags, virtualTime } = chooseNext(contenders, free, rows[0]?.time ?? 0);
+  if (chosen.length > 0) crashPoint('dispatch-chosen');
+  const admitted = await admit(tx, chosen);
+  await charge(tx, finishTags, virtualTime);
+  return admitted;
+}
+
+async function listFreeSlots(tx: Executor): Promise<{ pool: string; free: number }[]> {
+  const { rows } = await tx.execute<{ pool: string; free: number }>(sql`
+    WITH builders AS (${liveBuilders}), busy AS (
+      SELECT pool, count(*) AS n FROM (${buildsUnderWay}) it
+      WHERE worker IS NULL OR worker IN (SELECT name FROM builders) GROUP BY pool
+    )
+    SELECT pool, (sum(slots) - coalesce(min(busy.n), 0))::int AS free FROM builders LEFT JOIN busy USING (pool) GROUP BY pool`);
+  return rows.filter((it) => it.free > 0);
 }
 
 async function listContenders(
   tx: Executor,
+  pool: string,
   heads: number,
   defaults: Pick<DefaultLimits, 'runningMax'>,
 ): Promise<Contender<Head>[]> {
@@ -91,7 +104,7 @@ async function listContenders(
     CROSS JOIN unnest(${`{${lanes.join(',')}}`}::text[]) AS it (lane)
     CROSS JOIN LATERAL (
       SELECT b.id, b.lane, b.attempt, extract(epoch FROM now() - b.created_at)::float8 AS waited FROM builds b
-      WHERE ${waits} AND b.account_id = account.account_id AND b.lane = it.lane AND b.not_before <= now()
+      WHERE ${waits} AND b.account_id = account.account_id AND b.pool = ${pool} AND b.lane = it.lane AND b.not_before <= now()
       ORDER BY b.created_at, b.id LIMIT ${heads}
     ) head
     LEFT JOIN account_shares s ON s.account_id = account.account_id
@@ -115,15 +128,15 @@ async function listContenders(
 
 async function admit(tx: Executor, chosen: Head[]): Promise<number> {
   if (chosen.length === 0) return 0;
-  const { rows } = await tx.execute<{ id: string; attempt: number; at_home: boolean }>(sql`
+  const { rows } = await tx.execute<{ id: string; attempt: number; pool: string; at_home: boolean }>(sql`
     UPDATE builds b SET admitted_at = now(), announced_at = now()
     WHERE b.id IN (
         SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
       AND b.state = 'queued' AND b.admitted_at IS NULL
-    RETURNING b.id, b.attempt, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it), false) AS at_home`);
+    RETURNING b.id, b.attempt, b.pool, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it), false) AS at_home`);
   // The builder that has a build's image looks for it by itself.
   const anyones = rows.filter((it) => !it.at_home);
-  await announce(tx, ...anyones.map((it) => announceBuild(it.id, it.attempt)));
+  await announce(tx, ...anyones.map(announceBuild));
   return rows.length;
 }
 

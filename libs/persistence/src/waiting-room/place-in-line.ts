@@ -5,7 +5,7 @@ import { type Build } from '../move-build.ts';
 import { buildsUnderWay, type DefaultLimits, liveBuilders } from './dispatch.ts';
 import { ageingSeconds, startTag } from './fair-share.ts';
 
-/** The waiting room as a whole, at one moment. */
+/** The waiting room of one pool as a whole, at one moment. */
 export interface Picture {
   slots: number;
   underWay: number;
@@ -35,16 +35,16 @@ export interface PlaceInLine {
 // Fewer say nothing about the next.
 const endedMin = 5;
 
-export async function lookAtWaitingRoom(db: Database, defaults: DefaultLimits): Promise<Picture> {
+export async function lookAtWaitingRoom(db: Database, pool: string, defaults: DefaultLimits): Promise<Picture> {
   const [totals, accounts] = await Promise.all([
     db.execute<{ slots: number; under_way: number; time: number; ended: number; quick: number; slow: number }>(sql`
       WITH lately AS (
         SELECT extract(epoch FROM finished_at - started_at)::float8 AS took FROM builds
-        WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL AND finished_at > now() - interval '1 day'
+        WHERE pool = ${pool} AND state IN ('succeeded', 'failed') AND started_at IS NOT NULL AND finished_at > now() - interval '1 day'
         ORDER BY finished_at DESC LIMIT 200
       )
-      SELECT (SELECT coalesce(sum(slots), 0) FROM (${liveBuilders}) it)::int AS slots,
-        (SELECT count(*) FROM (${buildsUnderWay}) it)::int AS under_way,
+      SELECT (SELECT coalesce(sum(slots), 0) FROM (${liveBuilders}) it WHERE pool = ${pool})::int AS slots,
+        (SELECT count(*) FROM (${buildsUnderWay}) it WHERE pool = ${pool})::int AS under_way,
         (SELECT virtual_time FROM dispatch_state) AS time,
         count(took)::int AS ended,
         coalesce(percentile_cont(0.1) WITHIN GROUP (ORDER BY took), 0) AS quick,
@@ -59,7 +59,8 @@ export async function lookAtWaitingRoom(db: Database, defaults: DefaultLimits): 
       finish_tag: number | null;
     }>(sql`
       WITH waiting AS (
-        SELECT account_id, count(*)::int AS n FROM builds WHERE state = 'queued' AND admitted_at IS NULL GROUP BY account_id
+        SELECT account_id, count(*)::int AS n FROM builds
+        WHERE pool = ${pool} AND state = 'queued' AND admitted_at IS NULL GROUP BY account_id
       ), running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id)
       SELECT waiting.account_id, waiting.n AS waiting, coalesce(running.n, 0) AS running, s.weight, s.running_max, s.finish_tag
       FROM waiting LEFT JOIN running USING (account_id) LEFT JOIN account_shares s USING (account_id)`),
@@ -92,7 +93,7 @@ export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'acc
       - floor(extract(epoch FROM now() - ${of}.created_at) / ${ageingSeconds}))`);
   const { rows } = await db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM builds own JOIN builds other ON other.account_id = own.account_id
-    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.state = 'queued' AND other.admitted_at IS NULL
+    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.pool = own.pool AND other.state = 'queued' AND other.admitted_at IS NULL
       AND (${rank('other')}, other.created_at, other.id) < (${rank('own')}, own.created_at, own.id)`);
   return rows[0]?.n ?? 0;
 }

@@ -93,9 +93,9 @@ describe('the dispatcher', () => {
     for (const it of sessions.splice(0)) await it.close();
     await bench.close();
   });
-  const builder = async (slots: number) => {
+  const builder = async (slots: number, pool = '') => {
     const name = `w-${randomUUID()}`;
-    const session = openWorkerSession(new Secret(bench.url), { name, app: 'builder', slots }, () => undefined);
+    const session = openWorkerSession(new Secret(bench.url), { name, app: 'builder', slots, pool }, () => undefined);
     await session.renew([]);
     sessions.push(session);
     return { name, session };
@@ -125,6 +125,33 @@ describe('the dispatcher', () => {
     await session.drain();
     await bench.db.execute(sql`UPDATE builds SET state = 'cancelled' WHERE id = ${made[1] ?? ''}`);
     expect(await dispatch(bench.db, defaults)).toBe(0); // its builder takes no more
+  });
+
+  it('gives each pool of builders its own builds, and an account its limit over all of them', async () => {
+    const common = [(await bench.newBuild()).id, (await bench.newBuild()).id];
+    const pooled = [(await bench.newBuild({ pool: 'gpu' })).id, (await bench.newBuild({ pool: 'gpu' })).id];
+    const { name } = await builder(1, 'gpu');
+    expect(await dispatch(bench.db, defaults)).toBe(1);
+    expect(await admitted()).toEqual(pooled.slice(0, 1));
+    const { rows } = await bench.db.execute(sql`SELECT payload FROM outbox`);
+    expect(rows).toEqual([{ payload: { v: 1, buildId: pooled[0], attempt: 0, pool: 'gpu' } }]);
+    expect(await claimBuild(bench.db, pooled[0] ?? '', 0, name)).toBeUndefined();
+    expect(await claimBuild(bench.db, pooled[0] ?? '', 0, name, 'gpu')).toMatchObject({ state: 'assigned' });
+
+    const build = await loadBuild(bench.db, common[1] ?? '');
+    if (!build) throw new Error('it was not accepted');
+    const place = async (pool: string) =>
+      placeInLine(
+        await lookAtWaitingRoom(bench.db, pool, defaults),
+        build,
+        await countOwnAhead(bench.db, build),
+        new Date(),
+      );
+    expect(await place('')).toMatchObject({ reason: 'NoBuilder', ahead: 1 });
+    expect(await place('gpu')).toMatchObject({ reason: 'SlotsBusy' });
+    await builder(4);
+    expect(await dispatch(bench.db, { ...defaults, runningMax: 2 })).toBe(1);
+    expect(await admitted()).toEqual([pooled[0], common[0]]);
   });
 
   it('lets nobody wait behind 100,000 builds of another account', async () => {
@@ -166,7 +193,7 @@ describe('the dispatcher', () => {
     expect(await dispatch(bench.db, defaults)).toBe(1);
     const build = await loadBuild(bench.db, made[1]?.id ?? '');
     if (!build) throw new Error('gone');
-    const picture = await lookAtWaitingRoom(bench.db, defaults);
+    const picture = await lookAtWaitingRoom(bench.db, '', defaults);
     expect(placeInLine(picture, build, await countOwnAhead(bench.db, build), new Date())).toMatchObject({
       reason: 'AccountLimit',
       ahead: 0,
@@ -191,7 +218,7 @@ describe('the dispatcher', () => {
     await bench.db.execute(sql`UPDATE builds SET created_at = now() - interval '1 h' WHERE id = ${made[6]?.id ?? ''}`);
     await putAccountLimits(bench.db, 'c', { weight: 2 });
     const { name } = await builder(1);
-    const picture = await lookAtWaitingRoom(bench.db, defaults);
+    const picture = await lookAtWaitingRoom(bench.db, '', defaults);
     const told = new Map<string, number>();
     for (const { id } of made) {
       const build = await loadBuild(bench.db, id);

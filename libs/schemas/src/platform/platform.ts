@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { networkSchema } from './networks.ts';
+import { poolName, poolSchema } from './pools.ts';
 import { amount, cores, resourceClassSchema } from './resources.ts';
 
 /** What an installation offers to builds: KILN_PLATFORM. */
@@ -10,6 +11,8 @@ export const platformSchema = z.strictObject({
   shippedClasses: z.boolean().default(true),
   /** The most that any build gets, whatever it asks for. */
   most: z.strictObject({ CPU: cores.default('32'), Memory: amount.default('256Gi') }).prefault({}),
+  /** Pools of builders by name (PAI's ResourceId). */
+  pools: z.record(poolName.or(z.literal('*')), poolSchema).default({}),
   /** Networks by name (PAI's VpcId); `default` for requests without one. */
   networks: z.record(z.string(), networkSchema).default({}),
 });

@@ -1,0 +1,4 @@
+DROP INDEX "builds_waiting";--> statement-breakpoint
+ALTER TABLE "builds" ADD COLUMN "pool" text DEFAULT '' NOT NULL;--> statement-breakpoint
+ALTER TABLE "workers" ADD COLUMN "pool" text DEFAULT '' NOT NULL;--> statement-breakpoint
+CREATE INDEX "builds_waiting" ON "builds" USING btree ("account_id","pool","lane","created_at","id") WHERE "builds"."state" = 'queued' AND "builds"."admitted_at" IS NULL;
