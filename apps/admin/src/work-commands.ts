@@ -5,6 +5,7 @@ import { type AdminDeps } from './commands.ts';
 import { wholeNumber } from './arguments.ts';
 
 const builds = wholeNumber('builds', 0, 1_000_000);
+const images = wholeNumber('entries', 0, 100_000_000);
 
 /** What operators do about work: limits of accounts, workers, builds in quarantine. */
 export function workCommands(
@@ -14,11 +15,14 @@ export function workCommands(
 ): void {
   program
     .command('limits <account>')
-    .description('set what an account may use of the builders; what is left out stays as it is')
+    .description('set what an account may use; what is left out stays as it is')
     .option('--weight <n>', 'its share against the others', wholeNumber('shares', 1, 1000))
     .option('--running <n>', 'builds at once; 0 for no limit', builds)
     .option('--waiting <n>', 'builds that may wait; 0 for no limit', builds)
-    .action(async (owner: string, { weight, running, waiting }: Record<string, number | undefined>) => {
+    .option('--daily <n>', 'builds that are accepted within 24 hours; 0 for no limit', builds)
+    .option('--images <n>', 'entries in the catalogue; 0 for no limit', images)
+    .action(async (owner: string, options: Record<string, number | undefined>) => {
+      const { weight, running, waiting, daily, images: entries } = options;
       const { id } = await account(owner);
       print({
         account: id,
@@ -26,6 +30,8 @@ export function workCommands(
           ...(weight === undefined ? {} : { weight }),
           ...(running === undefined ? {} : { runningMax: running }),
           ...(waiting === undefined ? {} : { waitingMax: waiting }),
+          ...(daily === undefined ? {} : { dailyMax: daily }),
+          ...(entries === undefined ? {} : { imagesMax: entries }),
         })),
       });
     });

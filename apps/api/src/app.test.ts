@@ -5,7 +5,7 @@ import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { emptyPlatform } from '@kiln/schemas';
-import { type Directory, openDirectory, openMessaging, openWaitingRoom } from '@kiln/services';
+import { type Directory, openDirectory, openMessaging, openQuotas, openWaitingRoom } from '@kiln/services';
 import { createApp } from './app.ts';
 import { openThrottle } from './http/throttle.ts';
 
@@ -15,6 +15,8 @@ afterAll(async () => {
   for (const it of servers) it.close();
   await life.close();
 });
+
+const limits = { runningMax: 0, waitingMax: 0, dailyMax: 0, imagesMax: 0 };
 
 /** The whole app over a PostgreSQL that is not there. */
 async function serve(change: { directory?: Directory; perSecond?: number; failures?: number } = {}): Promise<string> {
@@ -28,7 +30,8 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     directory: change.directory ?? openDirectory(db),
     sealer: openSealer(new Secret(Buffer.alloc(32).toString('base64'))),
     lists: openRememberedLists(),
-    waitingRoom: openWaitingRoom(db, { runningMax: 0, waitingMax: 0 }),
+    waitingRoom: openWaitingRoom(db, limits),
+    quotas: openQuotas(db, limits),
     throttle: openThrottle({
       userPerSecond: change.perSecond ?? 0,
       accountPerSecond: 0,

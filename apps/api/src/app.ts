@@ -7,6 +7,7 @@ import {
   type AuthenticateDeps,
   type Directory,
   type LastUsed,
+  type Quotas,
   type Relay,
   type WaitingRoom,
 } from '@kiln/services';
@@ -39,6 +40,7 @@ export interface AppDeps extends AuthenticateDeps {
   /** Addresses of proxies whose word on where a request comes from is taken. */
   trustedProxies: readonly string[];
   waitingRoom: WaitingRoom;
+  quotas: Quotas;
   platform: Platform;
   /** How long RegisterImage and its like wait for a registrar. */
   waitMs: number;

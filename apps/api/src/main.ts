@@ -4,6 +4,7 @@ import { openSealer } from '@kiln/auth';
 import {
   commonSettings,
   Lifecycle,
+  limitsOfAccounts,
   limitSettings,
   listSetting,
   millisSetting,
@@ -20,6 +21,7 @@ import {
   openLastUsed,
   openDirectory,
   openMessaging,
+  openQuotas,
   openWaitingRoom,
 } from '@kiln/services';
 import { z } from 'zod';
@@ -74,6 +76,7 @@ const lastUsed = openLastUsed(office.db);
 life.defer('last-used', lastUsed.close);
 const audit = openAuditTrail(office.db, log);
 life.defer('audit', audit.close);
+const limits = limitsOfAccounts(config);
 const app = createApp({
   db: database.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
@@ -83,10 +86,8 @@ const app = createApp({
   relay,
   signals,
   lists: openRememberedLists(),
-  waitingRoom: openWaitingRoom(office.db, {
-    runningMax: config.KILN_ACCOUNT_RUNNING_MAX,
-    waitingMax: config.KILN_ACCOUNT_WAITING_MAX,
-  }),
+  waitingRoom: openWaitingRoom(office.db, limits),
+  quotas: openQuotas(office.db, limits),
   throttle: openThrottle({
     userPerSecond: config.KILN_REQUESTS_PER_SECOND,
     accountPerSecond: config.KILN_ACCOUNT_REQUESTS_PER_SECOND,

@@ -4,6 +4,7 @@ import {
   addressSettings,
   commonSettings,
   Lifecycle,
+  limitsOfAccounts,
   limitSettings,
   openLogger,
   randomSuffix,
@@ -64,7 +65,7 @@ const consumer = consume('image-register', slots, ({ kind, id, attempt }) =>
   kind === 'build' ? registerBuild(deps, id, attempt) : registerImage(deps, id),
 );
 life.defer('consumer', consumer.close);
-const dispatcher = openDispatcher(deps, { runningMax: config.KILN_ACCOUNT_RUNNING_MAX });
+const dispatcher = openDispatcher(deps, limitsOfAccounts(config));
 life.defer('dispatcher', dispatcher.close);
 const sweeper = openSweeper({ ...deps, producer, dispatcher }, clocksOf(config), {
   attemptsMax: config.KILN_ATTEMPTS_MAX,

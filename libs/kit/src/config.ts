@@ -48,7 +48,18 @@ export const retrySettings = {
 export const limitSettings = {
   KILN_ACCOUNT_RUNNING_MAX: z.coerce.number().int().min(0).default(0),
   KILN_ACCOUNT_WAITING_MAX: z.coerce.number().int().min(0).default(100_000),
+  /** Builds of an account that are accepted within any 24 hours, and entries that it has in the catalogue; 0 for no limit. */
+  KILN_ACCOUNT_DAILY_MAX: z.coerce.number().int().min(0).default(0),
+  KILN_ACCOUNT_IMAGES_MAX: z.coerce.number().int().min(0).default(0),
 };
+
+/** What those settings say. */
+export const limitsOfAccounts = (settings: z.infer<z.ZodObject<typeof limitSettings>>) => ({
+  runningMax: settings.KILN_ACCOUNT_RUNNING_MAX,
+  waitingMax: settings.KILN_ACCOUNT_WAITING_MAX,
+  dailyMax: settings.KILN_ACCOUNT_DAILY_MAX,
+  imagesMax: settings.KILN_ACCOUNT_IMAGES_MAX,
+});
 
 /** A list in one setting: words between commas. */
 export const listSetting = z

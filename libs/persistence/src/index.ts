@@ -31,7 +31,7 @@ export * from './sweep-clocks.ts';
 export * from './sweep-leases.ts';
 export * from './sweep-queue.ts';
 export * from './sweeps.ts';
-export { type DefaultLimits, dispatch } from './waiting-room/dispatch.ts';
+export { dispatch } from './waiting-room/dispatch.ts';
 export * from './waiting-room/limits.ts';
 export * from './waiting-room/place-in-line.ts';
 export {

@@ -29,6 +29,8 @@ export const errorCodes = {
   IdempotentParameterMismatch: row('user', 400, ['ModelArts.0104', 400]),
   Throttling: row('user', 429, ['APIG.0308', 429], 'Throttling.User'),
   TooManyWaiting: row('user', 429, ['APIG.0308', 429], 'QuotaExceeded'),
+  TooManyBuilds: row('user', 429, ['APIG.0308', 429], 'QuotaExceeded'),
+  TooManyImages: row('user', 403, ['ModelArts.0108', 403], 'QuotaExceeded'),
 
   // Who is asking
   MissingParameter: row('auth', 400, ['ModelArts.0205', 401]),

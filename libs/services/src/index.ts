@@ -17,3 +17,4 @@ export * from './repeat-build.ts';
 export { type Relay } from './relay.ts';
 export * from './submit-build.ts';
 export * from './waiting-room.ts';
+export * from './quotas.ts';

@@ -21,12 +21,14 @@ import {
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';
+import { type Quotas } from './quotas.ts';
 import { type Relay } from './relay.ts';
 
 export interface RegisterImageDeps extends AwaitImageDeps {
   db: Database;
   directory: Directory;
   relay: Relay;
+  quotas: Quotas;
   /** How long an answer waits for the verification's outcome. */
   waitMs: number;
 }
@@ -85,6 +87,7 @@ export async function registerImage(
       connection: 'swr_instance_id',
       reference: 'swr_path',
     });
+  await deps.quotas.admitImage(viewer.accountId);
   const image: NewImage = {
     id: randomUUID(),
     paiId: newPaiImageId(),
@@ -144,6 +147,7 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
       : await requireWorkspace(deps.directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId');
   if (!workspace)
     throw new Fault('WorkspaceNotFound', 'WorkspaceId: there is no workspace of yours', { field: 'WorkspaceId' });
+  await deps.quotas.admitImage(viewer.accountId);
   const image: NewImage = {
     id: randomUUID(),
     paiId: body.ImageId ?? newPaiImageId(),

@@ -4,6 +4,7 @@ import { type Build, type Database, findByClientToken, submitBuild, type Viewer 
 import { type SignalBus } from '@kiln/queue';
 import { type CreateImageBuildBody, everyone, Fault, isTerminal, type Lane, type RerunBody } from '@kiln/schemas';
 import { requireOwner } from './ownership.ts';
+import { type Quotas } from './quotas.ts';
 import { registryAuthsBinding, type RegistryAuths } from './registry-access.ts';
 import {
   answerSubmission,
@@ -11,7 +12,6 @@ import {
   submitBuild as submitRequest,
   type SubmitBuildDeps,
 } from './submit-build.ts';
-import { type WaitingRoom } from './waiting-room.ts';
 
 const requireEnded = (build: Build): void => {
   if (!isTerminal(build.state))
@@ -39,7 +39,7 @@ function requireRetryable(build: Build): void {
  * @throws Fault BuildNotFinished, BuildNotRetryable, ImageNameDuplicated, IdempotentParameterMismatch
  */
 export async function retryBuild(
-  deps: { db: Database; sealer: Sealer; signals: SignalBus; waitingRoom: WaitingRoom },
+  deps: { db: Database; sealer: Sealer; signals: SignalBus; quotas: Quotas },
   viewer: Viewer,
   build: Build,
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
@@ -51,7 +51,7 @@ export async function retryBuild(
   if (!known) {
     requireEnded(build);
     requireRetryable(build);
-    await deps.waitingRoom.requireRoom(build.accountId);
+    await deps.quotas.admitBuild(build.accountId);
   }
   const submitted = await repeat(deps, build, options);
   crashPoint('submission-committed');

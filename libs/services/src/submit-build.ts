@@ -26,15 +26,15 @@ import stringify from 'safe-stable-stringify';
 import { requireBuildSecrets } from './build-secrets.ts';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';
+import { type Quotas } from './quotas.ts';
 import { registryAuthsBinding } from './registry-access.ts';
-import { type WaitingRoom } from './waiting-room.ts';
 
 export interface SubmitBuildDeps {
   db: Database;
   directory: Directory;
   sealer: Sealer;
   signals: SignalBus;
-  waitingRoom: WaitingRoom;
+  quotas: Quotas;
   platform: Platform;
 }
 
@@ -50,7 +50,7 @@ export interface Submitted {
  * @throws Fault that names the field
  */
 export async function submitBuild(
-  { db, directory, sealer, signals, waitingRoom, platform }: SubmitBuildDeps,
+  { db, directory, sealer, signals, quotas, platform }: SubmitBuildDeps,
   viewer: Viewer,
   body: CreateImageBuildBody,
   how: { clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
@@ -79,7 +79,7 @@ export async function submitBuild(
 
   await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
   // A request that was accepted before is answered again, however full it is by now.
-  await waitingRoom.requireRoom(viewer.accountId).catch(async (full: unknown) => {
+  await quotas.admitBuild(viewer.accountId).catch(async (full: unknown) => {
     if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken))) throw full;
   });
   const { RegistryAuths, ...config } = body.BuildConfig;

@@ -1,7 +1,6 @@
 import {
   type Build,
   countOwnAhead,
-  countWaiting,
   type Database,
   type DefaultLimits,
   lookAtWaitingRoom,
@@ -9,7 +8,6 @@ import {
   type PlaceInLine,
   placeInLine,
 } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
 import { LRUCache } from 'lru-cache';
 
 /** What people are told of a build that waits. */
@@ -21,22 +19,12 @@ export interface ShownPlace extends PlaceInLine {
 export interface WaitingRoom {
   /** Where a build stands; undefined for one that does not wait. */
   placeOf(build: Build): Promise<ShownPlace | undefined>;
-  /**
-   * Counts a build in before it is accepted.
-   * @throws Fault TooManyWaiting when the account's limit is reached; what other processes accept within a second may
-   * overrun it by as much
-   */
-  requireRoom(accountId: string): Promise<void>;
 }
 
 const pictureMs = 500;
-const countMs = 1000;
-// What is said when a queue is full: builds end one by one.
-const retryAfterMs = 5000;
 
-export function openWaitingRoom(db: Database, defaults: DefaultLimits): WaitingRoom {
+export function openWaitingRoom(db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): WaitingRoom {
   const pictures = new LRUCache<string, Promise<Picture>>({ max: 1000, ttl: pictureMs });
-  const counts = new LRUCache<string, { waiting: number; waitingMax: number }>({ max: 10_000, ttl: countMs });
   const picture = (pool: string): Promise<Picture> => {
     const known = pictures.get(pool);
     if (known) return known;
@@ -51,20 +39,6 @@ export function openWaitingRoom(db: Database, defaults: DefaultLimits): WaitingR
       const [now, ownAhead] = await Promise.all([picture(build.pool), build.admittedAt ? 0 : countOwnAhead(db, build)]);
       const place = placeInLine(now, build, ownAhead, new Date());
       return { ...place, message: describe(place, now, build.pool) };
-    },
-    async requireRoom(accountId) {
-      let count = counts.get(accountId);
-      if (!count) {
-        count = await countWaiting(db, accountId, defaults);
-        counts.set(accountId, count);
-      }
-      if (count.waitingMax > 0 && count.waiting >= count.waitingMax)
-        throw new Fault(
-          'TooManyWaiting',
-          `${count.waiting} builds of the account wait, and its limit is ${count.waitingMax}; try again when some have started`,
-          { retryAfterMs },
-        );
-      count.waiting += 1;
     },
   };
 }

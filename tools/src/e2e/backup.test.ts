@@ -46,7 +46,10 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
   to.pathname = `/restored_${randomUUID().replaceAll('-', '')}`;
   const server = new URL(kiln.stack.postgresUrl);
   await run(program('psql'), [server.href, '--command', `CREATE DATABASE ${to.pathname.slice(1)}`]);
-  await run(program('pg_restore'), ['--no-owner', `--dbname=${to.href}`, dump]);
+  await run(program('pg_restore'), ['--no-owner', '--no-privileges', `--dbname=${to.href}`, dump]);
+  await run(process.execPath, [join(import.meta.dirname, '../../../apps/admin/dist/main.js'), 'migrate'], {
+    env: { ...process.env, ...kiln.env, KILN_DATABASE_URL: to.href },
+  });
   // Another Redis, as far as Kiln can tell, and a builder that has never built anything.
   Object.assign(kiln.env, {
     KILN_DATABASE_URL: to.href,

@@ -156,6 +156,32 @@ it('refuses more waiting builds than the account may have, but answers a repeate
   await admin('limits', kiln.account.accountName, '--running', '0', '--waiting', '0');
 });
 
+it('refuses more builds in a day, and more images, than the account may have, and says how many those are', async () => {
+  const owner = kiln.account.accountName;
+  const submit = () => kiln.pai('POST', '/api/v1/imagebuilds', { body: kiln.buildRequest(`FROM ${kiln.base}\n`) });
+  const add = () =>
+    kiln.pai('POST', '/api/v1/images', {
+      body: { Name: `quota-${Date.now()}`, ImageUri: kiln.base, Accessibility: 'PRIVATE' },
+    });
+  const counted = () => new Promise((resolve) => setTimeout(resolve, 1100)); // remembered for a second
+  await admin('limits', owner, '--daily', '1');
+  await counted();
+  const refused = await submit();
+  expect([refused.status, refused.body.Code]).toEqual([429, 'QuotaExceeded']);
+  expect(refused.body.Message).toMatch(/were accepted within 24 hours, and its limit is 1/);
+  await admin('limits', owner, '--daily', '0', '--images', '1');
+  await counted();
+  for (const answer of [await submit(), await add()]) {
+    expect([answer.status, answer.body.Code]).toEqual([403, 'QuotaExceeded']);
+    expect(answer.body.Message).toMatch(/images in the catalogue, and its limit is 1/);
+  }
+  await admin('limits', owner, '--images', '0');
+  await counted();
+  const { status, body } = await submit();
+  expect(status).toBe(200);
+  expect((await kiln.ended(body.ImageBuildId)).State).toBe('succeeded');
+});
+
 it('puts a build away that took two workers with it, and lets an operator run it again', async () => {
   const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo begun; sleep 2\n`));
   for (let worker = 1; worker <= 2; worker += 1) {

@@ -19,6 +19,7 @@ import {
   submitBuild,
   type SubmitBuildDeps,
   type Submitted,
+  type WaitingRoom,
 } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';
@@ -28,6 +29,7 @@ import { sendBuildLog } from './send-log.ts';
 export interface BuildRoutesDeps extends SubmitBuildDeps {
   db: Database;
   signals: SignalBus;
+  waitingRoom: WaitingRoom;
 }
 
 /** CreateImageBuild, and Kiln's own calls about builds in PAI's style. */

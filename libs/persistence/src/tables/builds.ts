@@ -240,6 +240,9 @@ export const accountShares = pgTable('account_shares', {
   runningMax: integer('running_max'),
   /** Builds that may wait; null for the installation's default. */
   waitingMax: integer('waiting_max'),
+  /** Builds that are accepted within 24 hours, and entries of the catalogue; null for the installation's default. */
+  dailyMax: integer('daily_max'),
+  imagesMax: integer('images_max'),
   /** Virtual time at which its last admitted build ends: start-time fair queueing. */
   finishTag: doublePrecision('finish_tag').notNull().default(0),
 });

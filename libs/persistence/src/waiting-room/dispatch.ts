@@ -4,13 +4,8 @@ import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../database.ts';
 import { announce, announceBuild } from '../outbox.ts';
 import { liveWorkerNumbers } from '../worker-session.ts';
+import { type DefaultLimits } from './limits.ts';
 import { byLaneAndAge, chooseNext, type Contender, type Waiting } from './fair-share.ts';
-
-/** What holds for accounts that the operator has given no limits of their own; 0 for none. */
-export interface DefaultLimits {
-  runningMax: number;
-  waitingMax: number;
-}
 
 /** Builders that are there for new work. */
 export const liveBuilders = sql`

@@ -1,9 +1,17 @@
-import { eq, sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../database.ts';
 import { accountShares } from '../tables/builds.ts';
-import { type DefaultLimits } from './dispatch.ts';
+import { heldStatus } from '../tables/images.ts';
 
-export type AccountLimits = Pick<typeof accountShares.$inferSelect, 'weight' | 'runningMax' | 'waitingMax'>;
+/** What holds for accounts that the operator has given no limits of their own; 0 for none. */
+export interface DefaultLimits {
+  runningMax: number;
+  waitingMax: number;
+  dailyMax: number;
+  imagesMax: number;
+}
+
+export type AccountLimits = Omit<typeof accountShares.$inferSelect, 'accountId' | 'finishTag'>;
 
 /** Sets what an account may use; what is left out stays as it is. */
 export async function putAccountLimits(
@@ -19,25 +27,38 @@ export async function putAccountLimits(
       weight: accountShares.weight,
       runningMax: accountShares.runningMax,
       waitingMax: accountShares.waitingMax,
+      dailyMax: accountShares.dailyMax,
+      imagesMax: accountShares.imagesMax,
     });
   if (!row) throw new Error('an upsert gave no row');
   return row;
 }
 
-/** How many builds of an account wait, counted no further than one beyond `waitingMax` (0 for no limit). */
-export async function countWaiting(
-  db: Executor,
-  accountId: string,
-  defaults: DefaultLimits,
-): Promise<{ waiting: number; waitingMax: number }> {
-  const [share] = await db
-    .select({ waitingMax: accountShares.waitingMax })
-    .from(accountShares)
-    .where(eq(accountShares.accountId, accountId));
-  const waitingMax = share?.waitingMax ?? defaults.waitingMax;
-  if (waitingMax === 0) return { waiting: 0, waitingMax };
-  const { rows } = await db.execute<{ n: number }>(sql`
-    SELECT count(*)::int AS n FROM (
-      SELECT 1 FROM builds WHERE account_id = ${accountId} AND state = 'queued' AND admitted_at IS NULL LIMIT ${waitingMax + 1}) it`);
-  return { waiting: rows[0]?.n ?? 0, waitingMax };
+/** What an account has of all that is counted, each no further than one beyond its limit; a limit of 0 is none. */
+export interface Use {
+  waiting: number;
+  waitingMax: number;
+  daily: number;
+  dailyMax: number;
+  images: number;
+  imagesMax: number;
+}
+
+export async function countUse(db: Executor, accountId: string, defaults: DefaultLimits): Promise<Use> {
+  const [own] = await db.select().from(accountShares).where(eq(accountShares.accountId, accountId));
+  const limit = (name: 'waitingMax' | 'dailyMax' | 'imagesMax') => own?.[name] ?? defaults[name];
+  const [waitingMax, dailyMax, imagesMax] = [limit('waitingMax'), limit('dailyMax'), limit('imagesMax')];
+  const upTo = (max: number, where: SQL) =>
+    max === 0
+      ? sql`0`
+      : sql`(SELECT count(*)::int FROM (SELECT 1 FROM builds WHERE account_id = ${accountId} AND ${where} LIMIT ${max + 1}) it)`;
+  const inCatalogue =
+    imagesMax === 0
+      ? sql`0`
+      : sql`(SELECT coalesce(sum(n), 0)::int FROM tallies WHERE list = 'images' AND account_id = ${accountId} AND ${sql.raw(heldStatus)})`;
+  const { rows } = await db.execute<{ waiting: number; daily: number; images: number }>(sql`
+    SELECT ${upTo(waitingMax, sql`state = 'queued' AND admitted_at IS NULL`)} AS waiting,
+      ${upTo(dailyMax, sql`created_at > now() - interval '24 hours'`)} AS daily, ${inCatalogue} AS images`);
+  const { waiting = 0, daily = 0, images = 0 } = rows[0] ?? {};
+  return { waiting, waitingMax, daily, dailyMax, images, imagesMax };
 }

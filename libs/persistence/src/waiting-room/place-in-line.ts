@@ -2,7 +2,8 @@ import { lanes, type WaitingReason } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import { type Database } from '../database.ts';
 import { type Build } from '../move-build.ts';
-import { buildsUnderWay, type DefaultLimits, liveBuilders } from './dispatch.ts';
+import { buildsUnderWay, liveBuilders } from './dispatch.ts';
+import { type DefaultLimits } from './limits.ts';
 import { ageingSeconds, startTag } from './fair-share.ts';
 
 /** The waiting room of one pool as a whole, at one moment. */
@@ -35,7 +36,11 @@ export interface PlaceInLine {
 // Fewer say nothing about the next.
 const endedMin = 5;
 
-export async function lookAtWaitingRoom(db: Database, pool: string, defaults: DefaultLimits): Promise<Picture> {
+export async function lookAtWaitingRoom(
+  db: Database,
+  pool: string,
+  defaults: Pick<DefaultLimits, 'runningMax'>,
+): Promise<Picture> {
   const [totals, accounts] = await Promise.all([
     db.execute<{ slots: number; under_way: number; time: number; ended: number; quick: number; slow: number }>(sql`
       WITH lately AS (

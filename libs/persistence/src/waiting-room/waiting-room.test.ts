@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import {
   claimBuild,
   countOwnAhead,
-  countWaiting,
+  countUse,
   dispatch,
   loadBuild,
   lookAtWaitingRoom,
@@ -85,7 +85,7 @@ describe('the choice', () => {
 describe('the dispatcher', () => {
   let bench: BuildBench;
   const sessions: WorkerSession[] = [];
-  const defaults = { runningMax: 0, waitingMax: 0 };
+  const defaults = { runningMax: 0, waitingMax: 0, dailyMax: 0, imagesMax: 0 };
   beforeEach(async () => {
     bench = await openBuildBench();
   });
@@ -188,7 +188,18 @@ describe('the dispatcher', () => {
   it('keeps to an account’s limits', async () => {
     await putAccountLimits(bench.db, bench.account.id, { runningMax: 1, waitingMax: 2 });
     const made = [await bench.newBuild(), await bench.newBuild(), await bench.newBuild()];
-    expect(await countWaiting(bench.db, bench.account.id, defaults)).toEqual({ waiting: 3, waitingMax: 2 });
+    const use = (limits = {}) => countUse(bench.db, bench.account.id, { ...defaults, ...limits });
+    expect(await use()).toMatchObject({ waiting: 3, waitingMax: 2, daily: 0, images: 0 });
+    await putAccountLimits(bench.db, bench.account.id, { dailyMax: 5 });
+    const total = await bench.db.execute(sql`SELECT 1 FROM builds`);
+    expect(await use({ imagesMax: 9 })).toMatchObject({
+      daily: total.rows.length,
+      dailyMax: 5,
+      images: 0,
+      imagesMax: 9,
+    });
+    await bench.db.execute(sql`UPDATE builds SET created_at = now() - interval '25 hours'`);
+    expect(await use()).toMatchObject({ daily: 0 });
     await builder(8);
     expect(await dispatch(bench.db, defaults)).toBe(1);
     const build = await loadBuild(bench.db, made[1]?.id ?? '');

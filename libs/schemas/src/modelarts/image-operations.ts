@@ -69,6 +69,7 @@ export const modelArtsImageOperations = {
     statuses: [200, 201],
     errors: [
       'WorkspaceNotFound',
+      'TooManyImages',
       'RegistryConnectionNotFound',
       'ImageAlreadyRegistered',
       'ImageNameDuplicated',

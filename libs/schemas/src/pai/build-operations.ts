@@ -74,6 +74,8 @@ export const buildOperations = {
       'DockerfileInvalid',
       'DockerfileNotAllowed',
       'TooManyWaiting',
+      'TooManyBuilds',
+      'TooManyImages',
     ],
     example: {
       query: { ClientToken: 'a-token-of-yours' },
@@ -171,6 +173,8 @@ export const buildOperations = {
       'ImageNameDuplicated',
       'IdempotentParameterMismatch',
       'TooManyWaiting',
+      'TooManyBuilds',
+      'TooManyImages',
       'Forbidden',
     ],
     example: {
@@ -198,6 +202,8 @@ export const buildOperations = {
       'ImageNameDuplicated',
       'IdempotentParameterMismatch',
       'TooManyWaiting',
+      'TooManyBuilds',
+      'TooManyImages',
       'Forbidden',
     ],
     example: {

@@ -47,6 +47,7 @@ export const paiImageOperations = {
     statuses: [200],
     errors: [
       'WorkspaceNotFound',
+      'TooManyImages',
       'ImageNameDuplicated',
       'ImageIdDuplicated',
       'ImagePathNotFound',
