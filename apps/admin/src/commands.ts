@@ -53,23 +53,33 @@ const days = wholeNumber('days', 1, 3650);
 const hours = wholeNumber('hours', 1, 36);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
-export function adminCommands({ db, sealer, appPasswords, print }: AdminDeps): Command {
+export function adminCommands({ db, sealer, appPasswords, print: show }: AdminDeps): Command {
   const program = new Command('admin')
     .description('makes, lists and revokes what Kiln knows of its users')
     .showHelpAfterError();
 
-  // Whatever changes something is on record, before its result is shown.
+  // What a command made; of a result, nothing else goes on record: the rest may be a secret.
+  let made: string | undefined;
+  const print = (result: unknown): void => {
+    const { id, accessKeyId } = (result ?? {}) as { id?: unknown; accessKeyId?: unknown };
+    made = [accessKeyId, id].find((it) => typeof it === 'string');
+    show(result);
+  };
+  // Whatever changes something is on record. Secrets are never options: they come by the environment.
   program.hook('postAction', async (_program, command) => {
     const words: string[] = [];
     for (let it: Command | null = command; it?.parent; it = it.parent) words.unshift(it.name());
     const action = words.join(' ');
     if (readOnly.has(action)) return;
+    const [owner] = command.registeredArguments[0]?.name() === 'account' ? command.args : [];
+    const options: Record<string, unknown> = command.opts();
     await recordAudit(db, {
-      accountId: null,
+      accountId: owner === undefined ? null : ((await findAccount(db, owner))?.id ?? null),
       actor: 'operator',
       action,
       target: command.args.join(' '),
       outcome: 'ok',
+      details: { ...(Object.keys(options).length > 0 ? { options } : {}), ...(made === undefined ? {} : { made }) },
     });
   });
 

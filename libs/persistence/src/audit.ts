@@ -43,26 +43,29 @@ export const listAudit = (db: Executor, by: { accountId?: string; before?: numbe
     .limit(by.limit);
 
 /**
- * Works out every hash again.
+ * Works out every hash again, some thousands at a time.
  * @returns how many entries there are, the hash of the last (which, kept elsewhere, shows later that none was cut off the end),
  * and the first that does not fit
  */
 export async function verifyAudit(
   db: Executor,
+  pageRows = 20_000,
 ): Promise<{ entries: number; lastHash: string; brokenAt: number | null }> {
-  const { rows } = await db.execute<{ entries: number; last_hash: string | null; broken_at: string | null }>(sql`
-    SELECT count(*)::int AS entries,
-      (SELECT hash FROM audit_log ORDER BY id DESC LIMIT 1) AS last_hash,
-      min(id) FILTER (WHERE id <> expected_id OR previous_hash <> expected_previous OR hash <> audit_hash(it)) AS broken_at
-    FROM (
-      SELECT a AS it, a.id, a.previous_hash, a.hash, row_number() OVER (ORDER BY a.id) AS expected_id,
-        coalesce(lag(a.hash) OVER (ORDER BY a.id), '') AS expected_previous
-      FROM audit_log a
-    ) chain`);
-  const [row] = rows;
-  return {
-    entries: row?.entries ?? 0,
-    lastHash: row?.last_hash ?? '',
-    brokenAt: row?.broken_at == null ? null : Number(row.broken_at),
-  };
+  let entries = 0;
+  let lastHash = '';
+  for (;;) {
+    const { rows } = await db.execute<{ n: number; last_hash: string; broken_at: string | null }>(sql`
+      SELECT count(*)::int AS n, (array_agg(hash ORDER BY id DESC))[1] AS last_hash,
+        min(id) FILTER (WHERE id <> expected_id OR previous_hash <> expected_previous OR hash <> audit_hash(it)) AS broken_at
+      FROM (
+        SELECT it, id, previous_hash, hash, ${entries}::bigint + row_number() OVER (ORDER BY id) AS expected_id,
+          coalesce(lag(hash) OVER (ORDER BY id), ${lastHash}) AS expected_previous
+        FROM (SELECT a AS it, a.id, a.previous_hash, a.hash FROM audit_log a WHERE id > ${entries} ORDER BY id LIMIT ${pageRows}) page
+      ) chain`);
+    const [page] = rows;
+    if (!page || page.n === 0) return { entries, lastHash, brokenAt: null };
+    entries += page.n;
+    lastHash = page.last_hash;
+    if (page.broken_at !== null) return { entries, lastHash, brokenAt: Number(page.broken_at) };
+  }
 }

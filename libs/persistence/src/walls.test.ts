@@ -20,8 +20,9 @@ function openAs(app: App, sight: 'caller' | 'everyone', connections = 2): OpenDa
   closers.push(opened.close);
   return opened;
 }
-const query = async ({ db }: OpenDatabase, text: string, values: unknown[] = []) =>
-  (await db.$client.query(text, values)).rows;
+type Row = Record<string, unknown>;
+const query = async ({ db }: OpenDatabase, text: string, values: unknown[] = []): Promise<Row[]> =>
+  (await db.$client.query<Row>(text, values)).rows;
 
 /** Tables in which a row belongs to nobody: how the queue and the workers are told of work. */
 const nobodys = ['dispatch_state', 'outbox', 'request_nonces', 'tag_moves', 'workers'];
@@ -34,7 +35,7 @@ beforeAll(async () => {
   other = await createAccount(bench.db, 'other');
   builds.own = (await bench.claimed()).id;
   builds.other = (await bench.claimed({ accountId: other.id })).id;
-  const run = (text: string, values: unknown[]) => bench.db.$client.query(text, values);
+  const run = (text: string, values: unknown[]) => bench.db.$client.query<{ name: string; n: string }>(text, values);
   for (const [account, build] of [[own, builds.own], [other, builds.other]] as const) {
     const image = randomUUID();
     await run(
@@ -59,7 +60,7 @@ beforeAll(async () => {
      AND NOT relrowsecurity ORDER BY 1`,
     [],
   );
-  expect(rows.map((it: { name: string }) => it.name)).toEqual(nobodys);
+  expect(rows.map((it) => it.name)).toEqual(nobodys);
   const tables = await run(
     `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relrowsecurity`,
     [],
@@ -75,9 +76,9 @@ beforeAll(async () => {
             ? `id = $1`
             : `account_id = $1`;
   walled = await Promise.all(
-    (tables.rows as { name: string }[]).map(async ({ name }) => ({
+    tables.rows.map(async ({ name }) => ({
       name,
-      ofOwn: Number((await run(`SELECT count(*) AS n FROM ${name} WHERE ${parent(name)}`, [own.id])).rows[0].n),
+      ofOwn: Number((await run(`SELECT count(*) AS n FROM ${name} WHERE ${parent(name)}`, [own.id])).rows[0]?.n),
     })),
   );
 });
@@ -99,7 +100,7 @@ describe('the wall between accounts', () => {
     const api = openAs('api', 'caller');
     for (const { name, ofOwn } of walled) {
       if (['build_secrets', 'audit_log'].includes(name)) continue;
-      const count = async () => Number((await query(api, `SELECT count(*) AS n FROM ${name}`))[0].n);
+      const count = async () => Number((await query(api, `SELECT count(*) AS n FROM ${name}`))[0]?.['n']);
       expect([name, await actingFor(own.id, count), await count()]).toEqual([name, ofOwn, 0]);
       expect(await acrossAccounts(count)).toBeGreaterThan(ofOwn);
     }
@@ -136,7 +137,7 @@ describe('the wall between accounts', () => {
         return actingFor(id, async () => {
           await new Promise((resolve) => setTimeout(resolve, n % 5));
           const rows = await query(api, 'SELECT account_id FROM builds');
-          return rows.every((it: { account_id: string }) => it.account_id === id) && rows.length === 1;
+          return rows.every((it) => it['account_id'] === id) && rows.length === 1;
         });
       }),
     );
@@ -149,7 +150,7 @@ describe('the wall between accounts', () => {
       const client = await api.db.$client.connect();
       try {
         await client.query('SET enable_seqscan = off; SET enable_indexscan = off');
-        return (await client.query(`EXPLAIN SELECT id FROM images WHERE name LIKE '%part%'`)).rows;
+        return (await client.query<Row>(`EXPLAIN SELECT id FROM images WHERE name LIKE '%part%'`)).rows;
       } finally {
         client.release(true);
       }

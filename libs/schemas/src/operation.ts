@@ -43,6 +43,8 @@ export interface Operation<
    * fields are, would leave off the protection without a word.
    */
   guarded?: readonly string[];
+  /** The reply's field that names what was made, for the audit log. */
+  makes?: string;
   /** Answers a stranger. */
   anonymous?: true;
   /** Content types of a success that is not a JSON object. */

@@ -1,6 +1,7 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
 import { actingFor, type Database, findProject, insertToken, namesOf } from '@kiln/persistence';
 import { type CreateTokenBody, Fault } from '@kiln/schemas';
+import { type Caller } from './authenticate.ts';
 import { type Directory } from './directory.ts';
 
 const lifetimeMs = 24 * 3600 * 1000;
@@ -13,6 +14,8 @@ export interface IssuedToken {
   user: { id: string; name: string };
   account: { id: string; name: string };
   project: { id: string; name: string } | undefined;
+  /** Whose key it was. */
+  caller: Caller;
 }
 
 interface Named {
@@ -96,5 +99,12 @@ export async function issueToken(
     user: { id: usable.userId, name: names.user },
     account,
     project: project && { id: project.id, name: project.name },
+    caller: {
+      accountId: usable.accountId,
+      userId: usable.userId,
+      role: usable.role,
+      onlyProjectId: null,
+      credential: { kind: 'key', id: keyId, scopes: usable.scopes },
+    },
   };
 }

@@ -117,10 +117,24 @@ it('every change is on record, whoever tried it, with the key and where it came 
   expect(entry).toMatchObject({
     actor: kiln.account.userId,
     target: '/api/v1/imagebuilds',
-    details: { key: kiln.account.accessKeyId, address: expect.stringContaining('127.0.0.1') as string },
+    details: {
+      key: kiln.account.accessKeyId,
+      address: expect.stringContaining('127.0.0.1') as string,
+      made: ImageBuildId,
+    },
   });
   const everything: any[] = await admin('audit', 'list', '--account', owner, '--limit', '1000');
   expect(everything.find((it) => it.outcome === 'Forbidden' && it.action === 'RegisterImage')).toBeDefined();
+  expect(everything.find((it) => it.action === 'CreateToken')).toMatchObject({
+    actor: expect.not.stringMatching('stranger') as string,
+  });
+  const limits = await admin('limits', owner, '--daily', '0');
+  expect((await admin('audit', 'list', '--account', owner, '--limit', '1'))[0]).toMatchObject({
+    actor: 'operator',
+    action: 'limits',
+    accountId: limits.account,
+    details: { options: { daily: 0 } },
+  });
   expect(await admin('audit', 'verify')).toMatchObject({ brokenAt: null });
 });
 

@@ -32,6 +32,8 @@ export interface Answer<O extends Operation = Operation> {
   status?: number;
   headers?: Record<string, string>;
   body: z.input<O['reply']>;
+  /** Who a stranger turned out to be. */
+  caller?: Caller;
 }
 
 /** Where each dialect's clients read the request id. */

@@ -100,7 +100,14 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
     }
   };
 
-  const note = (req: Request, res: Response, operation: Operation, viewer: Caller, outcome: string): void =>
+  const note = (
+    req: Request,
+    res: Response,
+    operation: Operation,
+    viewer: Caller,
+    outcome: string,
+    body: Record<string, unknown> = {},
+  ): void =>
     audit.record({
       accountId: viewer.accountId || null,
       actor: viewer.userId || 'stranger',
@@ -111,6 +118,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         requestId: String(res.locals['requestId']),
         address: req.ip ?? '',
         ...(viewer.credential ? { [viewer.credential.kind]: viewer.credential.id } : {}),
+        ...(operation.makes && operation.makes in body ? { made: body[operation.makes] } : {}),
       },
     });
 
@@ -132,7 +140,8 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         const requestId = String(res.locals['requestId']);
         const it = { viewer, requestId, headers: request.headers, res, ...parsed };
         const answered = await actingFor(viewer.accountId, () => handle(it));
-        if (operation.method !== 'GET') note(req, res, operation, viewer, 'ok');
+        if (answered?.caller) lastUsed.note(answered.caller.credential);
+        if (operation.method !== 'GET') note(req, res, operation, answered?.caller ?? viewer, 'ok', answered?.body);
         if (!answered) return;
         if (answered.headers) res.set(answered.headers);
         res.status(answered.status ?? operation.statuses[0]).json(answered.body);

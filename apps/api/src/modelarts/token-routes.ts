@@ -8,8 +8,9 @@ const iamTime = (at: Date): string => at.toISOString().replace('Z', '000Z');
 /** IAM's call for a token, as ModelArts' users make it. */
 export const tokenRoutes = (deps: Parameters<typeof issueToken>[0]): Route[] => [
   route(tokenOperations.CreateToken, async ({ body }) => {
-    const { token, method, issuedAt, expiresAt, user, account, project } = await issueToken(deps, body);
+    const { token, method, issuedAt, expiresAt, user, account, project, caller } = await issueToken(deps, body);
     return {
+      caller,
       headers: { 'x-subject-token': token, 'cache-control': 'no-store' },
       body: {
         token: {

@@ -58,6 +58,7 @@ const denied = ['ImageNotFound', 'Forbidden'] as const;
 export const modelArtsImageOperations = {
   RegisterImage: operation({
     name: 'RegisterImage',
+    makes: 'id',
     api: 'ModelArts',
     method: 'POST',
     path: images,

@@ -44,6 +44,7 @@ const exampleRepeat = {
 export const buildOperations = {
   CreateImageBuild: operation({
     name: 'CreateImageBuild',
+    makes: 'ImageBuildId',
     api: 'AIWorkSpace',
     method: 'POST',
     path: '/api/v1/imagebuilds',
@@ -159,6 +160,7 @@ export const buildOperations = {
   }),
   RetryImageBuild: operation({
     name: 'RetryImageBuild',
+    makes: 'ImageBuildId',
     api: 'Kiln',
     method: 'POST',
     path: '/api/v1/imagebuilds/{ImageBuildId}/retry',
@@ -184,6 +186,7 @@ export const buildOperations = {
   }),
   RerunImageBuild: operation({
     name: 'RerunImageBuild',
+    makes: 'ImageBuildId',
     api: 'Kiln',
     method: 'POST',
     path: '/api/v1/imagebuilds/{ImageBuildId}/rerun',

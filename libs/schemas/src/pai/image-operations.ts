@@ -36,6 +36,7 @@ const example = {
 export const paiImageOperations = {
   AddImage: operation({
     name: 'AddImage',
+    makes: 'ImageId',
     api: 'AIWorkSpace',
     method: 'POST',
     path: '/api/v1/images',
