@@ -5,7 +5,7 @@ import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { emptyPlatform } from '@kiln/schemas';
-import { type Directory, openDirectory, openMessaging, openQuotas, openWaitingRoom } from '@kiln/services';
+import { type Directory, openDirectory, openLogFeed, openMessaging, openQuotas, openWaitingRoom } from '@kiln/services';
 import { createApp } from './app.ts';
 import { openThrottle } from './http/throttle.ts';
 
@@ -24,6 +24,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
   const { db, close } = openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none'));
   life.defer('database', close);
   const settings = { KILN_REDIS_URL: new Secret(testStack().redisUrl), KILN_REDIS_PREFIX: 'test-app' };
+  const messaging = openMessaging(settings, { db, life, log });
   const app = createApp({
     db,
     nonces: openNonceStore(db, 60),
@@ -32,6 +33,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     lists: openRememberedLists(),
     waitingRoom: openWaitingRoom(db, limits),
     quotas: openQuotas(db, limits),
+    logFeed: openLogFeed(db, messaging.signals),
     throttle: openThrottle({
       userPerSecond: change.perSecond ?? 0,
       accountPerSecond: 0,
@@ -45,7 +47,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     legacySignatures: false,
     waitMs: 100,
     log,
-    ...openMessaging(settings, { db, life, log }),
+    ...messaging,
   });
   const server = createServer((req, res) => void app(req, res));
   servers.push(server);

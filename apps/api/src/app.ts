@@ -7,6 +7,7 @@ import {
   type AuthenticateDeps,
   type Directory,
   type LastUsed,
+  type LogFeed,
   type Quotas,
   type Relay,
   type WaitingRoom,
@@ -41,6 +42,7 @@ export interface AppDeps extends AuthenticateDeps {
   trustedProxies: readonly string[];
   waitingRoom: WaitingRoom;
   quotas: Quotas;
+  logFeed: LogFeed;
   platform: Platform;
   /** How long RegisterImage and its like wait for a registrar. */
   waitMs: number;

@@ -19,6 +19,7 @@ import {
   nonceKeepSeconds,
   openAuditTrail,
   openLastUsed,
+  openLogFeed,
   openDirectory,
   openMessaging,
   openQuotas,
@@ -77,6 +78,7 @@ life.defer('last-used', lastUsed.close);
 const audit = openAuditTrail(office.db, log);
 life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
+const logFeed = openLogFeed(database.db, signals);
 const app = createApp({
   db: database.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
@@ -88,6 +90,7 @@ const app = createApp({
   lists: openRememberedLists(),
   waitingRoom: openWaitingRoom(office.db, limits),
   quotas: openQuotas(office.db, limits),
+  logFeed,
   throttle: openThrottle({
     userPerSecond: config.KILN_REQUESTS_PER_SECOND,
     accountPerSecond: config.KILN_ACCOUNT_REQUESTS_PER_SECOND,
@@ -115,6 +118,7 @@ server.listen(config.KILN_API_PORT, config.KILN_API_HOST, () => {
   log.info({ address, port }, 'listening');
 });
 life.defer('http', async () => {
+  logFeed.close();
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);

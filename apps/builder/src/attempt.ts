@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProcessWatch } from '@kiln/engine';
 import { type Build, type Database, moveBuild } from '@kiln/persistence';
+import { type SignalBus } from '@kiln/queue';
 import { type BuildPhase, type BuildState } from '@kiln/schemas';
 import { type Lease, type Leases } from '@kiln/services';
 import { type BuildLog, openBuildLog } from './build-log.ts';
@@ -13,6 +14,7 @@ import { type Watchdog, watchedName } from './watchdog.ts';
 
 export interface AttemptDeps {
   db: Database;
+  signals: SignalBus;
   /** Folder in which each attempt gets one of its own. */
   workRoot: string;
   leases: Leases;
@@ -41,7 +43,7 @@ export interface Attempt {
 
 /** @param claimedAtMs `performance.now()` before the claim */
 export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number): Attempt {
-  const { db, leases, watchdog } = deps;
+  const { db, signals, leases, watchdog } = deps;
   const name = `${build.id}-${build.attempt}`;
   const workDir = join(deps.workRoot, name);
   const phases = new Phases(db, build);
@@ -51,7 +53,8 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   const lease = leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, quietMs);
   const watch = watchdog.watch(watchedName(build), claimedAtMs);
   const stopped = () => lease.stopped() !== undefined;
-  const log = openBuildLog(db, build, redaction, stopped);
+  const progress = () => signals.send('progress', build.id);
+  const log = openBuildLog(db, build, redaction, progress, stopped);
   const patience = { signal: lease.signal, say: (line: string) => log.write(line) };
   return {
     build,
@@ -66,6 +69,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
     async move(from, to, message) {
       const guard = { id: build.id, fence: build.fence, from: [from], unlessCancelled: true };
       if (!(await moveBuild(db, { ...guard, to, message }))) throw new NotOurs();
+      progress();
     },
     async close() {
       lease.release();

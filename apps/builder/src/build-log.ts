@@ -8,29 +8,68 @@ const chunkBytesMax = 64 * 1024;
 const chunkAgeMs = 1000;
 /** Between two tries to write a chunk while PostgreSQL is away. */
 const retryMs = 500;
-/** What a build may log in all; what comes after is left out, but for the error's own last lines. */
-const logBytesMax = 64 << 20;
+/** What an attempt may log before its log is cut, and how much of its end is kept all the same. */
+const headBytesMax = 64 << 20;
+const tailBytesMax = 1 << 20;
 
 export interface BuildLog {
   /** Adds a line, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast build cannot fill the memory. */
   write(line: string, goesOn?: boolean): Promise<void>;
-  /** Writes what is left. */
+  /** Writes what is left, and the end of a log that was cut. */
   flush(): Promise<void>;
   /** Milliseconds since the last line. */
   quietMs(): number;
 }
 
+interface Kept {
+  text: string;
+  at: number;
+}
+
+/** The last lines of many, bounded in bytes. */
+class Tail {
+  #lines: Kept[] = [];
+  #first = 0;
+  #dropped = 0;
+  #bytes = 0;
+
+  push(line: Kept): void {
+    this.#lines.push(line);
+    this.#bytes += line.text.length + 1;
+    while (this.#bytes > tailBytesMax && this.#first < this.#lines.length - 1) {
+      this.#bytes -= (this.#lines[this.#first]?.text.length ?? 0) + 1;
+      this.#lines[this.#first] = { text: '', at: 0 }; // its text is not held any longer
+      this.#first += 1;
+    }
+    if (this.#first > 10_000) {
+      this.#lines = this.#lines.slice(this.#first);
+      this.#dropped += this.#first;
+      this.#first = 0;
+    }
+  }
+
+  /** @returns how many lines were left out, and those after them; it is empty then */
+  take(): { left: number; kept: Kept[] } {
+    const taken = { left: this.#dropped + this.#first, kept: this.#lines.slice(this.#first) };
+    [this.#lines, this.#first, this.#bytes, this.#dropped] = [[], 0, 0, 0];
+    return taken;
+  }
+}
+
 /**
  * Streams an attempt's log into PostgreSQL under its fence.
  * @param redaction blots secrets out of it
+ * @param written called after each piece
  * @param stopped whether the attempt may not go on: what PostgreSQL did not take by then is given up
  */
 export function openBuildLog(
   db: Database,
   attempt: { id: string; attempt: number; fence: number },
   redaction: Redaction,
+  written: () => void,
   stopped: () => boolean,
 ): BuildLog {
+  const tail = new Tail();
   let lines: string[] = [];
   let times: number[] = [];
   let bytes = 0;
@@ -45,6 +84,7 @@ export function openBuildLog(
     for (;;) {
       try {
         await appendLog(db, attempt, chunk);
+        written();
         return crashPoint('log-written');
       } catch {
         // Written twice it is there once; given up it would be a gap.
@@ -54,7 +94,7 @@ export function openBuildLog(
     }
   };
 
-  const flush = async (): Promise<void> => {
+  const writeOut = async (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
     if (lines.length > 0) {
@@ -67,19 +107,33 @@ export function openBuildLog(
     await writing;
   };
 
+  const add = async (shown: string, at: number): Promise<void> => {
+    lines.push(shown);
+    times.push(at);
+    bytes += Buffer.byteLength(shown) + 1;
+    if (bytes >= chunkBytesMax) await writeOut();
+    else timer ??= setTimeout(() => void writeOut(), chunkAgeMs);
+  };
+
   return {
     async write(line, goesOn = false) {
       lastLineAt = performance.now();
-      if (total > logBytesMax) return;
       const shown = redaction.line(line, goesOn);
+      if (total > headBytesMax) return tail.push({ text: shown, at: Date.now() });
       total += shown.length + 1;
-      lines.push(total > logBytesMax ? `[the log is cut here: it is larger than ${logBytesMax >> 20} MiB]` : shown);
-      times.push(Date.now());
-      bytes += Buffer.byteLength(shown) + 1;
-      if (bytes >= chunkBytesMax) await flush();
-      else timer ??= setTimeout(() => void flush(), chunkAgeMs);
+      if (total <= headBytesMax) return add(shown, Date.now());
+      tail.push({ text: shown, at: Date.now() });
+      await add(
+        `[the log is cut here, at ${headBytesMax >> 20} MiB: what it ends with comes when it has ended]`,
+        Date.now(),
+      );
     },
-    flush,
+    async flush() {
+      const { left, kept } = tail.take();
+      if (left > 0) await add(`[${left} lines are left out here]`, Date.now());
+      for (const { text, at } of kept) await add(text, at);
+      await writeOut();
+    },
     quietMs: () => performance.now() - lastLineAt,
   };
 }

@@ -82,6 +82,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
     if (ended !== 'image kept') await discardImage(deps, attempt, image);
     else if (image) deps.engine.keep(image);
     await attempt.close();
+    deps.signals.send('progress', build.id);
     deps.signals.send('dispatch', everyone);
   }
 }

@@ -53,6 +53,7 @@ export async function registerBuild(deps: RegisterDeps, id: string, attempt: num
     await settle(deps, build, phase, startedAtMs, error);
   } finally {
     lease.release();
+    deps.signals.send('progress', id);
   }
 }
 

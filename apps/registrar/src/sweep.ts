@@ -62,7 +62,10 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (taken.length > 0) crashPoint('builds-taken-away');
     const ended = await sweepClocks(db, clocks);
     // Whoever still works on them is told, and finds that they are no longer its own.
-    for (const id of [...taken, ...ended]) signals.send('cancel', id);
+    for (const id of [...taken, ...ended]) {
+      signals.send('cancel', id);
+      signals.send('progress', id);
+    }
     if (taken.length > 0) log.warn({ builds: taken, dead }, 'took builds from their workers');
     const freed = await sweepRegistrations(db, dead);
     // While Redis cannot be asked, nobody knows what it has forgotten.

@@ -1,9 +1,9 @@
 import { type BuildState, type Lineage, terminalStates } from '@kiln/schemas';
-import { and, asc, eq, getTableColumns, gte, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gte, inArray, isNull, lte, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
 import { type Build } from './move-build.ts';
-import { buildAttempts, buildEvents, buildLogChunks, buildPhaseTimes, builds } from './tables/builds.ts';
+import { buildAttempts, buildEvents, buildPhaseTimes, builds } from './tables/builds.ts';
 
 /** The columns of builds by the names that every list has. */
 export const scopedBuilds = { ...getTableColumns(builds), visibility: builds.accessibility, status: builds.state };
@@ -119,46 +119,3 @@ export const listEvents = (
     )
     .orderBy(asc(buildEvents.id))
     .limit(range.limit);
-
-export interface LogLine {
-  /** Number of the line in its attempt, from 0. */
-  n: number;
-  at: Date;
-  text: string;
-}
-
-/**
- * Lines of an attempt's log, chunk by chunk, so that a long log is never held whole.
- * @param from number of the first line wanted
- */
-export async function* readLog(
-  db: Executor,
-  buildId: string,
-  attempt: number,
-  from: number,
-): AsyncGenerator<LogLine[]> {
-  let next = from;
-  for (;;) {
-    const [chunk] = await db
-      .select()
-      .from(buildLogChunks)
-      .where(
-        and(
-          eq(buildLogChunks.buildId, buildId),
-          eq(buildLogChunks.attempt, attempt),
-          or(
-            gte(buildLogChunks.firstLine, next),
-            sql`${buildLogChunks.firstLine} + cardinality(${buildLogChunks.lineTimes}) > ${next}`,
-          ),
-        ),
-      )
-      .orderBy(asc(buildLogChunks.seq))
-      .limit(1);
-    if (!chunk) return;
-    const lines = chunk.text
-      .split('\n')
-      .map((text, index) => ({ n: chunk.firstLine + index, at: new Date(chunk.lineTimes[index] ?? 0), text }));
-    yield lines.filter((it) => it.n >= next);
-    next = chunk.firstLine + lines.length;
-  }
-}

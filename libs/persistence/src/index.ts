@@ -1,6 +1,7 @@
 export * from './audit.ts';
 export * from './build-secrets.ts';
 export * from './seals.ts';
+export * from './build-log.ts';
 export * from './build-queries.ts';
 export * from './build-work.ts';
 export * from './cancel-build.ts';

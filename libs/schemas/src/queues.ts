@@ -33,6 +33,8 @@ export const signals = {
   /** A build may not go on. */
   cancel: 'build-cancel',
   registered: 'image-registered',
+  /** A build has logged something, or has moved on. */
+  progress: 'build-progress',
   /** A build waits, or a slot is free. */
   dispatch: 'dispatch',
 } as const;

@@ -20,7 +20,7 @@ export async function cancelBuild(
   requireOwner(viewer, asked, `build ${id}`, 'operator');
   let build: Build | undefined;
   for (let look = 0; look < looks; look += 1) {
-    if (await cancelQueued(deps.db, id)) return;
+    if (await cancelQueued(deps.db, id)) return deps.signals.send('progress', id);
     if (await requestCancel(deps.db, id)) return deps.signals.send('cancel', id);
     build = await loadBuild(deps.db, id);
     if (build?.state === 'cancelled' || build?.state === 'cancelling') return;

@@ -8,6 +8,7 @@ export * from './directory.ts';
 export * from './last-used.ts';
 export * from './hold-leases.ts';
 export * from './issue-token.ts';
+export * from './log-feed.ts';
 export * from './messaging.ts';
 export { requireWorkspace } from './named-things.ts';
 export * from './ownership.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readEvents } from '../client/follow.ts';
 import { openSignedClient, type SignedClient } from '../client/signed-client.ts';
 import { type LocalStack } from './local-stack.ts';
 import { bad, bold, dim, good, printable, say } from './progress.ts';
@@ -41,7 +41,7 @@ export async function runDemonstration(stack: LocalStack, signal: AbortSignal): 
   }
   const { ImageBuildId, ImageBuildJobId } = submitted.body as { ImageBuildId: string; ImageBuildJobId: string };
   say(`  ${good('✔')} accepted as ${bold(ImageBuildId)} ${dim(`(job ${ImageBuildJobId})`)}\n`);
-  const build = await follow(client, ImageBuildId, signal);
+  const build = await follow(stack, client, ImageBuildId, signal);
   if (!build) return false;
   return build.State === 'succeeded' ? showImage(client, stack, build) : showFailure(build);
 }
@@ -56,31 +56,39 @@ interface BuildView {
   Error?: { Code: string; Message: string; LogTail?: string[]; Hint?: string };
 }
 
-/** Shows log lines as they come, each with the time since the start and the phase. */
-async function follow(client: SignedClient, id: string, signal: AbortSignal): Promise<BuildView | undefined> {
+/** Shows log lines as they come, each with the time since the start. */
+async function follow(
+  { url, account }: LocalStack,
+  client: SignedClient,
+  id: string,
+  signal: AbortSignal,
+): Promise<BuildView | undefined> {
   const started = Date.now();
   const path = `/api/v1/imagebuilds/${id}`;
-  let cursor = 0;
-  for (;;) {
-    const build = (await client.pai('GET', path)).body as BuildView;
-    const { text } = await client.pai('GET', `${path}/logs`, { query: { Format: 'ndjson', Cursor: String(cursor) } });
-    for (const record of text.split('\n').filter(Boolean)) {
-      const { Cursor, Time, Text } = JSON.parse(record) as { Cursor: number; Time: string; Text: string };
-      cursor = Cursor;
-      const seconds = Math.max(0, (Date.parse(Time) - started) / 1000)
-        .toFixed(1)
-        .padStart(6);
-      const line = printable(Text).slice(0, 110);
-      say(`  ${dim(`${seconds} s`)} │ ${/^(?:\[\d+\/\d+\] )?STEP \d+\/\d+/.test(line) ? bold(line) : dim(line)}`);
-    }
-    if (['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'].includes(build.State)) return build;
-    if (signal.aborted) return undefined;
-    if (Date.now() - started > timeoutMs) {
-      say(`  ${bad('✘')} still ${build.State} (${build.Phase}) after ${timeoutMs / 60_000} minutes`);
-      return undefined;
-    }
-    await sleep(300);
+  const late = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const events = readEvents(`${url}${path}/logs`, { authorization: `Bearer ${account.token}` }, late);
+  try {
+    for await (const { event, data } of events)
+      if (event === 'log') for (const it of (data as { Lines: LogLine[] }).Lines) showLine(it, started);
+  } catch (error) {
+    if (!late.aborted) throw error;
+    if (!signal.aborted) say(`  ${bad('✘')} it has not ended after ${timeoutMs / 60_000} minutes`);
+    return undefined;
   }
+  return (await client.pai('GET', path)).body as BuildView;
+}
+
+interface LogLine {
+  Time: string;
+  Text: string;
+}
+
+function showLine({ Time, Text }: LogLine, started: number): void {
+  const seconds = Math.max(0, (Date.parse(Time) - started) / 1000)
+    .toFixed(1)
+    .padStart(6);
+  const line = printable(Text).slice(0, 110);
+  say(`  ${dim(`${seconds} s`)} │ ${/^(?:\[\d+\/\d+\] )?STEP \d+\/\d+/.test(line) ? bold(line) : dim(line)}`);
 }
 
 async function showImage(client: SignedClient, { account }: LocalStack, build: BuildView): Promise<boolean> {

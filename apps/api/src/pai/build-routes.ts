@@ -14,6 +14,7 @@ import { buildOperations, Fault } from '@kiln/schemas';
 import {
   type Caller,
   cancelBuild,
+  type LogFeed,
   rerunBuild,
   retryBuild,
   submitBuild,
@@ -30,6 +31,7 @@ export interface BuildRoutesDeps extends SubmitBuildDeps {
   db: Database;
   signals: SignalBus;
   waitingRoom: WaitingRoom;
+  logFeed: LogFeed;
 }
 
 /** CreateImageBuild, and Kiln's own calls about builds in PAI's style. */
@@ -68,7 +70,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
       return { body: { RequestId: requestId, ...renderBuild(build, parts) } };
     }),
     route(buildOperations.GetImageBuildLogs, async ({ viewer, params, query, headers, res }) =>
-      sendBuildLog(db, await wanted(viewer, params.ImageBuildId), { query, headers, res }),
+      sendBuildLog(deps, await wanted(viewer, params.ImageBuildId), { query, headers, res }),
     ),
     route(buildOperations.CancelImageBuild, async ({ viewer, params, requestId }) => {
       const build = await wanted(viewer, params.ImageBuildId);

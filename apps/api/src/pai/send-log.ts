@@ -1,18 +1,23 @@
 import { once } from 'node:events';
 import { type Build, type Database, readLog } from '@kiln/persistence';
 import { type buildOperations, isTerminal } from '@kiln/schemas';
+import { type LogFeed } from '@kiln/services';
 import { type Call } from '../http/dialect.ts';
+import { followLog } from './follow-log.ts';
 
 /**
  * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
- * carries the cursor to go on from. The end of the answer is the end of the log so far.
+ * carries the cursor to go on from. The end of the answer is the end of the log so far; as server-sent events, or when it is
+ * followed, that of the build.
  */
 export async function sendBuildLog(
-  db: Database,
+  { db, logFeed }: { db: Database; logFeed: LogFeed },
   build: Build,
   { query: wanted, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
 ): Promise<undefined> {
-  const format = wanted.Format ?? (/ndjson/.test(headers['accept'] ?? '') ? 'ndjson' : 'text');
+  const [, accepted] = /(ndjson|event-stream)/.exec(headers['accept'] ?? '') ?? [];
+  const format = wanted.Format ?? (accepted === 'event-stream' ? 'sse' : accepted === 'ndjson' ? 'ndjson' : 'text');
+  if (format === 'sse' || wanted.Follow) return followLog(logFeed, build, format, { query: wanted, headers, res });
   const attempt = wanted.Attempt ?? Math.max(1, build.attempt);
   res.set({
     'content-type': format === 'ndjson' ? 'application/x-ndjson; charset=utf-8' : 'text/plain; charset=utf-8',

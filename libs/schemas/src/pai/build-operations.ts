@@ -131,12 +131,13 @@ export const buildOperations = {
     api: 'Kiln',
     method: 'GET',
     path: '/api/v1/imagebuilds/{ImageBuildId}/logs',
-    summary: 'Sends the log of an attempt as text, or as NDJSON with a cursor in every record',
+    summary:
+      'Sends the log of an attempt as text, as NDJSON with a cursor in every record, or live as server-sent events',
     query: buildLogsQuery,
     reply: z.object({ Cursor: z.int(), Time: z.iso.datetime(), Text: z.string() }),
     statuses: [200],
-    stream: ['text/plain', 'application/x-ndjson'],
-    errors: ['BuildNotFound'],
+    stream: ['text/plain', 'application/x-ndjson', 'text/event-stream'],
+    errors: ['BuildNotFound', 'Throttling'],
     example: {
       params: { ImageBuildId: build },
       query: { Format: 'ndjson' },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { buildPhases, buildStates, lanes, lineages, waitingReasons } from '../build-states.ts';
-import { oneOf, queryInt, queryTime, text } from '../text.ts';
+import { oneOf, queryBoolean, queryInt, queryTime, text } from '../text.ts';
 import { imageName, imageUri } from './image.ts';
 import { clientToken } from './image-build.ts';
 
@@ -38,7 +38,9 @@ export type RerunBody = z.infer<typeof rerunBody>;
 
 /** Kiln's own reading of a build's log: lines from `Cursor` on (0 is the first). */
 export const buildLogsQuery = z.object({
-  Format: oneOf(['text', 'ndjson']).optional(),
+  /** `sse`, and the others with Follow, go on until the build has ended. */
+  Format: oneOf(['text', 'ndjson', 'sse']).optional(),
+  Follow: queryBoolean.default(false),
   Attempt: queryInt(1, 1000).optional(),
   Cursor: queryInt(0, 2_000_000_000).default(0),
   Limit: queryInt(1, 100_000).default(10_000),

@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
+import { Fault, type buildOperations } from '@kiln/schemas';
+import { type LogEvent, type LogFeed, type LogPlace } from '@kiln/services';
+import { type Response } from 'express';
+import { type Call } from '../http/dialect.ts';
+
+/** How the events of a log are written in one format. */
+interface Writing {
+  contentType: string;
+  event(event: LogEvent): string;
+  heartbeat: string;
+}
+
+const idOf = ({ attempt, line }: LogPlace): string => `${attempt}.${line}`;
+const shownLine = (it: LogLine) => ({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text });
+const shownProgress = ({ state, phase, attempt }: BuildProgress) => ({ State: state, Phase: phase, Attempt: attempt });
+
+function sse(event: string, data: unknown, id?: string): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+const writings = {
+  sse: {
+    contentType: 'text/event-stream; charset=utf-8',
+    heartbeat: ': heartbeat\n\n',
+    event(it) {
+      switch (it.kind) {
+        case 'lines': {
+          const next = { attempt: it.attempt, line: (it.lines.at(-1)?.n ?? 0) + 1 };
+          return sse('log', { Attempt: it.attempt, Lines: it.lines.map(shownLine) }, idOf(next));
+        }
+        case 'progress':
+          return sse('progress', shownProgress(it.progress));
+        case 'reset':
+          return sse('reset', { Attempt: it.place.attempt, Cursor: it.place.line }, idOf(it.place));
+        case 'end':
+          return sse('end', shownProgress(it.progress));
+      }
+    },
+  },
+  ndjson: {
+    contentType: 'application/x-ndjson; charset=utf-8',
+    heartbeat: '',
+    event(it) {
+      const record = (value: unknown) => `${JSON.stringify(value)}\n`;
+      switch (it.kind) {
+        case 'lines':
+          return it.lines.map((line) => record({ Attempt: it.attempt, ...shownLine(line) })).join('');
+        case 'progress':
+          return record(shownProgress(it.progress));
+        case 'reset':
+          return record({ Reset: { Attempt: it.place.attempt, Cursor: it.place.line } });
+        case 'end':
+          return record({ End: shownProgress(it.progress) });
+      }
+    },
+  },
+  text: {
+    contentType: 'text/plain; charset=utf-8',
+    heartbeat: '',
+    event: (it) => (it.kind === 'lines' ? it.lines.map((line) => `${line.text}\n`).join('') : ''),
+  },
+} satisfies Record<string, Writing>;
+export type FollowFormat = keyof typeof writings;
+
+const heartbeatMs = 15_000;
+/** Readers that one process serves at once. */
+const readersMax = 10_000;
+let readers = 0;
+
+/** Where a client that was cut off goes on: `attempt.line`, as events are numbered. */
+export function placeOfEventId(id: string | undefined): LogPlace | undefined {
+  const [, attempt, line] = /^(\d{1,4})\.(\d{1,10})$/.exec(id ?? '') ?? [];
+  return attempt === undefined ? undefined : { attempt: Number(attempt), line: Number(line) };
+}
+
+/**
+ * Sends a log as it is written, from a place on, until the build has ended or the client has gone. A client that reads slowly gets the
+ * next piece when it has taken the last one; nothing is kept for it meanwhile.
+ * @throws Fault Throttling when the process serves as many readers as it may
+ */
+export async function followLog(
+  feed: LogFeed,
+  build: Build,
+  format: FollowFormat,
+  { query, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
+): Promise<undefined> {
+  if (readers >= readersMax)
+    throw new Fault('Throttling', 'too many follow logs just now; try again', { retryAfterMs: 5000 });
+  const writing: Writing = writings[format];
+  const place = placeOfEventId(headers['last-event-id']) ?? {
+    attempt: query.Attempt ?? Math.max(1, build.attempt),
+    line: query.Cursor,
+  };
+  // Proxies must neither keep answers nor gather them.
+  res.set({
+    'content-type': writing.contentType,
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    'x-content-type-options': 'nosniff',
+  });
+  res.flushHeaders();
+  if (format === 'sse') res.write('retry: 1000\n\n');
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
+  const heart = setInterval(
+    () => writing.heartbeat && !res.writableNeedDrain && res.write(writing.heartbeat),
+    heartbeatMs,
+  );
+  readers += 1;
+  try {
+    const events = feed.follow(build.id, place, { only: query.Attempt !== undefined, signal: gone.signal });
+    for await (const it of events) await taken(res, writing.event(it), gone.signal);
+  } finally {
+    readers -= 1;
+    clearInterval(heart);
+  }
+  res.end();
+  return undefined;
+}
+
+async function taken(res: Response, text: string, signal: AbortSignal): Promise<void> {
+  if (text === '' || res.write(text)) return;
+  await once(res, 'drain', { signal }).catch(() => undefined);
+}
