@@ -18,7 +18,6 @@ import {
   listAppRoles,
   listIdentities,
   migrateDatabase,
-  putAppRoles,
   putRegistryConnection,
   recordAudit,
   removeRegistryConnection,
@@ -61,8 +60,8 @@ export function adminCommands({ db, sealer, appPasswords, print: show }: AdminDe
   // What a command made; of a result, nothing else goes on record: the rest may be a secret.
   let made: string | undefined;
   const print = (result: unknown): void => {
-    const { id, accessKeyId } = (result ?? {}) as { id?: unknown; accessKeyId?: unknown };
-    made = [accessKeyId, id].find((it) => typeof it === 'string');
+    const { id, accessKeyId, as } = (result ?? {}) as Record<string, unknown>;
+    made = [accessKeyId, as, id].find((it) => typeof it === 'string');
     show(result);
   };
   // Whatever changes something is on record. Secrets are never options: they come by the environment.
@@ -71,7 +70,8 @@ export function adminCommands({ db, sealer, appPasswords, print: show }: AdminDe
     for (let it: Command | null = command; it?.parent; it = it.parent) words.unshift(it.name());
     const action = words.join(' ');
     if (readOnly.has(action)) return;
-    const [owner] = command.registeredArguments[0]?.name() === 'account' ? command.args : [];
+    const namesAccount = command.registeredArguments[0]?.name() === 'account' || action === 'create account';
+    const [owner] = namesAccount ? command.args : [];
     const options: Record<string, unknown> = command.opts();
     await recordAudit(db, {
       accountId: owner === undefined ? null : ((await findAccount(db, owner))?.id ?? null),
@@ -98,8 +98,7 @@ export function adminCommands({ db, sealer, appPasswords, print: show }: AdminDe
     .command('migrate')
     .description("bring the database schema, and what the apps' users may do with it, up to date")
     .action(async () => {
-      await putAppRoles(db, appPasswords);
-      await migrateDatabase(db);
+      await migrateDatabase(db, appPasswords);
       print({ migrated: true, users: await listAppRoles(db) });
     });
 

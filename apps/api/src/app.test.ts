@@ -27,11 +27,12 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
   const messaging = openMessaging(settings, { db, life, log });
   const app = createApp({
     db,
+    office: db,
     nonces: openNonceStore(db, 60),
-    directory: change.directory ?? openDirectory(db),
+    directory: change.directory ?? openDirectory(db, db),
     sealer: openSealer(new Secret(Buffer.alloc(32).toString('base64'))),
     lists: openRememberedLists(),
-    waitingRoom: openWaitingRoom(db, limits),
+    waitingRoom: openWaitingRoom(db, db, limits),
     quotas: openQuotas(db, limits),
     logFeed: openLogFeed(db, messaging.signals),
     throttle: openThrottle({
@@ -55,9 +56,11 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+const nowhere = openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none')).db;
+
 /** Somebody, without asking PostgreSQL. */
 const known = (token: Directory['token']): Directory => ({
-  ...openDirectory(openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none')).db),
+  ...openDirectory(nowhere, nowhere),
   token,
   hasProject: () => Promise.resolve(true),
 });

@@ -29,7 +29,10 @@ import { paiImageRoutes } from './pai/image-routes.ts';
 import { jobRoutes } from './pai/job-routes.ts';
 
 export interface AppDeps extends AuthenticateDeps {
+  /** Sees the rows of the caller's account. */
   db: Database;
+  /** Sees those of all. */
+  office: Database;
   directory: Directory;
   producer: Producer;
   relay: Relay;

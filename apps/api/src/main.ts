@@ -81,15 +81,16 @@ const limits = limitsOfAccounts(config);
 const logFeed = openLogFeed(database.db, signals);
 const app = createApp({
   db: database.db,
+  office: office.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
-  directory: openDirectory(office.db),
+  directory: openDirectory(office.db, database.db),
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   producer,
   relay,
   signals,
   lists: openRememberedLists(),
-  waitingRoom: openWaitingRoom(office.db, limits),
-  quotas: openQuotas(office.db, limits),
+  waitingRoom: openWaitingRoom(office.db, database.db, limits),
+  quotas: openQuotas(database.db, limits),
   logFeed,
   throttle: openThrottle({
     userPerSecond: config.KILN_REQUESTS_PER_SECOND,

@@ -22,7 +22,16 @@ const expireEveryLooks = 60;
  * @param run builds one that waits for an image of this store
  */
 export function openKeptImages(
-  deps: { db: Database; engine: Engine; log: Logger; store: string; keepSeconds: number; hasSlot: () => boolean },
+  deps: {
+    db: Database;
+    engine: Engine;
+    log: Logger;
+    store: string;
+    /** Whose builds the builder takes. */
+    pool: string;
+    keepSeconds: number;
+    hasSlot: () => boolean;
+  },
   run: (waiting: { id: string; attempt: number }) => Promise<void>,
 ): KeptImages {
   const { db, engine, log, store } = deps;
@@ -36,7 +45,7 @@ export function openKeptImages(
     await forgetKept(db, store, image.id).catch(() => undefined);
   };
   const look = async (): Promise<void> => {
-    for (const it of await listWaitingForStore(db, store)) {
+    for (const it of await listWaitingForStore(db, store, deps.pool)) {
       // Those for which there is no slot are announced to everybody in a while.
       if (closed || !deps.hasSlot()) return;
       if (underWay.has(it.id)) continue;

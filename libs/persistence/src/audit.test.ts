@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => opened.close());
 
 const change = async (text: string) => {
-  await opened.db.$client.query('ALTER TABLE audit_log DISABLE TRIGGER audit_refuse');
+  await opened.db.$client.query('ALTER TABLE audit_log DISABLE TRIGGER USER');
   await opened.db.$client.query(text);
 };
 
@@ -23,7 +23,12 @@ it.each([1, 2, 3, 7, 8])('the chain is worked out again, %i entries at a time', 
 it.each([
   ['a changed entry', `UPDATE audit_log SET target = 'x' WHERE id = 5`, 5],
   ['an entry that is missing', 'DELETE FROM audit_log WHERE id = 4', 5],
-  ['the first one missing', 'DELETE FROM audit_log WHERE id = 1', 2],
+  [
+    'an entry before the first',
+    `INSERT INTO audit_log SELECT 0, at, account_id, actor, action, target, outcome, details, '', hash FROM audit_log WHERE id = 1`,
+    0,
+  ],
+  ['the first one missing', 'DELETE FROM audit_log WHERE id <= 1', 2],
 ])('%s is found, wherever pages end', async (_, text, brokenAt) => {
   await change(text);
   for (const page of [1, 2, 3, 100]) expect((await verifyAudit(opened.db, page)).brokenAt).toBe(brokenAt);

@@ -53,6 +53,8 @@ export async function verifyAudit(
 ): Promise<{ entries: number; lastHash: string; brokenAt: number | null }> {
   let entries = 0;
   let lastHash = '';
+  // Whatever is there: numbers begin at 1.
+  let after = '-9223372036854775808';
   for (;;) {
     const { rows } = await db.execute<{ n: number; last_hash: string; broken_at: string | null }>(sql`
       SELECT count(*)::int AS n, (array_agg(hash ORDER BY id DESC))[1] AS last_hash,
@@ -60,12 +62,13 @@ export async function verifyAudit(
       FROM (
         SELECT it, id, previous_hash, hash, ${entries}::bigint + row_number() OVER (ORDER BY id) AS expected_id,
           coalesce(lag(hash) OVER (ORDER BY id), ${lastHash}) AS expected_previous
-        FROM (SELECT a AS it, a.id, a.previous_hash, a.hash FROM audit_log a WHERE id > ${entries} ORDER BY id LIMIT ${pageRows}) page
+        FROM (SELECT a AS it, a.id, a.previous_hash, a.hash FROM audit_log a WHERE id > ${after} ORDER BY id LIMIT ${pageRows}) page
       ) chain`);
     const [page] = rows;
     if (!page || page.n === 0) return { entries, lastHash, brokenAt: null };
     entries += page.n;
     lastHash = page.last_hash;
+    after = String(entries);
     if (page.broken_at !== null) return { entries, lastHash, brokenAt: Number(page.broken_at) };
   }
 }

@@ -37,14 +37,16 @@ export function openDatabase(
   url: Secret,
   { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', onError }: DatabaseOptions = {},
 ): OpenDatabase {
+  const { connectionString, options: own } = readUrl(url);
   const options = [
+    ...own,
     `-c synchronous_commit=${durable ? 'on' : 'off'}`,
     // The wall makes statements look dear, and compiling one then takes longer than running it.
     '-c jit=off',
     ...(sight === 'everyone' ? [sightOption(everyAccount)] : []),
   ];
   const pool = new (sight === 'everyone' ? pg.Pool : WalledPool)({
-    connectionString: url.reveal(),
+    connectionString,
     max: connections,
     connectionTimeoutMillis: 5000,
     keepAlive: true,
@@ -58,6 +60,14 @@ export function openDatabase(
   pool.on('error', (error) => onError?.(error));
   pool.on('connect', (client) => client.on('error', (error) => onError?.(error)));
   return { db: drizzle(pool), close: () => pool.end() };
+}
+
+/** An address, and the options that it has itself: the driver would take those alone. */
+export function readUrl(url: Secret): { connectionString: string; options: string[] } {
+  const parsed = new URL(url.reveal());
+  const own = parsed.searchParams.get('options');
+  parsed.searchParams.delete('options');
+  return { connectionString: parsed.href, options: own === null ? [] : [own] };
 }
 
 /**

@@ -6,6 +6,7 @@ import { announce, announceRegistration } from './outbox.ts';
 import { heldImage } from './image-queries.ts';
 import { builds } from './tables/builds.ts';
 import { heldStatus, imageLabels, images } from './tables/images.ts';
+import { acrossAccounts } from './wall.ts';
 
 export type Image = typeof images.$inferSelect;
 
@@ -106,7 +107,10 @@ export async function insertImage(
     JSON.stringify(payload),
   ]);
   if (rowCount === 1) return 'accepted';
-  const [sameId] = await db.select({ id: images.id }).from(images).where(eq(images.paiId, image.paiId));
+  // Ids are one space for all accounts, so that one may be another's.
+  const [sameId] = await acrossAccounts(() =>
+    db.select({ id: images.id }).from(images).where(eq(images.paiId, image.paiId)),
+  );
   if (sameId) return 'id-taken';
   const { accountId, workspaceId, host, repository, tag } = image;
   const [same] = await db

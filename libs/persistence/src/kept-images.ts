@@ -13,11 +13,22 @@ export const listKept = async (db: Executor, store: string): Promise<string[]> =
   images(await db.select({ image: builds.keptImage }).from(builds).where(eq(builds.keptOn, store)));
 
 /** Builds that were let out of the waiting room for the builder with this store. */
-export const listWaitingForStore = (db: Executor, store: string): Promise<{ id: string; attempt: number }[]> =>
+export const listWaitingForStore = (
+  db: Executor,
+  store: string,
+  pool: string,
+): Promise<{ id: string; attempt: number }[]> =>
   db
     .select({ id: builds.id, attempt: builds.attempt })
     .from(builds)
-    .where(and(eq(builds.keptOn, store), eq(builds.state, 'queued'), sql`${builds.admittedAt} IS NOT NULL`));
+    .where(
+      and(
+        eq(builds.keptOn, store),
+        eq(builds.pool, pool),
+        eq(builds.state, 'queued'),
+        sql`${builds.admittedAt} IS NOT NULL`,
+      ),
+    );
 
 /** Nobody will find an image again. */
 export const forgetKept = (db: Executor, store: string, image: string) =>

@@ -4,7 +4,8 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
-import { grantRights } from './app-roles.ts';
+import { type Secret } from '@kiln/kit';
+import { type App, grantRights, putAppRoles } from './app-roles.ts';
 import { type Database, type Executor } from './database.ts';
 
 const folder = fileURLToPath(new URL('../migrations', import.meta.url));
@@ -13,16 +14,20 @@ const folder = fileURLToPath(new URL('../migrations', import.meta.url));
 const migrationLock = 7_311_865;
 const triesMax = 20;
 
-const isLockTimeout = (error: unknown): boolean => {
+const isLockTrouble = (error: unknown): boolean => {
   const { code, cause } = error as { code?: unknown; cause?: unknown };
-  return code === '55P03' || (cause !== undefined && cause !== null && isLockTimeout(cause));
+  return code === '55P03' || code === '40P01' || (cause !== undefined && cause !== null && isLockTrouble(cause));
 };
 
 /**
  * Brings the schema, and what the apps' users may do with it, up to date; safe to run from several processes at once. It has a connection of its own, since a
  * migration of a large database may take longer than any other statement is allowed to.
+ * @param passwords of the apps' users that are to be made, or to have another one
  */
-export async function migrateDatabase(db: Database): Promise<void> {
+export async function migrateDatabase(
+  db: Database,
+  passwords: Partial<Record<App, Secret | undefined>> = {},
+): Promise<void> {
   const { connectionString } = db.$client.options;
   const client = new pg.Client({ ...(connectionString === undefined ? {} : { connectionString }), keepAlive: true });
   // A connection that is lost meanwhile shows in the statement.
@@ -36,12 +41,13 @@ export async function migrateDatabase(db: Database): Promise<void> {
           // Whoever waits for a table keeps everybody behind it waiting, too: better to step back and try again.
           await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
           await migrate(tx as unknown as Database, { migrationsFolder: folder });
+          await putAppRoles(tx, passwords);
           await letSearchesUseIndexes(tx);
           await grantRights(tx);
         });
         return;
       } catch (error) {
-        if (tries === triesMax || !isLockTimeout(error)) throw error;
+        if (tries === triesMax || !isLockTrouble(error)) throw error;
         await sleep(1000);
       }
     }

@@ -25,7 +25,7 @@ const query = async ({ db }: OpenDatabase, text: string, values: unknown[] = [])
   (await db.$client.query<Row>(text, values)).rows;
 
 /** Tables in which a row belongs to nobody: how the queue and the workers are told of work. */
-const nobodys = ['dispatch_state', 'outbox', 'request_nonces', 'tag_moves', 'workers'];
+const nobodys = ['dispatch_state', 'outbox', 'pool_turns', 'request_nonces', 'tag_moves', 'workers'];
 /** Every table, and how many rows of it belong to one account. */
 let walled: { name: string; ofOwn: number }[];
 
@@ -54,6 +54,7 @@ beforeAll(async () => {
     await run(`INSERT INTO registry_connections (account_id, id, host, tls_mode) VALUES ($1, 'c', 'r', 'http')`, [account.id]);
     await run(`INSERT INTO build_secrets (account_id, name, sealed) VALUES ($1, 'n', 's')`, [account.id]);
     await run(`INSERT INTO account_shares (account_id) VALUES ($1)`, [account.id]);
+    await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
   } // prettier-ignore
   const { rows } = await run(
     `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
@@ -92,7 +93,7 @@ const forbidden = /permission denied/;
 
 describe('the wall between accounts', () => {
   it('stands in every table with rows of accounts, and the test has some in each', () => {
-    expect(walled.length).toBe(20);
+    expect(walled.length).toBe(21);
     expect(walled.filter((it) => it.ofOwn === 0 && it.name !== 'audit_log')).toEqual([]);
   });
 
@@ -161,8 +162,24 @@ describe('the wall between accounts', () => {
 
 describe("the apps' users", () => {
   it.each([
-    ['builder', ['accounts', 'users', 'access_keys', 'tokens', 'request_nonces', 'audit_log', 'image_labels']],
-    ['registrar', ['accounts', 'users', 'access_keys', 'build_secrets', 'audit_log', 'build_log_chunks']],
+    [
+      'builder',
+      [
+        'build_log_chunks',
+        'build_events',
+        'accounts',
+        'users',
+        'access_keys',
+        'tokens',
+        'request_nonces',
+        'audit_log',
+        'image_labels',
+      ],
+    ],
+    [
+      'registrar',
+      ['build_events', 'accounts', 'users', 'access_keys', 'build_secrets', 'audit_log', 'build_log_chunks'],
+    ],
     ['api', ['build_secrets', 'tag_moves', 'audit_log']],
   ] as const)('of the %s reads nothing that it has no use for', async (app, tables) => {
     const opened = openAs(app, 'everyone');
@@ -190,6 +207,16 @@ describe("the apps' users", () => {
         await expect(query(opened, text)).rejects.toThrow(/must be owner/);
     },
   );
+
+  it('can call nothing that acts with the owner’s rights, but to ask whose a parent is', async () => {
+    const { rows } = await bench.db.$client.query<{ name: string }>(
+      `SELECT proname AS name FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace
+       AND has_function_privilege('kiln_api', oid, 'EXECUTE') ORDER BY 1`,
+    );
+    expect(rows.map((it) => it.name)).toEqual(['anothers_build', 'anothers_image']);
+    const api = openAs('api', 'everyone');
+    await expect(query(api, 'CREATE TEMPORARY TABLE mine (id int)')).rejects.toThrow(forbidden);
+  });
 
   it('have passwords that PostgreSQL takes, of which it learns only how to check them', async () => {
     const name = `walls_${randomUUID().slice(0, 8)}`;

@@ -2,7 +2,7 @@ import { type Secret } from '@kiln/kit';
 import { liveStates } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
-import { type Executor } from './database.ts';
+import { type Executor, readUrl } from './database.ts';
 import { leaseSeconds } from './build-work.ts';
 import { everyAccount, sightOption } from './wall.ts';
 
@@ -92,13 +92,14 @@ export function openWorkerSession(
   let again: NodeJS.Timeout | undefined;
 
   const connect = async (): Promise<pg.Client> => {
+    const { connectionString, options } = readUrl(url);
     const made = new pg.Client({
-      connectionString: url.reveal(),
+      connectionString,
       connectionTimeoutMillis: answerMs,
       query_timeout: answerMs,
       keepAlive: true,
       // A worker that is cut off without a word is given up by the server, too.
-      options: `-c idle_session_timeout=20000 ${sightOption(everyAccount)}`,
+      options: [...options, '-c idle_session_timeout=20000', sightOption(everyAccount)].join(' '),
     });
     // Of a connection that was given up already, nothing matters any more.
     const lost = (error: Error) => current === made && lose(error);

@@ -1,4 +1,4 @@
-import { queueNames, queueOf, queues, type QueueName } from '@kiln/schemas';
+import { queueNames, queueOf, queues } from '@kiln/schemas';
 import { Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
 
@@ -17,8 +17,8 @@ export interface Producer {
   /** Whether Redis has the mark that `mark` leaves there: it goes when Redis loses what it knew. */
   isMarked(): Promise<boolean>;
   mark(): Promise<void>;
-  /** Jobs of each queue by state, for dashboards. */
-  counts(): Promise<Record<QueueName, Record<string, number>>>;
+  /** Jobs by state of each queue, those of pools of builders among them, for dashboards. */
+  counts(pools?: readonly string[]): Promise<Record<string, Record<string, number>>>;
   close: () => Promise<void>;
 }
 
@@ -59,11 +59,10 @@ export function openProducer(redis: Redis, prefix: string): Producer {
     async mark() {
       await withTimeout(redis.set(`${prefix}:epoch`, new Date().toISOString()), 2000);
     },
-    async counts() {
-      const entries = queueNames.map(
-        async (name) => [name, await withTimeout(queue(name).getJobCounts(), 5000)] as const,
-      );
-      return Object.fromEntries(await Promise.all(entries)) as Record<QueueName, Record<string, number>>;
+    async counts(pools = []) {
+      const names = [...queueNames, ...pools.map((it) => queueOf('image-build', it))];
+      const entries = names.map(async (name) => [name, await withTimeout(queue(name).getJobCounts(), 5000)] as const);
+      return Object.fromEntries(await Promise.all(entries));
     },
     async close() {
       // Closing says goodbye to Redis, which may be away.

@@ -37,7 +37,7 @@ describe('queue', () => {
     await eventually(() => (seen.length >= 2 ? true : undefined), 'both jobs');
     expect([...seen].sort()).toEqual(['a', 'b']);
     await eventually(
-      async () => ((await producer.counts())['image-build']['active'] === 0 ? true : undefined),
+      async () => ((await producer.counts())['image-build']?.['active'] === 0 ? true : undefined),
       'the jobs to be done',
     );
     await producer.send([job('a')]);

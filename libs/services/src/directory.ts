@@ -31,7 +31,11 @@ export interface Directory {
   registryConnections(accountId: string): Promise<RegistryConnection[]>;
 }
 
-export function openDirectory(db: Database): Directory {
+/**
+ * @param office sees all accounts: for finding out who asks, and whether the path's project is theirs
+ * @param db sees the caller's
+ */
+export function openDirectory(office: Database, db: Database): Directory {
   // Answers are wrapped, since "not there" is worth remembering too: it spares the database a flood of bad keys.
   const kept = new LRUCache<string, Promise<unknown>>({ max: 10_000, ttl: directoryTtlMs });
   const remember = <T>(key: string, ask: () => Promise<T>): Promise<T> => {
@@ -44,15 +48,15 @@ export function openDirectory(db: Database): Directory {
     return answer;
   };
   return {
-    accessKey: (id) => remember(`key ${id}`, () => findAccessKey(db, id)),
-    token: (hash) => remember(`token ${hash}`, () => findToken(db, hash)),
+    accessKey: (id) => remember(`key ${id}`, () => findAccessKey(office, id)),
+    token: (hash) => remember(`token ${hash}`, () => findToken(office, hash)),
     workspace: (viewer, by) =>
       remember(`workspace ${viewer.userId} ${by.projectId ?? ''} ${by.id}`, () => findWorkspace(db, viewer, by)),
     defaultWorkspace: (viewer) =>
       remember(`default workspace ${viewer.userId}`, () => findDefaultWorkspace(db, viewer)),
     workspaceIds: (viewer) => remember(`workspaces ${viewer.userId}`, () => workspacesSeenBy(db, viewer)),
     hasProject: async (accountId, id) =>
-      (await remember(`project ${accountId} ${id}`, () => findProject(db, accountId, { id }))) !== undefined,
+      (await remember(`project ${accountId} ${id}`, () => findProject(office, accountId, { id }))) !== undefined,
     registryConnections: (accountId) =>
       remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
   };

@@ -4,8 +4,11 @@ import { LRUCache } from 'lru-cache';
 
 /** What an account may have, counted before something is accepted. What other processes accept within a second may overrun it. */
 export interface Quotas {
-  /** @throws Fault TooManyWaiting, TooManyBuilds, TooManyImages that says how many there are and how many there may be */
-  admitBuild(accountId: string): Promise<void>;
+  /**
+   * @returns takes it back, when the build was not accepted after all
+   * @throws Fault TooManyWaiting, TooManyBuilds, TooManyImages that says how many there are and how many there may be
+   */
+  admitBuild(accountId: string): Promise<() => void>;
   /** @throws Fault TooManyImages */
   admitImage(accountId: string): Promise<void>;
 }
@@ -20,17 +23,25 @@ function requireImages({ images, imagesMax }: Use): void {
   if (isFull(images, imagesMax))
     throw new Fault(
       'TooManyImages',
-      `the account has ${images} images in the catalogue, and its limit is ${imagesMax}; delete some, or ask the operator for more`,
+      `the account has ${images} images, those that are being built among them, and its limit is ${imagesMax}; delete some, or ask the operator for more`,
     );
 }
 
+function count(use: Use, n: 1 | -1): void {
+  use.waiting += n;
+  use.daily += n;
+  use.images += n;
+}
+
 export function openQuotas(db: Database, defaults: DefaultLimits): Quotas {
-  const counts = new LRUCache<string, Use>({ max: 10_000, ttl: countMs });
-  const useOf = async (accountId: string): Promise<Use> => {
+  const counts = new LRUCache<string, Promise<Use>>({ max: 10_000, ttl: countMs });
+  const useOf = (accountId: string): Promise<Use> => {
     const known = counts.get(accountId);
     if (known) return known;
-    const use = await countUse(db, accountId, defaults);
+    const use = countUse(db, accountId, defaults);
     counts.set(accountId, use);
+    // A failure is not an answer.
+    use.catch(() => counts.delete(accountId));
     return use;
   };
   return {
@@ -48,8 +59,8 @@ export function openQuotas(db: Database, defaults: DefaultLimits): Quotas {
           `${use.daily} builds of the account were accepted within 24 hours, and its limit is ${use.dailyMax}; try again later`,
         );
       requireImages(use);
-      use.waiting += 1;
-      use.daily += 1;
+      count(use, 1);
+      return () => count(use, -1);
     },
     async admitImage(accountId) {
       const use = await useOf(accountId);

@@ -2,7 +2,16 @@ import { type Sealer } from '@kiln/auth';
 import { crashPoint, newBuildIds } from '@kiln/kit';
 import { type Build, type Database, findByClientToken, submitBuild, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type CreateImageBuildBody, everyone, Fault, isTerminal, type Lane, type RerunBody } from '@kiln/schemas';
+import {
+  type CreateImageBuildBody,
+  everyone,
+  Fault,
+  isTerminal,
+  type Lane,
+  type Platform,
+  poolOf,
+  type RerunBody,
+} from '@kiln/schemas';
 import { requireOwner } from './ownership.ts';
 import { type Quotas } from './quotas.ts';
 import { registryAuthsBinding, type RegistryAuths } from './registry-access.ts';
@@ -39,7 +48,7 @@ function requireRetryable(build: Build): void {
  * @throws Fault BuildNotFinished, BuildNotRetryable, ImageNameDuplicated, IdempotentParameterMismatch
  */
 export async function retryBuild(
-  deps: { db: Database; sealer: Sealer; signals: SignalBus; quotas: Quotas },
+  deps: { db: Database; sealer: Sealer; signals: SignalBus; quotas: Quotas; platform: Platform },
   viewer: Viewer,
   build: Build,
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
@@ -51,6 +60,8 @@ export async function retryBuild(
   if (!known) {
     requireEnded(build);
     requireRetryable(build);
+    // Whoever may not use a pool any longer gets no further builds there.
+    poolOf(deps.platform.pools, build.spec.Resource, build.accountId);
     await deps.quotas.admitBuild(build.accountId);
   }
   const submitted = await repeat(deps, build, options);

@@ -79,7 +79,7 @@ export async function submitBuild(
 
   await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
   // A request that was accepted before is answered again, however full it is by now.
-  await quotas.admitBuild(viewer.accountId).catch(async (full: unknown) => {
+  const takeBack = await quotas.admitBuild(viewer.accountId).catch(async (full: unknown) => {
     if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken))) throw full;
   });
   const { RegistryAuths, ...config } = body.BuildConfig;
@@ -109,6 +109,7 @@ export async function submitBuild(
     pool,
     ...(how.parent ? { parent: how.parent } : {}),
   });
+  if (accepted.outcome !== 'accepted') takeBack?.();
   const submitted = answerSubmission(accepted, { buildId, jobId }, isSame, body.Image.Name, workspace.id);
   crashPoint('submission-committed');
   if (!submitted.replayed) signals.send('dispatch', everyone);

@@ -23,12 +23,20 @@ export interface WaitingRoom {
 
 const pictureMs = 500;
 
-export function openWaitingRoom(db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): WaitingRoom {
+/**
+ * @param office sees all accounts: for the picture of the whole
+ * @param db sees the caller's
+ */
+export function openWaitingRoom(
+  office: Database,
+  db: Database,
+  defaults: Pick<DefaultLimits, 'runningMax'>,
+): WaitingRoom {
   const pictures = new LRUCache<string, Promise<Picture>>({ max: 1000, ttl: pictureMs });
   const picture = (pool: string): Promise<Picture> => {
     const known = pictures.get(pool);
     if (known) return known;
-    const looking = lookAtWaitingRoom(db, pool, defaults);
+    const looking = lookAtWaitingRoom(office, pool, defaults);
     pictures.set(pool, looking);
     looking.catch(() => pictures.delete(pool));
     return looking;

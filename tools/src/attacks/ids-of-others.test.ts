@@ -44,6 +44,25 @@ async function asStranger(
   return { status: got.status, text: comparable(got.text, ids) };
 }
 
+it('an id that another account has is told to be taken, and nothing more', async () => {
+  const body = {
+    Name: 'mine',
+    ImageUri: kiln.base,
+    ImageId: `image-${randomUUID().replaceAll('-', '').slice(0, 18)}`,
+    Accessibility: 'PRIVATE',
+  };
+  expect((await kiln.pai('POST', '/api/v1/images', { body })).status).toBe(200);
+  const answer = await fetch(`${kiln.url}/api/v1/images`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${stranger.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  expect(await answer.json()).toMatchObject({
+    Code: 'ImageIdDuplicated',
+    Message: `ImageId: ${body.ImageId} is in use`,
+  });
+}, 30_000);
+
 describe('with the ids of another account, a caller gets exactly what one gets for ids of nobody', () => {
   it.each(withIds.map((it) => [it.name, it] as const))('%s', async (_, operation) => {
     const theirs = await idsFor(kiln, operation);

@@ -36,6 +36,11 @@ it('says what a build waits for whose pool has no builder', async () => {
     const { body } = await kiln.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`);
     return JSON.stringify(body).includes('no builder of pool lingjun is connected') ? true : undefined;
   }, 'the reason');
+  const ready = (await (await fetch(`${kiln.url}/readyz`)).json()) as { builds: object; queues: object };
+  expect(ready).toMatchObject({
+    builds: { queued: 1 },
+    queues: { 'image-build.lingjun': expect.any(Object) as object },
+  });
   expect((await kiln.pai('POST', `/api/v1/imagebuilds/${ImageBuildId}/cancel`)).status).toBe(200);
 });
 

@@ -173,7 +173,7 @@ it('refuses more builds in a day, and more images, than the account may have, an
   await counted();
   for (const answer of [await submit(), await add()]) {
     expect([answer.status, answer.body.Code]).toEqual([403, 'QuotaExceeded']);
-    expect(answer.body.Message).toMatch(/images in the catalogue, and its limit is 1/);
+    expect(answer.body.Message).toMatch(/the account has \d+ images.*, and its limit is 1/);
   }
   await admin('limits', owner, '--images', '0');
   await counted();

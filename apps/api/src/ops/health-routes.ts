@@ -1,15 +1,25 @@
 import { countLiveBuilds, type Database, lookAtOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
+import { type Platform } from '@kiln/schemas';
 import { Router } from 'express';
 
 /** For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting. */
-export function healthRoutes({ db, producer }: { db: Database; producer: Producer }): Router {
+export function healthRoutes({
+  office: db,
+  producer,
+  platform,
+}: {
+  office: Database;
+  producer: Producer;
+  platform: Platform;
+}): Router {
   const router = Router();
+  const pools = Object.keys(platform.pools).filter((it) => it !== '*');
   router.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
   router.get('/readyz', async (_req, res) => {
     const outbox = await lookAtOutbox(db).catch(() => undefined);
     if (outbox === undefined) return void res.status(503).json({ status: 'unavailable', postgres: 'down' });
-    const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts().catch(() => undefined)]);
+    const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts(pools).catch(() => undefined)]);
     res.json({ status: 'ok', postgres: 'up', redis: queues ? 'up' : 'down', outbox: outbox.waiting, builds, queues });
   });
   return router;

@@ -243,11 +243,28 @@ export const accountShares = pgTable('account_shares', {
   /** Builds that are accepted within 24 hours, and entries of the catalogue; null for the installation's default. */
   dailyMax: integer('daily_max'),
   imagesMax: integer('images_max'),
-  /** Virtual time at which its last admitted build ends: start-time fair queueing. */
+  /** Of processes of the version before, which know no pools. */
   finishTag: doublePrecision('finish_tag').notNull().default(0),
 });
 
-/** One row: the virtual time at which the last admitted build started. */
+/** Virtual time at which an account's last build that was admitted in a pool ends: start-time fair queueing. */
+export const accountTurns = pgTable(
+  'account_turns',
+  {
+    accountId: text('account_id').notNull(),
+    pool: text('pool').notNull(),
+    finishTag: doublePrecision('finish_tag').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.pool] })],
+);
+
+/** Virtual time at which the last build that was admitted in a pool started. */
+export const poolTurns = pgTable('pool_turns', {
+  pool: text('pool').primaryKey(),
+  virtualTime: doublePrecision('virtual_time').notNull(),
+});
+
+/** Of processes of the version before, which know no pools. */
 export const dispatchState = pgTable('dispatch_state', {
   one: boolean('one').primaryKey().default(true),
   virtualTime: doublePrecision('virtual_time').notNull().default(0),

@@ -143,7 +143,7 @@ export const tallies = pgTable(
     day: date('day', { mode: 'string' }),
     n: bigint('n', { mode: 'number' }).notNull(),
   },
-  (t) => [index('tallies_list').on(t.list, t.workspaceId, t.day)],
+  (t) => [index('tallies_list').on(t.list, t.workspaceId, t.day), index('tallies_account').on(t.accountId, t.list)],
 );
 
 /** The order in which builds set a tag. A build whose move is not the newest of its reference leaves the tag alone. */

@@ -39,7 +39,7 @@ export const dispatch = (db: Database, defaults: Pick<DefaultLimits, 'runningMax
     return admitted;
   });
 
-// An account pays with one purse in all pools, and its limit of running builds is one for all of them.
+// Turns are taken in each pool for itself; an account's limit of running builds is one for all of them.
 async function dispatchPool(
   tx: Executor,
   pool: string,
@@ -48,11 +48,13 @@ async function dispatchPool(
 ): Promise<number> {
   const contenders = await listContenders(tx, pool, Math.min(free, headsOfAccount), defaults);
   if (contenders.length === 0) return 0;
-  const { rows } = await tx.execute<{ time: number }>(sql`SELECT virtual_time AS time FROM dispatch_state`);
+  const { rows } = await tx.execute<{ time: number }>(
+    sql`SELECT virtual_time AS time FROM pool_turns WHERE pool = ${pool}`,
+  );
   const { chosen, finishTags, virtualTime } = chooseNext(contenders, free, rows[0]?.time ?? 0);
   if (chosen.length > 0) crashPoint('dispatch-chosen');
   const admitted = await admit(tx, chosen);
-  await charge(tx, finishTags, virtualTime);
+  await charge(tx, pool, finishTags, virtualTime);
   return admitted;
 }
 
@@ -93,7 +95,7 @@ async function listContenders(
     ), running AS (
       SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id
     )
-    SELECT account.account_id, head.lane, head.id, head.attempt, head.waited, s.weight, s.running_max, s.finish_tag,
+    SELECT account.account_id, head.lane, head.id, head.attempt, head.waited, s.weight, s.running_max, turn.finish_tag,
       coalesce(running.n, 0) AS running
     FROM account
     CROSS JOIN unnest(${`{${lanes.join(',')}}`}::text[]) AS it (lane)
@@ -103,6 +105,7 @@ async function listContenders(
       ORDER BY b.created_at, b.id LIMIT ${heads}
     ) head
     LEFT JOIN account_shares s ON s.account_id = account.account_id
+    LEFT JOIN account_turns turn ON turn.account_id = account.account_id AND turn.pool = ${pool}
     LEFT JOIN running ON running.account_id = account.account_id`);
   const found = new Map<string, Contender<Head>>();
   for (const row of rows) {
@@ -128,17 +131,19 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
     WHERE b.id IN (
         SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
       AND b.state = 'queued' AND b.admitted_at IS NULL
-    RETURNING b.id, b.attempt, b.pool, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it), false) AS at_home`);
+    RETURNING b.id, b.attempt, b.pool, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
   // The builder that has a build's image looks for it by itself.
   const anyones = rows.filter((it) => !it.at_home);
   await announce(tx, ...anyones.map(announceBuild));
   return rows.length;
 }
 
-async function charge(tx: Executor, finishTags: Map<string, number>, virtualTime: number): Promise<void> {
+async function charge(tx: Executor, pool: string, finishTags: Map<string, number>, virtualTime: number): Promise<void> {
   await tx.execute(sql`
-    INSERT INTO account_shares (account_id, finish_tag)
-    SELECT * FROM unnest(${`{${[...finishTags.keys()].join(',')}}`}::text[], ${`{${[...finishTags.values()].join(',')}}`}::float8[])
-    ON CONFLICT (account_id) DO UPDATE SET finish_tag = excluded.finish_tag`);
-  await tx.execute(sql`UPDATE dispatch_state SET virtual_time = ${virtualTime}`);
+    INSERT INTO account_turns (account_id, pool, finish_tag)
+    SELECT account_id, ${pool}, finish_tag FROM unnest(${`{${[...finishTags.keys()].join(',')}}`}::text[], ${`{${[...finishTags.values()].join(',')}}`}::float8[]) AS it (account_id, finish_tag)
+    ON CONFLICT (account_id, pool) DO UPDATE SET finish_tag = excluded.finish_tag`);
+  await tx.execute(sql`
+    INSERT INTO pool_turns (pool, virtual_time) VALUES (${pool}, ${virtualTime})
+    ON CONFLICT (pool) DO UPDATE SET virtual_time = excluded.virtual_time`);
 }

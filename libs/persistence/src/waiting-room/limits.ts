@@ -1,7 +1,8 @@
-import { eq, type SQL, sql } from 'drizzle-orm';
+import { liveStates } from '@kiln/schemas';
+import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../database.ts';
 import { accountShares } from '../tables/builds.ts';
-import { heldStatus } from '../tables/images.ts';
+import { heldStatus, tallies } from '../tables/images.ts';
 
 /** What holds for accounts that the operator has given no limits of their own; 0 for none. */
 export interface DefaultLimits {
@@ -34,7 +35,7 @@ export async function putAccountLimits(
   return row;
 }
 
-/** What an account has of all that is counted, each no further than one beyond its limit; a limit of 0 is none. */
+/** What an account has of all that is counted; a limit of 0 is none, and what has none is not counted. Builds under way count as images. */
 export interface Use {
   waiting: number;
   waitingMax: number;
@@ -55,7 +56,8 @@ export async function countUse(db: Executor, accountId: string, defaults: Defaul
   const inCatalogue =
     imagesMax === 0
       ? sql`0`
-      : sql`(SELECT coalesce(sum(n), 0)::int FROM tallies WHERE list = 'images' AND account_id = ${accountId} AND ${sql.raw(heldStatus)})`;
+      : sql`(SELECT coalesce(sum(n), 0)::int FROM tallies WHERE account_id = ${accountId}
+          AND (list = 'images' AND ${sql.raw(heldStatus)} OR list = 'jobs' AND ${inArray(tallies.status, [...liveStates])}))`;
   const { rows } = await db.execute<{ waiting: number; daily: number; images: number }>(sql`
     SELECT ${upTo(waitingMax, sql`state = 'queued' AND admitted_at IS NULL`)} AS waiting,
       ${upTo(dailyMax, sql`created_at > now() - interval '24 hours'`)} AS daily, ${inCatalogue} AS images`);

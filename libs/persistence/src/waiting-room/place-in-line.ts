@@ -50,7 +50,7 @@ export async function lookAtWaitingRoom(
       )
       SELECT (SELECT coalesce(sum(slots), 0) FROM (${liveBuilders}) it WHERE pool = ${pool})::int AS slots,
         (SELECT count(*) FROM (${buildsUnderWay}) it WHERE pool = ${pool})::int AS under_way,
-        (SELECT virtual_time FROM dispatch_state) AS time,
+        coalesce((SELECT virtual_time FROM pool_turns WHERE pool = ${pool}), 0)::float8 AS time,
         count(took)::int AS ended,
         coalesce(percentile_cont(0.1) WITHIN GROUP (ORDER BY took), 0) AS quick,
         coalesce(percentile_cont(0.9) WITHIN GROUP (ORDER BY took), 0) AS slow
@@ -67,8 +67,9 @@ export async function lookAtWaitingRoom(
         SELECT account_id, count(*)::int AS n FROM builds
         WHERE pool = ${pool} AND state = 'queued' AND admitted_at IS NULL GROUP BY account_id
       ), running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id)
-      SELECT waiting.account_id, waiting.n AS waiting, coalesce(running.n, 0) AS running, s.weight, s.running_max, s.finish_tag
-      FROM waiting LEFT JOIN running USING (account_id) LEFT JOIN account_shares s USING (account_id)`),
+      SELECT waiting.account_id, waiting.n AS waiting, coalesce(running.n, 0) AS running, s.weight, s.running_max, turn.finish_tag
+      FROM waiting LEFT JOIN running USING (account_id) LEFT JOIN account_shares s USING (account_id)
+        LEFT JOIN account_turns turn ON turn.account_id = waiting.account_id AND turn.pool = ${pool}`),
   ]);
   const total = totals.rows[0];
   return {

@@ -134,8 +134,10 @@ const notApplicable = (how: string): Exception => ({ kind: 'not applicable', how
 export const exceptions: Record<string, Record<string, Exception>> = {
   CreateImageBuild: {
     'body.Resource.EcsSpec': differs('names a resource class of the operator’s, or one of the usual ecs.* names'),
-    'body.Resource.ResourceId': differs('kept and shown; chooses no builder'),
-    'body.Resource.ResourceType': differs('checked, kept and shown; chooses no builder'),
+    'body.Resource.ResourceId': differs(
+      'names a pool of builders of the operator’s; all builders are one where none is listed',
+    ),
+    'body.Resource.ResourceType': differs('has to be that of the pool which ResourceId names'),
     'body.UserVpc.VpcId': differs('names a network of the operator’s'),
     'body.UserVpc.SwitchId': differs('kept; wants ExtendedCidrs beside it, as in the cloud'),
     'body.UserVpc.SecurityGroupId': differs('names a group of that network'),
