@@ -7,6 +7,8 @@ import { portFor, readState, writeState } from './local-state.ts';
 import { endLeftovers, freePort, type Managed } from './processes.ts';
 import { startPostgres, startRedis, startRegistry } from './servers.ts';
 
+// For a builder without privileges.
+const newuidmap = { program: 'newuidmap', package: 'uidmap', why: 'gives an ordinary user its subordinate ids' };
 const busybox = { program: 'busybox', package: 'busybox-static', why: 'is the base of the tests’ images' };
 
 // `kiln` with the password `kiln-test`; bcrypt, as the registry wants it.
@@ -20,7 +22,7 @@ export interface RunningTestStack {
 
 /** Starts the servers that tests use, in `dir`, and describes them in `dir/stack.json`. */
 export async function startTestStack(dir: string): Promise<RunningTestStack> {
-  const missing = missingParts([...serverParts, ...engineParts, busybox]);
+  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap]);
   if (missing.length > 0) await installParts(missing);
   await endLeftovers(dir);
   // Tests start from nothing; what they share, such as the Debian tar, lies beside this folder.

@@ -10,7 +10,8 @@ use KilnJail::System;
 
 my $gateway_port = 5000;
 
-# `ids` asks the caller's parent for the slot's ids, once this process has its user namespace.
+# `owners` is the user namespace that says who owns what on the volumes, and `ids` asks the caller's parent for the slot's ids, once this
+# process has its own; without both, the caller has them already, and volumes are as they are.
 sub become_engine {
     my ($request, $owners, $first_id, $ids) = @_;
     die_with_parent();
@@ -21,10 +22,10 @@ sub become_engine {
     mount_at('tmpfs', "$root/run", 'tmpfs', MS_NOSUID | MS_NODEV, "size=16m,mode=700,uid=$first_id,gid=$first_id");
     put("$root/etc/resolv.conf", join('', map { "nameserver $_\n" } @{ $request->{resolver} }));
     bind_ro("$request->{dir}/request", "$root/kiln");
-    bind_with_owners("$request->{dir}/volume/store", "$root/store", $owners, 0);
+    show_volume("$request->{dir}/volume/store", "$root/store", $owners, 0);
     for my $n (0 .. $#{ $request->{base} }) {
         mkdir "$root/bases/$n", 0755;
-        bind_with_owners("$request->{dir}/base$n/store", "$root/bases/$n", $owners, 1);
+        show_volume("$request->{dir}/base$n/store", "$root/bases/$n", $owners, 1);
     }
     if (defined $request->{gateway}) {
         put("$root/etc/gateway", '');
@@ -32,14 +33,7 @@ sub become_engine {
     }
     mount_at('none', $root, 'none', MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, 'size=1m,mode=755');
     pivot_into($root);
-    POSIX::close($owners);
-
-    # Mounts that come from outside cannot be taken apart in here: they belong to another user namespace.
-    namespaces(NEWUSER | NEWNS);
-    $ids->();
-    $) = '0 0';
-    POSIX::setgid(0) && POSIX::setuid(0) && $> == 0 && $) =~ /^0(?: 0)*$/ or die "kiln-jail: the ids were not taken: $!\n";
-    die_with_parent();
+    take_ids($owners, $ids) if defined $ids;
     open(STDERR, '>&', \*STDOUT);
     umask 022;
     mkdir '/store/tmp';
@@ -57,6 +51,24 @@ sub become_engine {
     );
     exec { '/usr/bin/buildah' } 'buildah', @command;
     die "kiln-jail: buildah: $!\n";
+}
+
+sub take_ids {
+    my ($owners, $ids) = @_;
+    POSIX::close($owners);
+    # Mounts that come from outside cannot be taken apart in here: they belong to another user namespace.
+    namespaces(NEWUSER | NEWNS);
+    $ids->();
+    $) = '0 0';
+    POSIX::setgid(0) && POSIX::setuid(0) && $> == 0 && $) =~ /^0(?: 0)*$/ or die "kiln-jail: the ids were not taken: $!\n";
+    die_with_parent();
+}
+
+sub show_volume {
+    my ($store, $at, $owners, $read_only) = @_;
+    if (defined $owners) { bind_with_owners($store, $at, $owners, $read_only) }
+    elsif ($read_only) { bind_ro($store, $at) }
+    else { mount_at($store, $at, 'none', MS_BIND) }
 }
 
 sub lay_out {
@@ -86,7 +98,9 @@ sub lay_out {
 sub system_folders {
     my ($root) = @_;
     mount_at('proc', "$root/proc", 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC);
-    mount_at('sysfs', "$root/sys", 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY);
+    # Whoever has no network of its own cannot mount one, and gets a look at the machine's.
+    eval { mount_at('sysfs', "$root/sys", 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY); 1 }
+        or mount_at('/sys', "$root/sys", 'none', MS_BIND | MS_REC);
     # Runc wants to see one; it is the jail's own, and nothing in it can be changed.
     mount_at('cgroup2', "$root/sys/fs/cgroup", 'cgroup2', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY);
     mount_at('tmpfs', "$root/dev", 'tmpfs', MS_NOSUID | MS_NOEXEC, 'size=64k,mode=755');

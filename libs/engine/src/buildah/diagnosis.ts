@@ -86,12 +86,7 @@ export function diagnoseBuild(progress: Progress, report: JailReport, limits: Li
   const exit = /exit status (\d+)/.exec(words);
   if (step.keyword === 'RUN' && exit) {
     const exitCode = Number(exit[1]);
-    const hint = exitCode === 127 ? { hint: 'the command was not found in the image' } : {};
-    return new Fault('StepFailed', `${where} ended with exit code ${exitCode}`, { ...details, exitCode, ...hint });
+    return new Fault('StepFailed', `${where} ended with exit code ${exitCode}`, { ...details, exitCode });
   }
-  const copied = (step.keyword === 'COPY' || step.keyword === 'ADD') && /no such file|no items matching/i.test(words);
-  const hint = copied
-    ? { hint: 'a build has no files of its own: copy from another stage or image, or ADD a URL' }
-    : {};
-  return new Fault('StepFailed', `${where} failed: ${plain(words)}`, { ...details, ...hint });
+  return new Fault('StepFailed', `${where} failed: ${plain(words)}`, details);
 }

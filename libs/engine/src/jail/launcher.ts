@@ -62,22 +62,27 @@ function parseReport(text: string): JailReport {
 }
 
 /**
- * Jails by `launcher/kiln-jail.pl`: namespaces, cgroups, a file system in a file, a firewall, as root of this machine; or by another
- * program that keeps to the same arguments and the same report.
+ * Jails by `launcher/kiln-jail.pl`: namespaces, cgroups, a file system in a file, a firewall, as root of this machine; for an ordinary user
+ * by `launcher/kiln-rootless.pl`, which enforces less; or by another program that keeps to the same arguments and the same report.
  */
 export function openLauncher({ storeDir, ways = [], program }: LauncherOptions): Jail {
-  const own = program === undefined;
-  const launcher = program ?? ['/usr/bin/perl', join(folder, 'kiln-jail.pl')];
+  const rootless = program === undefined && process.getuid?.() !== 0;
+  const own = program === undefined && !rootless;
+  const launcher = program ?? ['/usr/bin/perl', join(folder, rootless ? 'kiln-rootless.pl' : 'kiln-jail.pl')];
   const groups = `kiln/${createHash('sha256').update(storeDir).digest('hex').slice(0, 12)}`;
   const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
   const fileOf = (volume: string) => `${volume}.img`;
+  const errand = async (what: 'remove' | 'bytes', path: string): Promise<string> => {
+    if (!existsSync(path)) return '';
+    const [file = '', ...args] = launcher;
+    return (await run(file, [...args, `--${what}`, path], { env: environment })).stdout;
+  };
 
   const jail: Jail = {
-    name: own ? 'namespaces' : 'external',
+    name: own ? 'namespaces' : rootless ? 'rootless' : 'external',
     inside: { request: '/kiln', store: '/store', runroot: '/run/containers', base: (n) => `/bases/${n}` },
     async check() {
       try {
-        if (own && process.getuid?.() !== 0) throw new Error('it needs root');
         await mkdir(storeDir, { recursive: true, mode: 0o700 });
         if (own) await run('/usr/bin/perl', [join(folder, 'kiln-host.pl'), ...ways], { env: environment });
         const enforces = own ? [...abilities] : await declared(launcher, environment);
@@ -120,9 +125,16 @@ export function openLauncher({ storeDir, ways = [], program }: LauncherOptions):
       }
     },
     hasVolume: (volume) => Promise.resolve(existsSync(fileOf(volume))),
-    removeVolume: (volume) => rm(fileOf(volume), { force: true }),
+    async removeVolume(volume) {
+      // What belongs to subordinate ids, only their user can remove.
+      if (rootless) await errand('remove', fileOf(volume));
+      else await rm(fileOf(volume), { force: true });
+    },
     moveVolume: (from, to) => rename(fileOf(from), fileOf(to)),
-    volumeBytes: async (volume) => ((await stat(fileOf(volume)).catch(() => undefined))?.blocks ?? 0) * 512,
+    async volumeBytes(volume) {
+      if (rootless) return Number.parseInt(await errand('bytes', fileOf(volume)), 10) || 0;
+      return ((await stat(fileOf(volume)).catch(() => undefined))?.blocks ?? 0) * 512;
+    },
     clean: () => removeGroups(groups),
   };
   return jail;
