@@ -1,4 +1,5 @@
 export * from './build-error.ts';
+export { diagnose, type Diagnosis, type Failure } from './diagnosis/diagnose.ts';
 export * from './build-states.ts';
 export * from './error-codes.ts';
 export * from './fault.ts';

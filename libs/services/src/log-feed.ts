@@ -9,7 +9,7 @@ import {
   readProgress,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { isTerminal } from '@kiln/schemas';
+import { Fault, isTerminal } from '@kiln/schemas';
 import { LRUCache } from 'lru-cache';
 
 /** A place in a build's log: before a line of an attempt, from 0. */
@@ -34,8 +34,9 @@ export type LogEvent =
  */
 export interface LogFeed {
   /**
-   * @param only follow the place's attempt and end with it
+   * @param options.only follow the place's attempt and end with it
    * @param options.signal ends the events, without an error
+   * @throws Fault Throttling when this process has as many readers as it may have
    */
   follow(buildId: string, place: LogPlace, options: { only?: boolean; signal: AbortSignal }): AsyncGenerator<LogEvent>;
   /** Ends what is followed, so that clients go on elsewhere. */
@@ -46,6 +47,8 @@ export interface LogFeed {
 const lookEveryMs = 1000;
 /** Pieces that several readers may want, in all. */
 const piecesBytesMax = 32 << 20;
+/** Readers of one process. */
+const readersMax = 10_000;
 /** Whoever was ended by somebody else may still be writing its last lines. */
 const lastLinesMs = 1500;
 
@@ -66,6 +69,7 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
   const asked = new Map<string, Promise<LogLine[]>>();
   const watched = new Map<string, Watched>();
   let closed = false;
+  let readers = 0;
 
   // Pieces never change: one that is there may be remembered, one that is not there yet is only asked for once at a time.
   const piece = (buildId: string, { attempt, line }: LogPlace): Promise<LogLine[]> => {
@@ -195,14 +199,26 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
     yield { kind: 'end', progress: it.progress };
   }
 
+  async function* followed(
+    buildId: string,
+    place: LogPlace,
+    { only = false, signal }: { only?: boolean; signal: AbortSignal },
+  ): AsyncGenerator<LogEvent> {
+    readers += 1;
+    const it = watch(buildId);
+    try {
+      yield* read(buildId, it, place, only, signal);
+    } finally {
+      readers -= 1;
+      leave(buildId, it);
+    }
+  }
+
   return {
-    async *follow(buildId, place, { only = false, signal }) {
-      const it = watch(buildId);
-      try {
-        yield* read(buildId, it, place, only, signal);
-      } finally {
-        leave(buildId, it);
-      }
+    follow(buildId, place, options) {
+      if (readers >= readersMax)
+        throw new Fault('Throttling', 'too many follow logs just now; try again', { retryAfterMs: 5000 });
+      return followed(buildId, place, options);
     },
     close() {
       closed = true;

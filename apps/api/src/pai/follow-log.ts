@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
-import { Fault, type buildOperations } from '@kiln/schemas';
+import { type buildOperations } from '@kiln/schemas';
 import { type LogEvent, type LogFeed, type LogPlace } from '@kiln/services';
 import { type Response } from 'express';
 import { type Call } from '../http/dialect.ts';
@@ -65,9 +65,6 @@ const writings = {
 export type FollowFormat = keyof typeof writings;
 
 const heartbeatMs = 15_000;
-/** Readers that one process serves at once. */
-const readersMax = 10_000;
-let readers = 0;
 
 /** Where a client that was cut off goes on: `attempt.line`, as events are numbered. */
 export function placeOfEventId(id: string | undefined): LogPlace | undefined {
@@ -86,13 +83,14 @@ export async function followLog(
   format: FollowFormat,
   { query, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
 ): Promise<undefined> {
-  if (readers >= readersMax)
-    throw new Fault('Throttling', 'too many follow logs just now; try again', { retryAfterMs: 5000 });
   const writing: Writing = writings[format];
   const place = placeOfEventId(headers['last-event-id']) ?? {
     attempt: query.Attempt ?? Math.max(1, build.attempt),
     line: query.Cursor,
   };
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
+  const events = feed.follow(build.id, place, { only: query.Attempt !== undefined, signal: gone.signal });
   // Proxies must neither keep answers nor gather them.
   res.set({
     'content-type': writing.contentType,
@@ -102,18 +100,13 @@ export async function followLog(
   });
   res.flushHeaders();
   if (format === 'sse') res.write('retry: 1000\n\n');
-  const gone = new AbortController();
-  res.on('close', () => gone.abort());
   const heart = setInterval(
     () => writing.heartbeat && !res.writableNeedDrain && res.write(writing.heartbeat),
     heartbeatMs,
   );
-  readers += 1;
   try {
-    const events = feed.follow(build.id, place, { only: query.Attempt !== undefined, signal: gone.signal });
     for await (const it of events) await taken(res, writing.event(it), gone.signal);
   } finally {
-    readers -= 1;
     clearInterval(heart);
   }
   res.end();

@@ -47,6 +47,9 @@ const renderError = (error: NonNullable<Build['error']>) => ({
   ...optional('LastLine', error.lines?.[1]),
   ...optional('ExitCode', error.exitCode),
   ...optional('LogTail', error.logTail),
+  ...optional('Reason', error.reason),
+  ...optional('Cause', error.cause),
+  ...optional('Excerpt', error.excerpt),
   ...optional('Hint', error.hint),
 });
 

@@ -58,6 +58,9 @@ const shownError = z
     LastLine: z.int().optional(),
     ExitCode: z.int().optional(),
     LogTail: z.array(z.string()).optional(),
+    Reason: z.string().optional().describe('what kind of failure it is, by the table of diagnoses'),
+    Cause: z.string().optional().describe('what happened, in a sentence'),
+    Excerpt: z.array(z.string()).optional().describe('the lines of the log that say so'),
     Hint: z.string().optional(),
   })
   .meta({ id: 'BuildError' });
