@@ -6,6 +6,15 @@ import { debianTar, openImageMaker, pushImage } from '../stack/base-image.ts';
 import { startTestStack } from '../stack/test-stack.ts';
 import { failingBuilds, platform } from './failing-builds.ts';
 
+interface ShownError {
+  Code: string;
+  Message: string;
+  Step?: string;
+  ExitCode?: number;
+  LogTail?: string[];
+  Reason?: string;
+}
+
 const root = join(import.meta.dirname, '../../..');
 const stack = await startTestStack(join(root, '.kiln/failures'));
 process.env['KILN_TEST_STACK'] = stack.file;
@@ -26,8 +35,8 @@ for (const { reason, dockerfile, resource, from, trusted } of failingBuilds) {
   });
   const id = (answer.body as { ImageBuildId?: string }).ImageBuildId;
   if (id === undefined) throw new Error(`${reason}: ${answer.text}`);
-  const build = await kiln.ended(id);
-  const { Code, Message, Step, ExitCode, LogTail, Reason } = build.Error ?? {};
+  const build = (await kiln.ended(id)) as { State: string; Error?: ShownError };
+  const { Code, Message, Step, ExitCode, LogTail, Reason } = build.Error ?? { Code: '', Message: '' };
   console.log(
     `${Reason === reason ? 'named ' : 'OTHER '} ${reason}: ${build.State} ${Code} ${Reason ?? '-'} | ${LogTail?.at(-1) ?? Message}`,
   );
