@@ -31,13 +31,17 @@ import { wholeNumber } from './arguments.ts';
 import { secretCommands } from './secret-commands.ts';
 import { workCommands } from './work-commands.ts';
 
-export interface AdminDeps {
+/** What every command works with. */
+export interface CommandDeps {
   db: Database;
   sealer: Sealer;
-  /** Passwords of the apps' users of PostgreSQL, of those that are to be set. */
-  appPasswords: Partial<Record<App, Secret | undefined>>;
   /** Where results go, one JSON document each. */
   print: (result: unknown) => void;
+}
+
+export interface AdminDeps extends CommandDeps {
+  /** Passwords of the apps' users of PostgreSQL, of those that are to be set. */
+  appPasswords: Partial<Record<App, Secret | undefined>>;
 }
 
 const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];

@@ -10,13 +10,13 @@ import {
 } from '@kiln/persistence';
 import { buildSecretBinding } from '@kiln/services';
 import { type Command } from 'commander';
-import { type AdminDeps } from './commands.ts';
+import { type CommandDeps } from './commands.ts';
 import { wholeNumber } from './arguments.ts';
 
 /** What operators do about secrets, and about the record of who did what. */
 export function secretCommands(
   program: Command,
-  { db, sealer, print }: Omit<AdminDeps, 'appPasswords'>,
+  { db, sealer, print }: CommandDeps,
   account: (nameOrId: string) => Promise<{ id: string }>,
 ): void {
   const secret = program

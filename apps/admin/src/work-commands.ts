@@ -1,7 +1,7 @@
 import { listQuarantined, listWorkers, loadBuild, putAccountLimits } from '@kiln/persistence';
 import { redriveBuild } from '@kiln/services';
 import { type Command } from 'commander';
-import { type AdminDeps } from './commands.ts';
+import { type CommandDeps } from './commands.ts';
 import { wholeNumber } from './arguments.ts';
 
 const builds = wholeNumber('builds', 0, 1_000_000);
@@ -10,7 +10,7 @@ const images = wholeNumber('entries', 0, 100_000_000);
 /** What operators do about work: limits of accounts, workers, builds in quarantine. */
 export function workCommands(
   program: Command,
-  { db, sealer, print }: Omit<AdminDeps, 'appPasswords'>,
+  { db, sealer, print }: CommandDeps,
   account: (nameOrId: string) => Promise<{ id: string }>,
 ): void {
   program

@@ -82,8 +82,6 @@ sub meet {
     return $network;
 }
 
-sub exit_code { my ($status) = @_; return $status & 127 ? 128 + ($status & 127) : $status >> 8 }
-
 # Holds the namespaces while the engine runs in them.
 sub keep {
     die_with_parent();

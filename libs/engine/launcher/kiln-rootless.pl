@@ -12,7 +12,6 @@ use File::Basename qw(dirname);
 use POSIX ();
 use lib dirname(abs_path($0));
 use KilnJail::Inside;
-use KilnJail::Network;
 use KilnJail::Request;
 use KilnJail::System;
 
@@ -43,8 +42,6 @@ my $code = exit_code($?);
 put("$request->{dir}/report", "exit $code\ntimed_out $timed_out\nmemory_peak 0\noom_kills 0\nforks_refused 0\n") unless defined $errand;
 exit $code;
 
-sub exit_code { my ($status) = @_; return $status & 127 ? 128 + ($status & 127) : $status >> 8 }
-
 # Root inside is the user itself, the others are its subordinate ids.
 sub map_ids {
     my ($process) = @_;
@@ -63,9 +60,7 @@ sub keep {
     namespaces(NEWUSER);
     syswrite $ask, "apart\n";
     defined(scalar <$answers>) or die "kiln-rootless: the ids were not given\n";
-    $) = '0 0';
-    POSIX::setgid(0) && POSIX::setuid(0) && $> == 0 or die "kiln-rootless: the ids were not taken: $!\n";
-    die_with_parent();
+    become_root();
     do_errand() if defined $errand;
     my $alone = $request->{network} eq 'none';
     namespaces(NEWNS | NEWIPC | NEWUTS | NEWCGROUP | ($alone ? NEWNET : 0));

@@ -13,7 +13,7 @@ import {
   type Workspace,
   workspacesSeenBy,
 } from '@kiln/persistence';
-import { LRUCache } from 'lru-cache';
+import { openMemory } from './memory.ts';
 
 /** How long an answer may be reused: a revoked key, token or workspace stops working within this time. */
 export const directoryTtlMs = 2000;
@@ -36,17 +36,8 @@ export interface Directory {
  * @param db sees the caller's
  */
 export function openDirectory(office: Database, db: Database): Directory {
-  // Answers are wrapped, since "not there" is worth remembering too: it spares the database a flood of bad keys.
-  const kept = new LRUCache<string, Promise<unknown>>({ max: 10_000, ttl: directoryTtlMs });
-  const remember = <T>(key: string, ask: () => Promise<T>): Promise<T> => {
-    const known = kept.get(key) as Promise<T> | undefined;
-    if (known) return known;
-    const answer = ask();
-    kept.set(key, answer);
-    // A failure is not an answer.
-    answer.catch(() => kept.delete(key));
-    return answer;
-  };
+  // "Not there" is remembered as well: it spares the database a flood of bad keys.
+  const remember = openMemory({ max: 10_000, ttl: directoryTtlMs });
   return {
     accessKey: (id) => remember(`key ${id}`, () => findAccessKey(office, id)),
     token: (hash) => remember(`token ${hash}`, () => findToken(office, hash)),

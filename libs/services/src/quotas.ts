@@ -1,6 +1,6 @@
 import { countUse, type Database, type DefaultLimits, type Use } from '@kiln/persistence';
 import { Fault } from '@kiln/schemas';
-import { LRUCache } from 'lru-cache';
+import { openMemory } from './memory.ts';
 
 /** What an account may have, counted before something is accepted. What other processes accept within a second may overrun it. */
 export interface Quotas {
@@ -34,16 +34,8 @@ function count(use: Use, n: 1 | -1): void {
 }
 
 export function openQuotas(db: Database, defaults: DefaultLimits): Quotas {
-  const counts = new LRUCache<string, Promise<Use>>({ max: 10_000, ttl: countMs });
-  const useOf = (accountId: string): Promise<Use> => {
-    const known = counts.get(accountId);
-    if (known) return known;
-    const use = countUse(db, accountId, defaults);
-    counts.set(accountId, use);
-    // A failure is not an answer.
-    use.catch(() => counts.delete(accountId));
-    return use;
-  };
+  const remember = openMemory({ max: 10_000, ttl: countMs });
+  const useOf = (accountId: string): Promise<Use> => remember(accountId, () => countUse(db, accountId, defaults));
   return {
     async admitBuild(accountId) {
       const use = await useOf(accountId);

@@ -8,7 +8,7 @@ import {
   type PlaceInLine,
   placeInLine,
 } from '@kiln/persistence';
-import { LRUCache } from 'lru-cache';
+import { openMemory } from './memory.ts';
 
 /** What people are told of a build that waits. */
 export interface ShownPlace extends PlaceInLine {
@@ -32,15 +32,8 @@ export function openWaitingRoom(
   db: Database,
   defaults: Pick<DefaultLimits, 'runningMax'>,
 ): WaitingRoom {
-  const pictures = new LRUCache<string, Promise<Picture>>({ max: 1000, ttl: pictureMs });
-  const picture = (pool: string): Promise<Picture> => {
-    const known = pictures.get(pool);
-    if (known) return known;
-    const looking = lookAtWaitingRoom(office, pool, defaults);
-    pictures.set(pool, looking);
-    looking.catch(() => pictures.delete(pool));
-    return looking;
-  };
+  const remember = openMemory({ max: 1000, ttl: pictureMs });
+  const picture = (pool: string): Promise<Picture> => remember(pool, () => lookAtWaitingRoom(office, pool, defaults));
   return {
     async placeOf(build) {
       if (build.state !== 'queued') return undefined;

@@ -12,7 +12,11 @@ export interface FailingBuild {
 }
 
 const run = (...commands: string[]): string[] => commands.map((it) => `RUN ${it}`);
-const withPython = 'apt-get update -q && apt-get install -yq --no-install-recommends python3-minimal python3-pip';
+const install = (packages: string): string =>
+  `apt-get update -q && apt-get install -yq --no-install-recommends ${packages}`;
+const withPython = install('python3-minimal python3-pip');
+const withCompiler = install('gcc libc6-dev make');
+const withDownloads = install('curl ca-certificates git');
 const wheel = (name: string, version: string, needs = ''): string =>
   `mkdir -p /w && cd /w && python3 -c "import zipfile; z = zipfile.ZipFile('${name}-${version}-py3-none-any.whl', 'w'); d = '${name}-${version}.dist-info/'; z.writestr(d + 'METADATA', 'Metadata-Version: 2.1\\nName: ${name}\\nVersion: ${version}\\n${needs}'); z.writestr(d + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'); z.writestr(d + 'RECORD', '')"`;
 
@@ -36,15 +40,15 @@ export const failingBuilds: FailingBuild[] = [
   { reason: 'ModuleMissing', dockerfile: run(withPython, 'python3 -c "import torch"') },
   { reason: 'PythonError', dockerfile: run(withPython, 'python3 -c "print(\'cuda\' + 1)"') },
   { reason: 'CompilerMissing', dockerfile: run('gcc -o /x /x.c') },
-  { reason: 'HeaderMissing', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev make', 'echo "#include <Python.h>" > /a.c && gcc -c /a.c') },
-  { reason: 'LibraryMissing', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev make', 'echo "int main() { return 0; }" > /a.c && gcc /a.c -lcudart') },
-  { reason: 'CompilationFailed', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev make', 'echo "int main() { return x; }" > /a.c && gcc /a.c') },
-  { reason: 'NothingToMake', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev make', 'cd /opt && make') },
-  { reason: 'HostUnknown', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends curl ca-certificates git', 'curl -fsS https://no-such-host.invalid/file') },
-  { reason: 'DownloadRefused', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends curl ca-certificates git', 'curl -fsSL "$(sed -n \'s/^deb \\(http[^ ]*\\).*/\\1/p\' /etc/apt/sources.list | head -1)/no/such/file.tar.gz" -o /x') },
+  { reason: 'HeaderMissing', dockerfile: run(withCompiler, 'echo "#include <Python.h>" > /a.c && gcc -c /a.c') },
+  { reason: 'LibraryMissing', dockerfile: run(withCompiler, 'echo "int main() { return 0; }" > /a.c && gcc /a.c -lcudart') },
+  { reason: 'CompilationFailed', dockerfile: run(withCompiler, 'echo "int main() { return x; }" > /a.c && gcc /a.c') },
+  { reason: 'NothingToMake', dockerfile: run(withCompiler, 'cd /opt && make') },
+  { reason: 'HostUnknown', dockerfile: run(withDownloads, 'curl -fsS https://no-such-host.invalid/file') },
+  { reason: 'DownloadRefused', dockerfile: run(withDownloads, 'curl -fsSL "$(sed -n \'s/^deb \\(http[^ ]*\\).*/\\1/p\' /etc/apt/sources.list | head -1)/no/such/file.tar.gz" -o /x') },
   { reason: 'ArchiveBroken', dockerfile: run('echo "<html>not found</html>" > /x.tar.gz && tar -xzf /x.tar.gz') },
-  { reason: 'RepositoryNotGit', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends curl ca-certificates git', 'cd /opt && git describe --tags') },
-  { reason: 'NetworkRefused', dockerfile: run('apt-get update -q && apt-get install -yq --no-install-recommends curl ca-certificates git', 'curl -fsS --max-time 5 http://169.254.169.254/latest/meta-data') },
+  { reason: 'RepositoryNotGit', dockerfile: run(withDownloads, 'cd /opt && git describe --tags') },
+  { reason: 'NetworkRefused', dockerfile: run(withDownloads, 'curl -fsS --max-time 5 http://169.254.169.254/latest/meta-data') },
   { reason: 'FileNotInBuild', dockerfile: ['COPY requirements.txt /app/'] },
   { reason: 'FileNotInBuild', dockerfile: ['ADD model.tar.gz /opt/'] },
   { reason: 'UserUnknown', dockerfile: ['USER trainer', 'RUN id'] },

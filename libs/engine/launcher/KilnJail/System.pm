@@ -6,7 +6,7 @@ use Exporter 'import';
 use POSIX ();
 
 our @EXPORT = qw(
-    must namespaces join_network mount_at bind_ro bind_with_owners pivot_into die_with_parent file_system_room put get feed command
+    must namespaces join_network mount_at bind_ro bind_with_owners pivot_into die_with_parent become_root exit_code file_system_room put get feed command
     NEWNS NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID NEWNET MS_RDONLY MS_NOSUID MS_NODEV MS_NOEXEC MS_REMOUNT MS_BIND MS_REC MS_PRIVATE
 );
 use constant {
@@ -75,6 +75,16 @@ sub pivot_into {
 
 # The kernel forgets this when a process changes its ids.
 sub die_with_parent { system_call('prctl', 1, 9) }
+
+# Root of the user namespace that the caller is in, once its ids are mapped.
+sub become_root {
+    $) = '0 0';
+    POSIX::setgid(0) && POSIX::setuid(0) && $> == 0 && $) =~ /^0(?: 0)*$/ or die "kiln-jail: the ids were not taken: $!\n";
+    die_with_parent();
+}
+
+# As a shell has it: a signal counts as 128 and its number.
+sub exit_code { my ($status) = @_; return $status & 127 ? 128 + ($status & 127) : $status >> 8 }
 
 # Bytes and inodes that are left in the file system of a folder.
 sub file_system_room {
