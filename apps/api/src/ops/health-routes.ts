@@ -1,6 +1,6 @@
 import { countLiveBuilds, type Database, lookAtOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
-import { type Platform } from '@kiln/schemas';
+import { type Platform, poolNames } from '@kiln/schemas';
 import { Router } from 'express';
 
 /** For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting. */
@@ -14,7 +14,7 @@ export function healthRoutes({
   platform: Platform;
 }): Router {
   const router = Router();
-  const pools = Object.keys(platform.pools).filter((it) => it !== '*');
+  const pools = poolNames(platform.pools);
   router.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
   router.get('/readyz', async (_req, res) => {
     const outbox = await lookAtOutbox(db).catch(() => undefined);

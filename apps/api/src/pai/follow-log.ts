@@ -13,7 +13,8 @@ interface Writing {
 }
 
 const idOf = ({ attempt, line }: LogPlace): string => `${attempt}.${line}`;
-const shownLine = (it: LogLine) => ({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text });
+/** A line as JSON shows it, with the cursor to go on from. */
+export const shownLine = (it: LogLine) => ({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text });
 const shownProgress = ({ state, phase, attempt }: BuildProgress) => ({ State: state, Phase: phase, Attempt: attempt });
 
 function sse(event: string, data: unknown, id?: string): string {
@@ -67,7 +68,7 @@ export type FollowFormat = keyof typeof writings;
 const heartbeatMs = 15_000;
 
 /** Where a client that was cut off goes on: `attempt.line`, as events are numbered. */
-export function placeOfEventId(id: string | undefined): LogPlace | undefined {
+function placeOfEventId(id: string | undefined): LogPlace | undefined {
   const [, attempt, line] = /^(\d{1,4})\.(\d{1,10})$/.exec(id ?? '') ?? [];
   return attempt === undefined ? undefined : { attempt: Number(attempt), line: Number(line) };
 }

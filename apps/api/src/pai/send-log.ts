@@ -3,7 +3,7 @@ import { type Build, type Database, readLog } from '@kiln/persistence';
 import { type buildOperations, isTerminal } from '@kiln/schemas';
 import { type LogFeed } from '@kiln/services';
 import { type Call } from '../http/dialect.ts';
-import { followLog } from './follow-log.ts';
+import { followLog, shownLine } from './follow-log.ts';
 
 /**
  * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
@@ -30,9 +30,7 @@ export async function sendBuildLog(
   for await (const lines of readLog(db, build.id, attempt, wanted.Cursor)) {
     const taken = lines.slice(0, left);
     left -= taken.length;
-    const text = taken.map((it) =>
-      format === 'text' ? it.text : JSON.stringify({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text }),
-    );
+    const text = taken.map((it) => (format === 'text' ? it.text : JSON.stringify(shownLine(it))));
     // A slow reader holds back the next chunk; one that has gone ends the reading.
     if (text.length > 0 && !res.write(`${text.join('\n')}\n`))
       await Promise.race([once(res, 'drain'), once(res, 'close')]);

@@ -19,6 +19,9 @@ type Pool = z.infer<typeof poolSchema>;
 /** The builders of no pool in particular. */
 export const commonPool = '';
 
+/** The pools that have names of their own. */
+export const poolNames = (pools: Record<string, unknown>): string[] => Object.keys(pools).filter((it) => it !== '*');
+
 /**
  * The pool that a request asks for by its ResourceId. Where an operator lists no pools, all builders are one, whatever a request
  * calls it; names that nobody knows mean the common one where `*` is listed.
@@ -37,7 +40,7 @@ export function poolOf(
     new Fault('InvalidParameter', `Resource.${field}: ${why}`, { field: `Resource.${field}` });
   if (!found || !mayUse(found)) {
     if (!found && names.includes('*')) return commonPool;
-    const known = names.filter((it) => it !== '*' && mayUse(pools[it] ?? {}));
+    const known = poolNames(pools).filter((it) => mayUse(pools[it] ?? {}));
     throw wrong(
       'ResourceId',
       `there is no pool of builders ${JSON.stringify(id)}; ${known.length > 0 ? `there are ${known.join(', ')}` : 'leave it out'}`,
