@@ -18,7 +18,7 @@ sub become_engine {
     namespaces(NEWNS);
     my $root = "$request->{dir}/root";
     lay_out($root);
-    system_folders($root);
+    system_folders($root, !defined $ids && $request->{network} eq 'open');
     mount_at('tmpfs', "$root/run", 'tmpfs', MS_NOSUID | MS_NODEV, "size=16m,mode=700,uid=$first_id,gid=$first_id");
     put("$root/etc/resolv.conf", join('', map { "nameserver $_\n" } @{ $request->{resolver} }));
     bind_ro("$request->{dir}/request", "$root/kiln");
@@ -93,12 +93,12 @@ sub lay_out {
     symlink '/store/tmp', "$root/var/tmp";
 }
 
+# Whoever has no network of its own cannot mount its sysfs, and gets a look at the machine's; nobody else does.
 sub system_folders {
-    my ($root) = @_;
+    my ($root, $shares_network) = @_;
     mount_at('proc', "$root/proc", 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC);
-    # Whoever has no network of its own cannot mount one, and gets a look at the machine's.
-    eval { mount_at('sysfs', "$root/sys", 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY); 1 }
-        or mount_at('/sys', "$root/sys", 'none', MS_BIND | MS_REC);
+    if ($shares_network) { mount_at('/sys', "$root/sys", 'none', MS_BIND | MS_REC) }
+    else { mount_at('sysfs', "$root/sys", 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY) }
     # Runc wants to see one; it is the jail's own, and nothing in it can be changed.
     mount_at('cgroup2', "$root/sys/fs/cgroup", 'cgroup2', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY);
     mount_at('tmpfs', "$root/dev", 'tmpfs', MS_NOSUID | MS_NOEXEC, 'size=64k,mode=755');
