@@ -10,6 +10,7 @@ import { Phases } from './phases.ts';
 import { Redaction } from './redaction.ts';
 import { withRegistryPatience } from './registry-patience.ts';
 import { NotOurs } from './settle-attempt.ts';
+import { openStepRecord, type StepRecord } from './step-record.ts';
 import { type Watchdog, watchedName } from './watchdog.ts';
 
 export interface AttemptDeps {
@@ -34,6 +35,9 @@ export interface Attempt {
   phase(): BuildPhase;
   /** What every command of the engine is given. */
   engineOptions: { workDir: string; signal: AbortSignal; watch: ProcessWatch };
+  /** Counts what goes from or to a registry. */
+  carried: (bytes: number) => void;
+  steps: StepRecord;
   /** Runs a phase, which tries again while a registry cannot be reached, and records how it went. */
   run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>): Promise<T>;
   /** @throws NotOurs when the build is no longer where it has to be */
@@ -54,7 +58,8 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   const watch = watchdog.watch(watchedName(build), claimedAtMs);
   const stopped = () => lease.stopped() !== undefined;
   const progress = () => signals.send('progress', build.id);
-  const log = openBuildLog(db, build, redaction, progress, stopped);
+  const steps = openStepRecord(db, build, redaction, progress, stopped);
+  const log = openBuildLog(db, build, redaction, progress, stopped, steps.written);
   const patience = { signal: lease.signal, say: (line: string) => log.write(line) };
   return {
     build,
@@ -65,6 +70,8 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
     redaction,
     phase: () => phases.current,
     engineOptions: { workDir, signal: lease.signal, watch },
+    carried: phases.carried,
+    steps,
     run: (phase, next, work) => phases.run(phase, next, () => withRegistryPatience(work, patience), stopped),
     async move(from, to, message) {
       const guard = { id: build.id, fence: build.fence, from: [from], unlessCancelled: true };

@@ -17,6 +17,8 @@ export interface BuildLog {
   write(line: string, goesOn?: boolean): Promise<void>;
   /** Writes what is left, and the end of a log that was cut. */
   flush(): Promise<void>;
+  /** Number that the next line will have. */
+  nextLine(): number;
   /** Milliseconds since the last line. */
   quietMs(): number;
 }
@@ -60,6 +62,7 @@ class Tail {
  * Streams an attempt's log into PostgreSQL under its fence.
  * @param redaction blots secrets out of it
  * @param written called after each piece
+ * @param before waited for before each piece is written
  * @param stopped whether the attempt may not go on: what PostgreSQL did not take by then is given up
  */
 export function openBuildLog(
@@ -68,6 +71,7 @@ export function openBuildLog(
   redaction: Redaction,
   written: () => void,
   stopped: () => boolean,
+  before: () => Promise<void> = () => Promise.resolve(),
 ): BuildLog {
   const tail = new Tail();
   let lines: string[] = [];
@@ -102,7 +106,7 @@ export function openBuildLog(
       seq += 1;
       firstLine += lines.length;
       [lines, times, bytes] = [[], [], 0];
-      writing = writing.then(() => append(chunk));
+      writing = writing.then(before).then(() => append(chunk));
     }
     await writing;
   };
@@ -133,7 +137,9 @@ export function openBuildLog(
       if (left > 0) await add(`[${left} lines are left out here]`, Date.now());
       for (const { text, at } of kept) await add(text, at);
       await writeOut();
+      await before();
     },
+    nextLine: () => firstLine + lines.length,
     quietMs: () => performance.now() - lastLineAt,
   };
 }

@@ -6,6 +6,7 @@ export class Phases {
   readonly #db: Database;
   readonly #build: Build;
   #current: BuildPhase = 'prepare';
+  #bytes = 0;
 
   constructor(db: Database, build: Build) {
     this.#db = db;
@@ -16,19 +17,26 @@ export class Phases {
     return this.#current;
   }
 
+  /** Counts what goes from or to a registry in this phase. */
+  readonly carried = (bytes: number): void => {
+    this.#bytes += bytes;
+  };
+
   /** @param stopped whether a failure is the end of a cancelled attempt */
   async run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>, stopped: () => boolean): Promise<T> {
     this.#current = phase;
+    this.#bytes = 0;
     const startedAtMs = Date.now();
     try {
       const result = await work();
-      await recordPhase(this.#db, this.#build, { phase, startedAtMs, result: 'ok' }, next);
+      await recordPhase(this.#db, this.#build, { phase, startedAtMs, result: 'ok', bytes: this.#bytes }, next);
       return result;
     } catch (error) {
       await recordPhase(this.#db, this.#build, {
         phase,
         startedAtMs,
         result: stopped() ? 'cancelled' : 'failed',
+        bytes: this.#bytes,
       }).catch(() => undefined);
       throw error;
     }

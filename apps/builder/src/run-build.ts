@@ -120,7 +120,8 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
   const network = networkHere(deps, attempt);
   const found = await findBases(deps.registries, parsed, bases);
   for (const it of found) await log.write(`kiln: ${it.name} is ${it.id}`);
-  const call = { ...attempt.engineOptions, onLine: (line: string) => log.write(line) };
+  const { carried, steps } = attempt;
+  const call = { ...attempt.engineOptions, carried, onLine: (line: string) => log.write(line) };
   await fetchBases(deps.registries, deps.engine, found, call);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
   const secrets = await openBuildSecrets(deps.db, deps.sealer, build.accountId, parsed.secrets);
@@ -136,6 +137,7 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
     network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
     secrets,
     layerCache: host.layerCache,
+    onStep: (step) => steps.take(step, log.nextLine()),
     onLine(line, goesOn) {
       crashPoint('step-running');
       return log.write(line, goesOn);
@@ -186,9 +188,10 @@ async function pushImage(
   attempt.redaction.add([target]);
   // A base's layers can go to the target without this machine when both are in one registry.
   const sources = sourcesOf(parseDockerfile(build.spec.BuildConfig.Dockerfile), bases);
+  const { carried } = attempt;
   const { signal } = attempt.engineOptions;
   const to = { access: target, repository: build.repository, tag: stagingTag };
-  return withGateway(deps.registries, { sources, target: to, signal }, async (gateway) => {
+  return withGateway(deps.registries, { sources, target: to, signal, carried }, async (gateway) => {
     await deps.engine.push(image, {
       ...attempt.engineOptions,
       gateway: gateway.socket,

@@ -1,6 +1,6 @@
 import { type Secret } from '@kiln/kit';
-import { type Limits, type NetworkRules } from '@kiln/schemas';
-import { type ParsedDockerfile } from './dockerfile.ts';
+import { type Limits, type NetworkRules, type StepResult } from '@kiln/schemas';
+import { type ParsedDockerfile, type Step } from './dockerfile.ts';
 import { type Ability } from './jail/jail.ts';
 
 /** Told of the processes that carry a build, so that somebody else can end them when this process cannot. */
@@ -27,6 +27,15 @@ export interface BaseImage {
   id: string;
 }
 
+/** How far a build has come with a step. */
+export interface StepRun {
+  /** Its place among the Dockerfile's instructions, from 1. */
+  number: number;
+  step: Step;
+  startedAt: Date;
+  ended?: { at: Date; result: StepResult; exitCode?: number | undefined };
+}
+
 export interface BuildRequest extends EngineCall {
   /** Unique among the builds of this host; letters, digits and hyphens. */
   id: string;
@@ -44,6 +53,8 @@ export interface BuildRequest extends EngineCall {
   secrets?: readonly { id: string; value: Secret }[];
   /** Whether layers of earlier builds of the owner may be used. */
   layerCache: boolean;
+  /** Told when a step begins, before its first line, and when it ends. */
+  onStep?: (run: StepRun) => void;
   buildArgs?: Record<string, string>;
   /** Stage to build; the last one when left out. */
   target?: string;

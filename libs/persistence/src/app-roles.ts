@@ -34,6 +34,7 @@ const rights: Record<App, Record<string, string>> = {
     builds: 'SELECT, INSERT, UPDATE',
     build_attempts: 'SELECT, UPDATE',
     build_phases: 'SELECT',
+    build_steps: 'SELECT',
     build_events: 'SELECT, INSERT',
     build_log_chunks: 'SELECT',
     images: 'SELECT, INSERT, UPDATE',
@@ -50,6 +51,7 @@ const rights: Record<App, Record<string, string>> = {
     builds: 'SELECT, UPDATE',
     build_attempts: 'SELECT, INSERT, UPDATE',
     build_phases: 'SELECT, INSERT, UPDATE',
+    build_steps: 'SELECT, INSERT, UPDATE',
     build_events: 'INSERT',
     build_log_chunks: 'INSERT',
     // One statement renews the leases of both kinds of work.

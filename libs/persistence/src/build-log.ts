@@ -72,11 +72,18 @@ export interface BuildProgress {
   phase: BuildPhase;
   attempt: number;
   finishedAt: Date | null;
+  /** Number of the Dockerfile's step that it came to last; null before the first. */
+  step: number | null;
 }
+
+// By name: in a list of columns, those of the outer table come without one.
+const step = sql<
+  number | null
+>`(SELECT max(s.number) FROM build_steps s WHERE s.build_id = builds.id AND s.attempt = builds.attempt)`;
 
 export async function readProgress(db: Executor, buildId: string): Promise<BuildProgress | undefined> {
   const [row] = await db
-    .select({ state: builds.state, phase: builds.phase, attempt: builds.attempt, finishedAt: builds.finishedAt })
+    .select({ state: builds.state, phase: builds.phase, attempt: builds.attempt, finishedAt: builds.finishedAt, step })
     .from(builds)
     .where(eq(builds.id, buildId));
   return row;

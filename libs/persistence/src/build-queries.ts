@@ -1,5 +1,5 @@
 import { type BuildState, type Lineage, terminalStates } from '@kiln/schemas';
-import { and, asc, eq, getTableColumns, gte, inArray, isNull, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
 import { type Build } from './move-build.ts';
@@ -23,6 +23,28 @@ export async function findBuild(
     .from(builds)
     .where(and(seenBy(viewer), wanted));
   return build;
+}
+
+/** The build of the same repository and workspace before this one: the last that came to an image, or else to another end. */
+export async function findPreviousBuild(db: Executor, viewer: Viewer, build: Build): Promise<Build | undefined> {
+  const last = (states: BuildState[]) =>
+    db
+      .select()
+      .from(builds)
+      .where(
+        and(
+          seenBy(viewer),
+          eq(builds.workspaceId, build.workspaceId),
+          eq(builds.host, build.host),
+          eq(builds.repository, build.repository),
+          lt(builds.createdAt, build.createdAt),
+          inArray(builds.state, states),
+        ),
+      )
+      .orderBy(desc(builds.createdAt))
+      .limit(1);
+  const [previous] = await last(['succeeded']);
+  return previous ?? (await last(['failed', 'timed_out']))[0];
 }
 
 /** Hides a finished build from the list of jobs; false when it is not finished, or hidden already. */

@@ -57,7 +57,7 @@ export const claimBuild = (
 export async function recordPhase(
   db: Executor,
   attempt: { id: string; attempt: number; fence: number },
-  ended: { phase: BuildPhase; startedAtMs: number; result: 'ok' | 'failed' | 'cancelled' },
+  ended: { phase: BuildPhase; startedAtMs: number; result: 'ok' | 'failed' | 'cancelled'; bytes?: number },
   next?: BuildPhase,
 ): Promise<void> {
   await db.execute(sql`
@@ -68,9 +68,10 @@ export async function recordPhase(
         phase_started_at = now()
       WHERE id = ${attempt.id} AND fence = ${attempt.fence} RETURNING id
     )
-    INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result)
-    SELECT id, ${attempt.attempt}::int, ${ended.phase}, to_timestamp(${ended.startedAtMs / 1000}), now(), ${ended.result} FROM held
-    ON CONFLICT (build_id, attempt, phase) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result`);
+    INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result, bytes)
+    SELECT id, ${attempt.attempt}::int, ${ended.phase}, to_timestamp(${ended.startedAtMs / 1000}), now(), ${ended.result},
+      ${ended.bytes ?? null}::int8 FROM held
+    ON CONFLICT (build_id, attempt, phase) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result, bytes = excluded.bytes`);
 }
 
 export interface LogChunk {

@@ -3,6 +3,7 @@ export * from './build-secrets.ts';
 export * from './seals.ts';
 export * from './build-log.ts';
 export * from './build-queries.ts';
+export * from './build-steps.ts';
 export * from './build-work.ts';
 export * from './cancel-build.ts';
 export * from './database.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Readable } from 'node:stream';
+import { pipeline as connect, type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/schemas';
 import { type RegistryClients } from './client.ts';
@@ -26,6 +26,8 @@ export interface GatewayOptions {
   sources: GatewaySource[];
   target?: GatewayTarget;
   signal: AbortSignal;
+  /** Told of bytes of layers as they go from or to a registry. */
+  carried?: (bytes: number) => void;
 }
 
 /** Most bytes of one layer, as it is sent. */
@@ -157,6 +159,7 @@ export class Exchange {
     const { body, length } = await this.#blobOf(held.source, digest, held.size);
     res.writeHead(200, { 'content-length': length, 'content-type': 'application/octet-stream' });
     const hash = createHash('sha256');
+    const { carried } = this.#options;
     await pipeline(
       body,
       async function* (chunks: AsyncIterable<Buffer>) {
@@ -165,6 +168,7 @@ export class Exchange {
           sent += chunk.length;
           if (sent > length) break;
           hash.update(chunk);
+          carried?.(chunk.length);
           yield chunk;
         }
         if (sent !== length || `sha256:${hash.digest('hex')}` !== digest)
@@ -218,7 +222,10 @@ export class Exchange {
     const { body, length } = await this.#blobOf(source, digest, size);
     if (length !== size)
       throw new Fault('ManifestInvalid', `registry ${source.access.host} says two sizes of ${digest}`);
-    const { status } = await this.#send(target, 'PUT', withDigest(location, digest), { body, length });
+    const { status } = await this.#send(target, 'PUT', withDigest(location, digest), {
+      body: counted(body, this.#options.carried),
+      length,
+    });
     return status === 201;
   }
 
@@ -242,7 +249,7 @@ export class Exchange {
     const digest = url.searchParams.get('digest');
     const length = req.headers['content-length'];
     const body = {
-      body: req,
+      body: counted(req, this.#options.carried),
       ...(length === undefined ? {} : { length: Number(length) }),
       headers: {
         'content-type': 'application/octet-stream',
@@ -305,6 +312,20 @@ export class Exchange {
       throw new Fault('PushDenied', `push to ${access.host}/${repository}: the registry refuses it (status ${status})`);
     return { status, headers };
   }
+}
+
+/** A stream whose bytes are counted as they pass. */
+function counted(body: Readable, carried: GatewayOptions['carried']): Readable {
+  if (!carried) return body;
+  const through = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      carried(chunk.length);
+      done(null, chunk);
+    },
+  });
+  // Whoever reads it learns of an error by its end.
+  connect(body, through, () => undefined);
+  return through;
 }
 
 const withDigest = (location: string, digest: string): string =>

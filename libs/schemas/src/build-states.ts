@@ -28,6 +28,10 @@ export const buildMoves: Record<BuildState, readonly BuildState[]> = {
 export const buildPhases = ['validate', 'wait', 'prepare', 'build', 'push', 'verify', 'register', 'tag'] as const;
 export type BuildPhase = (typeof buildPhases)[number];
 
+/** How a step of a Dockerfile ended; `cached` when the layer of an earlier build was taken. */
+export const stepResults = ['ok', 'cached', 'failed', 'stopped'] as const;
+export type StepResult = (typeof stepResults)[number];
+
 /** Which of an account's builds go first. Between accounts, fairness comes first. */
 export const lanes = ['interactive', 'normal', 'bulk'] as const;
 export type Lane = (typeof lanes)[number];

@@ -55,12 +55,12 @@ export async function fetchBases(
   registries: RegistryClients,
   engine: Engine,
   bases: readonly FoundBase[],
-  call: EngineCall,
+  call: EngineCall & { carried?: (bytes: number) => void },
 ): Promise<void> {
   for (const { id, access, repository } of bases) {
     if (await engine.hasBase(id)) continue;
-    await withGateway(registries, { sources: [{ access, repository }], signal: call.signal }, ({ socket: gateway }) =>
-      engine.fetchBase(id, { ...call, gateway }),
-    );
+    const { signal, carried } = call;
+    const from = { sources: [{ access, repository }], signal, ...(carried ? { carried } : {}) };
+    await withGateway(registries, from, ({ socket: gateway }) => engine.fetchBase(id, { ...call, gateway }));
   }
 }

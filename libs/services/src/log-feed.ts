@@ -171,7 +171,12 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
       if (signal.aborted || closed) return;
       // Looked at before the piece: what is not in the log of a build that had ended by then will not come.
       const { looks, progress } = it;
-      if (told?.state !== progress.state || told.phase !== progress.phase || told.attempt !== progress.attempt) {
+      if (
+        told?.state !== progress.state ||
+        told.phase !== progress.phase ||
+        told.attempt !== progress.attempt ||
+        told.step !== progress.step
+      ) {
         told = progress;
         yield { kind: 'progress', progress };
       }

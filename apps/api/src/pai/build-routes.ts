@@ -3,11 +3,13 @@ import {
   type Database,
   findBuild,
   findImage,
+  findPreviousBuild,
   listAttempts,
   listBuilds,
   listEvents,
   listPhases,
   listRepeats,
+  listSteps,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { buildOperations, Fault } from '@kiln/schemas';
@@ -23,6 +25,7 @@ import {
   type WaitingRoom,
 } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
+import { type BuildCourse, compareBuilds } from './compare-builds.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';
 import { scopeOf } from './scope.ts';
 import { sendBuildLog } from './send-log.ts';
@@ -42,6 +45,10 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
     if (!build) throw new Fault('BuildNotFound', `there is no build ${id}`);
     return build;
   };
+  const courseOf = async (build: Build): Promise<BuildCourse> => {
+    const [phases, steps] = await Promise.all([listPhases(db, build.id), listSteps(db, build.id)]);
+    return { build, phases, steps };
+  };
   const answer = ({ buildId, jobId, replayed }: Submitted, requestId: string) => ({
     ...(replayed ? { headers: { 'idempotent-replayed': 'true' } } : {}),
     body: { RequestId: requestId, ImageBuildId: buildId, ImageBuildJobId: jobId },
@@ -58,20 +65,27 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
     }),
     route(buildOperations.GetImageBuild, async ({ viewer, params, requestId }) => {
       const build = await wanted(viewer, params.ImageBuildId);
-      const [attempts, phases, events, image, place, repeatedBy] = await Promise.all([
+      const [attempts, phases, steps, events, image, place, repeatedBy] = await Promise.all([
         listAttempts(db, build.id),
         listPhases(db, build.id),
+        listSteps(db, build.id),
         listEvents(db, build.id, { limit: 1000 }),
         build.imageId === null ? undefined : findImage(db, viewer, { id: build.imageId }),
         waitingRoom.placeOf(build),
         listRepeats(db, build.id),
       ]);
-      const parts = { attempts, phases, events, image, place, repeatedBy };
+      const parts = { attempts, phases, steps, events, image, place, repeatedBy };
       return { body: { RequestId: requestId, ...renderBuild(build, parts) } };
     }),
     route(buildOperations.GetImageBuildLogs, async ({ viewer, params, query, headers, res }) =>
       sendBuildLog(deps, await wanted(viewer, params.ImageBuildId), { query, headers, res }),
     ),
+    route(buildOperations.CompareImageBuild, async ({ viewer, params, requestId }) => {
+      const build = await wanted(viewer, params.ImageBuildId);
+      const previous = await findPreviousBuild(db, viewer, build);
+      const [now, before] = await Promise.all([courseOf(build), previous && courseOf(previous)]);
+      return { body: { RequestId: requestId, ...compareBuilds(now, before) } };
+    }),
     route(buildOperations.CancelImageBuild, async ({ viewer, params, requestId }) => {
       const build = await wanted(viewer, params.ImageBuildId);
       await cancelBuild(deps, viewer, build);

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
-import { type buildOperations } from '@kiln/schemas';
 import { type LogEvent, type LogFeed, type LogPlace } from '@kiln/services';
 import { type Response } from 'express';
 import { type Call } from '../http/dialect.ts';
@@ -15,7 +14,12 @@ interface Writing {
 const idOf = ({ attempt, line }: LogPlace): string => `${attempt}.${line}`;
 /** A line as JSON shows it, with the cursor to go on from. */
 export const shownLine = (it: LogLine) => ({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text });
-const shownProgress = ({ state, phase, attempt }: BuildProgress) => ({ State: state, Phase: phase, Attempt: attempt });
+const shownProgress = ({ state, phase, attempt, step }: BuildProgress) => ({
+  State: state,
+  Phase: phase,
+  Attempt: attempt,
+  ...(step === null ? {} : { Step: step }),
+});
 
 function sse(event: string, data: unknown, id?: string): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -73,6 +77,36 @@ function placeOfEventId(id: string | undefined): LogPlace | undefined {
   return attempt === undefined ? undefined : { attempt: Number(attempt), line: Number(line) };
 }
 
+/** What of a log is followed. */
+interface FollowedPart {
+  place: LogPlace;
+  /** Only the place's attempt. */
+  only: boolean;
+  /** Number of the line before which it ends; undefined while that is unknown. */
+  endOfPart?: (() => Promise<number | undefined>) | undefined;
+}
+
+/** The events up to the end of a part: a line that comes after it is there only when the end is known. */
+async function* untilEnd(
+  events: AsyncGenerator<LogEvent>,
+  endOfPart: FollowedPart['endOfPart'],
+): AsyncGenerator<LogEvent> {
+  let progress: BuildProgress | undefined;
+  for await (const it of events) {
+    if (it.kind === 'progress') progress = it.progress;
+    const end = it.kind === 'lines' ? await endOfPart?.() : undefined;
+    if (it.kind !== 'lines' || end === undefined) {
+      yield it;
+      continue;
+    }
+    const lines = it.lines.filter(({ n }) => n < end);
+    if (lines.length > 0) yield { ...it, lines };
+    if (lines.length === it.lines.length && (it.lines.at(-1)?.n ?? 0) + 1 < end) continue;
+    if (progress) yield { kind: 'end', progress };
+    return;
+  }
+}
+
 /**
  * Sends a log as it is written, from a place on, until the build has ended or the client has gone. A client that reads slowly gets the
  * next piece when it has taken the last one; nothing is kept for it meanwhile.
@@ -82,16 +116,14 @@ export async function followLog(
   feed: LogFeed,
   build: Build,
   format: FollowFormat,
-  { query, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
+  wanted: FollowedPart,
+  { headers, res }: Pick<Call, 'headers' | 'res'>,
 ): Promise<undefined> {
   const writing: Writing = writings[format];
-  const place = placeOfEventId(headers['last-event-id']) ?? {
-    attempt: query.Attempt ?? Math.max(1, build.attempt),
-    line: query.Cursor,
-  };
+  const place = placeOfEventId(headers['last-event-id']) ?? wanted.place;
   const gone = new AbortController();
   res.on('close', () => gone.abort());
-  const events = feed.follow(build.id, place, { only: query.Attempt !== undefined, signal: gone.signal });
+  const events = feed.follow(build.id, place, { only: wanted.only, signal: gone.signal });
   // Proxies must neither keep answers nor gather them.
   res.set({
     'content-type': writing.contentType,
@@ -106,7 +138,7 @@ export async function followLog(
     heartbeatMs,
   );
   try {
-    for await (const it of events) await taken(res, writing.event(it), gone.signal);
+    for await (const it of untilEnd(events, wanted.endOfPart)) await taken(res, writing.event(it), gone.signal);
   } finally {
     clearInterval(heart);
   }

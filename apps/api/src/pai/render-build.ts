@@ -1,6 +1,7 @@
 import {
   type Build,
   type BuildEvent,
+  type BuildStep,
   type Image,
   type listAttempts,
   type listPhases,
@@ -67,6 +68,7 @@ export const renderBuild = (
   parts: {
     attempts: Attempt[];
     phases: PhaseTime[];
+    steps: BuildStep[];
     events: BuildEvent[];
     image: Image | undefined;
     place: ShownPlace | undefined;
@@ -93,6 +95,21 @@ export const renderBuild = (
     GmtFinishTime: it.endedAt.toISOString(),
     DurationMs: it.endedAt.getTime() - it.startedAt.getTime(),
     Result: it.result,
+    ...optional('Bytes', it.bytes),
+  })),
+  Steps: parts.steps.map((it) => ({
+    Step: it.number,
+    Attempt: it.attempt,
+    Stage: it.stage,
+    Instruction: it.instruction,
+    FirstLine: it.firstLine,
+    LastLine: it.lastLine,
+    LogLine: it.logLine,
+    GmtStartTime: it.startedAt.toISOString(),
+    ...optional('GmtFinishTime', it.endedAt?.toISOString()),
+    ...optional('DurationMs', it.endedAt && it.endedAt.getTime() - it.startedAt.getTime()),
+    ...optional('Result', it.result),
+    ...optional('ExitCode', it.exitCode),
   })),
   Events: parts.events.map((it) => ({
     Time: it.at.toISOString(),

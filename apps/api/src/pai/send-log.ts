@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { type Build, type Database, readLog } from '@kiln/persistence';
-import { type buildOperations, isTerminal } from '@kiln/schemas';
+import { type Build, type Database, linesOfStep, readLog } from '@kiln/persistence';
+import { type buildOperations, Fault, isTerminal } from '@kiln/schemas';
 import { type LogFeed } from '@kiln/services';
 import { type Call } from '../http/dialect.ts';
 import { followLog, shownLine } from './follow-log.ts';
@@ -8,7 +8,7 @@ import { followLog, shownLine } from './follow-log.ts';
 /**
  * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
  * carries the cursor to go on from. The end of the answer is the end of the log so far; as server-sent events, or when it is
- * followed, that of the build.
+ * followed, that of the build. Of one step alone, it is where the next step begins.
  */
 export async function sendBuildLog(
   { db, logFeed }: { db: Database; logFeed: LogFeed },
@@ -17,8 +17,14 @@ export async function sendBuildLog(
 ): Promise<undefined> {
   const [, accepted] = /(ndjson|event-stream)/.exec(headers['accept'] ?? '') ?? [];
   const format = wanted.Format ?? (accepted === 'event-stream' ? 'sse' : accepted === 'ndjson' ? 'ndjson' : 'text');
-  if (format === 'sse' || wanted.Follow) return followLog(logFeed, build, format, { query: wanted, headers, res });
   const attempt = wanted.Attempt ?? Math.max(1, build.attempt);
+  const part = await partOf(db, build, attempt, wanted.Step);
+  const from = Math.max(wanted.Cursor, part?.first ?? 0);
+  if (format === 'sse' || wanted.Follow) {
+    const place = { attempt, line: from };
+    const only = wanted.Attempt !== undefined || part !== undefined;
+    return followLog(logFeed, build, format, { place, only, endOfPart: part?.end }, { headers, res });
+  }
   res.set({
     'content-type': format === 'ndjson' ? 'application/x-ndjson; charset=utf-8' : 'text/plain; charset=utf-8',
     'x-content-type-options': 'nosniff',
@@ -26,16 +32,45 @@ export async function sendBuildLog(
     // Whether more lines can still come.
     'kiln-log-complete': String(isTerminal(build.state) || attempt < build.attempt),
   });
-  let left = wanted.Limit;
-  for await (const lines of readLog(db, build.id, attempt, wanted.Cursor)) {
+  let left = Math.min(wanted.Limit, ((await part?.end()) ?? Infinity) - from);
+  for await (const lines of readLog(db, build.id, attempt, from)) {
     const taken = lines.slice(0, left);
     left -= taken.length;
     const text = taken.map((it) => (format === 'text' ? it.text : JSON.stringify(shownLine(it))));
     // A slow reader holds back the next chunk; one that has gone ends the reading.
     if (text.length > 0 && !res.write(`${text.join('\n')}\n`))
       await Promise.race([once(res, 'drain'), once(res, 'close')]);
-    if (left === 0 || res.destroyed) break;
+    if (left <= 0 || res.destroyed) break;
   }
   res.end();
   return undefined;
+}
+
+/**
+ * Where the lines of a step are.
+ * @throws Fault InvalidParameter when the attempt has not come to that step
+ */
+async function partOf(
+  db: Database,
+  build: Build,
+  attempt: number,
+  step: number | undefined,
+): Promise<Part | undefined> {
+  if (step === undefined) return undefined;
+  const found = await linesOfStep(db, build.id, attempt, step);
+  if (!found)
+    throw new Fault('InvalidParameter', `Step: attempt ${attempt} of build ${build.id} has not come to step ${step}`, {
+      field: 'Step',
+    });
+  let { end } = found;
+  return {
+    first: found.first,
+    end: async () => (end ??= (await linesOfStep(db, build.id, attempt, step))?.end),
+  };
+}
+
+interface Part {
+  first: number;
+  /** Number of the line after its last one; undefined while lines can still come. */
+  end: () => Promise<number | undefined>;
 }

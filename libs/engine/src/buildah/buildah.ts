@@ -151,7 +151,7 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
     },
     async build(request: BuildRequest): Promise<BuiltImage> {
       const { id, limits } = request;
-      const progress = new Progress(request.parsed);
+      const progress = new Progress(request.parsed, request.onStep);
       const dir = await prepare(request, 'build');
       await writeFile(join(dir, 'request', 'Dockerfile'), withLiteralBases(request));
       if (request.contextDir) await cp(request.contextDir, join(dir, 'request', 'context'), { recursive: true });
@@ -202,10 +202,16 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
           );
         if (report.exitCode !== 0) {
           const { bavail, bsize } = await statfs(storeDir);
-          throw diagnoseBuild(progress, report, limits, bavail * bsize < 16 << 20);
+          const fault = diagnoseBuild(progress, report, limits, bavail * bsize < 16 << 20);
+          progress.end('failed', fault.details.exitCode);
+          throw fault;
         }
+        progress.end('ok');
         succeeded = true;
         return { id };
+      } catch (error) {
+        if (request.signal.aborted) progress.end('stopped');
+        throw error;
       } finally {
         if (!succeeded) await stores.drop(id, !whole);
         await rm(dir, { recursive: true, force: true });

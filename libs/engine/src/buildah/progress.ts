@@ -1,4 +1,6 @@
+import { type StepResult } from '@kiln/schemas';
 import { type ParsedDockerfile, type Step } from '../dockerfile.ts';
+import { type StepRun } from '../engine.ts';
 
 /** How many of the last lines an error carries. */
 const tailMax = 40;
@@ -6,12 +8,15 @@ const tailMax = 40;
 /** Follows a build's output: which step it is at, and its last lines. */
 export class Progress {
   readonly #parsed: ParsedDockerfile;
-  #step: Step | undefined;
+  readonly #onStep: ((run: StepRun) => void) | undefined;
+  #run: StepRun | undefined;
+  #cached = false;
   #tail: string[] = [];
   #cut = false;
 
-  constructor(parsed: ParsedDockerfile) {
+  constructor(parsed: ParsedDockerfile, onStep?: (run: StepRun) => void) {
     this.#parsed = parsed;
+    this.#onStep = onStep;
   }
 
   /**
@@ -32,18 +37,31 @@ export class Progress {
             (it) => it.stage === Number(stage) && it.index === Number(index) && it.keyword === keyword?.toUpperCase(),
           );
     if (step) {
-      this.#step = step;
+      this.end('ok');
+      this.#run = { number: this.#parsed.steps.indexOf(step) + 1, step, startedAt: new Date() };
+      this.#cached = false;
+      this.#onStep?.(this.#run);
       this.#tail = [];
       return step.keyword === 'FROM' ? line.replace(/(: FROM ).*$/i, (_, begin: string) => begin + step.text) : line;
     }
+    // The engine says so in the place of all that the step would print.
+    if (/^--> Using cache [0-9a-f]{64}$/.test(line) && this.#tail.length === 0) this.#cached = true;
     // Of a line that is too long, the beginning says enough.
     if (!isRest) this.#tail.push(line);
     if (this.#tail.length > tailMax) this.#tail.shift();
     return line;
   }
 
+  /** Ends the step that it is at. */
+  end(result: StepResult, exitCode?: number): void {
+    if (!this.#run) return;
+    const how = result === 'ok' && this.#cached ? 'cached' : result;
+    const run = { ...this.#run, ended: { at: new Date(), result: how, exitCode } };
+    this.#onStep?.(run);
+  }
+
   get step(): Step | undefined {
-    return this.#step;
+    return this.#run?.step;
   }
 
   get tail(): string[] {

@@ -4,6 +4,7 @@ import {
   lanes,
   lineages,
   liveStates,
+  stepResults,
   visibilities,
   type BuildError,
   type CreateImageBuildBody,
@@ -120,6 +121,7 @@ export const builds = pgTable(
       index('builds_queued_since')
         .on(t.createdAt)
         .where(sql`${t.state} = 'queued'`),
+      index('builds_target').on(t.workspaceId, t.host, t.repository, t.createdAt),
       index('builds_parent')
         .on(t.parentId)
         .where(sql`${t.parentId} IS NOT NULL`),
@@ -165,8 +167,33 @@ export const buildPhaseTimes = pgTable(
     startedAt: moment('started_at').notNull(),
     endedAt: moment('ended_at').notNull(),
     result: text('result', { enum: ['ok', 'failed', 'cancelled'] }).notNull(),
+    /** What went from and to registries meanwhile; null where nobody counted. */
+    bytes: bigint('bytes', { mode: 'number' }),
   },
   (t) => [primaryKey({ columns: [t.buildId, t.attempt, t.phase] })],
+);
+
+/** The instructions of a Dockerfile as an attempt came to them; one without an end was still at work when the attempt ended. */
+export const buildSteps = pgTable(
+  'build_steps',
+  {
+    buildId: buildId(),
+    attempt: integer('attempt').notNull(),
+    /** Its place among the Dockerfile's instructions, from 1. */
+    number: integer('number').notNull(),
+    stage: integer('stage').notNull(),
+    /** As the Dockerfile has it, on one line and cut at 2,000 characters. */
+    instruction: text('instruction').notNull(),
+    firstLine: integer('first_line').notNull(),
+    lastLine: integer('last_line').notNull(),
+    /** Number of its first line in the attempt's log. */
+    logLine: integer('log_line').notNull(),
+    startedAt: moment('started_at').notNull(),
+    endedAt: moment('ended_at'),
+    result: text('result', { enum: stepResults }),
+    exitCode: integer('exit_code'),
+  },
+  (t) => [primaryKey({ columns: [t.buildId, t.attempt, t.number] })],
 );
 
 /** What happened to a build, in order: one row for each change of state. */

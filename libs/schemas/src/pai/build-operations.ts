@@ -9,6 +9,7 @@ import {
   rerunBody,
   shownBuild,
   shownBuildSummary,
+  shownComparison,
 } from './build.ts';
 import { clientToken, createImageBuildBody } from './image-build.ts';
 
@@ -116,14 +117,23 @@ export const buildOperations = {
     api: 'Kiln',
     method: 'GET',
     path: '/api/v1/imagebuilds/{ImageBuildId}',
-    summary: 'Shows a build with its attempts, phases, events and error',
+    summary: 'Shows a build with its attempts, phases, steps, events and error',
     query: z.object({}),
     reply: shownBuild.extend(requestId).meta({ id: 'GetImageBuildReply' }),
     statuses: [200],
     errors: ['BuildNotFound'],
     example: {
       params: { ImageBuildId: build },
-      reply: { RequestId: exampleId, ...example, RepeatedBy: [], Attempts: [], Phases: [], Events: [], Request: {} },
+      reply: {
+        RequestId: exampleId,
+        ...example,
+        RepeatedBy: [],
+        Attempts: [],
+        Phases: [],
+        Steps: [],
+        Events: [],
+        Request: {},
+      },
     },
   }),
   GetImageBuildLogs: operation({
@@ -143,6 +153,18 @@ export const buildOperations = {
       query: { Format: 'ndjson' },
       reply: { Cursor: 1, Time: '2026-01-21T17:12:36.001Z', Text: 'STEP 1/2: FROM registry.example.com/ml/base:v1' },
     },
+  }),
+  CompareImageBuild: operation({
+    name: 'CompareImageBuild',
+    api: 'Kiln',
+    method: 'GET',
+    path: '/api/v1/imagebuilds/{ImageBuildId}/comparison',
+    summary: 'Shows the phases and steps of a build beside those of the build of the same repository before it',
+    query: z.object({}),
+    reply: shownComparison.extend(requestId).meta({ id: 'CompareImageBuildReply' }),
+    statuses: [200],
+    errors: ['BuildNotFound'],
+    example: { params: { ImageBuildId: build }, reply: { RequestId: exampleId, Phases: [], Steps: [] } },
   }),
   CancelImageBuild: operation({
     name: 'CancelImageBuild',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildPhases, buildStates, lanes, lineages, waitingReasons } from '../build-states.ts';
+import { buildPhases, buildStates, lanes, lineages, stepResults, waitingReasons } from '../build-states.ts';
 import { oneOf, queryBoolean, queryInt, queryTime, text } from '../text.ts';
 import { imageName, imageUri } from './image.ts';
 import { clientToken } from './image-build.ts';
@@ -42,6 +42,8 @@ export const buildLogsQuery = z.object({
   Format: oneOf(['text', 'ndjson', 'sse']).optional(),
   Follow: queryBoolean.default(false),
   Attempt: queryInt(1, 1000).optional(),
+  /** Only the lines of one step of the attempt, by its number. */
+  Step: queryInt(1, 1000).optional(),
   Cursor: queryInt(0, 2_000_000_000).default(0),
   Limit: queryInt(1, 100_000).default(10_000),
 });
@@ -126,6 +128,23 @@ export const shownBuild = shownBuildSummary
         GmtFinishTime: z.iso.datetime(),
         DurationMs: z.number(),
         Result: z.enum(['ok', 'failed', 'cancelled']),
+        Bytes: z.int().optional().describe('what went from and to registries'),
+      }),
+    ),
+    Steps: z.array(
+      z.object({
+        Step: z.int().describe('its place among the instructions of the Dockerfile, from 1'),
+        Attempt: z.int(),
+        Stage: z.int(),
+        Instruction: z.string(),
+        FirstLine: z.int(),
+        LastLine: z.int(),
+        LogLine: z.int().describe('cursor of its first line in the log'),
+        GmtStartTime: z.iso.datetime(),
+        GmtFinishTime: z.iso.datetime().optional(),
+        DurationMs: z.number().optional(),
+        Result: z.enum(stepResults).optional().describe('absent while it runs'),
+        ExitCode: z.int().optional(),
       }),
     ),
     Events: z.array(
@@ -135,3 +154,27 @@ export const shownBuild = shownBuildSummary
     Request: z.record(z.string(), z.unknown()).describe('the request as accepted, without its credentials'),
   })
   .meta({ id: 'Build' });
+
+const durations = { DurationMs: z.number().optional(), PreviousMs: z.number().optional() };
+
+/** A build beside the one of the same repository before it. */
+export const shownComparison = z
+  .object({
+    Previous: shownBuildSummary.optional().describe('absent when it is the first one'),
+    ...durations,
+    Phases: z.array(z.object({ Phase: z.enum(buildPhases), ...durations })),
+    Steps: z.array(
+      z.object({
+        Step: z.int(),
+        Instruction: z.string(),
+        Result: z.enum(stepResults).optional(),
+        PreviousResult: z.enum(stepResults).optional().describe('absent when the build before had no such step'),
+        ...durations,
+      }),
+    ),
+    FirstChange: z
+      .object({ Step: z.int(), Instruction: z.string(), Why: z.string() })
+      .optional()
+      .describe('the first step that was not taken from the cache, though the build before had come further'),
+  })
+  .meta({ id: 'BuildComparison' });

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stepDetails, type StepRun } from '@kiln/engine';
+import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
+import { type Redaction } from './redaction.ts';
+
+const retryMs = 500;
+
+/** An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being written. */
+export interface StepRecord {
+  /** @param logLine number that the next line of the log will have */
+  take(run: StepRun, logLine: number): void;
+  /** Resolves when all that came so far is written, or the attempt may not go on. */
+  written: () => Promise<void>;
+}
+
+export function openStepRecord(
+  db: Database,
+  attempt: { id: string; attempt: number; fence: number },
+  redaction: Redaction,
+  written: () => void,
+  stopped: () => boolean,
+): StepRecord {
+  const logLines = new Map<number, number>();
+  const waiting = new Map<number, StepProgress>();
+  let writing: Promise<void> | undefined;
+
+  const write = async (): Promise<void> => {
+    while (waiting.size > 0) {
+      const steps = [...waiting.values()];
+      waiting.clear();
+      for (let done = false; !done;) {
+        done = await recordSteps(db, attempt, steps).then(
+          () => true,
+          () => stopped(),
+        );
+        if (!done) await sleep(retryMs);
+      }
+      written();
+    }
+    writing = undefined;
+  };
+
+  return {
+    take({ number, step, startedAt, ended }, logLine) {
+      const first = logLines.get(number) ?? logLine;
+      logLines.set(number, first);
+      const { step: instruction, lines } = stepDetails(step);
+      waiting.set(number, {
+        number,
+        stage: step.stage,
+        instruction: redaction.text(instruction),
+        lines,
+        logLine: first,
+        startedAt,
+        ...(ended ? { ended } : {}),
+      });
+      writing ??= write();
+    },
+    written: async () => writing,
+  };
+}
