@@ -1,5 +1,6 @@
 import nx from '@nx/eslint-plugin';
 import { defineConfig, globalIgnores } from 'eslint/config';
+import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
@@ -13,9 +14,9 @@ const layer = (name, below, owns = []) => ({
 const siblings = ['persistence', 'queue', 'registry', 'engine', 'auth'];
 
 export default defineConfig(
-  globalIgnores(['**/dist', '**/migrations', '**/*.config.*', '.nx', '.kiln']),
+  globalIgnores(['**/dist', '**/dist-types', '**/migrations', '**/*.config.*', '.nx', '.kiln']),
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.recommendedTypeChecked],
     plugins: { '@nx': nx },
     languageOptions: {
@@ -40,12 +41,15 @@ export default defineConfig(
             layer('services', ['schemas', 'kit', ...siblings]),
             layer('app', ['schemas', 'kit', ...siblings, 'services']),
             layer('api', ['schemas', 'kit', ...siblings, 'services'], ['express']),
+            // In the browser: of Kiln's own, nothing but the shapes of what it is told.
+            layer('console', ['schemas']),
             layer('tools', ['schemas', 'kit', ...siblings, 'services'], outside),
           ],
         },
       ],
     },
   },
+  { files: ['apps/console/**/*.tsx', 'apps/console/**/*.ts'], ...reactHooks.configs.flat.recommended },
   {
     // Answers are looked at field by field there; their shapes are what is under test.
     files: ['**/e2e/**', '**/attacks/**'],
@@ -70,7 +74,7 @@ export default defineConfig(
         {
           ignoredFiles: ['**/*.test.ts', '**/testing/**', '**/*.config.{ts,mjs}'],
           // Served as files, never imported.
-          ignoredDependencies: ['swagger-ui-dist'],
+          ignoredDependencies: ['swagger-ui-dist', 'react'],
         },
       ],
     },

@@ -1,4 +1,4 @@
-import { listQuarantined, listWorkers, loadBuild, putAccountLimits } from '@kiln/persistence';
+import { listQuarantined, listWorkers, loadBuild, putAccountLimits, setOperates } from '@kiln/persistence';
 import { redriveBuild } from '@kiln/services';
 import { type Command } from 'commander';
 import { type CommandDeps } from './commands.ts';
@@ -34,6 +34,18 @@ export function workCommands(
           ...(entries === undefined ? {} : { imagesMax: entries }),
         })),
       });
+    });
+
+  program
+    .command('operates <account>')
+    .description(
+      "let an account's operators and admins run the installation: see its workers and queues; --no for no longer",
+    )
+    .option('--no', 'take it away again')
+    .action(async (owner: string, options: { no?: boolean }) => {
+      const { id } = await account(owner);
+      await setOperates(db, id, options.no !== false);
+      print({ account: id, operates: options.no !== false });
     });
 
   program

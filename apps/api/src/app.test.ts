@@ -45,6 +45,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     audit: { record: () => undefined, close: () => Promise.resolve() },
     trustedProxies: [],
     platform: emptyPlatform,
+    limits,
     legacySignatures: false,
     waitMs: 100,
     log,
@@ -65,7 +66,18 @@ const known = (token: Directory['token']): Directory => ({
   hasProject: () => Promise.resolve(true),
 });
 const somebody = known(() =>
-  Promise.resolve({ accountId: 'a', userId: 'u', role: 'admin', onlyProjectId: null, id: 't', scopes: null }),
+  Promise.resolve({
+    accountId: 'a',
+    userId: 'u',
+    role: 'admin',
+    onlyProjectId: null,
+    id: 't',
+    scopes: null,
+    operates: true,
+    sessionOf: null,
+    accessKeyId: null,
+    expiresAt: null,
+  }),
 );
 
 const dialects = [

@@ -1,5 +1,5 @@
 import { type Logger } from '@kiln/kit';
-import { type Database, type RememberedLists } from '@kiln/persistence';
+import { type Database, type DefaultLimits, type RememberedLists } from '@kiln/persistence';
 import { type Producer, type SignalBus } from '@kiln/queue';
 import { type Platform } from '@kiln/schemas';
 import {
@@ -23,6 +23,10 @@ import { modelArtsImageRoutes } from './modelarts/image-routes.ts';
 import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
+import { operatorRoutes } from './console/operator-routes.ts';
+import { overviewRoutes } from './console/overview-routes.ts';
+import { serveConsole } from './console/serve-console.ts';
+import { sessionRoutes } from './console/session-routes.ts';
 import { buildRoutes } from './pai/build-routes.ts';
 import { paiDialect } from './pai/dialect.ts';
 import { paiImageRoutes } from './pai/image-routes.ts';
@@ -47,6 +51,8 @@ export interface AppDeps extends AuthenticateDeps {
   quotas: Quotas;
   logFeed: LogFeed;
   platform: Platform;
+  /** What holds for accounts without limits of their own. */
+  limits: DefaultLimits;
   /** How long RegisterImage and its like wait for a registrar. */
   waitMs: number;
   log: Logger;
@@ -70,6 +76,7 @@ export function createApp(deps: AppDeps): Express {
   );
   // Before what follows: pages may be kept.
   app.use(openApiRoutes());
+  app.use(serveConsole());
   app.use((_req, res, next) => {
     res.set('cache-control', 'no-store');
     next();
@@ -84,6 +91,8 @@ export function createApp(deps: AppDeps): Express {
     deps,
   );
   app.use((req, res, next) => (dialectOf(req.path) === 'modelarts' ? modelArts(req, res, next) : next()));
-  app.use(serveDialect(paiDialect(deps), [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)], deps));
+  const pai = [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)];
+  const console = [...sessionRoutes(deps), ...overviewRoutes(deps), ...operatorRoutes(deps)];
+  app.use(serveDialect(paiDialect(deps), [...pai, ...console], deps));
   return app;
 }

@@ -92,6 +92,7 @@ const app = createApp({
   waitingRoom: openWaitingRoom(office.db, database.db, limits),
   quotas: openQuotas(database.db, limits),
   logFeed,
+  limits,
   throttle: openThrottle({
     userPerSecond: config.KILN_REQUESTS_PER_SECOND,
     accountPerSecond: config.KILN_ACCOUNT_REQUESTS_PER_SECOND,

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openSealer } from '@kiln/auth';
 import { abilities, openBuildah, openLauncher } from '@kiln/engine';
@@ -109,9 +109,24 @@ life.defer('registries', registries.close);
 const slots = config.KILN_BUILDER_SLOTS;
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
 const pool = config.KILN_BUILDER_POOL;
+const about = { engine: engine.name, version, jail, enforces, missing };
+const readDisk = async () => {
+  const { bavail, blocks, bsize } = await statfs(storeDir);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+};
+let disk = await readDisk();
+const disks = setInterval(
+  () =>
+    void readDisk().then(
+      (it) => (disk = it),
+      () => undefined,
+    ),
+  10_000,
+);
+life.defer('disk', () => Promise.resolve(clearInterval(disks)));
 const session = openWorkerSession(
   config.KILN_DATABASE_URL,
-  { name: worker, app: 'builder', slots, store, pool },
+  { name: worker, app: 'builder', slots, store, pool, about: () => ({ ...about, disk }) },
   onError,
 );
 life.defer('session', session.close);

@@ -34,6 +34,7 @@ export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & 
     mediaType: verified.mediaType,
     platforms: verified.platforms,
     sizeBytes: verified.sizeBytes,
+    history: verified.history,
     labels: Image.Labels,
   };
 }

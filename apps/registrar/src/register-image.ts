@@ -49,9 +49,14 @@ async function verify(deps: RegisterDeps, image: Image): Promise<Settled> {
   const client = await clientFor(deps, image);
   // Only ModelArts' users say what it is for.
   const declared = image.via === 'modelarts' ? image.arch : undefined;
-  const { digest, mediaType, platforms, sizeBytes } = await verifyImage(client, image.repository, reference, declared);
+  const { digest, mediaType, platforms, sizeBytes, history } = await verifyImage(
+    client,
+    image.repository,
+    reference,
+    declared,
+  );
   const arch = declared ?? archOf(platforms);
-  return { outcome: 'verified', verified: { digest, mediaType, platforms, sizeBytes, arch } };
+  return { outcome: 'verified', verified: { digest, mediaType, platforms, sizeBytes, history, arch } };
 }
 
 async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Settled> {

@@ -13,7 +13,7 @@ const everything = 'SELECT, INSERT, UPDATE, DELETE';
 /**
  * What each app's user may do with each table; with what is not named here, nothing. The builder and the registrar know nothing of
  * users, keys and tokens; only the builder reads what is in build secrets; nobody but the owner changes accounts, users and registries, or
- * reads the audit log.
+ * what is in the audit log.
  */
 const rights: Record<App, Record<string, string>> = {
   api: {
@@ -23,7 +23,7 @@ const rights: Record<App, Record<string, string>> = {
     workspaces: 'SELECT',
     workspace_members: 'SELECT',
     access_keys: 'SELECT, UPDATE (last_used_at)',
-    tokens: 'SELECT, INSERT, UPDATE (last_used_at)',
+    tokens: 'SELECT, INSERT, UPDATE (last_used_at, revoked_at)',
     request_nonces: 'SELECT, INSERT',
     registry_connections: 'SELECT',
     build_secrets: 'SELECT (account_id, name, created_at, updated_at)',
@@ -42,7 +42,7 @@ const rights: Record<App, Record<string, string>> = {
     image_groups: 'SELECT, UPDATE',
     tallies: 'SELECT',
     outbox: everything,
-    audit_log: 'INSERT',
+    audit_log: 'SELECT, INSERT',
   },
   builder: {
     registry_connections: 'SELECT',

@@ -8,7 +8,8 @@ import { buildAttempts, buildEvents, buildPhaseTimes, builds } from './tables/bu
 /** The columns of builds by the names that every list has. */
 export const scopedBuilds = { ...getTableColumns(builds), visibility: builds.accessibility, status: builds.state };
 
-const seenBy = (viewer: Viewer): SQL | undefined =>
+/** The builds that a viewer sees. */
+export const buildsSeenBy = (viewer: Viewer): SQL | undefined =>
   and(eq(builds.accountId, viewer.accountId), visibleIn(viewer, builds.workspaceId), publicOrOwn(viewer, scopedBuilds));
 
 /** A build by its own id or by its id as a job, if the viewer may see it. */
@@ -21,7 +22,7 @@ export async function findBuild(
   const [build] = await db
     .select()
     .from(builds)
-    .where(and(seenBy(viewer), wanted));
+    .where(and(buildsSeenBy(viewer), wanted));
   return build;
 }
 
@@ -33,7 +34,7 @@ export async function findPreviousBuild(db: Executor, viewer: Viewer, build: Bui
       .from(builds)
       .where(
         and(
-          seenBy(viewer),
+          buildsSeenBy(viewer),
           eq(builds.workspaceId, build.workspaceId),
           eq(builds.host, build.host),
           eq(builds.repository, build.repository),
@@ -83,9 +84,18 @@ export const listPhases = (db: Executor, buildId: string) =>
     .where(eq(buildPhaseTimes.buildId, buildId))
     .orderBy(asc(buildPhaseTimes.attempt), asc(buildPhaseTimes.startedAt));
 
+export interface Quarantined {
+  id: string;
+  account: string;
+  imageName: string;
+  quarantinedAt: string;
+  attempts: number;
+  message: string | null;
+}
+
 /** Builds that killed too many workers and that no operator has run again yet, oldest first. */
-export async function listQuarantined(db: Executor): Promise<Record<string, unknown>[]> {
-  const { rows } = await db.execute(sql`
+export async function listQuarantined(db: Executor): Promise<Quarantined[]> {
+  const { rows } = await db.execute<Quarantined & Record<string, unknown>>(sql`
     SELECT b.id, a.name AS account, b.image_name AS "imageName", b.quarantined_at AS "quarantinedAt", b.attempt AS attempts, b.error->>'message' AS message FROM builds b
     LEFT JOIN accounts a ON a.id = b.account_id
     WHERE b.quarantined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM builds again WHERE again.parent_id = b.id)

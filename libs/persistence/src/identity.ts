@@ -1,6 +1,6 @@
 import { isAtLeast, type Role, type Scope } from '@kiln/schemas';
 import { and, eq, inArray, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
-import { type PgColumn } from 'drizzle-orm/pg-core';
+import { alias, type PgColumn } from 'drizzle-orm/pg-core';
 import { type Executor } from './database.ts';
 import { accessKeys, accounts, projects, registryConnections, tokens, users, workspaces } from './tables/identity.ts';
 
@@ -30,7 +30,7 @@ export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
 export const publicOrOwn = (viewer: Viewer, columns: { visibility: PgColumn; userId: PgColumn }): SQL | undefined =>
   seesAll(viewer) ? undefined : or(eq(columns.visibility, 'PUBLIC'), eq(columns.userId, viewer.userId));
 
-const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role };
+const viewerColumns = { accountId: users.accountId, userId: users.id, role: users.role, operates: accounts.operates };
 const notExpired = (at: PgColumn) => or(isNull(at), gt(at, sql`now()`));
 const notRevoked = and(isNull(users.revokedAt), isNull(accounts.revokedAt));
 
@@ -42,8 +42,13 @@ export interface Credential {
   scopes: readonly Scope[] | null;
 }
 
+/** A user, and whether the account's operators run the installation. */
+export interface FoundOwner extends Viewer {
+  operates: boolean;
+}
+
 /** An access key with its owner. */
-export interface FoundAccessKey extends Viewer {
+export interface FoundAccessKey extends FoundOwner {
   scopes: Scope[] | null;
   secretSealed: string;
   /** What must come with a temporary key. */
@@ -71,21 +76,37 @@ export async function findAccessKey(db: Executor, id: string): Promise<FoundAcce
 }
 
 /** A token with its owner. */
-export interface FoundToken extends Viewer {
+export interface FoundToken extends FoundOwner {
   id: string;
   scopes: Scope[] | null;
   /** The only project that it is good for. */
   onlyProjectId: string | null;
+  /** The token that it is a browser's session of. */
+  sessionOf: string | null;
+  accessKeyId: string | null;
+  expiresAt: Date | null;
 }
+
+/** The token that a session was begun with. */
+const begun = alias(tokens, 'begun');
 
 /** The owner of a token that is neither revoked nor expired, and the one project that it is good for. */
 export async function findToken(db: Executor, hash: string): Promise<FoundToken | undefined> {
   const [row] = await db
-    .select({ ...viewerColumns, id: tokens.id, scopes: tokens.scopes, onlyProjectId: tokens.projectId })
+    .select({
+      ...viewerColumns,
+      id: tokens.id,
+      scopes: tokens.scopes,
+      onlyProjectId: tokens.projectId,
+      sessionOf: tokens.sessionOf,
+      accessKeyId: tokens.accessKeyId,
+      expiresAt: tokens.expiresAt,
+    })
     .from(tokens)
     .innerJoin(users, eq(users.id, tokens.userId))
     .innerJoin(accounts, eq(accounts.id, users.accountId))
     .leftJoin(accessKeys, eq(accessKeys.id, tokens.accessKeyId))
+    .leftJoin(begun, eq(begun.id, tokens.sessionOf))
     .where(
       and(
         eq(tokens.hash, hash),
@@ -93,6 +114,8 @@ export async function findToken(db: Executor, hash: string): Promise<FoundToken 
         notExpired(tokens.expiresAt),
         isNull(accessKeys.revokedAt),
         notExpired(accessKeys.expiresAt),
+        isNull(begun.revokedAt),
+        notExpired(begun.expiresAt),
         notRevoked,
       ),
     );
@@ -185,3 +208,30 @@ export async function noteUse(
       .set({ lastUsedAt: sql`now()` })
       .where(inArray(tokens.id, [...used.tokens]));
 }
+
+/** Ends a token; false when it had ended before. */
+export async function endToken(db: Executor, id: string): Promise<boolean> {
+  const { rowCount } = await db
+    .update(tokens)
+    .set({ revokedAt: sql`now()` })
+    .where(and(eq(tokens.id, id), isNull(tokens.revokedAt)));
+  return rowCount === 1;
+}
+
+/** The workspaces that a viewer sees, by name. */
+export const listWorkspaces = async (db: Executor, viewer: Viewer): Promise<Workspace[]> =>
+  await db.select().from(workspaces).where(visibleIn(viewer, workspaces.id)).orderBy(workspaces.name);
+
+/** A user's access keys, without what would let anybody sign. */
+export const listOwnKeys = async (db: Executor, userId: string) =>
+  await db
+    .select({
+      id: accessKeys.id,
+      scopes: accessKeys.scopes,
+      createdAt: accessKeys.createdAt,
+      lastUsedAt: accessKeys.lastUsedAt,
+      expiresAt: accessKeys.expiresAt,
+    })
+    .from(accessKeys)
+    .where(and(eq(accessKeys.userId, userId), isNull(accessKeys.revokedAt), notExpired(accessKeys.expiresAt)))
+    .orderBy(accessKeys.createdAt);

@@ -1,5 +1,5 @@
 import { goneStatuses } from '@kiln/schemas';
-import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';
 import { type Image } from './images.ts';
@@ -29,6 +29,15 @@ export async function findImage(
     .where(and(ne(images.status, 'DELETED'), wanted, seenBy(viewer)));
   return row;
 }
+
+/** What else a viewer sees of an image's repository, newest first. */
+export const listVersions = async (db: Executor, viewer: Viewer, image: Image, limit: number): Promise<Image[]> =>
+  await db
+    .select()
+    .from(images)
+    .where(and(heldImage, eq(images.groupId, image.groupId ?? image.id), ne(images.id, image.id), seenBy(viewer)))
+    .orderBy(desc(images.createdAt))
+    .limit(limit);
 
 /** An image of anybody's that every user may read by its id, as ModelArts has them: look for it across accounts. */
 export async function findPublicImage(db: Executor, id: string): Promise<Image | undefined> {

@@ -5,7 +5,7 @@ import { newLease } from './build-work.ts';
 import { announce, announceRegistration } from './outbox.ts';
 import { heldImage } from './image-queries.ts';
 import { builds } from './tables/builds.ts';
-import { heldStatus, imageLabels, images } from './tables/images.ts';
+import { heldStatus, imageLabels, images, type ImageStep } from './tables/images.ts';
 import { acrossAccounts } from './wall.ts';
 
 export type Image = typeof images.$inferSelect;
@@ -18,6 +18,7 @@ export interface VerifiedImage {
   platforms: string[];
   /** Compressed bytes of config and layers of the image for the declared architecture. */
   sizeBytes: number;
+  history: ImageStep[];
 }
 
 export interface NewImage {

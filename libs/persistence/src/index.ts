@@ -43,7 +43,10 @@ export {
   listWorkers,
   openWorkerSession,
   type RenewedClaim,
+  type Worker,
   type WorkerSession,
 } from './worker-session.ts';
 export { acrossAccounts, actingFor } from './wall.ts';
-export { type BuildSpec } from './tables/builds.ts';
+export { type BuildSpec, type WorkerAbout } from './tables/builds.ts';
+export { type ImageStep } from './tables/images.ts';
+export * from './overview.ts';

@@ -5,7 +5,7 @@ import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { listImagesQuery } from '@kiln/schemas';
-import { createAccount, listPaiImages, migrateDatabase, openRememberedLists } from './index.ts';
+import { listPaiImages, migrateDatabase, openRememberedLists } from './index.ts';
 import { openEmptyDatabase } from './testing/index.ts';
 
 const folder = join(import.meta.dirname, '../migrations');
@@ -24,7 +24,14 @@ it('takes a database with images and builds in it along', async () => {
   const { db, close } = await openEmptyDatabase(testStack().postgresUrl);
   try {
     await migrate(db, { migrationsFolder: firstMigrations(2) });
-    const { id, projectId, workspaceId, userId } = await createAccount(db, 'old');
+    // By hand: what makes accounts now knows columns that there were not then.
+    const [id, projectId, workspaceId, userId] = ['1001', 'project-1', '2001', '3001'];
+    await db.execute(sql`INSERT INTO accounts (id, name) VALUES (${id}, 'old')`);
+    await db.execute(sql`INSERT INTO users (id, account_id, name, role) VALUES (${userId}, ${id}, 'admin', 'admin')`);
+    await db.execute(sql`INSERT INTO projects (id, account_id, name) VALUES (${projectId}, ${id}, 'default')`);
+    await db.execute(sql`
+      INSERT INTO workspaces (id, modelarts_id, account_id, project_id, name, is_default)
+      VALUES (${workspaceId}, 'w', ${id}, ${projectId}, 'default', true)`);
     const whose = sql`${id}, ${projectId}, ${workspaceId}, ${userId}`;
     await db.execute(sql`
       INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, spec, display_name, image_name,

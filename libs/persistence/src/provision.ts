@@ -21,7 +21,9 @@ const hexId = (): string => randomUUID().replaceAll('-', '');
 export const createAccount = (db: Database, name: string) =>
   inTransaction(db, async (tx) => {
     const id = decimalId(14);
-    await tx.insert(accounts).values({ id, name });
+    // Whoever sets Kiln up makes the first one.
+    const operates = sql<boolean>`NOT EXISTS (SELECT 1 FROM accounts)`;
+    await tx.insert(accounts).values({ id, name, operates });
     const user = await createUser(tx, id, 'admin', 'admin');
     const project = await createProject(tx, id, 'default');
     return { id, name, userId: user.id, projectId: project.id, workspaceId: project.workspaceId };
@@ -166,3 +168,7 @@ export async function expireKey(
     .returning();
   return row;
 }
+
+/** Lets an account's operators run the installation, or no longer. */
+export const setOperates = (db: Executor, accountId: string, operates: boolean) =>
+  db.update(accounts).set({ operates }).where(eq(accounts.id, accountId));

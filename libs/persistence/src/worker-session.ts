@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { type Executor, readUrl } from './database.ts';
 import { leaseSeconds } from './build-work.ts';
+import { type WorkerAbout } from './tables/builds.ts';
 import { everyAccount, sightOption } from './wall.ts';
 
 /** A claim whose lease is to be renewed. */
@@ -50,7 +51,7 @@ const register = `
 
 // Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
 const renewal = `
-  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5 WHERE name = $1),
+  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5, about = $8::jsonb WHERE name = $1),
   claims AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
   held_builds AS (
     SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b JOIN claims USING (id, fence)
@@ -82,7 +83,15 @@ const renewal = `
  */
 export function openWorkerSession(
   url: Secret,
-  worker: { name: string; app: string; slots: number; store?: string; pool?: string },
+  worker: {
+    name: string;
+    app: string;
+    slots: number;
+    store?: string;
+    pool?: string;
+    /** What it says of itself, asked at each renewal. */
+    about?: () => WorkerAbout;
+  },
   onError: (error: Error) => void,
 ): WorkerSession {
   let client: Promise<pg.Client> | undefined;
@@ -158,6 +167,7 @@ export function openWorkerSession(
           draining,
           images.map((it) => it.id),
           images.map((it) => it.fence),
+          JSON.stringify(worker.about?.() ?? {}),
         ]);
         return rows.map((it) => ({ ...it, fence: Number(it.fence) }));
       } catch (error) {
@@ -195,10 +205,23 @@ export async function listDeadWorkers(db: Executor): Promise<string[]> {
   return rows.map((it) => it.name);
 }
 
+export interface Worker {
+  name: string;
+  app: string;
+  slots: number;
+  pool: string;
+  draining: boolean;
+  about: WorkerAbout;
+  alive: boolean;
+  startedAt: string;
+  seenAt: string;
+  builds: number;
+}
+
 /** Every worker that was seen within a day, and whether it is there now. */
-export async function listWorkers(db: Executor): Promise<Record<string, unknown>[]> {
-  const { rows } = await db.execute(sql`
-    SELECT name, app, slots, pool, draining, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
+export async function listWorkers(db: Executor): Promise<Worker[]> {
+  const { rows } = await db.execute<Worker & Record<string, unknown>>(sql`
+    SELECT name, app, slots, pool, draining, about, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
       (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND b.state IN (${sql.raw(liveStateList)})) AS builds
     FROM workers w ORDER BY started_at`);
   return rows;

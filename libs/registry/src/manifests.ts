@@ -47,6 +47,17 @@ export const indexSchema = z.object({
 /** The parts of an image's config that say what it runs on. Other kinds of artifact have a config without them. */
 export const configSchema = platform.extend({
   rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digest) }),
+  // For people; nothing depends on it.
+  history: z
+    .array(
+      z.object({
+        created_by: z.string().optional().catch(undefined),
+        empty_layer: z.boolean().optional().catch(undefined),
+      }),
+    )
+    .max(2000)
+    .optional()
+    .catch(undefined),
 });
 
 export const platformName = (it: z.infer<typeof platform>): string =>

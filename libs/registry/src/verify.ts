@@ -1,5 +1,6 @@
 import { Fault } from '@kiln/schemas';
 import { type FetchedManifest, type RegistryClient } from './client.ts';
+import { type HistoryStep, historyOf } from './history.ts';
 import {
   configSchema,
   indexSchema,
@@ -18,12 +19,15 @@ export interface Verified {
   platforms: string[];
   /** Compressed bytes of config and layers of the image for the architecture asked for. */
   sizeBytes: number;
+  /** How that image came about, instruction by instruction. */
+  history: HistoryStep[];
 }
 
 interface VerifiedOne {
   platform: string;
   architecture: string;
   sizeBytes: number;
+  history: HistoryStep[];
 }
 
 // A config holds settings and history only; what is larger than this is not one.
@@ -75,7 +79,8 @@ async function verifyOne(client: RegistryClient, repository: string, fetched: Fe
     );
   }
   const sizeBytes = [manifest.config, ...manifest.layers].reduce((sum, it) => sum + it.size, 0);
-  return { platform: platformName(config), architecture: config.architecture, sizeBytes };
+  const history = historyOf(config, manifest);
+  return { platform: platformName(config), architecture: config.architecture, sizeBytes, history };
 }
 
 async function verifyIndex(
@@ -148,5 +153,6 @@ export async function verifyImage(
       { field: 'arch' },
     );
   }
-  return { manifest, digest: manifest.digest, mediaType: manifest.mediaType, platforms, sizeBytes: match.sizeBytes };
+  const { sizeBytes, history } = match;
+  return { manifest, digest: manifest.digest, mediaType: manifest.mediaType, platforms, sizeBytes, history };
 }

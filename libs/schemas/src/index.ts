@@ -21,6 +21,8 @@ export * from './modelarts/image.ts';
 export * from './modelarts/image-operations.ts';
 export * from './modelarts/token.ts';
 export * from './modelarts/token-operations.ts';
+export * from './kiln/console-operations.ts';
+export * from './kiln/session-operations.ts';
 export * from './platform/addresses.ts';
 export * from './platform/networks.ts';
 export * from './platform/platform.ts';

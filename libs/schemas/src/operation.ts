@@ -1,5 +1,6 @@
 import { type z } from 'zod';
 import { type ErrorCode } from './error-codes.ts';
+import { type Role } from './roles.ts';
 
 /** The APIs that Kiln answers to, with the version that PAI's clients send along; `Kiln` is our own, in PAI's style. */
 export const apis = {
@@ -45,6 +46,12 @@ export interface Operation<
   guarded?: readonly string[];
   /** The reply's field that names what was made, for the audit log. */
   makes?: string;
+  /** Whoever is signed in may call it: it needs no scope, and no role. */
+  free?: true;
+  /** The least role that may call it, with a key or token that is not narrowed: no scope stands for it. */
+  role?: Role;
+  /** Only for accounts that run the installation. */
+  operates?: true;
   /** Answers a stranger. */
   anonymous?: true;
   /** Content types of a success that is not a JSON object. */

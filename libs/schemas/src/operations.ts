@@ -1,3 +1,5 @@
+import { consoleOperations } from './kiln/console-operations.ts';
+import { sessionOperations } from './kiln/session-operations.ts';
 import { modelArtsImageOperations } from './modelarts/image-operations.ts';
 import { tokenOperations } from './modelarts/token-operations.ts';
 import { type Operation } from './operation.ts';
@@ -12,4 +14,6 @@ export const operations: readonly Operation[] = [
   jobOperations,
   modelArtsImageOperations,
   tokenOperations,
+  sessionOperations,
+  consoleOperations,
 ].flatMap((it) => Object.values<Operation>(it));

@@ -17,4 +17,4 @@ export type Scope = (typeof scopes)[number];
 
 /** What a caller has to be let do for an operation. */
 export const scopeOfOperation = ({ method, path }: Pick<Operation, 'method' | 'path'>): Scope =>
-  `${/\/(?:imagebuilds|jobs)(?:\/|$)/.test(path) ? 'builds' : 'images'}:${method === 'GET' ? 'read' : 'write'}`;
+  `${/\/(?:imagebuilds|jobs|overview)(?:\/|$)/.test(path) ? 'builds' : 'images'}:${method === 'GET' ? 'read' : 'write'}`;

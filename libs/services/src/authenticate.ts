@@ -13,8 +13,9 @@ import {
   verifyAcsHmacSha1,
   verifySdkHmac,
 } from '@kiln/auth';
-import { type Credential, type NonceStore, type Viewer } from '@kiln/persistence';
+import { type Credential, type FoundToken, type NonceStore, type Viewer } from '@kiln/persistence';
 import { Fault } from '@kiln/schemas';
+import { csrfTokenOf, sessionIn } from './browser-session.ts';
 import { type Directory } from './directory.ts';
 
 export interface AuthenticateDeps {
@@ -30,6 +31,10 @@ export interface Caller extends Viewer {
   onlyProjectId: string | null;
   /** What the caller signed with; null for a stranger. */
   credential: Credential | null;
+  /** Whether the operators of its account run the installation. */
+  operates: boolean;
+  /** Of a browser's session; absent without one. */
+  csrfToken?: string;
 }
 
 /** Twice the clock window: a request's nonce must outlive the time in which it could be sent again. */
@@ -37,9 +42,28 @@ export const nonceKeepSeconds = 30 * 60;
 
 async function byToken({ directory }: AuthenticateDeps, token: string): Promise<Caller> {
   const viewer = await directory.token(hashToken(token));
-  if (!viewer) throw new Fault('InvalidToken', 'the token is unknown, expired or revoked');
-  const { id, scopes, ...rest } = viewer;
-  return { ...rest, credential: { kind: 'token', id, scopes } };
+  if (!viewer || viewer.sessionOf !== null) throw new Fault('InvalidToken', 'the token is unknown, expired or revoked');
+  return callerOf(viewer);
+}
+
+const callerOf = ({ id, scopes, accountId, userId, role, operates, onlyProjectId }: FoundToken): Caller => ({
+  accountId,
+  userId,
+  role,
+  operates,
+  onlyProjectId,
+  credential: { kind: 'token', id, scopes },
+});
+
+/** A browser sends its cookie whoever made it ask: what changes something has to show that it comes from one of our pages. */
+async function bySession({ directory }: AuthenticateDeps, session: string, request: SignedRequest): Promise<Caller> {
+  const found = await directory.token(hashToken(session));
+  if (!found?.sessionOf) throw new Fault('InvalidToken', 'the session has ended; sign in again');
+  const csrfToken = csrfTokenOf(session);
+  const isSafe = request.method === 'GET' || request.method === 'HEAD';
+  if (!isSafe && !sameText(request.headers['kiln-csrf'] ?? '', csrfToken))
+    throw new Fault('Forbidden', 'header kiln-csrf must be the CsrfToken of the session');
+  return { ...callerOf(found), csrfToken };
 }
 
 // What an unknown key's request is checked with, so that it takes as long as a known one's.
@@ -120,13 +144,15 @@ const bearer = (authorization: string | undefined): string | undefined =>
   /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1];
 
 /**
- * Tells who sent a PAI request: ACS3-HMAC-SHA256, `x-acs-bearer-token` or `Authorization: Bearer`, and, where the
- * operator allows it, the old HMAC-SHA1.
+ * Tells who sent a PAI request: ACS3-HMAC-SHA256, `x-acs-bearer-token` or `Authorization: Bearer`, where the operator allows it
+ * the old HMAC-SHA1, and, without any of them, the cookie of a browser's session.
  */
 export function authenticatePai(deps: AuthenticateDeps, request: SignedRequest): Promise<Caller> {
   const { authorization, 'x-acs-bearer-token': acsToken } = request.headers;
   const token = acsToken ?? bearer(authorization);
   if (token !== undefined) return byToken(deps, token);
+  const session = authorization === undefined ? sessionIn(request.headers['cookie']) : undefined;
+  if (session !== undefined) return bySession(deps, session, request);
   if (authorization?.startsWith(acsHmacSha1Scheme) && !deps.legacySignatures)
     throw new Fault(
       'IncompleteSignature',

@@ -103,6 +103,7 @@ export async function issueToken(
       accountId: usable.accountId,
       userId: usable.userId,
       role: usable.role,
+      operates: usable.operates,
       onlyProjectId: null,
       credential: { kind: 'key', id: keyId, scopes: usable.scopes },
     },

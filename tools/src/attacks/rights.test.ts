@@ -23,7 +23,8 @@ afterAll(() => kiln.stop());
 const admin = async (...args: string[]): Promise<any> =>
   JSON.parse((await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env } })).stdout);
 
-const writes = operations.filter((it) => it.method !== 'GET' && !it.anonymous);
+const writes = operations.filter((it) => it.method !== 'GET' && !it.anonymous && !it.free);
+const ofInstallation = operations.filter((it) => it.operates);
 
 describe('a viewer', () => {
   let token: string;
@@ -41,6 +42,37 @@ describe('a viewer', () => {
   it('may read', async () => {
     const answer = await fetch(`${kiln.url}/api/v1/images`, { headers: { authorization: `Bearer ${token}` } });
     expect(answer.status).toBe(200);
+  });
+});
+
+describe('what shows the whole installation', () => {
+  const ask = async (operation: (typeof operations)[number], token: string) => {
+    const path = operation.path.replace(/\{\w+\}/g, 'build-none');
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(kiln.url + path, { method: operation.method, headers });
+    return [answer.status, await answer.text()] as const;
+  };
+  const refused = (why: string) => [403, expect.stringContaining(why) as string];
+
+  it('is for operators of an account that runs it, with keys that are not narrowed', async () => {
+    expect(ofInstallation.map((it) => it.name)).toEqual(['ListQueues', 'RedriveImageBuild', 'ListWorkers']);
+    const other = `other-${owner}`;
+    await admin('create', 'account', other);
+    const stranger = (await admin('create', 'token', other)).token as string;
+    const narrowed = (await admin('create', 'token', owner, 'admin', '--scope', 'builds:read', 'builds:write'))
+      .token as string;
+    await admin('create', 'user', owner, 'maker', '--role', 'developer');
+    const developer = (await admin('create', 'token', owner, 'maker')).token as string;
+    for (const it of ofInstallation) {
+      expect(await ask(it, stranger)).toEqual(refused('accounts that run the installation'));
+      expect(await ask(it, narrowed)).toEqual(refused('is narrowed'));
+      expect(await ask(it, developer)).toEqual(refused('needs the role operator'));
+      expect((await ask(it, kiln.account.token))[0]).toBe(it.method === 'GET' ? 200 : 404);
+    }
+    await admin('operates', other);
+    const [first] = ofInstallation;
+    const later = async () => (first && (await ask(first, stranger))[0] === 200 ? true : undefined);
+    await eventually(later, 'the directory to forget');
   });
 });
 

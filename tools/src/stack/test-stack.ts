@@ -14,6 +14,8 @@ const busybox = { program: 'busybox', package: 'busybox-static', why: 'is the ba
 // `kiln` with the password `kiln-test`; bcrypt, as the registry wants it.
 const htpasswd = 'kiln:$2y$05$abcdefghijklmnopqrstuu2qk90.5ltQRF26/MW7AD6OOLoOALoYy';
 
+const chromium = { program: 'chromium', package: 'chromium', why: 'looks at the console as people do' };
+
 export interface RunningTestStack {
   stack: TestStack;
   file: string;
@@ -22,7 +24,7 @@ export interface RunningTestStack {
 
 /** Starts the servers that tests use, in `dir`, and describes them in `dir/stack.json`. */
 export async function startTestStack(dir: string): Promise<RunningTestStack> {
-  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap]);
+  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap, chromium]);
   if (missing.length > 0) await installParts(missing);
   await endLeftovers(dir);
   // Tests start from nothing; what they share, such as the Debian tar, lies beside this folder.

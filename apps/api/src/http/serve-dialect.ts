@@ -1,7 +1,7 @@
 import { type Logger, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { type SignedRequest } from '@kiln/auth';
-import { asFault, errorClass, Fault, type Operation, scopeOfOperation } from '@kiln/schemas';
+import { asFault, errorClass, Fault, isAtLeast, type Operation, scopeOfOperation } from '@kiln/schemas';
 import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
 import express, {
   type ErrorRequestHandler,
@@ -34,10 +34,27 @@ export interface ServeDeps {
 }
 
 // Whoever asks for a token is nobody yet.
-const nobody: Caller = { accountId: '', userId: '', role: 'viewer', onlyProjectId: null, credential: null };
+const nobody: Caller = {
+  accountId: '',
+  userId: '',
+  role: 'viewer',
+  operates: false,
+  onlyProjectId: null,
+  credential: null,
+};
 
 /** @throws Fault Forbidden that names the role or the scope that is missing */
-function requireRight({ role, credential }: Caller, operation: Operation): void {
+function requireRight({ role, operates, credential }: Caller, operation: Operation): void {
+  if (operation.free) return;
+  if (operation.operates && !operates)
+    throw new Fault('Forbidden', `${operation.name} is for accounts that run the installation (admin operates)`);
+  if (operation.role) {
+    if (!isAtLeast(role, operation.role))
+      throw new Fault('Forbidden', `${operation.name} needs the role ${operation.role}, and the user is a ${role}`);
+    if (credential?.scopes)
+      throw new Fault('Forbidden', `the ${credential.kind} is narrowed, and ${operation.name} needs one that is not`);
+    return;
+  }
   const scope = scopeOfOperation(operation);
   if (role === 'viewer' && scope.endsWith(':write'))
     throw new Fault('Forbidden', `${operation.name} changes something, and the user is a viewer`);

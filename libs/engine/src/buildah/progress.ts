@@ -27,7 +27,7 @@ export class Progress {
   take(line: string, goesOn: boolean): string | undefined {
     const isRest = this.#cut;
     this.#cut = goesOn;
-    if (/^(?:Successfully tagged|COMMIT) localhost\/kiln\//.test(line)) return undefined;
+    if (/^(?:\[\d+\/\d+\] )?(?:Successfully tagged|COMMIT) localhost\/kiln\//.test(line)) return undefined;
     const [, stage = '1', index, keyword] = /^(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: ([A-Z]+)/i.exec(line) ?? [];
     // A command may print such a line too: it counts only when the Dockerfile has that step.
     const step =

@@ -241,6 +241,16 @@ export const outbox = pgTable(
   (t) => [index('outbox_due').on(t.notBefore, t.id)],
 );
 
+/** What a builder says of itself. */
+export interface WorkerAbout {
+  engine?: string;
+  version?: string;
+  jail?: string;
+  enforces?: string[];
+  missing?: string[];
+  disk?: { freeBytes: number; totalBytes: number };
+}
+
 /**
  * Worker processes. Each holds an advisory lock on its number for as long as it lives, on the connection by which it
  * renews its leases: PostgreSQL drops the lock with the connection.
@@ -255,6 +265,8 @@ export const workers = pgTable('workers', {
   /** Whose builds a builder takes; empty for the common pool. */
   pool: text('pool').notNull().default(''),
   draining: boolean('draining').notNull().default(false),
+  /** What it says of itself: engine, jail, disk. */
+  about: jsonb('about').$type<WorkerAbout>().notNull().default({}),
   startedAt: moment('started_at').notNull().defaultNow(),
   seenAt: moment('seen_at').notNull().defaultNow(),
 });

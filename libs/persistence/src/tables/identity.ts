@@ -9,6 +9,8 @@ const revokedAt = () => timestamp('revoked_at', { withTimezone: true });
 export const accounts = pgTable('accounts', {
   id: text('id').primaryKey(),
   name: text('name').notNull().unique(),
+  /** Its operators and admins run the installation: they see its workers and queues, and every account's part of them. */
+  operates: boolean('operates').notNull().default(false),
   createdAt: createdAt(),
   revokedAt: revokedAt(),
 });
@@ -112,6 +114,8 @@ export const tokens = pgTable('tokens', {
   projectId: text('project_id'),
   /** What it is good for; null for all that its user may do. */
   scopes: text('scopes', { enum: scopes }).array(),
+  /** The token that a browser's session was begun with, without which it is not good either; a session comes in a cookie only. */
+  sessionOf: uuid('session_of'),
   lastUsedAt: timestamp('last_used_at', { withTimezone: true }),
   createdAt: createdAt(),
   expiresAt: timestamp('expires_at', { withTimezone: true }),

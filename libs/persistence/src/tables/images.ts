@@ -37,6 +37,15 @@ export const imageGroups = pgTable(
   (t) => [uniqueIndex('image_groups_repository').on(t.workspaceId, t.host, t.repository)],
 );
 
+/** An instruction in an image's history, with the layer that it made. */
+export interface ImageStep {
+  instruction: string;
+  /** Of the layer; both absent where there is none. */
+  digest?: string;
+  /** Compressed bytes. */
+  size?: number;
+}
+
 /** A catalogue entry, seen through both dialects. Its indexes for lists are in the migration `lists`: drizzle knows no INCLUDE. */
 export const images = pgTable(
   'images',
@@ -73,6 +82,8 @@ export const images = pgTable(
     mediaType: text('media_type'),
     platforms: text('platforms').array(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }),
+    /** How the image for its architecture came about, instruction by instruction; null for what older versions verified. */
+    history: jsonb('history').$type<ImageStep[]>(),
     buildId: text('build_id').unique(),
     /** Which call made the entry. */
     via: text('via', { enum: ['build', 'pai', 'modelarts'] }).notNull(),

@@ -1,0 +1,127 @@
+import {
+  type Database,
+  findImage,
+  type Image,
+  listAudit,
+  listOwnKeys,
+  listVersions,
+  lookAtBuilds,
+  lookAtSlots,
+  showImage,
+} from '@kiln/persistence';
+import { consoleOperations, Fault, formatReference } from '@kiln/schemas';
+import { type Directory, lintDockerfile } from '@kiln/services';
+import { type Route, route } from '../http/dialect.ts';
+import { renderPaiImage } from '../pai/render-image.ts';
+
+const versionsMax = 50;
+const optional = (name: string, value: unknown) => (value === null || value === undefined ? {} : { [name]: value });
+
+/** What every user of an account sees beside builds and images. */
+export function overviewRoutes({
+  db,
+  office,
+  directory,
+}: {
+  db: Database;
+  office: Database;
+  directory: Directory;
+}): Route[] {
+  return [
+    route(consoleOperations.GetOverview, async ({ viewer, query, requestId }) => {
+      const [seen, pools] = await Promise.all([lookAtBuilds(db, viewer, query.Hours), lookAtSlots(office)]);
+      return {
+        body: {
+          RequestId: requestId,
+          Live: seen.live,
+          ...optional('OldestWaitingSeconds', seen.oldestWaitingSeconds),
+          Ends: seen.ends.map((it) => ({
+            Time: it.at.toISOString(),
+            Succeeded: it.succeeded,
+            Failed: it.failed,
+            Cancelled: it.cancelled,
+          })),
+          Failures: seen.failures.map((it) => ({ Code: it.code, ...optional('Reason', it.reason), Count: it.n })),
+          ...optional('MedianSeconds', seen.took.median),
+          ...optional('SlowSeconds', seen.took.slow),
+          Pools: pools.map((it) => ({ Pool: it.pool, Slots: it.slots, Busy: it.busy })),
+        },
+      };
+    }),
+    route(consoleOperations.LintDockerfile, ({ body, requestId }) => {
+      const { findings, steps, images } = lintDockerfile(body.Dockerfile);
+      const shown = findings.map((it) => ({ Severity: it.severity, Line: it.line, Message: it.message }));
+      return Promise.resolve({ body: { RequestId: requestId, Findings: shown, Steps: steps, Images: images } });
+    }),
+    route(consoleOperations.GetImageDetails, async ({ viewer, params, requestId }) => {
+      const image = await findImage(db, viewer, { paiId: params.ImageId });
+      if (!image) throw new Fault('ImageNotFound', `there is no image ${params.ImageId}`);
+      const [shown, versions] = await Promise.all([showImage(db, image), listVersions(db, viewer, image, versionsMax)]);
+      return {
+        body: {
+          RequestId: requestId,
+          Image: renderPaiImage(shown, true),
+          StatusMessage: image.statusMessage,
+          ...optional('MediaType', image.mediaType),
+          Platforms: image.platforms ?? [],
+          History: (image.history ?? []).map((it) => ({
+            Instruction: it.instruction,
+            ...optional('Digest', it.digest),
+            ...optional('SizeInBytes', it.size),
+          })),
+          ...optional('ImageBuildId', image.buildId),
+          PullReference: pullReference(image),
+          Versions: versions.map((it) => renderPaiImage({ ...it, labels: [] }, false)),
+        },
+      };
+    }),
+    route(consoleOperations.ListAccess, async ({ viewer, requestId }) => {
+      const [keys, registries] = await Promise.all([
+        listOwnKeys(db, viewer.userId),
+        directory.registryConnections(viewer.accountId),
+      ]);
+      return {
+        body: {
+          RequestId: requestId,
+          AccessKeys: keys.map((it) => ({
+            AccessKeyId: it.id,
+            ...optional('Scopes', it.scopes),
+            GmtCreateTime: it.createdAt.toISOString(),
+            ...optional('GmtLastUseTime', it.lastUsedAt?.toISOString()),
+            ...optional('GmtExpireTime', it.expiresAt?.toISOString()),
+          })),
+          Registries: registries.map((it) => ({
+            InstanceId: it.id,
+            Host: it.host,
+            Tls: it.tlsMode,
+            SignsIn: it.username !== null,
+          })),
+        },
+      };
+    }),
+    route(consoleOperations.ListAuditRecords, async ({ viewer, query, requestId }) => {
+      const records = await listAudit(db, {
+        accountId: viewer.accountId,
+        limit: query.Limit,
+        ...(query.Before === undefined ? {} : { before: query.Before }),
+      });
+      return {
+        body: {
+          RequestId: requestId,
+          Records: records.map((it) => ({
+            Number: it.id,
+            Time: new Date(it.at).toISOString(),
+            Actor: it.actor,
+            Action: it.action,
+            Target: it.target,
+            Outcome: it.outcome,
+          })),
+        },
+      };
+    }),
+  ];
+}
+
+/** What gets this very image; its tag, where the digest is not known yet. */
+const pullReference = (image: Image): string =>
+  image.digest === null ? formatReference(image) : `${image.host}/${image.repository}@${image.digest}`;

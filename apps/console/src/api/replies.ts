@@ -1,0 +1,40 @@
+import type { buildOperations, consoleOperations, paiImageOperations, sessionOperations } from '@kiln/schemas';
+import type { Reply } from './ask.ts';
+
+export type Session = Reply<typeof sessionOperations.GetSession>;
+export type BuildList = Reply<typeof buildOperations.ListImageBuilds>;
+export type BuildSummary = BuildList['ImageBuilds'][number];
+export type Build = Reply<typeof buildOperations.GetImageBuild>;
+export type Step = Build['Steps'][number];
+export type BuildState = Build['State'];
+export type BuildFailure = NonNullable<Build['Error']>;
+export type Comparison = Reply<typeof buildOperations.CompareImageBuild>;
+export type Overview = Reply<typeof consoleOperations.GetOverview>;
+export type Lint = Reply<typeof consoleOperations.LintDockerfile>;
+export type ImageList = Reply<typeof paiImageOperations.ListImages>;
+export type Image = ImageList['Images'][number];
+export type ImageDetails = Reply<typeof consoleOperations.GetImageDetails>;
+export type Queues = Reply<typeof consoleOperations.ListQueues>;
+export type Workers = Reply<typeof consoleOperations.ListWorkers>;
+export type Worker = Workers['Workers'][number];
+export type Access = Reply<typeof consoleOperations.ListAccess>;
+export type Audit = Reply<typeof consoleOperations.ListAuditRecords>;
+export type Labels = Reply<typeof paiImageOperations.ListImageLabels>;
+
+const over = ['succeeded', 'cancelled', 'failed', 'timed_out', 'expired'] as const satisfies BuildState[];
+export const liveStates = [
+  'queued', 'assigned', 'running', 'publishing', 'registering', 'cancelling',
+] as const satisfies BuildState[]; // prettier-ignore
+export const isOver = (state: BuildState): boolean => (over as readonly string[]).includes(state);
+
+/** The request of a build, as far as the console looks into it. */
+export interface BuildRequest {
+  WorkspaceId?: string;
+  Resource?: { EcsSpec?: string };
+  TargetRegistry?: { InstanceId?: string };
+  OverwriteImageTag?: boolean;
+  Accessibility?: 'PUBLIC' | 'PRIVATE';
+  BuildConfig?: { Dockerfile?: string };
+  Image?: { Name?: string; Uri?: string; Description?: string; Labels?: { Key: string; Value: string }[] };
+}
+export const requestOf = (build: Pick<Build, 'Request'>): BuildRequest => build.Request;

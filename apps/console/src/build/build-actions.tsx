@@ -1,0 +1,82 @@
+import { Button } from '@mantine/core';
+import { IconPlayerStop, IconRefresh, IconRepeat, IconEdit } from '@tabler/icons-react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Link, useLocation } from 'wouter';
+import { ask } from '../api/ask.ts';
+import { type Build, isOver } from '../api/replies.ts';
+import { tell, tellError } from '../pieces/tell.ts';
+import { isAtLeast, mayChange, useSession } from '../session/session.ts';
+
+/** Whether the same inputs may come to another end; the api decides it again. */
+const isRetryable = ({ State, Error: error }: Build): boolean =>
+  State === 'timed_out' ||
+  State === 'expired' ||
+  (State === 'failed' && (error?.Class === 'infra' || error?.Class === 'upstream'));
+
+/** What the caller may do about a build. */
+export function BuildActions({ build }: { build: Build }) {
+  const session = useSession();
+  const client = useQueryClient();
+  const [, go] = useLocation();
+  const path = `/api/v1/imagebuilds/${build.ImageBuildId}`;
+  const cancel = useMutation({
+    mutationFn: () => ask('POST', `${path}/cancel`),
+    onSuccess() {
+      tell('The build is being stopped.');
+      return client.invalidateQueries({ queryKey: ['build', build.ImageBuildId] });
+    },
+    onError: tellError,
+  });
+  const repeat = useMutation({
+    mutationFn: async (verb: 'retry' | 'rerun') =>
+      (await ask('POST', `${path}/${verb}`, verb === 'rerun' ? { body: {} } : {})) as { ImageBuildId: string },
+    onSuccess: ({ ImageBuildId }) => go(`/builds/${ImageBuildId}`),
+    onError: tellError,
+  });
+  const own = mayChange(session, build, 'operator');
+  const over = isOver(build.State);
+  return (
+    <>
+      {!over && own && (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerStop size={16} aria-hidden />}
+          loading={cancel.isPending}
+          disabled={build.State === 'cancelling'}
+          onClick={() => cancel.mutate()}
+        >
+          Cancel
+        </Button>
+      )}
+      {over && own && isRetryable(build) && (
+        <Button
+          leftSection={<IconRefresh size={16} aria-hidden />}
+          loading={repeat.isPending}
+          onClick={() => repeat.mutate('retry')}
+        >
+          Retry
+        </Button>
+      )}
+      {over && own && (
+        <Button
+          variant="default"
+          leftSection={<IconRepeat size={16} aria-hidden />}
+          loading={repeat.isPending}
+          onClick={() => repeat.mutate('rerun')}
+        >
+          Rerun
+        </Button>
+      )}
+      {isAtLeast(session, 'developer') && (
+        <Button
+          component={Link}
+          href={`/builds/new?from=${build.ImageBuildId}`}
+          variant="default"
+          leftSection={<IconEdit size={16} aria-hidden />}
+        >
+          Edit and build
+        </Button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,104 @@
+import { Alert, Anchor, Stack, Table, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from 'wouter';
+import { ask } from '../api/ask.ts';
+import type { Build, Comparison } from '../api/replies.ts';
+import { duration } from '../pieces/format.ts';
+import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { When } from '../pieces/when.tsx';
+import { WideTable } from '../pieces/wide-table.tsx';
+
+const shown = (ms: number | undefined): string => (ms === undefined ? '—' : duration(ms));
+
+/** A build beside the one of the same repository before it. */
+export function ComparisonTable({ build }: { build: Build }) {
+  const comparison = useQuery({
+    queryKey: ['comparison', build.ImageBuildId, build.State],
+    queryFn: async ({ signal }) =>
+      (await ask('GET', `/api/v1/imagebuilds/${build.ImageBuildId}/comparison`, { signal })) as Comparison,
+  });
+  if (comparison.isPending) return <Loading rows={5} height={32} />;
+  if (!comparison.data) return <Failed error={comparison.error} again={() => void comparison.refetch()} />;
+  const { Previous, FirstChange, Phases, Steps, DurationMs, PreviousMs } = comparison.data;
+  if (!Previous)
+    return (
+      <Empty title="It is the first one">No build of this repository came to an end in this workspace before.</Empty>
+    );
+  return (
+    <Stack>
+      <Text size="sm">
+        Beside{' '}
+        <Anchor component={Link} href={`/builds/${Previous.ImageBuildId}`} underline="always">
+          {Previous.ImageUri}
+        </Anchor>
+        , <When at={Previous.GmtCreateTime} />.
+      </Text>
+      {FirstChange && (
+        <Alert color="blue" variant="light" title={`Step ${FirstChange.Step} was the first that had to run`}>
+          <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
+            {FirstChange.Instruction}
+          </Text>
+          <Text size="sm">{FirstChange.Why}</Text>
+        </Alert>
+      )}
+      <WideTable label="Comparison" minWidth={480}>
+        <Table>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>What</Table.Th>
+              <Table.Th ta="end">This build</Table.Th>
+              <Table.Th ta="end">Before</Table.Th>
+              <Table.Th ta="end">Difference</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            <Row name="In all" now={DurationMs} before={PreviousMs} />
+            {Phases.map((it) => (
+              <Row key={it.Phase} name={`Phase ${it.Phase}`} now={it.DurationMs} before={it.PreviousMs} />
+            ))}
+            {Steps.map((it) => (
+              <Row
+                key={it.Step}
+                name={`${it.Step}. ${it.Instruction}`}
+                mono
+                now={it.DurationMs}
+                before={it.PreviousMs}
+                note={it.Result === 'cached' ? 'cached' : undefined}
+              />
+            ))}
+          </Table.Tbody>
+        </Table>
+      </WideTable>
+    </Stack>
+  );
+}
+
+function Row({
+  name,
+  now,
+  before,
+  note,
+  mono,
+}: {
+  name: string;
+  now?: number | undefined;
+  before?: number | undefined;
+  note?: string | undefined;
+  mono?: boolean;
+}) {
+  const difference = now === undefined || before === undefined ? undefined : now - before;
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <Text size="sm" {...(mono ? { ff: 'monospace' } : {})} lineClamp={2}>
+          {name}
+        </Text>
+      </Table.Td>
+      <Table.Td ta="end">{note ?? shown(now)}</Table.Td>
+      <Table.Td ta="end">{shown(before)}</Table.Td>
+      <Table.Td ta="end">
+        {difference === undefined ? '—' : `${difference < 0 ? '−' : '+'}${duration(Math.abs(difference))}`}
+      </Table.Td>
+    </Table.Tr>
+  );
+}

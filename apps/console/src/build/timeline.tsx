@@ -1,0 +1,143 @@
+import { Group, Text, Title } from '@mantine/core';
+import { type Build, isOver, type Step } from '../api/replies.ts';
+import { bytes, duration } from '../pieces/format.ts';
+import { useNow } from '../pieces/when.tsx';
+import classes from './timeline.module.css';
+
+/** A bar of the picture: from one moment to another, or to now. */
+interface Bar {
+  key: string;
+  name: string;
+  startMs: number;
+  endMs: number | undefined;
+  tone: 'ok' | 'cached' | 'failed' | 'stopped' | 'running';
+  note: string;
+  step?: Step;
+}
+
+const phaseNames: Record<string, string> = {
+  wait: 'Wait',
+  prepare: 'Prepare',
+  build: 'Build',
+  push: 'Push',
+  verify: 'Verify',
+  register: 'Register',
+  tag: 'Set the tag',
+};
+
+function barsOf(build: Build): Bar[] {
+  const attempt = build.Attempt;
+  const phases = build.Phases.filter((it) => it.Attempt === attempt);
+  const steps = build.Steps.filter((it) => it.Attempt === attempt);
+  const bars: Bar[] = [];
+  for (const it of phases) {
+    bars.push({
+      key: it.Phase,
+      name: phaseNames[it.Phase] ?? it.Phase,
+      startMs: Date.parse(it.GmtStartTime),
+      endMs: Date.parse(it.GmtFinishTime),
+      tone: it.Result === 'cancelled' ? 'stopped' : it.Result,
+      note: it.Bytes === undefined || it.Bytes === 0 ? '' : bytes(it.Bytes),
+    });
+    if (it.Phase === 'build') bars.push(...steps.map(stepBar));
+  }
+  // The phase under way is written down when it ends.
+  if (!isOver(build.State) && build.State !== 'queued' && !phases.some((it) => it.Phase === build.Phase)) {
+    const startMs = Math.max(...phases.map((it) => Date.parse(it.GmtFinishTime)), startOf(build));
+    bars.push({
+      key: build.Phase,
+      name: phaseNames[build.Phase] ?? build.Phase,
+      startMs,
+      endMs: undefined,
+      tone: 'running',
+      note: '',
+    });
+    if (build.Phase === 'build') bars.push(...steps.map(stepBar));
+  }
+  return bars;
+}
+
+const startOf = (build: Build): number => {
+  const attempt = build.Attempts.find((it) => it.Attempt === build.Attempt);
+  return Date.parse(attempt?.GmtStartTime ?? build.GmtStartTime ?? build.GmtCreateTime);
+};
+
+const stepBar = (step: Step): Bar => ({
+  key: `step ${step.Step}`,
+  name: step.Instruction,
+  startMs: Date.parse(step.GmtStartTime),
+  endMs: step.GmtFinishTime === undefined ? undefined : Date.parse(step.GmtFinishTime),
+  tone: step.Result ?? 'running',
+  note: step.Result === 'cached' ? 'cached' : step.ExitCode === undefined ? '' : `exit ${step.ExitCode}`,
+  step,
+});
+
+/** The last attempt's phases, and the steps of its build, as bars over time. */
+export function Timeline({ build, onStep }: { build: Build; onStep: (step: Step) => void }) {
+  const now = useNow(isOver(build.State) ? 3_600_000 : 1000);
+  const bars = barsOf(build);
+  const begin = startOf(build);
+  const finish = build.GmtFinishTime === undefined ? now : Date.parse(build.GmtFinishTime);
+  const whole = Math.max(1, finish - begin, ...bars.map((it) => (it.endMs ?? now) - begin));
+  const title = (
+    <Group justify="space-between" mb="xs">
+      <Title order={2} size="h5">
+        Timeline
+      </Title>
+      {build.Attempt > 1 && (
+        <Text size="sm" c="dimmed">
+          attempt {build.Attempt}
+        </Text>
+      )}
+    </Group>
+  );
+  if (bars.length === 0)
+    return (
+      <>
+        {title}
+        <Text size="sm" c="dimmed">
+          {build.State === 'queued' ? 'It has not started yet.' : 'Nothing was done.'}
+        </Text>
+      </>
+    );
+  return (
+    <>
+      {title}
+      <ol className={classes['bars']} aria-label="Phases and steps">
+        {bars.map((it) => {
+          const took = duration((it.endMs ?? now) - it.startMs);
+          const left = (100 * (it.startMs - begin)) / whole;
+          const width = (100 * ((it.endMs ?? now) - it.startMs)) / whole;
+          return (
+            <li key={it.key} className={it.step ? classes['step'] : classes['phase']}>
+              {it.step ? (
+                <button
+                  type="button"
+                  className={classes['name']}
+                  title={it.name}
+                  onClick={() => it.step && onStep(it.step)}
+                >
+                  {it.step.Step}. {it.name}
+                </button>
+              ) : (
+                <span className={classes['name']}>{it.name}</span>
+              )}
+              <span className={classes['track']} aria-hidden>
+                <span
+                  className={classes['bar']}
+                  data-tone={it.tone}
+                  style={{ left: `${Math.max(0, Math.min(left, 99.5))}%`, width: `max(3px, ${Math.min(width, 100)}%)` }}
+                />
+              </span>
+              <span className={classes['took']}>
+                {it.tone === 'failed' && <b>failed </b>}
+                {it.note !== '' && <span>{it.note} </span>}
+                {took}
+              </span>
+            </li>
+          );
+        })}
+      </ol>
+    </>
+  );
+}

@@ -1,0 +1,189 @@
+import {
+  ActionIcon,
+  Anchor,
+  Badge,
+  Card,
+  Code,
+  CopyButton,
+  Group,
+  Stack,
+  Table,
+  Text,
+  Title,
+  Tooltip,
+} from '@mantine/core';
+import { IconCheck, IconCopy } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from 'wouter';
+import { ask } from '../api/ask.ts';
+import type { ImageDetails } from '../api/replies.ts';
+import { bytes } from '../pieces/format.ts';
+import { Page, useTitle } from '../pieces/page.tsx';
+import { Failed, Loading } from '../pieces/page-state.tsx';
+import { Tone } from '../pieces/state-badge.tsx';
+import { When } from '../pieces/when.tsx';
+import { WideTable } from '../pieces/wide-table.tsx';
+import classes from './image-page.module.css';
+import { imageTone } from './image-tone.ts';
+import { ImageTable } from './images-page.tsx';
+
+export default function ImagePage({ id }: { id: string }) {
+  const details = useQuery({
+    queryKey: ['image', id],
+    queryFn: async ({ signal }) =>
+      (await ask('GET', `/api/v1/images/${encodeURIComponent(id)}/details`, { signal })) as ImageDetails,
+    refetchInterval: ({ state }) => (state.data?.Image.Status === 'CREATING' ? 2000 : 15_000),
+  });
+  if (details.isPending) return <Loading rows={6} height={72} />;
+  if (!details.data) return <Failed error={details.error} again={() => void details.refetch()} />;
+  return <Shown details={details.data} />;
+}
+
+function Shown({ details }: { details: ImageDetails }) {
+  const { Image: image, Platforms, History, ImageBuildId, PullReference, Versions, StatusMessage } = details;
+  useTitle(image.Name);
+  const { tone, label } = imageTone(image.Status);
+  return (
+    <Page
+      title={
+        <Group gap="sm" wrap="wrap">
+          {image.Name}
+          <Tone tone={tone}>{label}</Tone>
+        </Group>
+      }
+    >
+      {StatusMessage !== '' && <Text size="sm">{StatusMessage}</Text>}
+      <Card withBorder>
+        <Stack gap="sm">
+          {image.Description !== '' && <Text size="sm">{image.Description}</Text>}
+          <Copied label="Reference" text={image.ImageUri} />
+          {image.Digest !== '' && <Copied label="Digest" text={image.Digest} />}
+          <Copied label="Pull this very image" text={`docker pull ${PullReference}`} />
+          <Group gap="xl">
+            <Fact name="Size">{image.SizeInBytes > 0 ? bytes(image.SizeInBytes) : '—'}</Fact>
+            <Fact name="Platforms">{Platforms.length > 0 ? Platforms.join(', ') : '—'}</Fact>
+            <Fact name="Visibility">{image.Accessibility === 'PUBLIC' ? 'Public in the workspace' : 'Private'}</Fact>
+            <Fact name="Created">
+              <When at={image.GmtCreateTime} />
+            </Fact>
+            <Fact name="Came from">
+              {ImageBuildId === undefined ? (
+                'a registry'
+              ) : (
+                <Anchor component={Link} href={`/builds/${ImageBuildId}`} size="sm">
+                  {ImageBuildId}
+                </Anchor>
+              )}
+            </Fact>
+          </Group>
+          {image.Labels && image.Labels.length > 0 && (
+            <Group gap={6} aria-label="Labels">
+              {image.Labels.map((it) => (
+                <Badge key={it.Key} variant="default" tt="none" radius="sm">
+                  {it.Key}={it.Value}
+                </Badge>
+              ))}
+            </Group>
+          )}
+        </Stack>
+      </Card>
+      {History.length > 0 && <Layers history={History} />}
+      {Versions.length > 0 && (
+        <Card withBorder>
+          <Title order={2} size="h5" mb="xs">
+            Other images of this repository
+          </Title>
+          <ImageTable images={Versions} />
+        </Card>
+      )}
+    </Page>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+  return (
+    <Stack gap={0}>
+      <Text size="xs" c="dimmed">
+        {name}
+      </Text>
+      <Text size="sm" component="div">
+        {children}
+      </Text>
+    </Stack>
+  );
+}
+
+function Copied({ label, text }: { label: string; text: string }) {
+  return (
+    <Stack gap={2}>
+      <Text size="xs" c="dimmed">
+        {label}
+      </Text>
+      <Group gap="xs" wrap="nowrap">
+        <Code style={{ overflowWrap: 'anywhere' }}>{text}</Code>
+        <CopyButton value={text}>
+          {({ copied, copy }) => (
+            <Tooltip label={copied ? 'Copied' : 'Copy'}>
+              <ActionIcon variant="default" onClick={copy} aria-label={`Copy: ${label}`}>
+                {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
+              </ActionIcon>
+            </Tooltip>
+          )}
+        </CopyButton>
+      </Group>
+    </Stack>
+  );
+}
+
+/** The history of an image; each layer's bar is as long as its part of the whole. */
+function Layers({ history }: { history: ImageDetails['History'] }) {
+  const whole = Math.max(
+    1,
+    history.reduce((sum, it) => sum + (it.SizeInBytes ?? 0), 0),
+  );
+  return (
+    <Card withBorder>
+      <Title order={2} size="h5" mb="xs">
+        Layers
+      </Title>
+      <WideTable label="Layers" minWidth={520}>
+        <Table verticalSpacing={6}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Instruction</Table.Th>
+              <Table.Th w="26%">Part of the whole</Table.Th>
+              <Table.Th ta="end" w={110}>
+                Size
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {history.map((it, n) => (
+              <Table.Tr key={n}>
+                <Table.Td>
+                  <Text
+                    size="sm"
+                    ff="monospace"
+                    lineClamp={2}
+                    title={it.Instruction}
+                    style={{ overflowWrap: 'anywhere' }}
+                  >
+                    {it.Instruction === '' ? '(not said)' : it.Instruction}
+                  </Text>
+                </Table.Td>
+                <Table.Td>
+                  {it.SizeInBytes !== undefined && (
+                    <span className={classes['track']} title={it.Digest}>
+                      <span style={{ width: `max(2px, ${(100 * it.SizeInBytes) / whole}%)` }} />
+                    </span>
+                  )}
+                </Table.Td>
+                <Table.Td ta="end">{it.SizeInBytes === undefined ? 'no layer' : bytes(it.SizeInBytes)}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </WideTable>
+    </Card>
+  );
+}

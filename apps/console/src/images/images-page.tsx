@@ -1,0 +1,181 @@
+import { Group, Pagination, Select, Table, Text, TextInput } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { IconSearch } from '@tabler/icons-react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link, useSearchParams } from 'wouter';
+import { ask } from '../api/ask.ts';
+import type { Image, ImageList } from '../api/replies.ts';
+import { bytes } from '../pieces/format.ts';
+import { Page, useTitle } from '../pieces/page.tsx';
+import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Tone } from '../pieces/state-badge.tsx';
+import { When } from '../pieces/when.tsx';
+import { WideTable } from '../pieces/wide-table.tsx';
+import { useSession } from '../session/session.ts';
+import { imageTone } from './image-tone.ts';
+
+const pageSize = 25;
+
+export default function ImagesPage() {
+  useTitle('Images');
+  const session = useSession();
+  const [search, setSearch] = useSearchParams();
+  const field = (name: string) => search.get(name) ?? '';
+  const [name, setName] = useState(field('name'));
+  const [labels, setLabels] = useState(field('labels'));
+  const [wanted] = useDebouncedValue({ name, labels }, 250);
+  const workspace = field('workspace') || (session.Workspaces[0]?.WorkspaceId ?? '');
+  const visibility = field('visibility') || 'all';
+  const page = Number(field('page') || '1');
+  const set = (changes: Record<string, string>) =>
+    setSearch(
+      (old) => {
+        const next = new URLSearchParams(old);
+        if (!('page' in changes)) next.delete('page');
+        for (const [key, value] of Object.entries(changes))
+          if (value === '' || value === 'all') next.delete(key);
+          else next.set(key, value);
+        return next;
+      },
+      { replace: true },
+    );
+  const query = {
+    WorkspaceId: workspace,
+    Verbose: true,
+    SortBy: 'GmtCreateTime',
+    Order: 'DESC',
+    PageNumber: page,
+    PageSize: pageSize,
+    Query: wanted.name,
+    // Half a pair is no filter yet.
+    Labels: /^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/.test(wanted.labels) ? wanted.labels : undefined,
+    Accessibility: visibility === 'all' ? undefined : visibility,
+  };
+  const images = useQuery({
+    queryKey: ['images', query],
+    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/images', { query, signal })) as ImageList,
+    refetchInterval: 10_000,
+    placeholderData: keepPreviousData,
+  });
+  const filtered = wanted.name !== '' || query.Labels !== undefined || visibility !== 'all';
+  const pages = Math.ceil((images.data?.TotalCount ?? 0) / pageSize);
+  return (
+    <Page title="Images">
+      <Group gap="sm" align="end">
+        <TextInput
+          aria-label="Search by name or description"
+          placeholder="Search by name or description"
+          leftSection={<IconSearch size={16} aria-hidden />}
+          value={name}
+          onChange={(event) => {
+            setName(event.currentTarget.value);
+            set({ name: event.currentTarget.value });
+          }}
+          style={{ flex: '2 1 220px' }}
+        />
+        <TextInput
+          aria-label="Labels, as key=value,key=value"
+          placeholder="Labels: key=value,…"
+          value={labels}
+          onChange={(event) => {
+            setLabels(event.currentTarget.value);
+            set({ labels: event.currentTarget.value });
+          }}
+          style={{ flex: '1 1 170px' }}
+        />
+        <Select
+          aria-label="Visibility"
+          data={[
+            { value: 'all', label: 'Public and private' },
+            { value: 'PUBLIC', label: 'Public' },
+            { value: 'PRIVATE', label: 'Private' },
+          ]}
+          value={visibility}
+          onChange={(value) => set({ visibility: value ?? 'all' })}
+          allowDeselect={false}
+          w={180}
+        />
+        {session.Workspaces.length > 1 && (
+          <Select
+            aria-label="Workspace"
+            data={session.Workspaces.map((it) => ({ value: it.WorkspaceId, label: it.Name }))}
+            value={workspace}
+            onChange={(value) => set({ workspace: value ?? '' })}
+            allowDeselect={false}
+            w={180}
+          />
+        )}
+      </Group>
+      {images.isPending ? (
+        <Loading rows={10} />
+      ) : !images.data ? (
+        <Failed error={images.error} again={() => void images.refetch()} />
+      ) : images.data.Images.length === 0 ? (
+        <Empty title={filtered ? 'No image fits' : 'No image yet'}>
+          {filtered
+            ? 'Nothing in this workspace has such a name and such labels.'
+            : 'Images come here when a build has published them, or when they are added from a registry.'}
+        </Empty>
+      ) : (
+        <>
+          <Text size="sm" c="dimmed" role="status">
+            {images.data.TotalCount === 1 ? '1 image' : `${images.data.TotalCount} images`}
+          </Text>
+          <ImageTable images={images.data.Images} />
+          {pages > 1 && (
+            <Pagination
+              total={pages}
+              value={page}
+              onChange={(value) => set({ page: String(value) })}
+              getControlProps={(control) => ({ 'aria-label': `${control} page` })}
+            />
+          )}
+        </>
+      )}
+    </Page>
+  );
+}
+
+export function ImageTable({ images }: { images: Image[] }) {
+  return (
+    <WideTable label="Images" minWidth={680}>
+      <Table highlightOnHover verticalSpacing="xs">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Name</Table.Th>
+            <Table.Th>State</Table.Th>
+            <Table.Th>Reference</Table.Th>
+            <Table.Th ta="end">Size</Table.Th>
+            <Table.Th>Created</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {images.map((it) => (
+            <Table.Tr key={it.ImageId}>
+              <Table.Td>
+                <Link href={`/images/${it.ImageId}`} style={{ fontWeight: 600, textDecoration: 'none' }}>
+                  {it.Name}
+                </Link>
+              </Table.Td>
+              <Table.Td>
+                <Tone tone={imageTone(it.Status).tone}>{imageTone(it.Status).label}</Tone>
+              </Table.Td>
+              <Table.Td>
+                <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
+                  {it.ImageUri}
+                </Text>
+              </Table.Td>
+              <Table.Td ta="end" style={{ whiteSpace: 'nowrap' }}>
+                {it.SizeInBytes > 0 ? bytes(it.SizeInBytes) : '—'}
+              </Table.Td>
+              <Table.Td style={{ whiteSpace: 'nowrap' }}>
+                <When at={it.GmtCreateTime} />
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </WideTable>
+  );
+}

@@ -1,0 +1,100 @@
+import { Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { ask } from '../api/ask.ts';
+import type { Worker, Workers } from '../api/replies.ts';
+import { bytes } from '../pieces/format.ts';
+import { Page, useTitle } from '../pieces/page.tsx';
+import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Tone } from '../pieces/state-badge.tsx';
+import { When } from '../pieces/when.tsx';
+
+export default function WorkersPage() {
+  useTitle('Workers');
+  const workers = useQuery({
+    queryKey: ['workers'],
+    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/workers', { signal })) as Workers,
+    refetchInterval: 3000,
+  });
+  return (
+    <Page title="Workers">
+      {workers.isPending ? (
+        <Loading rows={3} height={150} />
+      ) : !workers.data ? (
+        <Failed error={workers.error} again={() => void workers.refetch()} />
+      ) : workers.data.Workers.length === 0 ? (
+        <Empty title="No worker was seen within a day">
+          Start a builder and a registrar; they announce themselves here.
+        </Empty>
+      ) : (
+        <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="lg">
+          {workers.data.Workers.toSorted((a, b) => Number(b.Alive) - Number(a.Alive)).map((it) => (
+            <WorkerCard key={it.Name} worker={it} />
+          ))}
+        </SimpleGrid>
+      )}
+    </Page>
+  );
+}
+
+function WorkerCard({ worker }: { worker: Worker }) {
+  const state = !worker.Alive ? 'gone' : worker.Draining ? 'draining' : 'there';
+  return (
+    <Card withBorder>
+      <Stack gap="xs">
+        <Group justify="space-between" wrap="nowrap">
+          <Title order={2} size="h5" style={{ overflowWrap: 'anywhere' }}>
+            {worker.Name}
+          </Title>
+          <Tone tone={state === 'gone' ? 'bad' : state === 'draining' ? 'warn' : 'good'}>
+            {{ gone: 'Gone', draining: 'Draining', there: 'Alive' }[state]}
+          </Tone>
+        </Group>
+        <Text size="sm" c="dimmed">
+          {worker.App}
+          {worker.Pool === '' ? '' : ` of pool ${worker.Pool}`}, started <When at={worker.GmtStartTime} />, seen{' '}
+          <When at={worker.GmtSeenTime} />
+        </Text>
+        <Use name="Slots" used={worker.Busy} of={worker.Slots} note={`${worker.Busy} of ${worker.Slots} slots busy`} />
+        {worker.DiskTotalBytes !== undefined && worker.DiskFreeBytes !== undefined && (
+          <Use
+            name="Disk"
+            used={worker.DiskTotalBytes - worker.DiskFreeBytes}
+            of={worker.DiskTotalBytes}
+            note={`${bytes(worker.DiskFreeBytes)} of ${bytes(worker.DiskTotalBytes)} free`}
+          />
+        )}
+        {worker.Engine !== undefined && (
+          <Text size="sm">
+            {worker.Engine}, jail {worker.Jail}
+          </Text>
+        )}
+        {worker.Enforces && worker.Enforces.length > 0 && (
+          <Group gap={6} aria-label="What the jail enforces">
+            {worker.Enforces.map((it) => (
+              <Tone key={it} tone="quiet">
+                {it}
+              </Tone>
+            ))}
+            {worker.Missing?.map((it) => (
+              <Tone key={it} tone="warn">{`not ${it}`}</Tone>
+            ))}
+          </Group>
+        )}
+      </Stack>
+    </Card>
+  );
+}
+
+function Use({ name, used, of, note }: { name: string; used: number; of: number; note: string }) {
+  return (
+    <Stack gap={2}>
+      <Group justify="space-between">
+        <Text size="sm">{name}</Text>
+        <Text size="sm" c="dimmed">
+          {note}
+        </Text>
+      </Group>
+      <Progress value={of === 0 ? 0 : (100 * used) / of} aria-label={`${name}: ${note}`} />
+    </Stack>
+  );
+}

@@ -1,0 +1,47 @@
+import { Anchor, Group, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from 'wouter';
+import { ask } from '../api/ask.ts';
+import type { BuildList } from '../api/replies.ts';
+import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { StateBadge } from '../pieces/state-badge.tsx';
+import { When } from '../pieces/when.tsx';
+
+export function LatestBuilds() {
+  const latest = useQuery({
+    queryKey: ['builds', 'latest'],
+    queryFn: async ({ signal }) =>
+      (await ask('GET', '/api/v1/imagebuilds', { query: { Limit: 10 }, signal })) as BuildList,
+    refetchInterval: 3000,
+  });
+  if (latest.isPending) return <Loading rows={10} height={28} />;
+  if (!latest.data) return <Failed error={latest.error} again={() => void latest.refetch()} />;
+  if (latest.data.ImageBuilds.length === 0)
+    return (
+      <Empty
+        title="No build yet"
+        action={
+          <Anchor component={Link} href="/builds/new">
+            Make the first one
+          </Anchor>
+        }
+      >
+        What is built here shows up at once.
+      </Empty>
+    );
+  return (
+    <Stack gap={6}>
+      {latest.data.ImageBuilds.map((it) => (
+        <Group key={it.ImageBuildId} justify="space-between" wrap="nowrap" gap="sm" mih={28}>
+          <Anchor component={Link} href={`/builds/${it.ImageBuildId}`} size="sm" truncate style={{ flex: 1 }}>
+            {it.ImageName}
+          </Anchor>
+          <Text size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+            <When at={it.GmtCreateTime} />
+          </Text>
+          <StateBadge state={it.State} />
+        </Group>
+      ))}
+    </Stack>
+  );
+}

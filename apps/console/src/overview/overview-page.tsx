@@ -1,0 +1,186 @@
+import { Anchor, Card, Grid, Group, Progress, SegmentedControl, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { ask } from '../api/ask.ts';
+import type { Overview } from '../api/replies.ts';
+import { duration } from '../pieces/format.ts';
+import { Page, useTitle } from '../pieces/page.tsx';
+import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { LatestBuilds } from './latest-builds.tsx';
+import { ThroughputChart } from './throughput-chart.tsx';
+
+const ranges = { '6': '6 h', '24': '24 h', '168': '7 d' };
+
+export default function OverviewPage() {
+  useTitle('Overview');
+  const [hours, setHours] = useState('24');
+  const overview = useQuery({
+    queryKey: ['overview', hours],
+    queryFn: async ({ signal }) =>
+      (await ask('GET', '/api/v1/overview', { query: { Hours: hours }, signal })) as Overview,
+    refetchInterval: 5000,
+    placeholderData: keepPreviousData,
+  });
+  const range = (
+    <SegmentedControl
+      aria-label="Period"
+      value={hours}
+      onChange={setHours}
+      data={Object.entries(ranges).map(([value, label]) => ({ value, label }))}
+    />
+  );
+  return (
+    <Page title="Overview" actions={range}>
+      {overview.isPending ? (
+        <Loading rows={5} height={96} />
+      ) : overview.data ? (
+        <Figures overview={overview.data} />
+      ) : (
+        <Failed error={overview.error} again={() => void overview.refetch()} />
+      )}
+    </Page>
+  );
+}
+
+function Figures({ overview }: { overview: Overview }) {
+  const { Live, Ends, Failures, Pools } = overview;
+  const sum = (pick: (it: Overview['Ends'][number]) => number) => Ends.reduce((total, it) => total + pick(it), 0);
+  const running = (Live.assigned ?? 0) + (Live.running ?? 0) + (Live.publishing ?? 0) + (Live.registering ?? 0);
+  const failed = sum((it) => it.Failed);
+  const oldest = overview.OldestWaitingSeconds;
+  const median = overview.MedianSeconds;
+  return (
+    <Stack gap="lg">
+      <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} spacing="sm">
+        <Figure label="Running" value={running} />
+        <Figure label="Waiting" value={Live.queued ?? 0} />
+        <Figure label="Oldest waiting" value={oldest === undefined ? '—' : duration(oldest * 1000)} />
+        <Figure label="Succeeded" value={sum((it) => it.Succeeded)} tone="var(--kiln-good)" />
+        <Figure label="Failed" value={failed} {...(failed > 0 ? { tone: 'var(--kiln-bad)' } : {})} />
+        <Figure
+          label="Median time"
+          value={median === undefined ? '—' : duration(median * 1000)}
+          note={overview.SlowSeconds === undefined ? undefined : `95 % under ${duration(overview.SlowSeconds * 1000)}`}
+        />
+      </SimpleGrid>
+      <Card withBorder>
+        <Title order={2} size="h5" mb="xs">
+          Builds that ended
+        </Title>
+        <ThroughputChart ends={Ends} />
+      </Card>
+      <Grid gap="lg">
+        <Grid.Col span={{ base: 12, md: 7 }}>
+          <Card withBorder h="100%">
+            <Group justify="space-between" mb="xs">
+              <Title order={2} size="h5">
+                Latest builds
+              </Title>
+              <Anchor component={Link} href="/builds" size="sm">
+                All builds
+              </Anchor>
+            </Group>
+            <LatestBuilds />
+          </Card>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 5 }}>
+          <Stack gap="lg" h="100%">
+            <Card withBorder>
+              <Title order={2} size="h5" mb="xs">
+                Builders
+              </Title>
+              {Pools.every((it) => it.Slots === 0) ? (
+                <Text size="sm">No builder is connected: builds wait until one is.</Text>
+              ) : (
+                Pools.map((it) => <PoolUse key={it.Pool} {...it} />)
+              )}
+            </Card>
+            <Card withBorder style={{ flex: 1 }}>
+              <Title order={2} size="h5" mb="xs">
+                Why builds failed
+              </Title>
+              {Failures.length === 0 ? (
+                <Empty title="Nothing failed" />
+              ) : (
+                Failures.map((it) => (
+                  <FailureBar key={`${it.Code} ${it.Reason ?? ''}`} failure={it} most={Failures[0]?.Count ?? 1} />
+                ))
+              )}
+            </Card>
+          </Stack>
+        </Grid.Col>
+      </Grid>
+    </Stack>
+  );
+}
+
+function Figure({
+  label,
+  value,
+  note,
+  tone,
+}: {
+  label: string;
+  value: number | string;
+  note?: string | undefined;
+  tone?: string;
+}) {
+  return (
+    <Card withBorder padding="sm" mih={96}>
+      <Text size="sm" c="dimmed">
+        {label}
+      </Text>
+      <Text
+        fz={26}
+        fw={650}
+        lh={1.3}
+        style={{ fontVariantNumeric: 'tabular-nums' }}
+        {...(tone === undefined ? {} : { c: tone })}
+      >
+        {value}
+      </Text>
+      {note !== undefined && (
+        <Text size="xs" c="dimmed">
+          {note}
+        </Text>
+      )}
+    </Card>
+  );
+}
+
+function PoolUse({ Pool, Slots, Busy }: Overview['Pools'][number]) {
+  const name = Pool === '' ? 'Common pool' : `Pool ${Pool}`;
+  return (
+    <Stack gap={4} mb="sm">
+      <Group justify="space-between">
+        <Text size="sm">{name}</Text>
+        <Text size="sm" c="dimmed">
+          {Busy} of {Slots} slots busy
+        </Text>
+      </Group>
+      <Progress value={Slots === 0 ? 0 : (100 * Busy) / Slots} aria-label={`${name}: slots that are busy`} />
+    </Stack>
+  );
+}
+
+function FailureBar({ failure, most }: { failure: Overview['Failures'][number]; most: number }) {
+  return (
+    <Stack gap={2} mb="xs">
+      <Group justify="space-between" wrap="nowrap">
+        <Text size="sm" truncate>
+          {failure.Reason ?? failure.Code}
+        </Text>
+        <Text size="sm" c="dimmed">
+          {failure.Count}
+        </Text>
+      </Group>
+      <Progress
+        value={(100 * failure.Count) / most}
+        color="red.8"
+        size="sm"
+        aria-label={`${failure.Reason ?? failure.Code}: ${failure.Count}`}
+      />
+    </Stack>
+  );
+}

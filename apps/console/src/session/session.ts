@@ -1,0 +1,44 @@
+import { type QueryClient, useQuery } from '@tanstack/react-query';
+import type { Role } from '@kiln/schemas';
+import { createContext, useContext } from 'react';
+import { ApiError, ask, keepCsrfToken } from '../api/ask.ts';
+import type { Session } from '../api/replies.ts';
+
+async function fetchSession(): Promise<Session | null> {
+  try {
+    const session = (await ask('GET', '/api/v1/session')) as Session;
+    keepCsrfToken(session.CsrfToken);
+    return session;
+  } catch (error) {
+    // Nobody is signed in: that is an answer.
+    if (error instanceof ApiError && error.status < 500) return null;
+    throw error;
+  }
+}
+
+export const sessionKey = ['session'];
+export const useSessionQuery = () =>
+  useQuery({ queryKey: sessionKey, queryFn: fetchSession, staleTime: Infinity, retry: true });
+
+/** Another user, or nobody, is signed in from now on: what the last one saw is forgotten. */
+export function changeSession(client: QueryClient, session: Session | null): void {
+  keepCsrfToken(session?.CsrfToken);
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionKey[0] });
+  client.setQueryData(sessionKey, session);
+}
+
+export const SessionContext = createContext<Session | undefined>(undefined);
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (!session) throw new Error('there is no session here');
+  return session;
+}
+
+const ranks: readonly Role[] = ['viewer', 'developer', 'operator', 'admin'];
+
+/** What the caller's role lets them do; the api decides it again. */
+export const isAtLeast = ({ Role: role }: Session, least: Role): boolean => ranks.indexOf(role) >= ranks.indexOf(least);
+export const runsInstallation = (session: Session): boolean => session.Operates && isAtLeast(session, 'operator');
+export const mayChange = (session: Session, it: { UserId: string }, least: Role): boolean =>
+  isAtLeast(session, least) || (it.UserId === session.UserId && isAtLeast(session, 'developer'));

@@ -1,0 +1,34 @@
+import { type z } from 'zod';
+import { type configSchema, type Manifest } from './manifests.ts';
+
+/** An instruction of an image's history, with the layer that it made, if any. */
+export interface HistoryStep {
+  instruction: string;
+  digest?: string;
+  /** Compressed bytes. */
+  size?: number;
+}
+
+const instructionMax = 500;
+const stepsMax = 500;
+
+/** What builders write before the words of the Dockerfile; PostgreSQL takes no NUL. */
+const plain = (text: string): string =>
+  text
+    .replace(/^\/bin\/sh -c (?:#\(nop\)\s*)?/, (shell) => (shell.includes('nop') ? '' : 'RUN '))
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
+    .slice(0, instructionMax)
+    .toWellFormed();
+
+/** Puts a config's history and a manifest's layers together; what does not fit together is left out. */
+export function historyOf({ history = [] }: z.output<typeof configSchema>, { layers }: Manifest): HistoryStep[] {
+  const layered = history.filter((it) => !it.empty_layer);
+  if (layered.length !== layers.length)
+    return layers.slice(0, stepsMax).map(({ digest, size }) => ({ instruction: '', digest, size }));
+  const left = [...layers];
+  const steps = history.map(({ created_by = '', empty_layer }) => {
+    const layer = empty_layer ? undefined : left.shift();
+    return { instruction: plain(created_by), ...(layer ? { digest: layer.digest, size: layer.size } : {}) };
+  });
+  return steps.slice(-stepsMax);
+}
