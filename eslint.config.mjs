@@ -74,7 +74,7 @@ export default defineConfig(
         {
           ignoredFiles: ['**/*.test.ts', '**/testing/**', '**/*.config.{ts,mjs}'],
           // Served as files, never imported.
-          ignoredDependencies: ['swagger-ui-dist', 'react'],
+          ignoredDependencies: ['swagger-ui-dist', 'react', '@bull-board/ui'],
         },
       ],
     },

@@ -50,6 +50,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     waitMs: 100,
     log,
     ...messaging,
+    boardQueues: messaging.openBoard([]),
   });
   const server = createServer((req, res) => void app(req, res));
   servers.push(server);

@@ -1,6 +1,6 @@
 import { type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, type RememberedLists } from '@kiln/persistence';
-import { type Producer, type SignalBus } from '@kiln/queue';
+import { type BoardQueues, type Producer, type SignalBus } from '@kiln/queue';
 import { type Platform } from '@kiln/schemas';
 import {
   type AuditTrail,
@@ -25,6 +25,7 @@ import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { operatorRoutes } from './console/operator-routes.ts';
 import { overviewRoutes } from './console/overview-routes.ts';
+import { queueBoard } from './console/queue-board.ts';
 import { serveConsole } from './console/serve-console.ts';
 import { sessionRoutes } from './console/session-routes.ts';
 import { buildRoutes } from './pai/build-routes.ts';
@@ -41,6 +42,7 @@ export interface AppDeps extends AuthenticateDeps {
   producer: Producer;
   relay: Relay;
   signals: SignalBus;
+  boardQueues: BoardQueues;
   lists: RememberedLists;
   throttle: Throttle;
   lastUsed: LastUsed;
@@ -77,6 +79,7 @@ export function createApp(deps: AppDeps): Express {
   // Before what follows: pages may be kept.
   app.use(openApiRoutes());
   app.use(serveConsole());
+  app.use(queueBoard(deps));
   app.use((_req, res, next) => {
     res.set('cache-control', 'no-store');
     next();

@@ -7,12 +7,14 @@ import {
   limitsOfAccounts,
   limitSettings,
   listSetting,
+  metricsSettings,
   millisSetting,
   openLogger,
   platformSettings,
   portSetting,
   readConfig,
   readPlatform,
+  serveMetrics,
 } from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import {
@@ -25,6 +27,7 @@ import {
   openQuotas,
   openWaitingRoom,
 } from '@kiln/services';
+import { poolNames } from '@kiln/schemas';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
@@ -35,6 +38,7 @@ const config = readConfig(
     ...commonSettings,
     ...limitSettings,
     ...platformSettings,
+    ...metricsSettings,
     KILN_API_HOST: z.string().default('127.0.0.1'),
     KILN_API_PORT: portSetting.default(8080),
     /** Requests of one user in one second that this process answers; 0 for as many as come. */
@@ -63,21 +67,27 @@ const onError = (error: Error) => log.warn({ err: error.message }, 'database con
 const database = openDatabase(config.KILN_DATABASE_URL, {
   connections: config.KILN_DATABASE_CONNECTIONS,
   sight: 'caller',
+  name: 'caller',
   onError,
 });
 life.defer('database', database.close);
-const office = openDatabase(config.KILN_DATABASE_URL, { connections: officeConnections, onError });
+const office = openDatabase(config.KILN_DATABASE_URL, {
+  connections: officeConnections,
+  name: 'office',
+  onError,
+});
 life.defer('office', office.close);
 // A crash of the PostgreSQL server may forget the nonces of the last moments.
 const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durable: false, onError });
 life.defer('nonces', volatile.close);
-const { signals, producer, relay } = openMessaging(config, { db: office.db, life, log });
+const { signals, producer, relay, openBoard } = openMessaging(config, { db: office.db, life, log });
 
 const lastUsed = openLastUsed(office.db);
 life.defer('last-used', lastUsed.close);
 const audit = openAuditTrail(office.db, log);
 life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
+const platform = readPlatform(config.KILN_PLATFORM);
 const logFeed = openLogFeed(database.db, signals);
 const app = createApp({
   db: database.db,
@@ -92,6 +102,7 @@ const app = createApp({
   waitingRoom: openWaitingRoom(office.db, database.db, limits),
   quotas: openQuotas(database.db, limits),
   logFeed,
+  boardQueues: openBoard(poolNames(platform.pools)),
   limits,
   throttle: openThrottle({
     userPerSecond: config.KILN_REQUESTS_PER_SECOND,
@@ -102,7 +113,7 @@ const app = createApp({
   lastUsed,
   audit,
   trustedProxies: config.KILN_TRUSTED_PROXIES,
-  platform: readPlatform(config.KILN_PLATFORM),
+  platform,
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
   log,
@@ -126,4 +137,5 @@ life.defer('http', async () => {
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
   server.closeAllConnections();
 });
+serveMetrics(config, { app: 'api', life, log });
 life.closeOnSignal();

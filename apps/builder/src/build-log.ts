@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { crashPoint } from '@kiln/kit';
+import { crashPoint, metrics } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
 
@@ -114,7 +114,9 @@ export function openBuildLog(
   const add = async (shown: string, at: number): Promise<void> => {
     lines.push(shown);
     times.push(at);
-    bytes += Buffer.byteLength(shown) + 1;
+    const length = Buffer.byteLength(shown) + 1;
+    bytes += length;
+    metrics.logBytes.inc(length);
     if (bytes >= chunkBytesMax) await writeOut();
     else timer ??= setTimeout(() => void writeOut(), chunkAgeMs);
   };

@@ -9,6 +9,7 @@ import {
   crashPoint,
   Lifecycle,
   listSetting,
+  metricsSettings,
   millisSetting,
   openLogger,
   platformSettings,
@@ -16,6 +17,7 @@ import {
   readConfig,
   readPlatform,
   retrySettings,
+  serveMetrics,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
@@ -33,6 +35,7 @@ const config = readConfig(
     ...retrySettings,
     ...addressSettings,
     ...platformSettings,
+    ...metricsSettings,
     /** Folder of the image store and of the attempts' files; one builder process at a time uses it. */
     KILN_BUILDER_DIR: z.string().default('/var/lib/kiln-builder'),
     /** The pool that it belongs to, by the name that requests call it (PAI's ResourceId); the common one when left out. */
@@ -96,7 +99,11 @@ if (missing.length > 0 && config.KILN_BUILDER_TENANTS === 'untrusted')
 await mkdir(workRoot, { recursive: true, mode: 0o700 });
 
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
-const database = openDatabase(config.KILN_DATABASE_URL, { connections: config.KILN_BUILDER_SLOTS * 2 + 3, onError });
+const database = openDatabase(config.KILN_DATABASE_URL, {
+  connections: config.KILN_BUILDER_SLOTS * 2 + 3,
+  name: 'work',
+  onError,
+});
 life.defer('database', database.close);
 // What a dead predecessor left: nothing in this folder can be in use yet.
 const store = `${hostname()}:${dir}`;
@@ -176,6 +183,7 @@ life.defer('consumer', async () => {
   await drained;
   clearTimeout(late);
 });
+serveMetrics(config, { app: 'builder', life, log });
 life.closeOnSignal();
 // Once it is known to be there, it is given work.
 void session.renew([]).then(

@@ -6,16 +6,19 @@ import {
   Lifecycle,
   limitsOfAccounts,
   limitSettings,
+  metricsSettings,
   openLogger,
   randomSuffix,
   readConfig,
   retrySettings,
+  serveMetrics,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
+import { measureQueues } from './measure-queues.ts';
 import { registerBuild } from './register-build.ts';
 import { registerImage } from './register-image.ts';
 import { openSweeper } from './sweep.ts';
@@ -30,6 +33,7 @@ const config = readConfig(
     ...clockSettings,
     ...retrySettings,
     ...limitSettings,
+    ...metricsSettings,
   }),
 );
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
@@ -38,7 +42,7 @@ const life = new Lifecycle(log);
 // A registration that sets a tag holds one connection for its lock and uses another one meanwhile.
 const connections = config.KILN_REGISTRAR_SLOTS * 2 + 6;
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
-const database = openDatabase(config.KILN_DATABASE_URL, { connections, onError });
+const database = openDatabase(config.KILN_DATABASE_URL, { connections, name: 'work', onError });
 life.defer('database', database.close);
 const { signals, producer, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
@@ -72,5 +76,7 @@ const sweeper = openSweeper({ ...deps, producer, dispatcher }, clocksOf(config),
   crashesMax: config.KILN_CRASHES_MAX,
 });
 life.defer('sweeper', sweeper.close);
+measureQueues(db);
+serveMetrics(config, { app: 'registrar', life, log });
 life.closeOnSignal();
 log.info({ worker, slots }, 'ready');

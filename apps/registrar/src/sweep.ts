@@ -1,4 +1,4 @@
-import { crashPoint, type Logger } from '@kiln/kit';
+import { crashPoint, type Logger, metrics } from '@kiln/kit';
 import {
   asOnlySweeper,
   type Clocks,
@@ -60,7 +60,10 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     const dead = deadOf(await listDeadWorkers(db));
     const taken = await sweepLeases(db, dead, policy);
     if (taken.length > 0) crashPoint('builds-taken-away');
+    const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
+    count('build-taken-away', taken.length);
     const ended = await sweepClocks(db, clocks);
+    count('clock-ran-out', ended.length);
     // Whoever still works on them is told, and finds that they are no longer its own.
     for (const id of [...taken, ...ended]) {
       signals.send('cancel', id);
@@ -68,10 +71,13 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     }
     if (taken.length > 0) log.warn({ builds: taken, dead }, 'took builds from their workers');
     const freed = await sweepRegistrations(db, dead);
+    count('registration-freed', freed);
     // While Redis cannot be asked, nobody knows what it has forgotten.
     const forgotten = !(await producer.isMarked().catch(() => true));
     const told = await sweepUnheard(db, forgotten ? 0 : unheardSeconds);
     if (forgotten) await producer.mark();
+    count('announced-again', told);
+    count('redis-forgot', forgotten ? 1 : 0);
     if (freed + told > 0) relay.nudge();
     if (taken.length + ended.length > 0) dispatcher.nudge();
     round += 1;

@@ -4,5 +4,6 @@ export * from './crash-point.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';
 export * from './logger.ts';
+export * from './metrics.ts';
 export * from './platform.ts';
 export * from './secret.ts';

@@ -93,12 +93,21 @@ export interface Quarantined {
   message: string | null;
 }
 
+const inQuarantine = sql.raw(
+  'b.quarantined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM builds again WHERE again.parent_id = b.id)',
+);
+
+export async function countQuarantined(db: Executor): Promise<number> {
+  const { rows } = await db.execute<{ n: number }>(sql`SELECT count(*)::int AS n FROM builds b WHERE ${inQuarantine}`);
+  return rows[0]?.n ?? 0;
+}
+
 /** Builds that killed too many workers and that no operator has run again yet, oldest first. */
 export async function listQuarantined(db: Executor): Promise<Quarantined[]> {
   const { rows } = await db.execute<Quarantined & Record<string, unknown>>(sql`
     SELECT b.id, a.name AS account, b.image_name AS "imageName", b.quarantined_at AS "quarantinedAt", b.attempt AS attempts, b.error->>'message' AS message FROM builds b
     LEFT JOIN accounts a ON a.id = b.account_id
-    WHERE b.quarantined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM builds again WHERE again.parent_id = b.id)
+    WHERE ${inQuarantine}
     ORDER BY b.quarantined_at`);
   return rows;
 }

@@ -1,3 +1,4 @@
+import { metrics } from '@kiln/kit';
 import { type BuildPhase, commonPool } from '@kiln/schemas';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
@@ -60,6 +61,9 @@ export async function recordPhase(
   ended: { phase: BuildPhase; startedAtMs: number; result: 'ok' | 'failed' | 'cancelled'; bytes?: number },
   next?: BuildPhase,
 ): Promise<void> {
+  const seconds = Math.max(0, (Date.now() - ended.startedAtMs) / 1000);
+  metrics.phaseSeconds.observe({ phase: ended.phase, result: ended.result }, seconds);
+  if (ended.bytes !== undefined) metrics.registryBytes.inc(ended.bytes);
   await db.execute(sql`
     WITH held AS (
       UPDATE builds SET updated_at = now(),

@@ -1,4 +1,4 @@
-import { type Secret } from '@kiln/kit';
+import { measureOnDemand, metrics, type Secret } from '@kiln/kit';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { everyAccount, sightOption, WalledPool } from './wall.ts';
@@ -27,6 +27,8 @@ export interface DatabaseOptions {
   statementMs?: number;
   /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
   sight?: 'everyone' | 'caller';
+  /** What its connections are called in the metrics; they are not measured without a name. */
+  name?: string;
   onError?: (error: Error) => void;
 }
 
@@ -35,7 +37,7 @@ const silentMs = 12_000;
 
 export function openDatabase(
   url: Secret,
-  { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', onError }: DatabaseOptions = {},
+  { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', name, onError }: DatabaseOptions = {},
 ): OpenDatabase {
   const { connectionString, options: own } = readUrl(url);
   const options = [
@@ -56,6 +58,13 @@ export function openDatabase(
     keepAliveInitialDelayMillis: 10_000,
     options: options.join(' '),
   });
+  if (name !== undefined)
+    measureOnDemand(() => {
+      const set = (state: string, n: number) => metrics.databaseConnections.set({ pool: name, state }, n);
+      set('busy', pool.totalCount - pool.idleCount);
+      set('idle', pool.idleCount);
+      set('wanted', pool.waitingCount);
+    });
   // A connection that breaks, idle or in use, is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => onError?.(error));
   pool.on('connect', (client) => client.on('error', (error) => onError?.(error)));

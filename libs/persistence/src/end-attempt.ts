@@ -1,4 +1,4 @@
-import { backoffMs } from '@kiln/kit';
+import { backoffMs, metrics } from '@kiln/kit';
 import { type BuildState, describeFault, Fault } from '@kiln/schemas';
 import { type SQL, sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
@@ -55,6 +55,7 @@ export async function endInterrupted(
   policy: RetryPolicy,
   when?: SQL,
 ): Promise<'queued' | 'failed' | 'quarantined' | undefined> {
+  metrics.attemptsInterrupted.inc({ why: interruption });
   const failures = build.failures + (interruption === 'drained' ? 0 : 1);
   const crashes = interruption === 'crashed' ? (await countDeadWorkers(db, build.id)) + 1 : 0;
   const poison = interruption === 'crashed' && crashes >= policy.crashesMax;

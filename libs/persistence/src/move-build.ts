@@ -1,3 +1,4 @@
+import { metrics } from '@kiln/kit';
 import { isTerminal, type BuildState } from '@kiln/schemas';
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
@@ -93,5 +94,12 @@ export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | und
   return build;
 }
 
-export const moveBuild = (db: Database, move: Move): Promise<Build | undefined> =>
-  inTransaction(db, (tx) => moveBuildIn(tx, move));
+export async function moveBuild(db: Database, move: Move): Promise<Build | undefined> {
+  const build = await inTransaction(db, (tx) => moveBuildIn(tx, move));
+  if (build && isTerminal(build.state)) countEnd(build);
+  return build;
+}
+
+/** Counts a build that has ended; after its transaction, which may come to nothing. */
+export const countEnd = ({ state, error }: Pick<Build, 'state' | 'error'>): void =>
+  metrics.buildsEnded.inc({ state, class: error?.class ?? 'none' });

@@ -99,27 +99,24 @@ export interface AccountPart {
   runningMax: number;
 }
 
-/** The waiting room by lane and by account, for those who run the installation. */
-export async function lookAtQueues(
-  db: Executor,
-  defaults: Pick<DefaultLimits, 'runningMax'>,
-): Promise<{ lanes: LaneDepth[]; accounts: AccountPart[] }> {
-  const [depths, accounts] = await Promise.all([
-    db.execute<LaneDepth & Record<string, unknown>>(sql`
-      SELECT pool, lane, count(*)::int AS waiting, extract(epoch FROM now() - min(created_at))::int AS "oldestSeconds"
-      FROM builds WHERE state = 'queued' GROUP BY pool, lane`),
-    db.execute<AccountPart & Record<string, unknown>>(sql`
+/** The waiting room by pool and lane. */
+export async function lookAtLanes(db: Executor): Promise<LaneDepth[]> {
+  const { rows } = await db.execute<LaneDepth & Record<string, unknown>>(sql`
+    SELECT pool, lane, count(*)::int AS waiting, extract(epoch FROM now() - min(created_at))::int AS "oldestSeconds"
+    FROM builds WHERE state = 'queued' GROUP BY pool, lane`);
+  const order = (it: LaneDepth) => lanes.indexOf(it.lane);
+  return rows.sort((a, b) => a.pool.localeCompare(b.pool) || order(a) - order(b));
+}
+
+/** What each account has of the waiting room and the builders, for those who run the installation. */
+export async function lookAtShares(db: Executor, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<AccountPart[]> {
+  const { rows } = await db.execute<AccountPart & Record<string, unknown>>(sql`
       WITH waiting AS (SELECT account_id, count(*)::int AS n FROM builds WHERE state = 'queued' AND admitted_at IS NULL GROUP BY 1),
         running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY 1)
       SELECT a.id AS "accountId", a.name AS account, coalesce(w.n, 0) AS waiting, coalesce(r.n, 0) AS running,
         coalesce(s.weight, 1) AS weight, coalesce(s.running_max, ${defaults.runningMax})::int AS "runningMax"
       FROM accounts a LEFT JOIN waiting w ON w.account_id = a.id LEFT JOIN running r ON r.account_id = a.id
         LEFT JOIN account_shares s ON s.account_id = a.id
-      WHERE w.n > 0 OR r.n > 0 OR s.account_id IS NOT NULL ORDER BY waiting DESC, running DESC, a.name LIMIT 200`),
-  ]);
-  const order = (it: LaneDepth) => lanes.indexOf(it.lane);
-  return {
-    lanes: depths.rows.sort((a, b) => a.pool.localeCompare(b.pool) || order(a) - order(b)),
-    accounts: accounts.rows,
-  };
+      WHERE w.n > 0 OR r.n > 0 OR s.account_id IS NOT NULL ORDER BY waiting DESC, running DESC, a.name LIMIT 200`);
+  return rows;
 }

@@ -2,7 +2,7 @@ import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { newLease, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from './images.ts';
-import { type Build, moveBuildIn } from './move-build.ts';
+import { type Build, countEnd, moveBuildIn } from './move-build.ts';
 import { goneStatuses } from '@kiln/schemas';
 import { builds } from './tables/builds.ts';
 import { images, tagMoves } from './tables/images.ts';
@@ -159,7 +159,7 @@ export const succeedBuild = async (
   tagStartedAtMs: number,
 ): Promise<Image | 'name-taken' | undefined> => {
   try {
-    return await inTransaction(db, async (tx) => {
+    const published = await inTransaction(db, async (tx) => {
       const entry = await insertBuiltImage(tx, { ...image, buildId: build.id });
       if (!entry) throw new NameTaken();
       await recordPhase(tx, build, { phase: 'tag', startedAtMs: tagStartedAtMs, result: 'ok' });
@@ -174,6 +174,8 @@ export const succeedBuild = async (
       if (!moved) throw new StaleClaim();
       return entry;
     });
+    countEnd({ state: 'succeeded', error: null });
+    return published;
   } catch (error) {
     if (error instanceof NameTaken) return 'name-taken';
     if (error instanceof StaleClaim) return undefined;

@@ -1,3 +1,4 @@
+export * from './board.ts';
 export * from './consumer.ts';
 export * from './producer.ts';
 export * from './redis.ts';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs } from '@kiln/kit';
+import { backoffMs, countRegistryRequest } from '@kiln/kit';
 import { Fault } from '@kiln/schemas';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from './address-rules.ts';
@@ -215,20 +215,27 @@ export class RegistryTransport {
     return new Fault('RegistryUnreachable', `registry ${this.access.host} cannot be asked: ${why}`);
   }
 
-  #open(
+  async #open(
     url: URL,
     { method, headers = {}, body = null, signal, headersTimeout }: Outgoing,
   ): Promise<Dispatcher.ResponseData> {
     signal?.throwIfAborted();
     if (url.username || url.password) throw this.#astray('it names an address with a user in it');
-    return send(url, {
-      method,
-      headers: { 'user-agent': 'kiln', ...headers },
-      body,
-      dispatcher: this.#agent,
-      ...(signal ? { signal } : {}),
-      ...(headersTimeout === undefined ? {} : { headersTimeout }),
-    });
+    let status: number | undefined;
+    try {
+      const answer = await send(url, {
+        method,
+        headers: { 'user-agent': 'kiln', ...headers },
+        body,
+        dispatcher: this.#agent,
+        ...(signal ? { signal } : {}),
+        ...(headersTimeout === undefined ? {} : { headersTimeout }),
+      });
+      status = answer.statusCode;
+      return answer;
+    } finally {
+      countRegistryRequest(this.access.host, method, status);
+    }
   }
 
   async #read(answer: Dispatcher.ResponseData, what: string, bytesMax: number): Promise<RegistryAnswer> {

@@ -1,4 +1,4 @@
-import { type Logger } from '@kiln/kit';
+import { type Logger, metrics } from '@kiln/kit';
 import { type HeldClaim, type WorkerSession } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 
@@ -121,6 +121,7 @@ export function openLeases(
       const controller = new AbortController();
       let why: Stop | undefined;
       const stop = (reason: Stop) => {
+        if (reason === 'lost' && why === undefined) metrics.leasesLost.inc();
         why ??= reason;
         controller.abort(new Error(`stopped: ${why}`));
       };

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { metrics } from '@kiln/kit';
 import {
   type BuildProgress,
   type Database,
@@ -210,11 +211,13 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
     { only = false, signal }: { only?: boolean; signal: AbortSignal },
   ): AsyncGenerator<LogEvent> {
     readers += 1;
+    metrics.logReaders.inc();
     const it = watch(buildId);
     try {
       yield* read(buildId, it, place, only, signal);
     } finally {
       readers -= 1;
+      metrics.logReaders.dec();
       leave(buildId, it);
     }
   }

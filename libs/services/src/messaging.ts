@@ -1,6 +1,16 @@
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
-import { closeRedis, consume, openProducer, openRedis, openSignals, type Producer, type SignalBus } from '@kiln/queue';
+import {
+  type BoardQueues,
+  closeRedis,
+  consume,
+  openBoardQueues,
+  openProducer,
+  openRedis,
+  openSignals,
+  type Producer,
+  type SignalBus,
+} from '@kiln/queue';
 import { commonPool, type QueueName, type QueuePayload } from '@kiln/schemas';
 import { openOutboxRelay, type Relay } from './relay.ts';
 
@@ -8,6 +18,8 @@ export interface Messaging {
   producer: Producer;
   relay: Relay;
   signals: SignalBus;
+  /** The queues as a dashboard shows them. */
+  openBoard: (pools: readonly string[]) => BoardQueues;
   /** Starts a consumer on a connection of its own. Its close waits for the jobs under way; the caller defers it. */
   consume: <N extends QueueName>(
     queue: N,
@@ -39,6 +51,11 @@ export function openMessaging(
     producer,
     relay,
     signals,
+    openBoard(pools) {
+      const board = openBoardQueues(commands, prefix, pools);
+      life.defer('board', board.close);
+      return board;
+    },
     consume: (queue, concurrency, handle, pool = commonPool) =>
       consume({ redis: connect(queue, 'blocking'), prefix, queue, pool, concurrency, log }, handle),
   };

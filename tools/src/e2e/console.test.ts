@@ -140,6 +140,30 @@ describe('somebody with a browser', () => {
   });
 });
 
+describe('the jobs in Redis', () => {
+  it('are shown to operators of the installation, with nothing but ids, and to nobody else', async () => {
+    const opened = await visit(browser, kiln.url);
+    await opened.page.goto('/admin/queues');
+    await opened.page.getByLabel('Token').waitFor();
+    await signIn(opened.page, kiln.account.token);
+    const body = kiln.buildRequest(`FROM ${kiln.base}\nRUN : ${Date.now()}; sleep 8\n`);
+    const { ImageBuildId: id } = await kiln.submit(body);
+    await opened.page.goto('/admin/queues');
+    await opened.page.getByText('image-register').first().waitFor();
+    await opened.page.goto('/admin/queues/queue/image-build?status=active');
+    await opened.page.getByText(id).first().waitFor();
+    const text = await opened.page.locator('body').innerText();
+    expect(text).not.toContain('FROM');
+    await kiln.pai('POST', `/api/v1/imagebuilds/${id}/cancel`);
+    await opened.context.close();
+    const ask = (init: RequestInit) => fetch(`${kiln.url}/admin/queues/api/queues`, { redirect: 'manual', ...init });
+    expect((await ask({ headers: { accept: 'application/json' } })).status).toBe(401);
+    const authorization = `Bearer ${kiln.account.token}`;
+    expect((await ask({ headers: { authorization } })).status).toBe(200);
+    expect((await ask({ method: 'PUT', headers: { authorization } })).status).toBe(403);
+  });
+});
+
 describe('a session', () => {
   const begin = async () => {
     const answer = await fetch(`${kiln.url}/api/v1/session`, {

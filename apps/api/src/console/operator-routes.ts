@@ -4,8 +4,9 @@ import {
   listQuarantined,
   listWorkers,
   loadBuild,
+  lookAtLanes,
   lookAtOutbox,
-  lookAtQueues,
+  lookAtShares,
 } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
 import { consoleOperations, Fault, type Platform, poolNames } from '@kiln/schemas';
@@ -25,8 +26,9 @@ export function operatorRoutes({ office, producer, platform, limits, sealer }: O
   const pools = poolNames(platform.pools);
   return [
     route(consoleOperations.ListQueues, async ({ requestId }) => {
-      const [{ lanes, accounts }, outbox, queues, quarantined] = await Promise.all([
-        lookAtQueues(office, limits),
+      const [lanes, accounts, outbox, queues, quarantined] = await Promise.all([
+        lookAtLanes(office),
+        lookAtShares(office, limits),
         lookAtOutbox(office),
         producer.counts(pools).catch(() => undefined),
         listQuarantined(office),

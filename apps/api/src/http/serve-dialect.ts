@@ -1,4 +1,4 @@
-import { type Logger, newRequestId } from '@kiln/kit';
+import { type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { type SignedRequest } from '@kiln/auth';
 import { asFault, errorClass, Fault, isAtLeast, type Operation, scopeOfOperation } from '@kiln/schemas';
@@ -42,6 +42,17 @@ const nobody: Caller = {
   onlyProjectId: null,
   credential: null,
 };
+
+/** Counts and times an answer. One that a client follows lasts as long as the client likes. */
+function measure(res: Response, operation: Operation): void {
+  const startedAt = performance.now();
+  res.on('close', () => {
+    metrics.requests.inc({ operation: operation.name, status: String(res.statusCode) });
+    const followed = operation.stream !== undefined && !res.hasHeader('kiln-log-complete');
+    if (!followed)
+      metrics.requestSeconds.observe({ operation: operation.name }, (performance.now() - startedAt) / 1000);
+  });
+}
 
 /** @throws Fault Forbidden that names the role or the scope that is missing */
 function requireRight({ role, operates, credential }: Caller, operation: Operation): void {
@@ -142,6 +153,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
   const call =
     ({ operation, handle }: Route): RequestHandler =>
     async (req: Request, res: Response) => {
+      measure(res, operation);
       let viewer: Caller | undefined;
       try {
         const request = signedRequest(req);

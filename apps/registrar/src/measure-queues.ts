@@ -1,0 +1,27 @@
+import { measureOnDemand, metrics } from '@kiln/kit';
+import { countQuarantined, type Database, lookAtLanes, lookAtOutbox, lookAtSlots } from '@kiln/persistence';
+
+/** Measures what waits and what is busy, whenever somebody asks for this process's metrics. */
+export const measureQueues = (db: Database): void =>
+  measureOnDemand(async () => {
+    const [lanes, slots, outbox, quarantined] = await Promise.all([
+      lookAtLanes(db),
+      lookAtSlots(db),
+      lookAtOutbox(db),
+      countQuarantined(db),
+    ]);
+    // A lane in which nothing waits any more is not among them.
+    metrics.buildsWaiting.reset();
+    metrics.oldestWaitingSeconds.reset();
+    metrics.slots.reset();
+    for (const { pool, lane, waiting, oldestSeconds } of lanes) {
+      metrics.buildsWaiting.set({ pool, lane }, waiting);
+      metrics.oldestWaitingSeconds.set({ pool, lane }, oldestSeconds);
+    }
+    for (const it of slots) {
+      metrics.slots.set({ pool: it.pool, state: 'busy' }, it.busy);
+      metrics.slots.set({ pool: it.pool, state: 'free' }, Math.max(0, it.slots - it.busy));
+    }
+    metrics.outboxOldestSeconds.set(outbox.oldestMs / 1000);
+    metrics.quarantined.set(quarantined);
+  });
