@@ -14,6 +14,8 @@ export function sayHowToGoOn({ url, account, base, registryHost }: LocalStack): 
   const bearer = `-H "Authorization: Bearer $KILN_TOKEN"`;
   const images = `${url}/v1/${account.projectId}/images`;
   const lines = [
+    dim('# the console: open it, and sign in with this token'),
+    url,
     `export KILN_TOKEN=${account.token}`,
     '',
     dim('# PAI: build an image, look at builds and at the catalogue'),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
-import { migrateDatabase, openDatabase, putRegistryConnection } from '@kiln/persistence';
+import { migrateDatabase, openDatabase, putRegistryConnection, setOperates } from '@kiln/persistence';
 import { type AppEnvironment, startApi, startApp } from '../stack/apps.ts';
 import { ensureDebianBase, openImageMaker } from '../stack/base-image.ts';
 import { type LocalState, portFor, readState, writeState } from '../stack/local-state.ts';
@@ -153,6 +153,8 @@ async function prepareDatabase(
     await migrateDatabase(database.db);
     state.demo ??= await provisionAccount(database.db, state.sealingKey, 'demo', registryHost);
     writeState(dir, state);
+    // One that was made before there was a console runs it, too.
+    await setOperates(database.db, state.demo.accountId, true);
     // The registry's port may be another one than last time.
     await putRegistryConnection(database.db, {
       accountId: state.demo.accountId,

@@ -43,14 +43,18 @@ const nobody: Caller = {
   credential: null,
 };
 
-/** Counts and times an answer. One that a client follows lasts as long as the client likes. */
-function measure(res: Response, operation: Operation): void {
+/** Counts, times and logs an answer. One that a client follows lasts as long as the client likes. */
+function measure(res: Response, operation: Operation, log: Logger): void {
   const startedAt = performance.now();
   res.on('close', () => {
     metrics.requests.inc({ operation: operation.name, status: String(res.statusCode) });
+    const ms = Math.round(performance.now() - startedAt);
+    const requestId = String(res.locals['requestId']);
+    // What only reads comes too often to be of use to anybody.
+    const level = operation.method === 'GET' ? 'debug' : 'info';
+    log[level]({ requestId, operation: operation.name, status: res.statusCode, ms }, 'answered');
     const followed = operation.stream !== undefined && !res.hasHeader('kiln-log-complete');
-    if (!followed)
-      metrics.requestSeconds.observe({ operation: operation.name }, (performance.now() - startedAt) / 1000);
+    if (!followed) metrics.requestSeconds.observe({ operation: operation.name }, ms / 1000);
   });
 }
 
@@ -153,7 +157,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
   const call =
     ({ operation, handle }: Route): RequestHandler =>
     async (req: Request, res: Response) => {
-      measure(res, operation);
+      measure(res, operation, log);
       let viewer: Caller | undefined;
       try {
         const request = signedRequest(req);
