@@ -34,6 +34,8 @@ export interface TestKiln extends SignedClient {
   start(app: 'builder' | 'registrar', change?: Record<string, string>): Managed;
   /** The process of an app that was started last. */
   running(app: 'builder' | 'registrar'): Managed;
+  /** Ids of its processes, by name. */
+  pids(): Record<string, number>;
   /** Starts another api beside the first, with other settings, and gives its address. */
   startApi(change: Record<string, string>): Promise<string>;
   /** Stops one that was started so. */
@@ -97,6 +99,7 @@ export async function openTestKiln(
       if (!found) throw new Error(`no ${app} was started`);
       return found;
     },
+    pids: () => Object.fromEntries(processes.map((it) => [it.name, it.pid])),
     async startApi(change) {
       const another = await startApi(dir, { ...env, ...change }, await freePort());
       processes.push(another.server);
