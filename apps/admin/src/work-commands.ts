@@ -38,14 +38,13 @@ export function workCommands(
 
   program
     .command('operates <account>')
-    .description(
-      "let an account's operators and admins run the installation: see its workers and queues; --no for no longer",
-    )
-    .option('--no', 'take it away again')
-    .action(async (owner: string, options: { no?: boolean }) => {
+    .description("let an account's operators and admins run the installation: see its workers and queues")
+    .option('--revoke', 'take it away again')
+    .action(async (owner: string, options: { revoke?: boolean }) => {
       const { id } = await account(owner);
-      await setOperates(db, id, options.no !== false);
-      print({ account: id, operates: options.no !== false });
+      const operates = options.revoke !== true;
+      await setOperates(db, id, operates);
+      print({ account: id, operates });
     });
 
   program

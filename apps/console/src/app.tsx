@@ -1,9 +1,10 @@
 import { Center, Loader } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect } from 'react';
-import { Route, Switch } from 'wouter';
+import { Route, Switch, useLocation } from 'wouter';
 import { whenSignedOut } from './api/ask.ts';
 import { BuildsPage } from './builds/builds-page.tsx';
+import { ErrorBoundary } from './pieces/error-boundary.tsx';
 import { Empty, Failed, Loading } from './pieces/page-state.tsx';
 import { changeSession, SessionContext, runsInstallation, useSessionQuery } from './session/session.ts';
 import { SignIn } from './session/sign-in.tsx';
@@ -21,6 +22,7 @@ const SettingsPage = lazy(() => import('./settings/settings-page.tsx'));
 export function App() {
   const client = useQueryClient();
   const session = useSessionQuery();
+  const [location] = useLocation();
   useEffect(() => whenSignedOut(() => changeSession(client, null)), [client]);
   if (session.isPending)
     return (
@@ -33,24 +35,26 @@ export function App() {
   return (
     <SessionContext value={session.data}>
       <Shell>
-        <Suspense fallback={<Loading />}>
-          <Switch>
-            <Route path="/" component={OverviewPage} />
-            <Route path="/builds" component={BuildsPage} />
-            <Route path="/builds/new" component={NewBuildPage} />
-            <Route path="/builds/:id">{({ id }) => <BuildPage key={id} id={id} />}</Route>
-            <Route path="/images" component={ImagesPage} />
-            <Route path="/images/:id">{({ id }) => <ImagePage key={id} id={id} />}</Route>
-            {runsInstallation(session.data) && <Route path="/queues" component={QueuesPage} />}
-            {runsInstallation(session.data) && <Route path="/workers" component={WorkersPage} />}
-            <Route path="/settings" component={SettingsPage} />
-            <Route>
-              <Empty title="There is no such page">
-                It may be one that your role does not have. The menu shows those that there are.
-              </Empty>
-            </Route>
-          </Switch>
-        </Suspense>
+        <ErrorBoundary key={location}>
+          <Suspense fallback={<Loading />}>
+            <Switch>
+              <Route path="/" component={OverviewPage} />
+              <Route path="/builds" component={BuildsPage} />
+              <Route path="/builds/new" component={NewBuildPage} />
+              <Route path="/builds/:id">{({ id }) => <BuildPage key={id} id={id} />}</Route>
+              <Route path="/images" component={ImagesPage} />
+              <Route path="/images/:id">{({ id }) => <ImagePage key={id} id={id} />}</Route>
+              {runsInstallation(session.data) && <Route path="/queues" component={QueuesPage} />}
+              {runsInstallation(session.data) && <Route path="/workers" component={WorkersPage} />}
+              <Route path="/settings" component={SettingsPage} />
+              <Route>
+                <Empty title="There is no such page">
+                  It may be one that your role does not have. The menu shows those that there are.
+                </Empty>
+              </Route>
+            </Switch>
+          </Suspense>
+        </ErrorBoundary>
       </Shell>
     </SessionContext>
   );

@@ -1,3 +1,4 @@
+import { commonPool } from '@kiln/schemas';
 import { measureOnDemand, metrics } from '@kiln/kit';
 import { countQuarantined, type Database, lookAtLanes, lookAtOutbox, lookAtSlots } from '@kiln/persistence';
 
@@ -14,13 +15,16 @@ export const measureQueues = (db: Database): void =>
     metrics.buildsWaiting.reset();
     metrics.oldestWaitingSeconds.reset();
     metrics.slots.reset();
+    metrics.slotsBusy.reset();
+    // There even when no builder is: nothing is not the same as none.
+    metrics.slots.set({ pool: commonPool }, 0);
     for (const { pool, lane, waiting, oldestSeconds } of lanes) {
       metrics.buildsWaiting.set({ pool, lane }, waiting);
       metrics.oldestWaitingSeconds.set({ pool, lane }, oldestSeconds);
     }
     for (const it of slots) {
-      metrics.slots.set({ pool: it.pool, state: 'busy' }, it.busy);
-      metrics.slots.set({ pool: it.pool, state: 'free' }, Math.max(0, it.slots - it.busy));
+      metrics.slots.set({ pool: it.pool }, it.slots);
+      metrics.slotsBusy.set({ pool: it.pool }, it.busy);
     }
     metrics.outboxOldestSeconds.set(outbox.oldestMs / 1000);
     metrics.quarantined.set(quarantined);

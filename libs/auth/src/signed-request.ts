@@ -1,5 +1,7 @@
 /** A request as the signing schemes need it: exactly as it came over the wire. */
 export interface SignedRequest {
+  /** Whether it came over TLS. */
+  secure?: boolean;
   method: string;
   /** Path as sent, without the query. */
   path: string;

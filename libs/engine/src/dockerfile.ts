@@ -169,6 +169,9 @@ export function parseDockerfile(text: string): ParsedDockerfile {
       stage += 1;
       index = 0;
     } else if (stage === 0 && keyword !== 'ARG') throw invalid(line, `${keyword} must come after FROM`);
+    // Before the variables are looked up, which takes the longer the more there are.
+    if (steps.length >= stepsMax) throw invalid(line, `more than ${stepsMax} instructions`);
+    if (stage > stagesMax) throw invalid(line, `more than ${stagesMax} stages`);
     index += stage === 0 ? 0 : 1;
     const flags = flagsOf(instruction);
     const own = instruction.getInstruction().length;
@@ -217,7 +220,5 @@ export function parseDockerfile(text: string): ParsedDockerfile {
   }
   if (stage === 0) throw invalid(1, 'there is no FROM');
   if (new Set(images).size > imagesMax) throw invalid(1, `more than ${imagesMax} images to start or copy from`);
-  if (steps.length > stepsMax) throw invalid(1, `more than ${stepsMax} instructions`);
-  if (stage > stagesMax) throw invalid(1, `more than ${stagesMax} stages`);
   return { steps, images, secrets, warnings };
 }

@@ -17,7 +17,7 @@ const secondsOfBuilds = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 180
 export const metrics = {
   requests: new Counter({
     name: 'kiln_http_requests_total',
-    help: 'Requests that were answered.',
+    help: 'Requests, by the status of their answer; "aborted" where the client went before it.',
     labelNames: ['operation', 'status'],
     registers,
   }),
@@ -61,7 +61,7 @@ export const metrics = {
   }),
   registryRequests: new Counter({
     name: 'kiln_registry_requests_total',
-    help: 'Requests to registries, by host and status; "none" where there was no answer.',
+    help: 'Requests to registries; "none" where there was no answer. Hosts that no connection names are "other".',
     labelNames: ['host', 'method', 'status'],
     registers,
   }),
@@ -91,8 +91,14 @@ export const metrics = {
   }),
   slots: new Gauge({
     name: 'kiln_builder_slots',
-    help: 'Slots of the builders that are there, by whether they are busy. Every registrar tells the same.',
-    labelNames: ['pool', 'state'],
+    help: 'Slots of the builders that are there. Every registrar tells the same.',
+    labelNames: ['pool'],
+    registers,
+  }),
+  slotsBusy: new Gauge({
+    name: 'kiln_builder_slots_busy',
+    help: 'Builds that are on a builder, or on their way to one. Every registrar tells the same.',
+    labelNames: ['pool'],
     registers,
   }),
   quarantined: new Gauge({
@@ -110,12 +116,19 @@ export const metrics = {
 /** Hosts that have a label of their own; those that come later share one. */
 const hostsMax = 50;
 const hosts = new Set<string>();
+const telling = new Set([401, 403, 404, 429]);
 
-/** Counts a request to a registry. @param status undefined where there was no answer */
-export function countRegistryRequest(host: string, method: string, status: number | undefined): void {
-  if (hosts.size < hostsMax) hosts.add(host);
-  const label = hosts.has(host) ? host : 'other';
-  metrics.registryRequests.inc({ host: label, method, status: String(status ?? 'none') });
+/**
+ * Counts a request to a registry.
+ * @param host of a registry that an operator connected; undefined for any other, which a Dockerfile may name as it likes
+ * @param status undefined where there was no answer
+ */
+export function countRegistryRequest(host: string | undefined, method: string, status: number | undefined): void {
+  if (host !== undefined && hosts.size < hostsMax) hosts.add(host);
+  const label = host !== undefined && hosts.has(host) ? host : 'other';
+  // Which numbers there are is for the registry to choose: of most, the class will do.
+  const said = status === undefined ? 'none' : telling.has(status) ? String(status) : `${Math.floor(status / 100)}xx`;
+  metrics.registryRequests.inc({ host: label, method, status: said });
 }
 
 type Measure = () => void | Promise<void>;

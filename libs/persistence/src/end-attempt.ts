@@ -55,7 +55,6 @@ export async function endInterrupted(
   policy: RetryPolicy,
   when?: SQL,
 ): Promise<'queued' | 'failed' | 'quarantined' | undefined> {
-  metrics.attemptsInterrupted.inc({ why: interruption });
   const failures = build.failures + (interruption === 'drained' ? 0 : 1);
   const crashes = interruption === 'crashed' ? (await countDeadWorkers(db, build.id)) + 1 : 0;
   const poison = interruption === 'crashed' && crashes >= policy.crashesMax;
@@ -76,6 +75,7 @@ export async function endInterrupted(
       // What had nothing to do with the builder's own state may start again at once.
       delayMs: interruption === 'infra' ? backoffMs(failures, 5000, 120_000) : 0,
     });
+    if (again) metrics.attemptsInterrupted.inc({ why: interruption });
     return again && 'queued';
   }
   const last = poison
@@ -95,5 +95,6 @@ export async function endInterrupted(
       ...(poison ? { quarantinedAt: new Date() } : {}),
     },
   });
+  if (ended) metrics.attemptsInterrupted.inc({ why: interruption });
   return ended && (poison ? 'quarantined' : 'failed');
 }

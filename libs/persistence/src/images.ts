@@ -1,11 +1,11 @@
-import { type BuildError, Fault, type Label, labelsMax, type Visibility } from '@kiln/schemas';
+import { type BuildError, Fault, type ImageStep, type Label, labelsMax, type Visibility } from '@kiln/schemas';
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
 import { newLease } from './build-work.ts';
 import { announce, announceRegistration } from './outbox.ts';
 import { heldImage } from './image-queries.ts';
 import { builds } from './tables/builds.ts';
-import { heldStatus, imageLabels, images, type ImageStep } from './tables/images.ts';
+import { heldStatus, imageLabels, images } from './tables/images.ts';
 import { acrossAccounts } from './wall.ts';
 
 export type Image = typeof images.$inferSelect;

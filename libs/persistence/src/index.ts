@@ -48,5 +48,4 @@ export {
 } from './worker-session.ts';
 export { acrossAccounts, actingFor } from './wall.ts';
 export { type BuildSpec, type WorkerAbout } from './tables/builds.ts';
-export { type ImageStep } from './tables/images.ts';
 export * from './overview.ts';

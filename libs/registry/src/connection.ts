@@ -7,6 +7,8 @@ export interface RegistryAccess {
   /** `verify` checks certificates against the system's and `caPem`; `skip-verify` does not; `http` has none. */
   tlsMode: 'verify' | 'skip-verify' | 'http';
   caPem?: string | undefined;
+  /** An operator connected it; any other is one that somebody named. */
+  connected?: true;
   credentials?: { username: string; password: Secret } | undefined;
 }
 

@@ -1,13 +1,6 @@
+import { type ImageStep } from '@kiln/schemas';
 import { type z } from 'zod';
 import { type configSchema, type Manifest } from './manifests.ts';
-
-/** An instruction of an image's history, with the layer that it made, if any. */
-export interface HistoryStep {
-  instruction: string;
-  digest?: string;
-  /** Compressed bytes. */
-  size?: number;
-}
 
 const instructionMax = 500;
 const stepsMax = 500;
@@ -21,7 +14,7 @@ const plain = (text: string): string =>
     .toWellFormed();
 
 /** Puts a config's history and a manifest's layers together; what does not fit together is left out. */
-export function historyOf({ history = [] }: z.output<typeof configSchema>, { layers }: Manifest): HistoryStep[] {
+export function historyOf({ history = [] }: z.output<typeof configSchema>, { layers }: Manifest): ImageStep[] {
   const layered = history.filter((it) => !it.empty_layer);
   if (layered.length !== layers.length)
     return layers.slice(0, stepsMax).map(({ digest, size }) => ({ instruction: '', digest, size }));

@@ -234,7 +234,7 @@ export class RegistryTransport {
       status = answer.statusCode;
       return answer;
     } finally {
-      countRegistryRequest(this.access.host, method, status);
+      countRegistryRequest(this.access.connected ? this.access.host : undefined, method, status);
     }
   }
 

@@ -1,6 +1,6 @@
-import { Fault } from '@kiln/schemas';
+import { Fault, type ImageStep } from '@kiln/schemas';
 import { type FetchedManifest, type RegistryClient } from './client.ts';
-import { type HistoryStep, historyOf } from './history.ts';
+import { historyOf } from './history.ts';
 import {
   configSchema,
   indexSchema,
@@ -20,14 +20,14 @@ export interface Verified {
   /** Compressed bytes of config and layers of the image for the architecture asked for. */
   sizeBytes: number;
   /** How that image came about, instruction by instruction. */
-  history: HistoryStep[];
+  history: ImageStep[];
 }
 
 interface VerifiedOne {
   platform: string;
   architecture: string;
   sizeBytes: number;
-  history: HistoryStep[];
+  history: ImageStep[];
 }
 
 // A config holds settings and history only; what is larger than this is not one.

@@ -3,6 +3,7 @@ export { diagnose, type Diagnosis, type Failure } from './diagnosis/diagnose.ts'
 export * from './build-states.ts';
 export * from './error-codes.ts';
 export * from './fault.ts';
+export * from './image-step.ts';
 export * from './operation.ts';
 export * from './operations.ts';
 export * from './parse.ts';

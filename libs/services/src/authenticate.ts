@@ -151,7 +151,7 @@ export function authenticatePai(deps: AuthenticateDeps, request: SignedRequest):
   const { authorization, 'x-acs-bearer-token': acsToken } = request.headers;
   const token = acsToken ?? bearer(authorization);
   if (token !== undefined) return byToken(deps, token);
-  const session = authorization === undefined ? sessionIn(request.headers['cookie']) : undefined;
+  const session = authorization === undefined ? sessionIn(request) : undefined;
   if (session !== undefined) return bySession(deps, session, request);
   if (authorization?.startsWith(acsHmacSha1Scheme) && !deps.legacySignatures)
     throw new Fault(

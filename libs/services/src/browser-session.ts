@@ -1,4 +1,4 @@
-import { hashToken, hmacSha256Hex, newToken } from '@kiln/auth';
+import { hashToken, hmacSha256Hex, newToken, type SignedRequest } from '@kiln/auth';
 import { actingFor, type Database, insertToken } from '@kiln/persistence';
 import { Fault } from '@kiln/schemas';
 import { type Caller } from './authenticate.ts';
@@ -9,12 +9,11 @@ export const sessionMs = 12 * 3600 * 1000;
 /** Where the connection is safe, the browser gives it to nobody but this very host. */
 export const sessionCookies = { safe: '__Host-kiln-session', plain: 'kiln-session' } as const;
 
-/** The session that a request's cookie names. */
-export function sessionIn(cookie: string | undefined): string | undefined {
-  const pairs = (cookie ?? '').split(';').map((it) => it.trim().split('=', 2) as [string, string]);
-  return [sessionCookies.safe, sessionCookies.plain]
-    .map((name) => pairs.find(([it]) => it === name)?.[1])
-    .find((it) => it !== undefined && it !== '');
+/** The session that a request's cookie names. Over TLS only the name that no other host can set. */
+export function sessionIn({ headers, secure }: Pick<SignedRequest, 'headers' | 'secure'>): string | undefined {
+  const name = secure ? sessionCookies.safe : sessionCookies.plain;
+  const pairs = (headers['cookie'] ?? '').split(';').map((it) => it.trim().split('=', 2));
+  return pairs.find(([it]) => it === name)?.[1] || undefined;
 }
 
 /** What a page sends along with whatever changes something: a page of another origin can neither read nor make it. */

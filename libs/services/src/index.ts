@@ -11,6 +11,7 @@ export * from './hold-leases.ts';
 export * from './issue-token.ts';
 export * from './lint-dockerfile.ts';
 export * from './log-feed.ts';
+export * from './memory.ts';
 export * from './messaging.ts';
 export { requireWorkspace } from './named-things.ts';
 export * from './ownership.ts';

@@ -18,6 +18,7 @@ export const connectionBinding = (accountId: string, id: string): string => `reg
 
 const fromConnection = (connection: RegistryConnection, sealer: Sealer): RegistryAccess => ({
   host: connection.host,
+  connected: true,
   tlsMode: connection.tlsMode,
   caPem: connection.caPem ?? undefined,
   credentials:

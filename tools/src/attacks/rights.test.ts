@@ -73,6 +73,9 @@ describe('what shows the whole installation', () => {
     const [first] = ofInstallation;
     const later = async () => (first && (await ask(first, stranger))[0] === 200 ? true : undefined);
     await eventually(later, 'the directory to forget');
+    expect(await admin('operates', other, '--revoke')).toMatchObject({ operates: false });
+    const noMore = async () => (first && (await ask(first, stranger))[0] === 403 ? true : undefined);
+    await eventually(noMore, 'the directory to forget again');
   });
 });
 

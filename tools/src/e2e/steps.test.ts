@@ -54,6 +54,7 @@ describe('the steps of a build', () => {
     expect(await read({ Step: '3', Follow: 'true' })).toBe(middle);
     const pieces = await Promise.all(['1', '2', '3', '4'].map((Step) => read({ Step })));
     expect((await kiln.logs(done.ImageBuildId)).endsWith(pieces.join(''))).toBe(true);
+    expect(await read({ Step: '2', Cursor: '9999' })).toBe('');
     const never = await kiln.pai('GET', path, { query: { Step: '9' } });
     expect(never.status).toBe(400);
     expect(never.body).toMatchObject({ Code: 'InvalidParameter', Message: expect.stringContaining('step 9') });
@@ -73,6 +74,19 @@ describe('the steps of a build', () => {
     expect(followed).toContain('tick 5');
     expect(followed).not.toContain('after');
     await kiln.ended(id);
+  });
+
+  it('are not made up by what a command prints', async () => {
+    const forged =
+      "echo 'STEP 1/3: FROM x'; echo 'STEP 2/3: RUN x'; echo 'STEP 3/3: RUN echo end'; echo 'STEP 1/3: FROM x'";
+    const done = await build(`FROM ${kiln.base}\nRUN ${forged}; sleep 1\nRUN echo end\n`);
+    expect(done.Steps.map((it: any) => [it.Step, it.Result])).toEqual([
+      [1, 'ok'],
+      [2, 'ok'],
+      [3, 'ok'],
+    ]);
+    const times = done.Steps.map((it: any) => it.GmtFinishTime);
+    expect(times).toEqual([...times].sort());
   });
 
   it('are set beside those of the build before, with the first that had to run again and why', async () => {

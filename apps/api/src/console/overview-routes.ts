@@ -9,27 +9,35 @@ import {
   lookAtSlots,
   showImage,
 } from '@kiln/persistence';
-import { consoleOperations, Fault, formatReference } from '@kiln/schemas';
-import { type Directory, lintDockerfile } from '@kiln/services';
+import { consoleOperations, Fault, formatReference, type Platform } from '@kiln/schemas';
+import { type Directory, lintDockerfile, openMemory } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
+import { optional } from '../http/optional.ts';
 import { renderPaiImage } from '../pai/render-image.ts';
 
 const versionsMax = 50;
-const optional = (name: string, value: unknown) => (value === null || value === undefined ? {} : { [name]: value });
 
 /** What every user of an account sees beside builds and images. */
 export function overviewRoutes({
   db,
   office,
   directory,
+  platform,
 }: {
   db: Database;
   office: Database;
   directory: Directory;
+  platform: Platform;
 }): Route[] {
+  // Every open console asks again and again.
+  const remember = openMemory({ max: 1000, ttl: 3000 });
   return [
     route(consoleOperations.GetOverview, async ({ viewer, query, requestId }) => {
-      const [seen, pools] = await Promise.all([lookAtBuilds(db, viewer, query.Hours), lookAtSlots(office)]);
+      const [seen, pools] = await Promise.all([
+        remember(`${viewer.userId} ${query.Hours}`, () => lookAtBuilds(db, viewer, query.Hours)),
+        remember('slots', () => lookAtSlots(office)),
+      ]);
+      const ofOthers = (pool: string) => !(platform.pools[pool]?.accounts?.includes(viewer.accountId) ?? true);
       return {
         body: {
           RequestId: requestId,
@@ -44,7 +52,9 @@ export function overviewRoutes({
           Failures: seen.failures.map((it) => ({ Code: it.code, ...optional('Reason', it.reason), Count: it.n })),
           ...optional('MedianSeconds', seen.took.median),
           ...optional('SlowSeconds', seen.took.slow),
-          Pools: pools.map((it) => ({ Pool: it.pool, Slots: it.slots, Busy: it.busy })),
+          Pools: pools
+            .filter((it) => viewer.operates || !ofOthers(it.pool))
+            .map((it) => ({ Pool: it.pool, Slots: it.slots, Busy: it.busy })),
         },
       };
     }),

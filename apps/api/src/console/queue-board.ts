@@ -2,9 +2,12 @@ import { createBullBoard } from '@bull-board/api';
 import { ExpressAdapter } from '@bull-board/express';
 import { type BoardQueues } from '@kiln/queue';
 import { asFault, Fault, isAtLeast } from '@kiln/schemas';
-import { type AuthenticateDeps, authenticatePai, type Caller } from '@kiln/services';
-import { type Request, type RequestHandler, Router } from 'express';
+import { type AuditTrail, type AuthenticateDeps, type Caller, type LastUsed } from '@kiln/services';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { identify } from '../http/identify.ts';
 import { signedRequest } from '../http/read-request.ts';
+import { type Throttle } from '../http/throttle.ts';
+import { paiDialect } from '../pai/dialect.ts';
 
 const path = '/admin/queues';
 
@@ -25,24 +28,33 @@ function openBoard(queues: BoardQueues, readOnly: boolean): RequestHandler | und
   return server.getRouter() as RequestHandler;
 }
 
+const isSafe = ({ method }: Request): boolean => method === 'GET' || method === 'HEAD';
+
 /** The board's own page asks for changes without our token: that it is ours, the browser says itself. */
 function requireOwnPage(req: Request): void {
-  const isSafe = req.method === 'GET' || req.method === 'HEAD';
-  if (!isSafe && req.headers['sec-fetch-site'] !== 'same-origin')
+  if (!isSafe(req) && req.headers['sec-fetch-site'] !== 'same-origin')
     throw new Fault('Forbidden', 'only the board’s own page may change something here');
 }
 
 /** @throws Fault when the caller does not run the installation */
-async function identify(deps: AuthenticateDeps, req: Request): Promise<Caller> {
+async function identifyOperator(deps: QueueBoardDeps, req: Request): Promise<Caller> {
   requireOwnPage(req);
-  const caller = await authenticatePai(deps, { ...signedRequest(req), method: 'GET' });
+  // It has no method that matters: what its own page asks for was looked at just now.
+  const caller = await identify(deps, paiDialect(deps), req, { ...signedRequest(req), method: 'GET' });
   if (!caller.operates || !isAtLeast(caller.role, 'operator') || caller.credential?.scopes)
     throw new Fault('Forbidden', 'the jobs in Redis are for operators of accounts that run the installation');
   return caller;
 }
 
+export interface QueueBoardDeps extends AuthenticateDeps {
+  boardQueues: BoardQueues;
+  throttle: Throttle;
+  lastUsed: LastUsed;
+  audit: AuditTrail;
+}
+
 /** Jobs in Redis at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run the installation. */
-export function queueBoard(deps: AuthenticateDeps & { boardQueues: BoardQueues }): Router {
+export function queueBoard(deps: QueueBoardDeps): Router {
   const router = Router();
   const boards = new Map<boolean, RequestHandler>();
   const boardFor = (readOnly: boolean): RequestHandler | undefined => {
@@ -50,20 +62,36 @@ export function queueBoard(deps: AuthenticateDeps & { boardQueues: BoardQueues }
     if (board) boards.set(readOnly, board);
     return board;
   };
+  const refuse = (req: Request, res: Response, error: unknown): void => {
+    const { code, message } = asFault(error);
+    const say = (status: number, text: string) => void res.status(status).type('text/plain').send(`${text}\n`);
+    if (code === 'Forbidden') return say(403, message);
+    if (code === 'Throttling') return say(429, message);
+    if (code === 'InternalError') return say(503, 'Kiln cannot find out who asks; try again');
+    if (req.accepts('html')) return res.redirect('/');
+    say(401, 'sign in first');
+  };
+  const record = (req: Request, res: Response, caller: Caller): void =>
+    void res.on('finish', () =>
+      deps.audit.record({
+        accountId: caller.accountId,
+        actor: caller.userId,
+        action: 'ChangeQueues',
+        target: `${req.method} ${req.originalUrl}`.slice(0, 512),
+        outcome: res.statusCode < 400 ? 'ok' : String(res.statusCode),
+        details: { address: req.ip ?? '' },
+      }),
+    );
   router.use(path, (req, res, next) => {
-    identify(deps, req).then(
-      ({ role }) => {
-        const board = boardFor(role !== 'admin');
+    identifyOperator(deps, req).then(
+      (caller) => {
+        const board = boardFor(caller.role !== 'admin');
         if (!board) return void res.status(503).type('text/plain').send('Redis cannot be reached; try again\n');
+        if (!isSafe(req)) record(req, res, caller);
         res.set('content-security-policy', policy);
         return board(req, res, next);
       },
-      (error: unknown) => {
-        const fault = asFault(error);
-        if (fault.code === 'Forbidden') return void res.status(403).type('text/plain').send(`${fault.message}\n`);
-        if (req.accepts('html')) return void res.redirect('/');
-        res.status(401).type('text/plain').send('sign in first\n');
-      },
+      (error: unknown) => refuse(req, res, error),
     );
   });
   return router;

@@ -1,7 +1,6 @@
-import { type Database, endToken, listWorkspaces, namesOf } from '@kiln/persistence';
+import { actingFor, type Database, endToken, listWorkspaces, namesOf } from '@kiln/persistence';
 import { Fault, sessionOperations } from '@kiln/schemas';
 import { beginSession, type Caller, type Directory, sessionCookies, sessionMs } from '@kiln/services';
-import { actingFor } from '@kiln/persistence';
 import { type Response } from 'express';
 import { type Route, route } from '../http/dialect.ts';
 

@@ -45,6 +45,7 @@ export function signedRequest(req: Request): SignedRequest {
   // As both clouds sign headers that repeat.
   const headers = Object.fromEntries([...values].map(([name, all]) => [name, all.sort().join(',')]));
   return {
+    secure: req.secure,
     method: req.method,
     path: mark < 0 ? req.originalUrl : req.originalUrl.slice(0, mark),
     query: mark < 0 ? '' : req.originalUrl.slice(mark + 1),

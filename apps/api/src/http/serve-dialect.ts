@@ -1,6 +1,5 @@
 import { type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
-import { type SignedRequest } from '@kiln/auth';
 import { asFault, errorClass, Fault, isAtLeast, type Operation, scopeOfOperation } from '@kiln/schemas';
 import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
 import express, {
@@ -11,6 +10,7 @@ import express, {
   type Router,
 } from 'express';
 import { type Dialect, type Route } from './dialect.ts';
+import { admit, identify } from './identify.ts';
 import { bodyBytesMax, parseCall, signedRequest } from './read-request.ts';
 import { type Throttle } from './throttle.ts';
 
@@ -47,12 +47,13 @@ const nobody: Caller = {
 function measure(res: Response, operation: Operation, log: Logger): void {
   const startedAt = performance.now();
   res.on('close', () => {
-    metrics.requests.inc({ operation: operation.name, status: String(res.statusCode) });
+    const status = res.headersSent ? String(res.statusCode) : 'aborted';
+    metrics.requests.inc({ operation: operation.name, status });
     const ms = Math.round(performance.now() - startedAt);
     const requestId = String(res.locals['requestId']);
     // What only reads comes too often to be of use to anybody.
     const level = operation.method === 'GET' ? 'debug' : 'info';
-    log[level]({ requestId, operation: operation.name, status: res.statusCode, ms }, 'answered');
+    log[level]({ requestId, operation: operation.name, status, ms }, 'answered');
     const followed = operation.stream !== undefined && !res.hasHeader('kiln-log-complete');
     if (!followed) metrics.requestSeconds.observe({ operation: operation.name }, ms / 1000);
   });
@@ -76,13 +77,6 @@ function requireRight({ role, operates, credential }: Caller, operation: Operati
   if (credential?.scopes && !credential.scopes.includes(scope))
     throw new Fault('Forbidden', `the ${credential.kind} is not good for ${scope}, which ${operation.name} needs`);
 }
-
-/** The access key that a request says that it is signed with. */
-const keyIdOf = ({ headers }: SignedRequest): string | undefined =>
-  /(?:Credential|Access)=([\w-]{1,128})|^acs ([\w-]{1,128}):/
-    .exec(headers['authorization'] ?? '')
-    ?.slice(1)
-    .find(Boolean);
 
 const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
@@ -116,22 +110,6 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
   });
   router.use(express.raw({ type: () => true, limit: bodyBytesMax, inflate: false }));
 
-  const identify = async (req: Request, request: SignedRequest, operation: Operation): Promise<Caller> => {
-    const address = req.ip ?? '';
-    const keyId = keyIdOf(request);
-    await throttle.admit(address, keyId);
-    if (operation.anonymous) return nobody;
-    try {
-      const viewer = await dialect.authenticate(request);
-      await throttle.pass(viewer);
-      lastUsed.note(viewer.credential);
-      return viewer;
-    } catch (error) {
-      await throttle.failed(address, keyId, asFault(error).code);
-      throw error;
-    }
-  };
-
   const note = (
     req: Request,
     res: Response,
@@ -161,7 +139,8 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
       let viewer: Caller | undefined;
       try {
         const request = signedRequest(req);
-        viewer = await identify(req, request, operation);
+        if (operation.anonymous) await admit(throttle, req, request);
+        viewer = operation.anonymous ? nobody : await identify({ throttle, lastUsed }, dialect, req, request);
         if (!operation.anonymous) requireRight(viewer, operation);
         dialect.checkOperation(operation, request.headers);
         const parsed = parseCall(operation, {

@@ -43,7 +43,11 @@ export function compareBuilds(now: BuildCourse, before: BuildCourse | undefined)
     return { step, same: at < 0 ? undefined : left.splice(at, 1)[0] };
   });
   // What a stage starts from is never taken from the cache.
-  const changed = before && steps.find(({ step }) => step.result !== 'cached' && !/^FROM\b/i.test(step.instruction));
+  // Of a build that only pushed what an earlier one had made, no steps are known.
+  const changed =
+    earlier.length > 0
+      ? steps.find(({ step }) => step.result && step.result !== 'cached' && !/^FROM\b/i.test(step.instruction))
+      : undefined;
   return {
     ...(before ? { Previous: renderBuildSummary(before.build) } : {}),
     ...durations(durationOf(now), before && durationOf(before)),

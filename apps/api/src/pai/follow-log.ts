@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
 import { type LogEvent, type LogFeed, type LogPlace } from '@kiln/services';
 import { type Response } from 'express';
-import { type Call } from '../http/dialect.ts';
 
 /** How the events of a log are written in one format. */
 interface Writing {
@@ -72,36 +71,41 @@ export type FollowFormat = keyof typeof writings;
 const heartbeatMs = 15_000;
 
 /** Where a client that was cut off goes on: `attempt.line`, as events are numbered. */
-function placeOfEventId(id: string | undefined): LogPlace | undefined {
+export function placeOfEventId(id: string | undefined): LogPlace | undefined {
   const [, attempt, line] = /^(\d{1,4})\.(\d{1,10})$/.exec(id ?? '') ?? [];
   return attempt === undefined ? undefined : { attempt: Number(attempt), line: Number(line) };
 }
 
+/** Some lines of an attempt's log. */
+export interface LogPart {
+  first: number;
+  /** Number of the line after its last one; undefined while lines can still come. */
+  end: () => Promise<number | undefined>;
+}
+
 /** What of a log is followed. */
-interface FollowedPart {
+interface Followed {
   place: LogPlace;
   /** Only the place's attempt. */
   only: boolean;
-  /** Number of the line before which it ends; undefined while that is unknown. */
-  endOfPart?: (() => Promise<number | undefined>) | undefined;
+  part?: LogPart | undefined;
 }
 
-/** The events up to the end of a part: a line that comes after it is there only when the end is known. */
-async function* untilEnd(
-  events: AsyncGenerator<LogEvent>,
-  endOfPart: FollowedPart['endOfPart'],
-): AsyncGenerator<LogEvent> {
+/** The events of a part alone: a line that comes after it is there only when the end is known. */
+async function* onlyPart(events: AsyncGenerator<LogEvent>, part: LogPart | undefined): AsyncGenerator<LogEvent> {
   let progress: BuildProgress | undefined;
   for await (const it of events) {
     if (it.kind === 'progress') progress = it.progress;
-    const end = it.kind === 'lines' ? await endOfPart?.() : undefined;
-    if (it.kind !== 'lines' || end === undefined) {
+    // A step is known before its first line is there: the feed then begins further in front.
+    if (part && it.kind === 'reset') continue;
+    if (!part || it.kind !== 'lines') {
       yield it;
       continue;
     }
-    const lines = it.lines.filter(({ n }) => n < end);
+    const end = (await part.end()) ?? Infinity;
+    const lines = it.lines.filter(({ n }) => n >= part.first && n < end);
     if (lines.length > 0) yield { ...it, lines };
-    if (lines.length === it.lines.length && (it.lines.at(-1)?.n ?? 0) + 1 < end) continue;
+    if ((it.lines.at(-1)?.n ?? 0) + 1 < end) continue;
     if (progress) yield { kind: 'end', progress };
     return;
   }
@@ -116,14 +120,13 @@ export async function followLog(
   feed: LogFeed,
   build: Build,
   format: FollowFormat,
-  wanted: FollowedPart,
-  { headers, res }: Pick<Call, 'headers' | 'res'>,
+  { place, only, part }: Followed,
+  res: Response,
 ): Promise<undefined> {
   const writing: Writing = writings[format];
-  const place = placeOfEventId(headers['last-event-id']) ?? wanted.place;
   const gone = new AbortController();
   res.on('close', () => gone.abort());
-  const events = feed.follow(build.id, place, { only: wanted.only, signal: gone.signal });
+  const events = feed.follow(build.id, place, { only, signal: gone.signal });
   // Proxies must neither keep answers nor gather them.
   res.set({
     'content-type': writing.contentType,
@@ -138,7 +141,7 @@ export async function followLog(
     heartbeatMs,
   );
   try {
-    for await (const it of untilEnd(events, wanted.endOfPart)) await taken(res, writing.event(it), gone.signal);
+    for await (const it of onlyPart(events, part)) await taken(res, writing.event(it), gone.signal);
   } finally {
     clearInterval(heart);
   }

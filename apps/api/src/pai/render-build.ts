@@ -10,11 +10,10 @@ import {
 } from '@kiln/persistence';
 import { formatReference } from '@kiln/schemas';
 import { type ShownPlace } from '@kiln/services';
+import { optional } from '../http/optional.ts';
 
 type Attempt = Awaited<ReturnType<typeof listAttempts>>[number];
 type PhaseTime = Awaited<ReturnType<typeof listPhases>>[number];
-
-const optional = (name: string, value: unknown) => (value === null || value === undefined ? {} : { [name]: value });
 
 /** A build in a list: its state and result. */
 export const renderBuildSummary = (build: Build | ShownBuild) => ({

@@ -3,7 +3,7 @@ import { type Build, type Database, linesOfStep, readLog } from '@kiln/persisten
 import { type buildOperations, Fault, isTerminal } from '@kiln/schemas';
 import { type LogFeed } from '@kiln/services';
 import { type Call } from '../http/dialect.ts';
-import { followLog, shownLine } from './follow-log.ts';
+import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log.ts';
 
 /**
  * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
@@ -17,22 +17,24 @@ export async function sendBuildLog(
 ): Promise<undefined> {
   const [, accepted] = /(ndjson|event-stream)/.exec(headers['accept'] ?? '') ?? [];
   const format = wanted.Format ?? (accepted === 'event-stream' ? 'sse' : accepted === 'ndjson' ? 'ndjson' : 'text');
-  const attempt = wanted.Attempt ?? Math.max(1, build.attempt);
+  const resumed = placeOfEventId(headers['last-event-id']);
+  const attempt = resumed?.attempt ?? wanted.Attempt ?? Math.max(1, build.attempt);
   const part = await partOf(db, build, attempt, wanted.Step);
   const from = Math.max(wanted.Cursor, part?.first ?? 0);
   if (format === 'sse' || wanted.Follow) {
-    const place = { attempt, line: from };
+    const place = { attempt, line: Math.max(resumed?.line ?? 0, from) };
     const only = wanted.Attempt !== undefined || part !== undefined;
-    return followLog(logFeed, build, format, { place, only, endOfPart: part?.end }, { headers, res });
+    return followLog(logFeed, build, format, { place, only, part }, res);
   }
+  const end = await part?.end();
   res.set({
     'content-type': format === 'ndjson' ? 'application/x-ndjson; charset=utf-8' : 'text/plain; charset=utf-8',
     'x-content-type-options': 'nosniff',
     'kiln-attempt': String(attempt),
     // Whether more lines can still come.
-    'kiln-log-complete': String(isTerminal(build.state) || attempt < build.attempt),
+    'kiln-log-complete': String(isTerminal(build.state) || attempt < build.attempt || end !== undefined),
   });
-  let left = Math.min(wanted.Limit, ((await part?.end()) ?? Infinity) - from);
+  let left = Math.max(0, Math.min(wanted.Limit, (end ?? Infinity) - from));
   for await (const lines of readLog(db, build.id, attempt, from)) {
     const taken = lines.slice(0, left);
     left -= taken.length;
@@ -55,7 +57,7 @@ async function partOf(
   build: Build,
   attempt: number,
   step: number | undefined,
-): Promise<Part | undefined> {
+): Promise<LogPart | undefined> {
   if (step === undefined) return undefined;
   const found = await linesOfStep(db, build.id, attempt, step);
   if (!found)
@@ -67,10 +69,4 @@ async function partOf(
     first: found.first,
     end: async () => (end ??= (await linesOfStep(db, build.id, attempt, step))?.end),
   };
-}
-
-interface Part {
-  first: number;
-  /** Number of the line after its last one; undefined while lines can still come. */
-  end: () => Promise<number | undefined>;
 }

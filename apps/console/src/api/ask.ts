@@ -58,9 +58,8 @@ export async function ask<O extends Pick<Operation, 'reply'>>(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
   });
-  const json = (await answer.json().catch(() => ({}))) as Record<string, string>;
-  if (answer.ok) return json;
-  const error = new ApiError(answer.status, json);
+  if (answer.ok) return answer.json() as Promise<Reply<O>>;
+  const error = new ApiError(answer.status, (await answer.json().catch(() => ({}))) as Record<string, string>);
   if (error.code === 'InvalidBearerToken') onSignedOut();
   throw error;
 }

@@ -19,7 +19,6 @@ export type Workers = Reply<typeof consoleOperations.ListWorkers>;
 export type Worker = Workers['Workers'][number];
 export type Access = Reply<typeof consoleOperations.ListAccess>;
 export type Audit = Reply<typeof consoleOperations.ListAuditRecords>;
-export type Labels = Reply<typeof paiImageOperations.ListImageLabels>;
 
 const over = ['succeeded', 'cancelled', 'failed', 'timed_out', 'expired'] as const satisfies BuildState[];
 export const liveStates = [
@@ -34,7 +33,7 @@ export interface BuildRequest {
   TargetRegistry?: { InstanceId?: string };
   OverwriteImageTag?: boolean;
   Accessibility?: 'PUBLIC' | 'PRIVATE';
-  BuildConfig?: { Dockerfile?: string };
+  BuildConfig?: { Dockerfile?: string; RegistryAuthHosts?: string[] };
   Image?: { Name?: string; Uri?: string; Description?: string; Labels?: { Key: string; Value: string }[] };
 }
 export const requestOf = (build: Pick<Build, 'Request'>): BuildRequest => build.Request;

@@ -11,7 +11,7 @@ import { isAtLeast, mayChange, useSession } from '../session/session.ts';
 const isRetryable = ({ State, Error: error }: Build): boolean =>
   State === 'timed_out' ||
   State === 'expired' ||
-  (State === 'failed' && (error?.Class === 'infra' || error?.Class === 'upstream'));
+  (State === 'failed' && (error?.Class === 'infra' || error?.Class === 'upstream' || error?.Code === 'PushDenied'));
 
 /** What the caller may do about a build. */
 export function BuildActions({ build }: { build: Build }) {
@@ -57,7 +57,8 @@ export function BuildActions({ build }: { build: Build }) {
           Retry
         </Button>
       )}
-      {over && own && (
+      {/* The same image cannot be made twice: from one that is there, another one is made. */}
+      {over && own && build.State !== 'succeeded' && (
         <Button
           variant="default"
           leftSection={<IconRepeat size={16} aria-hidden />}

@@ -2,7 +2,7 @@ import { Alert, Anchor, Card, Group, Stack, Tabs, Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ApiError, ask } from '../api/ask.ts';
 import { type Build, isOver, requestOf } from '../api/replies.ts';
 import { Elapsed } from '../builds/build-rows.tsx';
 import { bytes, duration, exact } from '../pieces/format.ts';
@@ -27,18 +27,22 @@ export default function BuildPage({ id }: { id: string }) {
     queryFn: async ({ signal }) =>
       (await ask('GET', `/api/v1/imagebuilds/${encodeURIComponent(id)}`, { signal })) as Build,
     // The log tells of each change; this is for a place in line, and for what is missed.
-    refetchInterval: ({ state }) => (state.data && isOver(state.data.State) ? false : 4000),
+    refetchInterval: ({ state }) =>
+      (state.data && isOver(state.data.State)) || (state.error instanceof ApiError && state.error.status < 500)
+        ? false
+        : 4000,
   });
   if (build.isPending) return <Loading rows={6} height={80} />;
   if (!build.data) return <Failed error={build.error} again={() => void build.refetch()} />;
   return <Shown build={build.data} />;
 }
 
-function useFollowedLog(buildId: string) {
+function useFollowedLog({ ImageBuildId: buildId, Attempt: newest }: Build) {
   const client = useQueryClient();
+  const [from] = useState(newest);
   const log = useMemo(
-    () => new FollowedLog(buildId, () => void client.invalidateQueries({ queryKey: buildKey(buildId) })),
-    [buildId, client],
+    () => new FollowedLog(buildId, from, () => void client.invalidateQueries({ queryKey: buildKey(buildId) })),
+    [buildId, from, client],
   );
   useEffect(() => log.open(), [log]);
   const onAttempt = useCallback((attempt: number) => log.show(attempt), [log]);
@@ -47,7 +51,7 @@ function useFollowedLog(buildId: string) {
 
 function Shown({ build }: { build: Build }) {
   useTitle(build.ImageName);
-  const { view: log, onAttempt } = useFollowedLog(build.ImageBuildId);
+  const { view: log, onAttempt } = useFollowedLog(build);
   const [goTo, setGoTo] = useState<LogPlace>();
   const [tab, setTab] = useState<string | null>('log');
   const { Dockerfile: dockerfile } = requestOf(build).BuildConfig ?? {};
@@ -92,6 +96,7 @@ function Shown({ build }: { build: Build }) {
             attempts={build.Attempt}
             steps={build.Steps}
             goTo={goTo}
+            onWent={() => setGoTo(undefined)}
           />
         </Tabs.Panel>
         <Tabs.Panel value="dockerfile" pt="sm">

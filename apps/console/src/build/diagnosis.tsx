@@ -6,7 +6,7 @@ const classes: Record<string, string> = {
   user: 'Yours to mend: the Dockerfile or the request',
   policy: 'A limit or rule of this installation',
   upstream: 'Something outside: a registry or the network',
-  infra: 'Trouble of Kiln’s own; it is tried again by itself',
+  infra: 'Trouble of Kiln’s own; it was tried as often as may be',
   auth: 'Credentials',
 };
 

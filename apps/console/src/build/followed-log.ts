@@ -3,6 +3,8 @@ export interface LogLine {
   n: number;
   at: string;
   text: string;
+  /** Without its colours, in small letters: what is searched. */
+  plain: string;
 }
 
 export type LogState = 'connecting' | 'live' | 'ended' | 'lost';
@@ -12,6 +14,14 @@ interface LogEvent {
   Lines: { Cursor: number; Time: string; Text: string }[];
 }
 
+const lineOf = ({ Cursor, Time, Text }: LogEvent['Lines'][number]): LogLine => ({
+  n: Cursor - 1,
+  at: Time,
+  text: Text,
+
+  plain: Text.replace(/\u001b\[[\d;]*m/g, '').toLowerCase(),
+});
+
 /** What a page shows of a log at one moment. */
 export interface LogView {
   state: LogState;
@@ -19,6 +29,9 @@ export interface LogView {
   attempt: number;
   linesOf(attempt: number): readonly LogLine[];
 }
+
+/** Between two tries to get a stream where there was none. */
+const againMs = 3000;
 
 const none: readonly LogLine[] = [];
 
@@ -31,27 +44,25 @@ export class FollowedLog {
   readonly #listeners = new Set<() => void>();
   readonly #sources = new Map<number | 'newest', EventSource>();
   readonly #path: string;
+  /** The attempt that was the newest when the page was opened. */
+  readonly #from: number;
   readonly #onProgress: () => void;
   #frame = 0;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #state: LogState = 'connecting';
   #view: LogView;
 
-  constructor(buildId: string, onProgress: () => void) {
+  constructor(buildId: string, from: number, onProgress: () => void) {
+    this.#from = from;
     this.#path = `/api/v1/imagebuilds/${encodeURIComponent(buildId)}/logs?Format=sse`;
     this.#onProgress = onProgress;
     this.#view = this.#look();
   }
 
   open(): () => void {
-    const source = this.#open('newest', this.#path);
-    source.addEventListener('open', () => this.#set('live'));
-    source.addEventListener('progress', () => this.#onProgress());
-    source.addEventListener('end', () => {
-      this.#set('ended');
-      this.#onProgress();
-    });
-    source.addEventListener('error', () => this.#set(source.readyState === EventSource.CLOSED ? 'lost' : 'connecting'));
+    this.#follow();
     return () => {
+      clearTimeout(this.#again);
       for (const it of this.#sources.values()) it.close();
       this.#sources.clear();
       this.#lines.clear();
@@ -60,10 +71,25 @@ export class FollowedLog {
     };
   }
 
+  #follow(): void {
+    const source = this.#open('newest', this.#path);
+    source.addEventListener('open', () => this.#set('live'));
+    source.addEventListener('progress', () => this.#onProgress());
+    source.addEventListener('end', () => {
+      this.#set('ended');
+      this.#onProgress();
+    });
+    source.addEventListener('error', () => {
+      const closed = source.readyState === EventSource.CLOSED;
+      this.#set(closed ? 'lost' : 'connecting');
+      // The browser gives up for good where it gets no stream, as from a proxy while the api starts anew.
+      if (closed) this.#again = setTimeout(() => this.#follow(), againMs);
+    });
+  }
+
   /** Reads an earlier attempt, too. */
   show(attempt: number): void {
-    if (!this.#lines.has(attempt) && !this.#sources.has(attempt))
-      this.#open(attempt, `${this.#path}&Attempt=${attempt}`);
+    if (attempt < this.#from && !this.#sources.has(attempt)) this.#open(attempt, `${this.#path}&Attempt=${attempt}`);
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -86,7 +112,7 @@ export class FollowedLog {
   #take({ Attempt, Lines }: LogEvent): void {
     const known = this.#lines.get(Attempt) ?? [];
     const next = known.at(-1)?.n ?? -1;
-    for (const it of Lines) if (it.Cursor - 1 > next) known.push({ n: it.Cursor - 1, at: it.Time, text: it.Text });
+    for (const it of Lines) if (it.Cursor - 1 > next) known.push(lineOf(it));
     this.#lines.set(Attempt, known);
     this.#changed();
   }

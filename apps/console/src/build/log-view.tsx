@@ -38,6 +38,7 @@ export function LogView({
   attempts,
   steps,
   goTo,
+  onWent,
 }: {
   buildId: string;
   log: View;
@@ -46,6 +47,8 @@ export function LogView({
   attempts: number;
   steps: Step[];
   goTo: LogPlace | undefined;
+  /** Told when that place was gone to. */
+  onWent: () => void;
 }) {
   const [linked, setLinked] = useState(placeInHash);
   const [picked, setPicked] = useState<number | undefined>(linked?.attempt);
@@ -76,15 +79,40 @@ export function LogView({
   useEffect(() => {
     if (reached && linked) rows.scrollToIndex(linked.n, { align: 'center' });
   }, [reached, linked, rows]);
-  const asked = useRef<LogPlace>(undefined);
   useEffect(() => {
-    if (!goTo || goTo === asked.current) return;
-    asked.current = goTo;
+    if (!goTo) return;
     setPicked(goTo.attempt);
     setFollow(false);
-    requestAnimationFrame(() => rows.scrollToIndex(goTo.line, { align: 'start' }));
+    const { line } = goTo;
+    requestAnimationFrame(() => rows.scrollToIndex(line, { align: 'start' }));
     box.current?.focus();
-  }, [goTo, rows]);
+    onWent();
+  }, [goTo, onWent, rows]);
+  useEffect(() => {
+    const change = () => {
+      const place = placeInHash();
+      setLinked(place);
+      if (place) setPicked(place.attempt);
+      setFollow(place === undefined);
+    };
+    window.addEventListener('hashchange', change);
+    return () => window.removeEventListener('hashchange', change);
+  }, []);
+  const first = matches[0];
+  useEffect(() => {
+    if (sought === '' || first === undefined) return;
+    setFollow(false);
+    rows.scrollToIndex(first, { align: 'center' });
+  }, [sought, first, rows]);
+  const followEnd = (wanted: boolean) => {
+    setFollow(wanted);
+    // The end is that of the newest attempt.
+    if (wanted) setPicked(undefined);
+  };
+  const leaveEnd = () => setFollow(false);
+  const onLogKey = (event: KeyboardEvent) => {
+    if (['ArrowUp', 'PageUp', 'Home'].includes(event.key)) leaveEnd();
+  };
 
   const seek = (step: number) => {
     if (matches.length === 0) return;
@@ -167,7 +195,7 @@ export function LogView({
           size="xs"
           label="Follow"
           checked={follow}
-          onChange={(event) => setFollow(event.currentTarget.checked)}
+          onChange={(event) => followEnd(event.currentTarget.checked)}
         />
         <Checkbox size="xs" label="Wrap" checked={wrap} onChange={(event) => setWrap(event.currentTarget.checked)} />
         <Tooltip label="The log as text">
@@ -175,7 +203,7 @@ export function LogView({
             component="a"
             variant="default"
             aria-label="Download the log as text"
-            href={`/api/v1/imagebuilds/${buildId}/logs?Format=text&Attempt=${attempt}&Limit=100000`}
+            href={`/api/v1/imagebuilds/${buildId}/logs?Format=text&Attempt=${attempt}${log.state === 'ended' ? '&Follow=true' : '&Limit=100000'}`}
             download={`${buildId}-${attempt}.log`}
           >
             <IconDownload size={14} />
@@ -192,7 +220,11 @@ export function LogView({
         role="log"
         aria-label={`Log of attempt ${attempt}`}
         aria-live="off"
-        onWheel={(event) => event.deltaY < 0 && setFollow(false)}
+        onWheel={(event) => event.deltaY < 0 && leaveEnd()}
+        onTouchMove={leaveEnd}
+        onKeyDown={onLogKey}
+        // Its own bar, and not a line in it.
+        onPointerDown={(event) => event.target === event.currentTarget && leaveEnd()}
       >
         {count === 0 && <p className={classes['nothing']}>Nothing is logged yet.</p>}
         <div style={{ height: rows.getTotalSize(), position: 'relative' }}>
@@ -215,7 +247,6 @@ export function LogView({
                     link(line.n);
                   }}
                   aria-label={`Line ${line.n + 1}`}
-                  tabIndex={-1}
                 >
                   {line.n + 1}
                 </a>
@@ -229,7 +260,7 @@ export function LogView({
         <Button
           size="xs"
           className={classes['end']}
-          onClick={() => setFollow(true)}
+          onClick={() => followEnd(true)}
           leftSection={<IconArrowDown size={14} aria-hidden />}
         >
           Follow the end
@@ -243,8 +274,7 @@ function findLines(lines: readonly LogLine[], sought: string, count: number): nu
   if (sought === '') return [];
   const wanted = sought.toLowerCase();
   const found: number[] = [];
-  for (let n = 0; n < count && found.length < 10_000; n += 1)
-    if (lines[n]?.text.toLowerCase().includes(wanted)) found.push(n);
+  for (let n = 0; n < count && found.length < 10_000; n += 1) if (lines[n]?.plain.includes(wanted)) found.push(n);
   return found;
 }
 

@@ -39,7 +39,7 @@ function barsOf(build: Build): Bar[] {
       tone: it.Result === 'cancelled' ? 'stopped' : it.Result,
       note: it.Bytes === undefined || it.Bytes === 0 ? '' : bytes(it.Bytes),
     });
-    if (it.Phase === 'build') bars.push(...steps.map(stepBar));
+    if (it.Phase === 'build') bars.push(...steps.map((step) => stepBar(step, build)));
   }
   // The phase under way is written down when it ends.
   if (!isOver(build.State) && build.State !== 'queued' && !phases.some((it) => it.Phase === build.Phase)) {
@@ -52,8 +52,10 @@ function barsOf(build: Build): Bar[] {
       tone: 'running',
       note: '',
     });
-    if (build.Phase === 'build') bars.push(...steps.map(stepBar));
+    if (build.Phase === 'build') bars.push(...steps.map((step) => stepBar(step, build)));
   }
+  // Nobody wrote down the phase of a worker that died.
+  if (!bars.some((it) => it.step)) bars.push(...steps.map((step) => stepBar(step, build)));
   return bars;
 }
 
@@ -62,12 +64,14 @@ const startOf = (build: Build): number => {
   return Date.parse(attempt?.GmtStartTime ?? build.GmtStartTime ?? build.GmtCreateTime);
 };
 
-const stepBar = (step: Step): Bar => ({
+const timeOf = (iso: string | undefined): number | undefined => (iso === undefined ? undefined : Date.parse(iso));
+
+const stepBar = (step: Step, { GmtFinishTime: over }: Build): Bar => ({
   key: `step ${step.Step}`,
   name: step.Instruction,
   startMs: Date.parse(step.GmtStartTime),
-  endMs: step.GmtFinishTime === undefined ? undefined : Date.parse(step.GmtFinishTime),
-  tone: step.Result ?? 'running',
+  endMs: timeOf(step.GmtFinishTime ?? over),
+  tone: step.Result ?? (over === undefined ? 'running' : 'stopped'),
   note: step.Result === 'cached' ? 'cached' : step.ExitCode === undefined ? '' : `exit ${step.ExitCode}`,
   step,
 });
@@ -103,7 +107,12 @@ export function Timeline({ build, onStep }: { build: Build; onStep: (step: Step)
   return (
     <>
       {title}
-      <ol className={classes['bars']} aria-label="Phases and steps">
+      <ol
+        className={classes['bars']}
+        data-live={!isOver(build.State) || undefined}
+        aria-label="Phases and steps"
+        tabIndex={0}
+      >
         {bars.map((it) => {
           const took = duration((it.endMs ?? now) - it.startMs);
           const left = (100 * (it.startMs - begin)) / whole;

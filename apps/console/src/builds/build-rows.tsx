@@ -25,7 +25,7 @@ function useRowHeight(): number {
 
 /** The rows that are in sight, of however many; more are read before the end comes into sight. */
 export function BuildRows({ listed }: { listed: ListedBuilds }) {
-  const { builds, hasMore, isLoadingMore, loadMore, newer, showNewer } = listed;
+  const { builds, hasMore, moreFailed, isLoadingMore, loadMore, newer, showNewer } = listed;
   const height = useRowHeight();
   const table = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
@@ -42,8 +42,8 @@ export function BuildRows({ listed }: { listed: ListedBuilds }) {
   const items = rows.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {
-    if (hasMore && !isLoadingMore && last >= builds.length - 40) loadMore();
-  }, [hasMore, isLoadingMore, last, builds.length, loadMore]);
+    if (hasMore && !isLoadingMore && !moreFailed && last >= builds.length - 40) loadMore();
+  }, [hasMore, isLoadingMore, moreFailed, last, builds.length, loadMore]);
   return (
     <div role="table" aria-label="Builds" aria-rowcount={hasMore ? -1 : builds.length + 1} className={classes['table']}>
       {newer > 0 && (
@@ -79,7 +79,19 @@ export function BuildRows({ listed }: { listed: ListedBuilds }) {
               className={classes['row']}
               style={{ height, transform: `translateY(${it.start - top}px)` }}
             >
-              {build ? <BuildRow build={build} /> : <span role="cell">Loading more…</span>}
+              {build ? (
+                <BuildRow build={build} />
+              ) : (
+                <span role="cell">
+                  {moreFailed ? (
+                    <Button size="compact-xs" variant="default" onClick={loadMore}>
+                      The rest did not come: try again
+                    </Button>
+                  ) : (
+                    'Loading more…'
+                  )}
+                </span>
+              )}
             </div>
           );
         })}

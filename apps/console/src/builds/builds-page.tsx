@@ -1,7 +1,7 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconPlus, IconSearch } from '@tabler/icons-react';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 import { liveStates } from '../api/replies.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
@@ -24,6 +24,9 @@ export function BuildsPage() {
   const session = useSession();
   const [search, setSearch] = useSearchParams();
   const [name, setName] = useState(search.get('name') ?? '');
+  // Another address, as by the menu or the way back, is another search.
+  const given = search.get('name') ?? '';
+  useEffect(() => setName(given), [given]);
   const [wanted] = useDebouncedValue(name, 250);
   const state = search.get('state') ?? 'all';
   const workspace = search.get('workspace') ?? '';

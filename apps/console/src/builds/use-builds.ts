@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { ask, type Query } from '../api/ask.ts';
 import { type BuildList, type BuildSummary, isOver, liveStates } from '../api/replies.ts';
@@ -11,17 +11,21 @@ export interface BuildFilter extends Query {
 
 const pageSize = 100;
 const list = async (query: Query, signal: AbortSignal): Promise<BuildList> =>
-  (await ask('GET', '/api/v1/imagebuilds', { query, signal })) as BuildList;
+  ask('GET', '/api/v1/imagebuilds', { query, signal }) as Promise<BuildList>;
+const one = async (id: string, signal: AbortSignal): Promise<BuildSummary> =>
+  ask('GET', `/api/v1/imagebuilds/${id}`, { signal }) as Promise<BuildSummary>;
 
 export interface ListedBuilds {
   builds: BuildSummary[];
-  /** Builds that have come since the list was read; they are shown when asked for, so that nothing moves under a reader's hand. */
+  /** Builds that belong into the list since it was read; they are shown when asked for, so that nothing moves under a reader's hand. */
   newer: number;
   showNewer: () => void;
   isPending: boolean;
   error: Error | null;
   again: () => void;
   hasMore: boolean;
+  /** Why the next page did not come; it is read again when somebody asks for it. */
+  moreFailed: boolean;
   isLoadingMore: boolean;
   loadMore: () => void;
 }
@@ -31,8 +35,10 @@ export interface ListedBuilds {
  * are read again and again: the newest builds, and those that have not ended.
  */
 export function useBuilds(filter: BuildFilter): ListedBuilds {
+  const client = useQueryClient();
+  const pagesKey = ['builds', 'pages', filter];
   const pages = useInfiniteQuery({
-    queryKey: ['builds', 'pages', filter],
+    queryKey: pagesKey,
     queryFn: ({ pageParam, signal }) => list({ ...filter, Limit: pageSize, Cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page: BuildList) => page.NextCursor,
@@ -45,8 +51,9 @@ export function useBuilds(filter: BuildFilter): ListedBuilds {
     refetchInterval: 2500,
   });
   const read = useMemo(() => (pages.data?.pages ?? []).flatMap((it) => it.ImageBuilds), [pages.data]);
+  const readIds = useMemo(() => new Set(read.map((it) => it.ImageBuildId)), [read]);
   const newestIds = useMemo(() => new Set(newest.data?.ImageBuilds.map((it) => it.ImageBuildId)), [newest.data]);
-  // Live ones that are too old to be among the newest.
+  // Live ones that are not, or no longer, among the newest.
   const older = useMemo(
     () => read.filter((it) => !isOver(it.State) && !newestIds.has(it.ImageBuildId)).slice(-pageSize),
     [read, newestIds],
@@ -58,40 +65,41 @@ export function useBuilds(filter: BuildFilter): ListedBuilds {
     enabled: oldest !== undefined,
     refetchInterval: 4000,
   });
-  const gone = older.filter(
-    (it) => live.data && !live.data.ImageBuilds.some((one) => one.ImageBuildId === it.ImageBuildId),
-  );
-  const ended = useQuery({
-    queryKey: ['builds', 'ended', gone.map((it) => it.ImageBuildId)],
-    queryFn: ({ signal }) =>
-      Promise.all(
-        gone
-          .slice(0, 20)
-          .map(async (it) => (await ask('GET', `/api/v1/imagebuilds/${it.ImageBuildId}`, { signal })) as BuildSummary),
-      ),
-    enabled: gone.length > 0,
-    staleTime: Infinity,
+  const liveIds = useMemo(() => new Set(live.data?.ImageBuilds.map((it) => it.ImageBuildId)), [live.data]);
+  // Those that are no longer live are asked for once each; of a list that goes on, nothing is known of the rest.
+  const gone =
+    live.data?.NextCursor === undefined && live.data ? older.filter((it) => !liveIds.has(it.ImageBuildId)) : [];
+  const ended = useQueries({
+    queries: gone.map((it) => ({
+      queryKey: ['build-summary', it.ImageBuildId],
+      queryFn: ({ signal }: { signal: AbortSignal }) => one(it.ImageBuildId, signal),
+      staleTime: Infinity,
+    })),
+    combine: (answers) => answers.flatMap((it) => (it.data ? [it.data] : [])),
   });
   const builds = useMemo(() => {
     const latest = new Map<string, BuildSummary>();
-    for (const it of [...(live.data?.ImageBuilds ?? []), ...(ended.data ?? []), ...(newest.data?.ImageBuilds ?? [])])
+    for (const it of [...(live.data?.ImageBuilds ?? []), ...ended, ...(newest.data?.ImageBuilds ?? [])])
       latest.set(it.ImageBuildId, it);
     return read.map((it) => latest.get(it.ImageBuildId) ?? it);
-  }, [read, newest.data, live.data, ended.data]);
-  const first = read[0];
-  const newer =
-    first === undefined
-      ? (newest.data?.ImageBuilds.length ?? 0)
-      : (newest.data?.ImageBuilds.filter((it) => it.GmtCreateTime > first.GmtCreateTime).length ?? 0);
+  }, [read, newest.data, live.data, ended]);
+  const newer = pages.isPending ? 0 : [...newestIds].filter((it) => !readIds.has(it)).length;
   const { fetchNextPage, refetch } = pages;
   return {
     builds,
-    newer: pages.isPending ? 0 : newer,
-    showNewer: () => void refetch(),
+    newer,
+    showNewer() {
+      // Only the first page is read anew, however many were there.
+      client.setQueryData<InfiniteData<BuildList, string | undefined>>(pagesKey, (old) =>
+        old ? { pages: old.pages.slice(0, 1), pageParams: old.pageParams.slice(0, 1) } : old,
+      );
+      void refetch();
+    },
     isPending: pages.isPending,
     error: pages.data ? null : pages.error,
     again: () => void refetch(),
     hasMore: pages.hasNextPage,
+    moreFailed: pages.isFetchNextPageError,
     isLoadingMore: pages.isFetchingNextPage,
     loadMore: () => void fetchNextPage(),
   };

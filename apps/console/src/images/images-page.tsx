@@ -1,8 +1,8 @@
-import { Group, Pagination, Select, Table, Text, TextInput } from '@mantine/core';
+import { Button, Group, Pagination, Select, Table, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Image, ImageList } from '../api/replies.ts';
@@ -24,10 +24,14 @@ export default function ImagesPage() {
   const field = (name: string) => search.get(name) ?? '';
   const [name, setName] = useState(field('name'));
   const [labels, setLabels] = useState(field('labels'));
+  // Another address, as by the menu or the way back, is another search.
+  const [givenName, givenLabels] = [field('name'), field('labels')];
+  useEffect(() => setName(givenName), [givenName]);
+  useEffect(() => setLabels(givenLabels), [givenLabels]);
   const [wanted] = useDebouncedValue({ name, labels }, 250);
   const workspace = field('workspace') || (session.Workspaces[0]?.WorkspaceId ?? '');
   const visibility = field('visibility') || 'all';
-  const page = Number(field('page') || '1');
+  const page = Math.max(1, Math.floor(Number(field('page')) || 1));
   const set = (changes: Record<string, string>) =>
     setSearch(
       (old) => {
@@ -111,6 +115,15 @@ export default function ImagesPage() {
         <Loading rows={10} />
       ) : !images.data ? (
         <Failed error={images.error} again={() => void images.refetch()} />
+      ) : images.data.Images.length === 0 && page > 1 ? (
+        <Empty
+          title="There is no such page"
+          action={
+            <Button variant="default" onClick={() => set({})}>
+              To the first one
+            </Button>
+          }
+        />
       ) : images.data.Images.length === 0 ? (
         <Empty title={filtered ? 'No image fits' : 'No image yet'}>
           {filtered

@@ -9,8 +9,16 @@ import {
 } from '@codemirror/language';
 import { dockerFile } from '@codemirror/legacy-modes/mode/dockerfile';
 import { type Diagnostic, lintGutter, setDiagnostics } from '@codemirror/lint';
-import { Compartment, EditorState } from '@codemirror/state';
-import { Decoration, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from '@codemirror/view';
+import { Compartment, EditorState, StateField } from '@codemirror/state';
+import {
+  Decoration,
+  type DecorationSet,
+  EditorView,
+  highlightActiveLine,
+  keymap,
+  lineNumbers,
+  placeholder,
+} from '@codemirror/view';
 import { useEffect, useRef } from 'react';
 import { tags } from '@lezer/highlight';
 import type { Lint } from '../api/replies.ts';
@@ -21,6 +29,20 @@ const dark = HighlightStyle.define([
   { tag: [tags.string, tags.special(tags.string)], color: '#86efac' },
   { tag: [tags.variableName, tags.atom, tags.meta], color: '#93c5fd' },
 ]);
+
+/** Lines that failed before; they stay with their text as it is edited. */
+const marks = (lines: readonly [number, number] | undefined) =>
+  StateField.define<DecorationSet>({
+    create({ doc }) {
+      const last = Math.min(lines?.[1] ?? 0, doc.lines);
+      const marked = [];
+      for (let n = lines?.[0] ?? 1; n <= last; n += 1)
+        marked.push(Decoration.line({ class: 'kiln-failed' }).range(doc.line(n).from));
+      return Decoration.set(marked);
+    },
+    update: (now, { changes }) => now.map(changes),
+    provide: (field) => EditorView.decorations.from(field),
+  });
 
 const lookOf = (scheme: 'light' | 'dark') => [
   syntaxHighlighting(scheme === 'dark' ? dark : defaultHighlightStyle),
@@ -88,13 +110,7 @@ export default function DockerfileEditor({
           EditorView.contentAttributes.of({ 'aria-label': label }),
           EditorView.updateListener.of((update) => update.docChanged && told.current(update.state.doc.toString())),
           look.current.of([]),
-          EditorView.decorations.of((editor) =>
-            Decoration.set(
-              Array.from({ length: lines ? lines[1] - lines[0] + 1 : 0 }, (_, n) => (lines?.[0] ?? 1) + n)
-                .filter((n) => n <= editor.state.doc.lines)
-                .map((n) => Decoration.line({ class: 'kiln-failed' }).range(editor.state.doc.line(n).from)),
-            ),
-          ),
+          marks(lines),
         ],
       }),
     });

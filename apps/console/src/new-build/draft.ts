@@ -43,16 +43,31 @@ export function draftFrom(request: BuildRequest, session: Session): Draft {
   };
 }
 
-/** The body of CreateImageBuild. */
-export const bodyOf = (draft: Draft, host: string) => ({
-  WorkspaceId: draft.workspace,
-  Accessibility: draft.isPublic ? 'PUBLIC' : 'PRIVATE',
-  Resource: draft.spec.trim() === '' ? {} : { EcsSpec: draft.spec.trim() },
-  TargetRegistry: { Type: 'AcrEnterprise', InstanceId: draft.registry },
-  OverwriteImageTag: draft.overwrite,
-  BuildConfig: { BuildType: 'CustomDockerfile', Dockerfile: draft.dockerfile },
-  Image: { Name: draft.name.trim(), Uri: `${host}/${draft.path.trim()}` },
-});
+/** The body of CreateImageBuild: what the form has, over what an earlier request had besides. */
+export function bodyOf(draft: Draft, host: string, earlier: BuildRequest | undefined) {
+  const { RegistryAuthHosts: _, ...config } = earlier?.BuildConfig ?? {};
+  return {
+    ...earlier,
+    WorkspaceId: draft.workspace,
+    Accessibility: draft.isPublic ? 'PUBLIC' : 'PRIVATE',
+    Resource: { ...earlier?.Resource, ...(draft.spec.trim() === '' ? {} : { EcsSpec: draft.spec.trim() }) },
+    TargetRegistry: { ...earlier?.TargetRegistry, Type: 'AcrEnterprise', InstanceId: draft.registry },
+    OverwriteImageTag: draft.overwrite,
+    BuildConfig: { ...config, BuildType: 'CustomDockerfile', Dockerfile: draft.dockerfile },
+    Image: { ...earlier?.Image, Name: draft.name.trim(), Uri: `${host}/${draft.path.trim()}` },
+  };
+}
+
+const place = (from: string | undefined): string => `draft ${from ?? ''}`;
+
+/** What was begun in this tab and not sent: it outlives a reload, and a session that ends. */
+export function keptDraft(from: string | undefined): Draft | undefined {
+  const kept = sessionStorage.getItem(place(from));
+  return kept === null ? undefined : (JSON.parse(kept) as Draft);
+}
+export const keepDraft = (from: string | undefined, draft: Draft): void =>
+  sessionStorage.setItem(place(from), JSON.stringify(draft));
+export const forgetDraft = (from: string | undefined): void => sessionStorage.removeItem(place(from));
 
 /** `crypto.randomUUID` is there on safe connections only. */
 export const newClientToken = (): string =>

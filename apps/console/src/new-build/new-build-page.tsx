@@ -2,15 +2,24 @@ import {
   Alert, Anchor, Button, Card, Checkbox, Fieldset, Grid, Group, Select, Stack, Text, TextInput,
 } from '@mantine/core'; // prettier-ignore
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { type FormEvent, lazy, Suspense, useState } from 'react';
+import { type FormEvent, lazy, Suspense, useEffect, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ApiError, ask } from '../api/ask.ts';
 import { type Build, requestOf } from '../api/replies.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
 import { Findings, useLint } from './lint.tsx';
-import { bodyOf, draftFrom, type Draft, emptyDraft, newClientToken } from './draft.ts';
+import {
+  bodyOf,
+  draftFrom,
+  type Draft,
+  emptyDraft,
+  forgetDraft,
+  keepDraft,
+  keptDraft,
+  newClientToken,
+} from './draft.ts';
 
 const DockerfileEditor = lazy(() => import('./dockerfile-editor.tsx'));
 
@@ -36,7 +45,8 @@ export default function NewBuildPage() {
 function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
   const session = useSession();
   const [, go] = useLocation();
-  const [draft, setDraft] = useState(start);
+  const [draft, setDraft] = useState(() => keptDraft(from?.ImageBuildId) ?? start);
+  useEffect(() => keepDraft(from?.ImageBuildId, draft), [from, draft]);
   // One for each form: what is sent twice is built once.
   const [clientToken, setClientToken] = useState(newClientToken);
   const set = (change: Partial<Draft>) => setDraft((old) => ({ ...old, ...change }));
@@ -46,15 +56,20 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
     mutationFn: async () =>
       (await ask('POST', '/api/v1/imagebuilds', {
         query: { ClientToken: clientToken, Lane: draft.lane },
-        body: bodyOf(draft, host),
+        body: bodyOf(draft, host, from && requestOf(from)),
       })) as { ImageBuildId: string },
-    onSuccess: ({ ImageBuildId }) => go(`/builds/${ImageBuildId}`),
-    onError: () => setClientToken(newClientToken()),
+    onSuccess({ ImageBuildId }) {
+      forgetDraft(from?.ImageBuildId);
+      go(`/builds/${ImageBuildId}`);
+    },
+    // An answer that was lost may have been a yes: sent again, it is the same build.
+    onError: (error) => error instanceof ApiError && error.status < 500 && setClientToken(newClientToken()),
   });
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     submit.mutate();
   };
+  const credentials = (from && requestOf(from).BuildConfig?.RegistryAuthHosts) ?? [];
   const refused = lint.data?.Findings.some((it) => it.Severity === 'error') ?? false;
   return (
     <Page title="New build">
@@ -68,6 +83,12 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
               </Anchor>
               {from.Error && `, which failed: ${from.Error.Cause ?? from.Error.Message}`}
             </Text>
+          )}
+          {credentials.length > 0 && (
+            <Alert color="yellow" variant="light" title="Its credentials are not taken along">
+              The earlier request brought credentials for {credentials.join(', ')}. They are sealed; a rerun has them,
+              this has not.
+            </Alert>
           )}
           <Grid gap="lg">
             <Grid.Col span={{ base: 12, lg: 8 }}>

@@ -1,5 +1,6 @@
 import { Anchor, Button, Card, Group, Progress, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import type { consoleOperations } from '@kiln/schemas';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Queues } from '../api/replies.ts';
@@ -7,9 +8,10 @@ import { duration } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
-import { tellError } from '../pieces/tell.ts';
+import { tell, tellError } from '../pieces/tell.ts';
 import { When } from '../pieces/when.tsx';
 import { WideTable } from '../pieces/wide-table.tsx';
+import { useSession } from '../session/session.ts';
 
 const poolName = (pool: string): string => (pool === '' ? 'Common' : pool);
 
@@ -155,10 +157,17 @@ function Shares({ accounts }: { accounts: Queues['Accounts'] }) {
 
 function Quarantined({ builds }: { builds: Queues['Quarantine'] }) {
   const [, go] = useLocation();
+  const session = useSession();
+  const client = useQueryClient();
   const redrive = useMutation({
-    mutationFn: async (id: string) =>
-      (await ask('POST', `/api/v1/queues/quarantine/${id}/redrive`)) as { ImageBuildId: string },
-    onSuccess: ({ ImageBuildId }) => go(`/builds/${ImageBuildId}`),
+    mutationFn: ({ ImageBuildId: id }: Queues['Quarantine'][number]) =>
+      ask<typeof consoleOperations.RedriveImageBuild>('POST', `/api/v1/queues/quarantine/${id}/redrive`),
+    // Another account's builds are not for this one to look at.
+    onSuccess({ ImageBuildId }, { Account }) {
+      if (Account === session.Account) return go(`/builds/${ImageBuildId}`);
+      tell(`It runs again, as ${ImageBuildId}.`);
+      return client.invalidateQueries({ queryKey: ['queues'] });
+    },
     onError: tellError,
   });
   return (
@@ -186,9 +195,13 @@ function Quarantined({ builds }: { builds: Queues['Quarantine'] }) {
               {builds.map((it) => (
                 <Table.Tr key={it.ImageBuildId}>
                   <Table.Td>
-                    <Anchor component={Link} href={`/builds/${it.ImageBuildId}`} size="sm">
-                      {it.ImageName}
-                    </Anchor>
+                    {it.Account === session.Account ? (
+                      <Anchor component={Link} href={`/builds/${it.ImageBuildId}`} size="sm">
+                        {it.ImageName}
+                      </Anchor>
+                    ) : (
+                      <Text size="sm">{it.ImageName}</Text>
+                    )}
                   </Table.Td>
                   <Table.Td>{it.Account}</Table.Td>
                   <Table.Td>
@@ -198,12 +211,7 @@ function Quarantined({ builds }: { builds: Queues['Quarantine'] }) {
                     {it.Message} ({it.Attempts} attempts)
                   </Table.Td>
                   <Table.Td ta="end">
-                    <Button
-                      size="xs"
-                      variant="default"
-                      loading={redrive.isPending}
-                      onClick={() => redrive.mutate(it.ImageBuildId)}
-                    >
+                    <Button size="xs" variant="default" loading={redrive.isPending} onClick={() => redrive.mutate(it)}>
                       Run again
                     </Button>
                   </Table.Td>

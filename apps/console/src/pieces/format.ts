@@ -38,6 +38,3 @@ export function ago(iso: string, nowMs: number): string {
 
 const moment = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 export const exact = (iso: string): string => moment.format(new Date(iso));
-
-/** `sha256:0f1e2d3c4b5a…` */
-export const shortDigest = (digest: string): string => (digest.length > 19 ? `${digest.slice(0, 19)}…` : digest);

@@ -16,8 +16,6 @@ const looks: Record<BuildState, { tone: string; label: string }> = {
   expired: { tone: 'bad', label: 'Expired' },
 };
 
-export const stateLabel = (state: BuildState): string => looks[state].label;
-
 export function StateBadge({ state }: { state: BuildState }) {
   const { tone, label } = looks[state];
   return (

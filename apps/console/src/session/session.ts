@@ -11,14 +11,14 @@ async function fetchSession(): Promise<Session | null> {
     return session;
   } catch (error) {
     // Nobody is signed in: that is an answer.
-    if (error instanceof ApiError && error.status < 500) return null;
+    if (error instanceof ApiError && (error.code === 'MissingParameter' || error.status === 401)) return null;
     throw error;
   }
 }
 
 export const sessionKey = ['session'];
 export const useSessionQuery = () =>
-  useQuery({ queryKey: sessionKey, queryFn: fetchSession, staleTime: Infinity, retry: true });
+  useQuery({ queryKey: sessionKey, queryFn: fetchSession, staleTime: Infinity, retry: 3 });
 
 /** Another user, or nobody, is signed in from now on: what the last one saw is forgotten. */
 export function changeSession(client: QueryClient, session: Session | null): void {

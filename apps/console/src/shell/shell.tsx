@@ -25,11 +25,13 @@ import {
   IconUserCircle,
 } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
 import logo from '../kiln.svg';
 import { tellError } from '../pieces/tell.ts';
+import { Outage } from './outage.tsx';
+import classes from './shell.module.css';
 import { changeSession, isAtLeast, runsInstallation, useSession } from '../session/session.ts';
 
 const places = [
@@ -54,6 +56,15 @@ export function Shell({ children }: { children: ReactNode }) {
   const here = offered
     .filter(({ path }) => location === path || (path !== '/' && location.startsWith(`${path}/`)))
     .sort((a, b) => b.path.length - a.path.length)[0];
+  const main = useRef<HTMLElement>(null);
+  const [last, setLast] = useState(location);
+  useEffect(() => {
+    if (last === location) return;
+    setLast(location);
+    // Another page begins at its top, and for those who listen, with its title.
+    window.scrollTo({ top: 0 });
+    main.current?.focus({ preventScroll: true });
+  }, [last, location]);
   return (
     <AppShell
       header={{ height: 52 }}
@@ -63,7 +74,14 @@ export function Shell({ children }: { children: ReactNode }) {
       <AppShell.Header>
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap">
-            <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Menu" />
+            <Burger
+              opened={opened}
+              onClick={toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label="Menu"
+              aria-expanded={opened}
+            />
             <Anchor component={Link} href="/" underline="never" c="inherit" aria-label="Kiln, overview">
               <Group gap={8} wrap="nowrap">
                 <img src={logo} width={26} height={26} alt="" />
@@ -79,7 +97,7 @@ export function Shell({ children }: { children: ReactNode }) {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" aria-label="Pages">
+      <AppShell.Navbar p="xs" aria-label="Pages" className={classes['navbar']} data-open={opened || undefined}>
         {offered.map(({ path, label, icon: Icon }) => (
           <NavLink
             key={path}
@@ -94,7 +112,8 @@ export function Shell({ children }: { children: ReactNode }) {
           />
         ))}
       </AppShell.Navbar>
-      <AppShell.Main>
+      <AppShell.Main ref={main} tabIndex={-1} className={classes['main']}>
+        <Outage />
         <div style={{ maxWidth: 1760, marginInline: 'auto' }}>{children}</div>
       </AppShell.Main>
     </AppShell>

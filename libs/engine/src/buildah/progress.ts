@@ -29,13 +29,15 @@ export class Progress {
     this.#cut = goesOn;
     if (/^(?:\[\d+\/\d+\] )?(?:Successfully tagged|COMMIT) localhost\/kiln\//.test(line)) return undefined;
     const [, stage = '1', index, keyword] = /^(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: ([A-Z]+)/i.exec(line) ?? [];
-    // A command may print such a line too: it counts only when the Dockerfile has that step.
+    // A command may print such a line too: it counts only when the Dockerfile has that step, and it comes after the last one.
     const step =
       index === undefined || isRest
         ? undefined
-        : this.#parsed.steps.find(
-            (it) => it.stage === Number(stage) && it.index === Number(index) && it.keyword === keyword?.toUpperCase(),
-          );
+        : this.#parsed.steps
+            .slice(this.#run?.number ?? 0)
+            .find(
+              (it) => it.stage === Number(stage) && it.index === Number(index) && it.keyword === keyword?.toUpperCase(),
+            );
     if (step) {
       this.end('ok');
       this.#run = { number: this.#parsed.steps.indexOf(step) + 1, step, startedAt: new Date() };

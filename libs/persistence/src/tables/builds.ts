@@ -128,6 +128,9 @@ export const builds = pgTable(
       index('builds_finished')
         .on(t.finishedAt)
         .where(sql`${t.finishedAt} IS NOT NULL`),
+      index('builds_account_finished')
+        .on(t.accountId, t.finishedAt)
+        .where(sql`${t.finishedAt} IS NOT NULL`),
       index('builds_kept')
         .on(t.keptOn)
         .where(sql`${t.keptOn} IS NOT NULL`),

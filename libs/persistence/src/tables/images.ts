@@ -1,4 +1,11 @@
-import { goneStatuses, imageStatuses, serviceTypes, visibilities, type BuildError } from '@kiln/schemas';
+import {
+  goneStatuses,
+  imageStatuses,
+  serviceTypes,
+  visibilities,
+  type BuildError,
+  type ImageStep,
+} from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -36,15 +43,6 @@ export const imageGroups = pgTable(
   },
   (t) => [uniqueIndex('image_groups_repository').on(t.workspaceId, t.host, t.repository)],
 );
-
-/** An instruction in an image's history, with the layer that it made. */
-export interface ImageStep {
-  instruction: string;
-  /** Of the layer; both absent where there is none. */
-  digest?: string;
-  /** Compressed bytes. */
-  size?: number;
-}
 
 /** A catalogue entry, seen through both dialects. Its indexes for lists are in the migration `lists`: drizzle knows no INCLUDE. */
 export const images = pgTable(

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { buildStates, lanes } from '../build-states.ts';
 import { operation } from '../operation.ts';
 import { scopes } from '../roles.ts';
-import { queryInt, text } from '../text.ts';
+import { queryInt } from '../text.ts';
 import { shownImage } from '../pai/image.ts';
+import { dockerfileText } from '../pai/image-build.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
@@ -71,7 +72,7 @@ export const consoleOperations = {
     path: '/api/v1/dockerfile/lint',
     summary: 'Says what a submission would say of a Dockerfile: the error that refuses it, and warnings',
     query: z.object({}),
-    body: z.object({ Dockerfile: text(1 << 20) }, 'must be a JSON object'),
+    body: z.object({ Dockerfile: dockerfileText }, 'must be a JSON object'),
     reply: z.object({
       ...requestId,
       Findings: z.array(z.object({ Severity: z.enum(['error', 'warning']), Line: z.int(), Message: z.string() })),

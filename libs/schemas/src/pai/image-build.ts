@@ -6,6 +6,12 @@ import { imageName, imageUri, labels } from './image.ts';
 /** The largest Dockerfile that is accepted, in bytes of UTF-8. */
 export const dockerfileBytesMax = 262_144;
 
+/** A Dockerfile, as a request brings it. */
+export const dockerfileText = text(dockerfileBytesMax, 1).refine(
+  (it) => Buffer.byteLength(it) <= dockerfileBytesMax,
+  `must have at most ${dockerfileBytesMax} bytes`,
+);
+
 // base64 of `user:password`, as docker's config.json has it.
 const registryAuth = z.object(
   {
@@ -75,10 +81,7 @@ export const createImageBuildBody = z.object(
     OverwriteImageTag: z.boolean('must be true or false').default(false),
     BuildConfig: z.object(
       {
-        Dockerfile: text(dockerfileBytesMax, 1).refine(
-          (it) => Buffer.byteLength(it) <= dockerfileBytesMax,
-          `must have at most ${dockerfileBytesMax} bytes`,
-        ),
+        Dockerfile: dockerfileText,
         BuildType: oneOf(['PackageInstallation', 'CustomDockerfile']),
         RegistryAuths: z
           .record(registryHost, registryAuth, 'must be an object {host: {Auth}}')
