@@ -7,13 +7,17 @@ import { builds } from './tables/builds.ts';
 import { buildsUnderWay, liveBuilders } from './waiting-room/dispatch.ts';
 import { type DefaultLimits } from './waiting-room/limits.ts';
 
-/** What ended in one piece of time. */
-export interface Ends {
+/** What ended in one piece of time, and what waited and ran when that piece was over. */
+export interface Piece {
   at: Date;
   succeeded: number;
   failed: number;
   cancelled: number;
+  waiting: number;
+  running: number;
 }
+
+const pieceCount = 48;
 
 /** A viewer's builds of the last hours, in figures. */
 export interface Overview {
@@ -21,26 +25,37 @@ export interface Overview {
   live: Partial<Record<BuildState, number>>;
   /** How long the oldest waiting build has waited, in seconds. */
   oldestWaitingSeconds: number | null;
-  ends: Ends[];
+  pieces: Piece[];
   /** What failed builds said, the most frequent first. */
   failures: { code: string; reason: string | null; n: number }[];
   /** Seconds from first attempt to end of builds that succeeded. */
   took: { median: number | null; slow: number | null };
 }
 
-/** @param hours how far back; the ends come in 48 equal pieces of it */
+/** @param hours how far back, in 48 equal pieces */
 export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number): Promise<Overview> {
-  const pieces = 48;
-  const pieceSeconds = (hours * 3600) / pieces;
+  const pieceSeconds = (hours * 3600) / pieceCount;
   const seen = buildsSeenBy(viewer);
   const since = sql`${builds.finishedAt} > now() - make_interval(hours => ${hours})`;
-  const [live, ends, failures, took] = await Promise.all([
-    db.execute<{ state: BuildState; n: number; oldest: number | null }>(sql`
-      SELECT state, count(*)::int AS n, extract(epoch FROM now() - min(created_at))::int AS oldest FROM builds
-      WHERE ${and(seen, sql`${builds.state} IN (${sql.raw(liveStates.map((it) => `'${it}'`).join(', '))})`)} GROUP BY state`),
+  const isLive = sql`${builds.state} IN (${sql.raw(liveStates.map((it) => `'${it}'`).join(', '))})`;
+  const [live, ends, changes, failures, took] = await Promise.all([
+    db.execute<{ state: BuildState; n: number; waiting: number; oldest: number | null }>(sql`
+      SELECT state, count(*)::int AS n, (count(*) FILTER (WHERE started_at IS NULL))::int AS waiting, extract(epoch FROM now() - min(created_at))::int AS oldest FROM builds
+      WHERE ${and(seen, isLive)} GROUP BY state`),
     db.execute<{ piece: number; state: string; n: number }>(sql`
       SELECT floor(extract(epoch FROM now() - finished_at) / ${pieceSeconds})::int AS piece, state, count(*)::int AS n FROM builds
       WHERE ${and(seen, since)} GROUP BY 1, 2`),
+    // Whatever began or ended in this time belongs to a build that is live, or that ended in it.
+    db.execute<{ piece: number; waiting: number; running: number }>(sql`
+      SELECT floor(extract(epoch FROM now() - at) / ${pieceSeconds})::int AS piece, sum(waiting)::int AS waiting, sum(running)::int AS running
+      FROM (
+        SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, isLive)}
+        UNION ALL SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, since)}
+      ) it CROSS JOIN LATERAL (VALUES
+        (created_at, 1, 0), (coalesce(started_at, finished_at), -1, 0),
+        (started_at, 0, 1), (CASE WHEN started_at IS NOT NULL THEN finished_at END, 0, -1)
+      ) change (at, waiting, running)
+      WHERE at IS NOT NULL AND at > now() - make_interval(hours => ${hours}) GROUP BY 1`),
     db.execute<{ code: string; reason: string | null; n: number }>(sql`
       SELECT error->>'code' AS code, error->>'reason' AS reason, count(*)::int AS n FROM builds
       WHERE ${and(seen, since, sql`${builds.state} IN ('failed', 'timed_out', 'expired')`)} GROUP BY 1, 2 ORDER BY n DESC, 1 LIMIT 8`),
@@ -50,21 +65,32 @@ export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number):
             WHERE ${and(seen, since, sql`${builds.state} = 'succeeded'`)}) it`),
   ]);
   const now = Date.now();
-  const at = (piece: number) => new Date(now - (piece + 1) * pieceSeconds * 1000);
-  const sums: Ends[] = Array.from({ length: pieces }, (_, n) => ({
-    at: at(pieces - 1 - n),
+  const pieces: Piece[] = Array.from({ length: pieceCount }, (_, n) => ({
+    at: new Date(now - (pieceCount - n) * pieceSeconds * 1000),
     succeeded: 0,
     failed: 0,
     cancelled: 0,
+    waiting: 0,
+    running: 0,
   }));
   for (const { piece, state, n } of ends.rows) {
-    const sum = sums[pieces - 1 - piece];
+    const sum = pieces[pieceCount - 1 - piece];
     if (sum) sum[state === 'succeeded' || state === 'cancelled' ? state : 'failed'] += n;
+  }
+  // From now backwards: what there is, less what came in each piece.
+  const changed = new Map(changes.rows.map((it) => [Math.max(0, it.piece), it]));
+  let waiting = live.rows.reduce((sum, it) => sum + it.waiting, 0);
+  let running = live.rows.reduce((sum, it) => sum + it.n - it.waiting, 0);
+  for (let piece = 0; piece < pieceCount; piece += 1) {
+    const sum = pieces[pieceCount - 1 - piece];
+    if (sum) Object.assign(sum, { waiting: Math.max(0, waiting), running: Math.max(0, running) });
+    waiting -= changed.get(piece)?.waiting ?? 0;
+    running -= changed.get(piece)?.running ?? 0;
   }
   return {
     live: Object.fromEntries(live.rows.map((it) => [it.state, it.n])),
     oldestWaitingSeconds: live.rows.find((it) => it.state === 'queued')?.oldest ?? null,
-    ends: sums,
+    pieces,
     failures: failures.rows,
     took: took.rows[0] ?? { median: null, slow: null },
   };

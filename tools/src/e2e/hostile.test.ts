@@ -13,7 +13,9 @@ beforeAll(async () => {
 afterAll(() => kiln.stop());
 
 describe('the documented example', () => {
-  it.each(operations.map((it) => [it.name, it] as const))('of %s works', async (_, operation) => {
+  // There is a session to end in a browser only, where its own test ends it.
+  const shown = operations.filter((it) => it.name !== 'DeleteSession');
+  it.each(shown.map((it) => [it.name, it] as const))('of %s works', async (_, operation) => {
     const ids = await idsFor(kiln, operation);
     const got = await sendOperation(kiln, operation, ids, await exampleFor(kiln, operation));
     expect({ status: got.status, text: got.text }).toMatchObject({ status: operation.statuses[0] });

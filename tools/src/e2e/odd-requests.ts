@@ -14,6 +14,10 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
   // Only what has ended can be done again.
   if (['RetryImageBuild', 'RerunImageBuild'].includes(operation.name))
     await kiln.database.db.$client.query(`UPDATE builds SET state = 'expired' WHERE id = $1`, [build.ImageBuildId]);
+  if (operation.name === 'RedriveImageBuild')
+    await kiln.database.db.$client.query(`UPDATE builds SET state = 'failed', quarantined_at = now() WHERE id = $1`, [
+      build.ImageBuildId,
+    ]);
   const { rows } = await kiln.database.db.$client.query<{ id: string; group_id: string }>(
     'SELECT id, group_id FROM images WHERE pai_id = $1',
     [added.body.ImageId],
@@ -43,6 +47,7 @@ export async function exampleFor(
     .replaceAll('"123456"', JSON.stringify(account.workspaceId))
     .replaceAll('KILNA1B2C3D4E5F6G7H8', account.accessKeyId)
     .replaceAll('the-secret-of-that-key', account.accessKeySecret)
+    .replaceAll('kiln_your-token', account.token)
     .replaceAll('0123456789abcdef0123456789abcdef', account.projectId);
   // What is built gets a place of its own; what is registered must be there, and may be so once.
   const uri = 'registry.example.com/ml/torch-serving:v1';

@@ -43,11 +43,13 @@ export function overviewRoutes({
           RequestId: requestId,
           Live: seen.live,
           ...optional('OldestWaitingSeconds', seen.oldestWaitingSeconds),
-          Ends: seen.ends.map((it) => ({
+          Pieces: seen.pieces.map((it) => ({
             Time: it.at.toISOString(),
             Succeeded: it.succeeded,
             Failed: it.failed,
             Cancelled: it.cancelled,
+            Waiting: it.waiting,
+            Running: it.running,
           })),
           Failures: seen.failures.map((it) => ({ Code: it.code, ...optional('Reason', it.reason), Count: it.n })),
           ...optional('MedianSeconds', seen.took.median),

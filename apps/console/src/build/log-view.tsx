@@ -247,6 +247,8 @@ export function LogView({
                     link(line.n);
                   }}
                   aria-label={`Line ${line.n + 1}`}
+                  // By the keyboard one comes to the line that was searched for, and not through all of them.
+                  tabIndex={current === it.index || linked?.n === line.n ? 0 : -1}
                 >
                   {line.n + 1}
                 </a>

@@ -1,4 +1,4 @@
-import { Button, Group, Pagination, Select, Table, Text, TextInput } from '@mantine/core';
+import { Button, Group, Pagination, Select, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
@@ -6,12 +6,12 @@ import { useEffect, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Image, ImageList } from '../api/replies.ts';
+import { DataTable } from '../pieces/data-table.tsx';
 import { bytes } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
-import { WideTable } from '../pieces/wide-table.tsx';
 import { useSession } from '../session/session.ts';
 import { imageTone } from './image-tone.ts';
 
@@ -152,43 +152,32 @@ export default function ImagesPage() {
 
 export function ImageTable({ images }: { images: Image[] }) {
   return (
-    <WideTable label="Images" minWidth={680}>
-      <Table highlightOnHover verticalSpacing="xs">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Name</Table.Th>
-            <Table.Th>State</Table.Th>
-            <Table.Th>Reference</Table.Th>
-            <Table.Th ta="end">Size</Table.Th>
-            <Table.Th>Created</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {images.map((it) => (
-            <Table.Tr key={it.ImageId}>
-              <Table.Td>
-                <Link href={`/images/${it.ImageId}`} style={{ fontWeight: 600, textDecoration: 'none' }}>
-                  {it.Name}
-                </Link>
-              </Table.Td>
-              <Table.Td>
-                <Tone tone={imageTone(it.Status).tone}>{imageTone(it.Status).label}</Tone>
-              </Table.Td>
-              <Table.Td>
-                <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
-                  {it.ImageUri}
-                </Text>
-              </Table.Td>
-              <Table.Td ta="end" style={{ whiteSpace: 'nowrap' }}>
-                {it.SizeInBytes > 0 ? bytes(it.SizeInBytes) : '—'}
-              </Table.Td>
-              <Table.Td style={{ whiteSpace: 'nowrap' }}>
-                <When at={it.GmtCreateTime} />
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </WideTable>
+    <DataTable
+      label="Images"
+      minWidth={680}
+      rows={images}
+      keyOf={(it) => it.ImageId}
+      columns={[
+        {
+          title: 'Name',
+          cell: (it) => (
+            <Link href={`/images/${it.ImageId}`} style={{ fontWeight: 600, textDecoration: 'none' }}>
+              {it.Name}
+            </Link>
+          ),
+        },
+        { title: 'State', cell: (it) => <Tone tone={imageTone(it.Status).tone}>{imageTone(it.Status).label}</Tone> },
+        {
+          title: 'Reference',
+          cell: (it) => (
+            <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
+              {it.ImageUri}
+            </Text>
+          ),
+        },
+        { title: 'Size', end: true, cell: (it) => (it.SizeInBytes > 0 ? bytes(it.SizeInBytes) : '—') },
+        { title: 'Created', cell: (it) => <When at={it.GmtCreateTime} /> },
+      ]}
+    />
   );
 }

@@ -1,16 +1,16 @@
-import { Anchor, Button, Card, Group, Progress, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Anchor, Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import type { consoleOperations } from '@kiln/schemas';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Queues } from '../api/replies.ts';
+import { DataTable } from '../pieces/data-table.tsx';
 import { duration } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { tell, tellError } from '../pieces/tell.ts';
 import { When } from '../pieces/when.tsx';
-import { WideTable } from '../pieces/wide-table.tsx';
 import { useSession } from '../session/session.ts';
 
 const poolName = (pool: string): string => (pool === '' ? 'Common' : pool);
@@ -54,26 +54,18 @@ function Shown({ queues }: { queues: Queues }) {
           {Lanes.length === 0 ? (
             <Empty title="Nothing waits" />
           ) : (
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Pool</Table.Th>
-                  <Table.Th>Lane</Table.Th>
-                  <Table.Th ta="end">Waiting</Table.Th>
-                  <Table.Th ta="end">Oldest</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {Lanes.map((it) => (
-                  <Table.Tr key={`${it.Pool} ${it.Lane}`}>
-                    <Table.Td>{poolName(it.Pool)}</Table.Td>
-                    <Table.Td>{it.Lane}</Table.Td>
-                    <Table.Td ta="end">{it.Waiting}</Table.Td>
-                    <Table.Td ta="end">{duration(it.OldestSeconds * 1000)}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
+            <DataTable
+              label="Lanes"
+              minWidth={300}
+              rows={Lanes}
+              keyOf={(it) => `${it.Pool} ${it.Lane}`}
+              columns={[
+                { title: 'Pool', cell: (it) => poolName(it.Pool) },
+                { title: 'Lane', cell: (it) => it.Lane },
+                { title: 'Waiting', end: true, cell: (it) => it.Waiting },
+                { title: 'Oldest', end: true, cell: (it) => duration(it.OldestSeconds * 1000) },
+              ]}
+            />
           )}
         </Card>
         <Card withBorder>
@@ -96,32 +88,20 @@ function Shown({ queues }: { queues: Queues }) {
             : `${Outbox.Waiting} announcements wait to be passed on, the oldest for ${duration(Outbox.OldestMs)}.`}
         </Text>
         {jobs && (
-          <WideTable label="Queues" minWidth={420}>
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Queue</Table.Th>
-                  {['waiting', 'active', 'delayed', 'failed'].map((it) => (
-                    <Table.Th key={it} ta="end">
-                      {it}
-                    </Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {Object.entries(jobs).map(([name, counts]) => (
-                  <Table.Tr key={name}>
-                    <Table.Td>{name}</Table.Td>
-                    {['waiting', 'active', 'delayed', 'failed'].map((it) => (
-                      <Table.Td key={it} ta="end">
-                        {counts[it] ?? 0}
-                      </Table.Td>
-                    ))}
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </WideTable>
+          <DataTable
+            label="Queues"
+            minWidth={420}
+            rows={Object.entries(jobs)}
+            keyOf={([name]) => name}
+            columns={[
+              { title: 'Queue', cell: ([name]) => name },
+              ...['waiting', 'active', 'delayed', 'failed'].map((state) => ({
+                title: state,
+                end: true,
+                cell: ([, counts]: [string, Record<string, number>]) => counts[state] ?? 0,
+              })),
+            ]}
+          />
         )}
       </Card>
       <Quarantined builds={Quarantine} />
@@ -180,46 +160,37 @@ function Quarantined({ builds }: { builds: Queues['Quarantine'] }) {
           None. A build comes here when workers died with it again and again.
         </Text>
       ) : (
-        <WideTable label="Dead letters" minWidth={620}>
-          <Table>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Build</Table.Th>
-                <Table.Th>Account</Table.Th>
-                <Table.Th>Since</Table.Th>
-                <Table.Th>Why</Table.Th>
-                <Table.Th />
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {builds.map((it) => (
-                <Table.Tr key={it.ImageBuildId}>
-                  <Table.Td>
-                    {it.Account === session.Account ? (
-                      <Anchor component={Link} href={`/builds/${it.ImageBuildId}`} size="sm">
-                        {it.ImageName}
-                      </Anchor>
-                    ) : (
-                      <Text size="sm">{it.ImageName}</Text>
-                    )}
-                  </Table.Td>
-                  <Table.Td>{it.Account}</Table.Td>
-                  <Table.Td>
-                    <When at={it.GmtQuarantineTime} />
-                  </Table.Td>
-                  <Table.Td>
-                    {it.Message} ({it.Attempts} attempts)
-                  </Table.Td>
-                  <Table.Td ta="end">
-                    <Button size="xs" variant="default" loading={redrive.isPending} onClick={() => redrive.mutate(it)}>
-                      Run again
-                    </Button>
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </WideTable>
+        <DataTable
+          label="Dead letters"
+          minWidth={620}
+          rows={builds}
+          keyOf={(it) => it.ImageBuildId}
+          columns={[
+            {
+              title: 'Build',
+              cell: (it) =>
+                it.Account === session.Account ? (
+                  <Anchor component={Link} href={`/builds/${it.ImageBuildId}`} size="sm">
+                    {it.ImageName}
+                  </Anchor>
+                ) : (
+                  it.ImageName
+                ),
+            },
+            { title: 'Account', cell: (it) => it.Account },
+            { title: 'Since', cell: (it) => <When at={it.GmtQuarantineTime} /> },
+            { title: 'Why', cell: (it) => `${it.Message} (${it.Attempts} attempts)` },
+            {
+              title: 'Do',
+              end: true,
+              cell: (it) => (
+                <Button size="xs" variant="default" loading={redrive.isPending} onClick={() => redrive.mutate(it)}>
+                  Run again
+                </Button>
+              ),
+            },
+          ]}
+        />
       )}
     </Card>
   );

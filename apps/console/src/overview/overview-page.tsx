@@ -1,6 +1,6 @@
 import { Anchor, Card, Grid, Group, Progress, SegmentedControl, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Overview } from '../api/replies.ts';
@@ -8,7 +8,7 @@ import { duration } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { LatestBuilds } from './latest-builds.tsx';
-import { ThroughputChart } from './throughput-chart.tsx';
+import { type Series, TimeChart } from './time-chart.tsx';
 
 const ranges = { '6': '6 h', '24': '24 h', '168': '7 d' };
 
@@ -44,8 +44,8 @@ export default function OverviewPage() {
 }
 
 function Figures({ overview }: { overview: Overview }) {
-  const { Live, Ends, Failures, Pools } = overview;
-  const sum = (pick: (it: Overview['Ends'][number]) => number) => Ends.reduce((total, it) => total + pick(it), 0);
+  const { Live, Pieces, Failures, Pools } = overview;
+  const sum = (pick: (it: Overview['Pieces'][number]) => number) => Pieces.reduce((total, it) => total + pick(it), 0);
   const running = (Live.assigned ?? 0) + (Live.running ?? 0) + (Live.publishing ?? 0) + (Live.registering ?? 0);
   const failed = sum((it) => it.Failed);
   const oldest = overview.OldestWaitingSeconds;
@@ -64,12 +64,7 @@ function Figures({ overview }: { overview: Overview }) {
           note={overview.SlowSeconds === undefined ? undefined : `95 % under ${duration(overview.SlowSeconds * 1000)}`}
         />
       </SimpleGrid>
-      <Card withBorder>
-        <Title order={2} size="h5" mb="xs">
-          Builds that ended
-        </Title>
-        <ThroughputChart ends={Ends} />
-      </Card>
+      <Charts pieces={Pieces} />
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 7 }}>
           <Card withBorder h="100%">
@@ -182,5 +177,41 @@ function FailureBar({ failure, most }: { failure: Overview['Failures'][number]; 
         aria-label={`${failure.Reason ?? failure.Code}: ${failure.Count}`}
       />
     </Stack>
+  );
+}
+
+function Charts({ pieces }: { pieces: Overview['Pieces'] }) {
+  const at = useMemo(() => pieces.map((it) => Date.parse(it.Time) / 1000), [pieces]);
+  const series = (
+    label: 'Succeeded' | 'Failed' | 'Cancelled' | 'Waiting' | 'Running',
+    tone: Series['tone'],
+  ): Series => ({
+    label,
+    tone,
+    values: pieces.map((it) => it[label]),
+  });
+  const ends = [series('Cancelled', 'quiet'), series('Failed', 'bad'), series('Succeeded', 'good')];
+  const load = [series('Waiting', 'warm'), series('Running', 'busy')];
+  const inWords = (it: Series) => `${it.label} ${it.values.reduce((sum, value) => sum + value, 0)}`;
+  return (
+    <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
+      <Card withBorder>
+        <Title order={2} size="h5" mb="xs">
+          Builds that ended
+        </Title>
+        <TimeChart at={at} series={ends} bars summary={`In this period: ${ends.map(inWords).join(', ')}.`} />
+      </Card>
+      <Card withBorder>
+        <Title order={2} size="h5" mb="xs">
+          Waiting and running
+        </Title>
+        <TimeChart
+          at={at}
+          series={load}
+          bars={false}
+          summary={`At most at once: ${load.map((it) => `${it.label} ${Math.max(0, ...it.values)}`).join(', ')}.`}
+        />
+      </Card>
+    </SimpleGrid>
   );
 }

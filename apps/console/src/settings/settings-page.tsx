@@ -1,13 +1,13 @@
-import { Button, Card, Stack, Table, Tabs, Text } from '@mantine/core';
+import { Button, Card, Stack, Tabs, Text } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { ask } from '../api/ask.ts';
 import type { Access, Audit } from '../api/replies.ts';
+import { DataTable } from '../pieces/data-table.tsx';
 import { exact } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
-import { WideTable } from '../pieces/wide-table.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
 
 export default function SettingsPage() {
@@ -52,30 +52,18 @@ function Registries() {
     return <Empty title="No registry yet">An operator adds one: npm run admin -- registry put ACCOUNT ID HOST</Empty>;
   return (
     <Card withBorder>
-      <WideTable label="Registries" minWidth={420}>
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Connection</Table.Th>
-              <Table.Th>Host</Table.Th>
-              <Table.Th>TLS</Table.Th>
-              <Table.Th>Signs in</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {access.data.Registries.map((it) => (
-              <Table.Tr key={it.InstanceId}>
-                <Table.Td>{it.InstanceId}</Table.Td>
-                <Table.Td>{it.Host}</Table.Td>
-                <Table.Td>
-                  <Tone tone={it.Tls === 'verify' ? 'good' : 'warn'}>{it.Tls}</Tone>
-                </Table.Td>
-                <Table.Td>{it.SignsIn ? 'with a password' : 'as nobody'}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </WideTable>
+      <DataTable
+        label="Registries"
+        minWidth={420}
+        rows={access.data.Registries}
+        keyOf={(it) => it.InstanceId}
+        columns={[
+          { title: 'Connection', cell: (it) => it.InstanceId },
+          { title: 'Host', cell: (it) => it.Host },
+          { title: 'TLS', cell: (it) => <Tone tone={it.Tls === 'verify' ? 'good' : 'warn'}>{it.Tls}</Tone> },
+          { title: 'Signs in', cell: (it) => (it.SignsIn ? 'with a password' : 'as nobody') },
+        ]}
+      />
     </Card>
   );
 }
@@ -92,32 +80,29 @@ function Keys() {
     );
   return (
     <Card withBorder>
-      <WideTable label="Access keys" minWidth={520}>
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Key</Table.Th>
-              <Table.Th>Good for</Table.Th>
-              <Table.Th>Made</Table.Th>
-              <Table.Th>Last used</Table.Th>
-              <Table.Th>Ends</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {access.data.AccessKeys.map((it) => (
-              <Table.Tr key={it.AccessKeyId}>
-                <Table.Td ff="monospace">{it.AccessKeyId}</Table.Td>
-                <Table.Td>{it.Scopes?.join(', ') ?? 'all that you may do'}</Table.Td>
-                <Table.Td>
-                  <When at={it.GmtCreateTime} />
-                </Table.Td>
-                <Table.Td>{it.GmtLastUseTime === undefined ? 'never' : <When at={it.GmtLastUseTime} />}</Table.Td>
-                <Table.Td>{it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </WideTable>
+      <DataTable
+        label="Access keys"
+        minWidth={520}
+        rows={access.data.AccessKeys}
+        keyOf={(it) => it.AccessKeyId}
+        columns={[
+          {
+            title: 'Key',
+            cell: (it) => (
+              <Text size="sm" ff="monospace">
+                {it.AccessKeyId}
+              </Text>
+            ),
+          },
+          { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'all that you may do' },
+          { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
+          {
+            title: 'Last used',
+            cell: (it) => (it.GmtLastUseTime === undefined ? 'never' : <When at={it.GmtLastUseTime} />),
+          },
+          { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
+        ]}
+      />
     </Card>
   );
 }
@@ -139,36 +124,29 @@ function AuditLog() {
   return (
     <Stack>
       <Card withBorder>
-        <WideTable label="Audit log" minWidth={720}>
-          <Table>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>When</Table.Th>
-                <Table.Th>Who</Table.Th>
-                <Table.Th>What</Table.Th>
-                <Table.Th>On</Table.Th>
-                <Table.Th>Came of it</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {records.map((it) => (
-                <Table.Tr key={it.Number}>
-                  <Table.Td style={{ whiteSpace: 'nowrap' }}>{exact(it.Time)}</Table.Td>
-                  <Table.Td>{it.Actor}</Table.Td>
-                  <Table.Td>{it.Action}</Table.Td>
-                  <Table.Td>
-                    <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
-                      {it.Target}
-                    </Text>
-                  </Table.Td>
-                  <Table.Td>
-                    <Tone tone={it.Outcome === 'ok' ? 'good' : 'bad'}>{it.Outcome}</Tone>
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </WideTable>
+        <DataTable
+          label="Audit log"
+          minWidth={720}
+          rows={records}
+          keyOf={(it) => it.Number}
+          columns={[
+            { title: 'When', cell: (it) => exact(it.Time) },
+            { title: 'Who', cell: (it) => it.Actor },
+            { title: 'What', cell: (it) => it.Action },
+            {
+              title: 'On',
+              cell: (it) => (
+                <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
+                  {it.Target}
+                </Text>
+              ),
+            },
+            {
+              title: 'Came of it',
+              cell: (it) => <Tone tone={it.Outcome === 'ok' ? 'good' : 'bad'}>{it.Outcome}</Tone>,
+            },
+          ]}
+        />
       </Card>
       {pages.hasNextPage && (
         <Button variant="default" loading={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>

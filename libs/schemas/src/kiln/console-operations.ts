@@ -46,7 +46,18 @@ export const consoleOperations = {
       ...requestId,
       Live: z.partialRecord(z.enum(buildStates), z.int()),
       OldestWaitingSeconds: z.int().optional(),
-      Ends: z.array(z.object({ Time: z.iso.datetime(), Succeeded: z.int(), Failed: z.int(), Cancelled: z.int() })),
+      Pieces: z
+        .array(
+          z.object({
+            Time: z.iso.datetime(),
+            Succeeded: z.int(),
+            Failed: z.int(),
+            Cancelled: z.int(),
+            Waiting: z.int(),
+            Running: z.int(),
+          }),
+        )
+        .describe('equal pieces of the time: what ended in each, and what waited and ran at its end'),
       Failures: z.array(z.object({ Code: z.string(), Reason: z.string().optional(), Count: z.int() })),
       MedianSeconds: z.number().optional(),
       SlowSeconds: z.number().optional().describe('95 of 100 builds took less'),
@@ -59,7 +70,7 @@ export const consoleOperations = {
       reply: {
         RequestId,
         Live: { running: 1 },
-        Ends: [{ Time: at, Succeeded: 3, Failed: 1, Cancelled: 0 }],
+        Pieces: [{ Time: at, Succeeded: 3, Failed: 1, Cancelled: 0, Waiting: 2, Running: 1 }],
         Failures: [{ Code: 'StepFailed', Reason: 'PackageNotFound', Count: 1 }],
         Pools: [{ Pool: '', Slots: 2, Busy: 1 }],
       },
