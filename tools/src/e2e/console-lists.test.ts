@@ -42,13 +42,14 @@ it('a hundred thousand builds are scrolled through, with those in sight drawn an
   await page.goto('/builds');
   await page.getByRole('link', { name: 'image-1', exact: true }).waitFor();
   await page.mouse.move(600, 500);
-  for (let n = 0; n < 120; n += 1) {
+  // As far as the pages come; a busy machine takes longer for them.
+  const deep = () => page.evaluate<number>('scrollY');
+  for (let n = 0; (await deep()) < 20_000 && n < 1500; n += 1) {
     await page.mouse.wheel(0, 1500);
     await page.waitForTimeout(15);
     if (n % 20 === 0) expect(await rows(page).count()).toBeLessThan(80);
   }
-  const deep = await page.evaluate<number>('scrollY');
-  expect(deep).toBeGreaterThan(20_000);
+  expect(await deep()).toBeGreaterThanOrEqual(20_000);
   // Where it stands, there are rows, and not a gap.
   await page.locator('[role=row] a').first().waitFor();
   const texts = await page.locator('[role=row] a').allInnerTexts();
