@@ -1,13 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint, metrics } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
+import { untilWritten } from './until-written.ts';
 
 /** A chunk is written when it reaches this size or age, whichever comes first. */
 const chunkBytesMax = 64 * 1024;
 const chunkAgeMs = 1000;
-/** Between two tries to write a chunk while PostgreSQL is away. */
-const retryMs = 500;
 /** What an attempt may log before its log is cut, and how much of its end is kept all the same. */
 const headBytesMax = 64 << 20;
 const tailBytesMax = 1 << 20;
@@ -85,17 +83,10 @@ export function openBuildLog(
   let lastLineAt = performance.now();
 
   const append = async (chunk: LogChunk): Promise<void> => {
-    for (;;) {
-      try {
-        await appendLog(db, attempt, chunk);
-        written();
-        return crashPoint('log-written');
-      } catch {
-        // Written twice it is there once; given up it would be a gap.
-        if (stopped()) return;
-        await sleep(retryMs);
-      }
-    }
+    // Written twice it is there once; given up it would be a gap.
+    if (!(await untilWritten(() => appendLog(db, attempt, chunk), stopped))) return;
+    written();
+    crashPoint('log-written');
   };
 
   const writeOut = async (): Promise<void> => {

@@ -1,9 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stepDetails, type StepRun } from '@kiln/engine';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
-
-const retryMs = 500;
+import { untilWritten } from './until-written.ts';
 
 /** An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being written. */
 export interface StepRecord {
@@ -28,13 +26,7 @@ export function openStepRecord(
     while (waiting.size > 0) {
       const steps = [...waiting.values()];
       waiting.clear();
-      for (let done = false; !done;) {
-        done = await recordSteps(db, attempt, steps).then(
-          () => true,
-          () => stopped(),
-        );
-        if (!done) await sleep(retryMs);
-      }
+      await untilWritten(() => recordSteps(db, attempt, steps), stopped);
       written();
     }
     writing = undefined;

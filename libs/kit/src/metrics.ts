@@ -138,7 +138,7 @@ const measures = new Set<Measure>();
 export const measureOnDemand = (measure: Measure): void => void measures.add(measure);
 
 /** All metrics as text. */
-export async function readMetrics(): Promise<string> {
+async function readMetrics(): Promise<string> {
   await Promise.all([...measures].map((it) => Promise.resolve(it()).catch(() => undefined)));
   return registry.metrics();
 }

@@ -1,7 +1,7 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { queueNames, queueOf, queues } from '@kiln/schemas';
-import { Queue } from 'bullmq';
+import { queues } from '@kiln/schemas';
 import { type Redis } from 'ioredis';
+import { everyQueue, openQueues } from './open-queues.ts';
 
 /** What a dashboard over Redis is shown: every queue, with no more of a job than the ids in it. */
 export interface BoardQueues {
@@ -18,28 +18,19 @@ const shownPayload = (name: keyof typeof queues, data: unknown): unknown => {
 
 /** @param pools pools of builders, each of which has a queue of its own */
 export function openBoardQueues(redis: Redis, prefix: string, pools: readonly string[]): BoardQueues {
-  const named = [
-    ...queueNames.map((name) => ({ name, queue: queueOf(name) })),
-    ...pools.map((pool) => ({ name: 'image-build' as const, queue: queueOf('image-build', pool) })),
-  ];
-  const opened: Queue[] = [];
-  const open = (queue: string): Queue => {
-    const made = new Queue(queue, { connection: redis, prefix });
-    made.on('error', () => undefined); // told by the call that fails
-    opened.push(made);
-    return made;
-  };
+  const opened = openQueues(redis, prefix);
   return {
     adapters({ readOnly }) {
       if (redis.status !== 'ready') return undefined;
-      return named.map(({ name, queue }) => {
-        const adapter = new BullMQAdapter(open(queue), { readOnlyMode: readOnly, allowRetries: false });
+      return everyQueue(pools).map(({ name, queue }) => {
+        const adapter = new BullMQAdapter(opened.get(queue), { readOnlyMode: readOnly, allowRetries: false });
         adapter.setFormatter('data', (data: unknown) => shownPayload(name, data));
         return adapter;
       });
     },
     async close() {
-      await Promise.all(opened.map((it) => it.close().catch(() => undefined)));
+      // Closing says goodbye to Redis, which may be away.
+      await opened.close().catch(() => undefined);
     },
   };
 }

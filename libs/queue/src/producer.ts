@@ -1,6 +1,7 @@
 import { queueNames, queueOf, queues } from '@kiln/schemas';
-import { Queue } from 'bullmq';
+import { type Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
+import { everyQueue, openQueues } from './open-queues.ts';
 
 export interface QueueJob {
   topic: string;
@@ -31,16 +32,7 @@ const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
 };
 
 export function openProducer(redis: Redis, prefix: string): Producer {
-  const open = new Map<string, Queue>();
-  // Opened on first use: a Queue that is made while Redis is away never becomes usable.
-  const queue = (name: string): Queue => {
-    const found = open.get(name);
-    if (found) return found;
-    const made = new Queue(name, { connection: redis, prefix });
-    made.on('error', () => undefined); // told by the call that fails
-    open.set(name, made);
-    return made;
-  };
+  const opened = openQueues(redis, prefix);
   return {
     async send(jobs) {
       for (const name of queueNames) {
@@ -52,7 +44,7 @@ export function openProducer(redis: Redis, prefix: string): Producer {
           const opts = { jobId: it.key, attempts: 1, removeOnComplete: true, removeOnFail: true };
           byQueue.set(to, [...(byQueue.get(to) ?? []), { name, data, opts }]);
         }
-        for (const [to, bulk] of byQueue) await withTimeout(queue(to).addBulk(bulk), 5000);
+        for (const [to, bulk] of byQueue) await withTimeout(opened.get(to).addBulk(bulk), 5000);
       }
     },
     isMarked: async () => (await withTimeout(redis.exists(`${prefix}:epoch`), 2000)) === 1,
@@ -60,13 +52,14 @@ export function openProducer(redis: Redis, prefix: string): Producer {
       await withTimeout(redis.set(`${prefix}:epoch`, new Date().toISOString()), 2000);
     },
     async counts(pools = []) {
-      const names = [...queueNames, ...pools.map((it) => queueOf('image-build', it))];
-      const entries = names.map(async (name) => [name, await withTimeout(queue(name).getJobCounts(), 5000)] as const);
+      const entries = everyQueue(pools).map(
+        async ({ queue }) => [queue, await withTimeout(opened.get(queue).getJobCounts(), 5000)] as const,
+      );
       return Object.fromEntries(await Promise.all(entries));
     },
     async close() {
       // Closing says goodbye to Redis, which may be away.
-      await withTimeout(Promise.all([...open.values()].map((it) => it.close())), 1000).catch(() => undefined);
+      await withTimeout(opened.close(), 1000).catch(() => undefined);
     },
   };
 }

@@ -32,7 +32,7 @@ export const whenSignedOut = (listener: () => void): void => {
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
-export const pathWith = (path: string, query: Query = {}): string => {
+const pathWith = (path: string, query: Query = {}): string => {
   const given = Object.entries(query).flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [[name, String(value)]],
   );

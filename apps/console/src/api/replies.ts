@@ -20,12 +20,6 @@ export type Worker = Workers['Workers'][number];
 export type Access = Reply<typeof consoleOperations.ListAccess>;
 export type Audit = Reply<typeof consoleOperations.ListAuditRecords>;
 
-const over = ['succeeded', 'cancelled', 'failed', 'timed_out', 'expired'] as const satisfies BuildState[];
-export const liveStates = [
-  'queued', 'assigned', 'running', 'publishing', 'registering', 'cancelling',
-] as const satisfies BuildState[]; // prettier-ignore
-export const isOver = (state: BuildState): boolean => (over as readonly string[]).includes(state);
-
 /** The request of a build, as far as the console looks into it. */
 export interface BuildRequest {
   WorkspaceId?: string;

@@ -1,9 +1,11 @@
+import { isTerminal } from '@kiln/schemas/build-states';
 import { Button } from '@mantine/core';
 import { IconPlayerStop, IconRefresh, IconRepeat, IconEdit } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
-import { type Build, isOver } from '../api/replies.ts';
+import { buildKey } from '../api/build.ts';
+import { type Build } from '../api/replies.ts';
 import { tell, tellError } from '../pieces/tell.ts';
 import { isAtLeast, mayChange, useSession } from '../session/session.ts';
 
@@ -23,7 +25,7 @@ export function BuildActions({ build }: { build: Build }) {
     mutationFn: () => ask('POST', `${path}/cancel`),
     onSuccess() {
       tell('The build is being stopped.');
-      return client.invalidateQueries({ queryKey: ['build', build.ImageBuildId] });
+      return client.invalidateQueries({ queryKey: buildKey(build.ImageBuildId) });
     },
     onError: tellError,
   });
@@ -34,7 +36,7 @@ export function BuildActions({ build }: { build: Build }) {
     onError: tellError,
   });
   const own = mayChange(session, build, 'operator');
-  const over = isOver(build.State);
+  const over = isTerminal(build.State);
   return (
     <>
       {!over && own && (

@@ -1,9 +1,11 @@
+import { isTerminal } from '@kiln/schemas/build-states';
 import { Alert, Anchor, Card, Group, Stack, Tabs, Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
-import { ApiError, ask } from '../api/ask.ts';
-import { type Build, isOver, requestOf } from '../api/replies.ts';
+import { ApiError } from '../api/ask.ts';
+import { buildKey, buildQuery } from '../api/build.ts';
+import { type Build, requestOf } from '../api/replies.ts';
 import { Elapsed } from '../builds/build-rows.tsx';
 import { bytes, duration, exact } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
@@ -19,16 +21,12 @@ import { type LogPlace, LogView } from './log-view.tsx';
 import { RequestView } from './request-view.tsx';
 import { Timeline } from './timeline.tsx';
 
-const buildKey = (id: string) => ['build', id];
-
 export default function BuildPage({ id }: { id: string }) {
   const build = useQuery({
-    queryKey: buildKey(id),
-    queryFn: async ({ signal }) =>
-      (await ask('GET', `/api/v1/imagebuilds/${encodeURIComponent(id)}`, { signal })) as Build,
+    ...buildQuery(id),
     // The log tells of each change; this is for a place in line, and for what is missed.
     refetchInterval: ({ state }) =>
-      (state.data && isOver(state.data.State)) || (state.error instanceof ApiError && state.error.status < 500)
+      (state.data && isTerminal(state.data.State)) || (state.error instanceof ApiError && state.error.status < 500)
         ? false
         : 4000,
   });

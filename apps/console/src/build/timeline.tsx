@@ -1,5 +1,6 @@
+import { isTerminal } from '@kiln/schemas/build-states';
 import { Group, Text, Title } from '@mantine/core';
-import { type Build, isOver, type Step } from '../api/replies.ts';
+import { type Build, type Step } from '../api/replies.ts';
 import { bytes, duration } from '../pieces/format.ts';
 import { useNow } from '../pieces/when.tsx';
 import classes from './timeline.module.css';
@@ -28,7 +29,7 @@ const phaseNames: Record<string, string> = {
 function barsOf(build: Build): Bar[] {
   const attempt = build.Attempt;
   const phases = build.Phases.filter((it) => it.Attempt === attempt);
-  const steps = build.Steps.filter((it) => it.Attempt === attempt);
+  const steps = build.Steps.filter((it) => it.Attempt === attempt).map((it) => stepBar(it, build));
   const bars: Bar[] = [];
   for (const it of phases) {
     bars.push({
@@ -39,10 +40,10 @@ function barsOf(build: Build): Bar[] {
       tone: it.Result === 'cancelled' ? 'stopped' : it.Result,
       note: it.Bytes === undefined || it.Bytes === 0 ? '' : bytes(it.Bytes),
     });
-    if (it.Phase === 'build') bars.push(...steps.map((step) => stepBar(step, build)));
+    if (it.Phase === 'build') bars.push(...steps);
   }
   // The phase under way is written down when it ends.
-  if (!isOver(build.State) && build.State !== 'queued' && !phases.some((it) => it.Phase === build.Phase)) {
+  if (!isTerminal(build.State) && build.State !== 'queued' && !phases.some((it) => it.Phase === build.Phase)) {
     const startMs = Math.max(...phases.map((it) => Date.parse(it.GmtFinishTime)), startOf(build));
     bars.push({
       key: build.Phase,
@@ -52,10 +53,10 @@ function barsOf(build: Build): Bar[] {
       tone: 'running',
       note: '',
     });
-    if (build.Phase === 'build') bars.push(...steps.map((step) => stepBar(step, build)));
+    if (build.Phase === 'build') bars.push(...steps);
   }
   // Nobody wrote down the phase of a worker that died.
-  if (!bars.some((it) => it.step)) bars.push(...steps.map((step) => stepBar(step, build)));
+  if (!bars.some((it) => it.step)) bars.push(...steps);
   return bars;
 }
 
@@ -78,7 +79,7 @@ const stepBar = (step: Step, { GmtFinishTime: over }: Build): Bar => ({
 
 /** The last attempt's phases, and the steps of its build, as bars over time. */
 export function Timeline({ build, onStep }: { build: Build; onStep: (step: Step) => void }) {
-  const now = useNow(isOver(build.State) ? 3_600_000 : 1000);
+  const now = useNow(isTerminal(build.State) ? 3_600_000 : 1000);
   const bars = barsOf(build);
   const begin = startOf(build);
   const finish = build.GmtFinishTime === undefined ? now : Date.parse(build.GmtFinishTime);
@@ -109,7 +110,7 @@ export function Timeline({ build, onStep }: { build: Build; onStep: (step: Step)
       {title}
       <ol
         className={classes['bars']}
-        data-live={!isOver(build.State) || undefined}
+        data-live={!isTerminal(build.State) || undefined}
         aria-label="Phases and steps"
         tabIndex={0}
       >

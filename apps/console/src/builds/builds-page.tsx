@@ -1,9 +1,9 @@
+import { liveStates } from '@kiln/schemas/build-states';
 import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconPlus, IconSearch } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
-import { Link, useSearchParams } from 'wouter';
-import { liveStates } from '../api/replies.ts';
+import { Link } from 'wouter';
+import { useAddress, useTyped } from '../pieces/address.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
@@ -22,25 +22,11 @@ const states: Record<string, { label: string; query: string | undefined }> = {
 export function BuildsPage() {
   useTitle('Builds');
   const session = useSession();
-  const [search, setSearch] = useSearchParams();
-  const [name, setName] = useState(search.get('name') ?? '');
-  // Another address, as by the menu or the way back, is another search.
-  const given = search.get('name') ?? '';
-  useEffect(() => setName(given), [given]);
+  const { field, set } = useAddress();
+  const [name, setName] = useTyped(field('name'));
   const [wanted] = useDebouncedValue(name, 250);
-  const state = search.get('state') ?? 'all';
-  const workspace = search.get('workspace') ?? '';
-  // In the address, so that a view can be sent to somebody else.
-  const set = (field: string, value: string | null) =>
-    setSearch(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (value === null || value === '' || value === 'all') next.delete(field);
-        else next.set(field, value);
-        return next;
-      },
-      { replace: true },
-    );
+  const state = field('state') || 'all';
+  const workspace = field('workspace');
   const query = states[state]?.query;
   const filter: BuildFilter = {
     ...(wanted === '' ? {} : { Name: wanted }),
@@ -63,7 +49,7 @@ export function BuildsPage() {
           value={name}
           onChange={(event) => {
             setName(event.currentTarget.value);
-            set('name', event.currentTarget.value);
+            set({ name: event.currentTarget.value });
           }}
           style={{ flex: '1 1 220px' }}
         />
@@ -71,7 +57,7 @@ export function BuildsPage() {
           aria-label="State"
           data={Object.entries(states).map(([value, { label }]) => ({ value, label }))}
           value={state}
-          onChange={(value) => set('state', value)}
+          onChange={(value) => set({ state: value ?? '' })}
           allowDeselect={false}
           w={140}
         />
@@ -83,7 +69,7 @@ export function BuildsPage() {
               ...session.Workspaces.map((it) => ({ value: it.WorkspaceId, label: it.Name })),
             ]}
             value={workspace === '' ? 'all' : workspace}
-            onChange={(value) => set('workspace', value)}
+            onChange={(value) => set({ workspace: value ?? '' })}
             allowDeselect={false}
             w={180}
           />

@@ -1,7 +1,8 @@
+import { isTerminal, liveStates } from '@kiln/schemas/build-states';
 import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { ask, type Query } from '../api/ask.ts';
-import { type BuildList, type BuildSummary, isOver, liveStates } from '../api/replies.ts';
+import { type BuildList, type BuildSummary } from '../api/replies.ts';
 
 export interface BuildFilter extends Query {
   Name?: string;
@@ -55,7 +56,7 @@ export function useBuilds(filter: BuildFilter): ListedBuilds {
   const newestIds = useMemo(() => new Set(newest.data?.ImageBuilds.map((it) => it.ImageBuildId)), [newest.data]);
   // Live ones that are not, or no longer, among the newest.
   const older = useMemo(
-    () => read.filter((it) => !isOver(it.State) && !newestIds.has(it.ImageBuildId)).slice(-pageSize),
+    () => read.filter((it) => !isTerminal(it.State) && !newestIds.has(it.ImageBuildId)).slice(-pageSize),
     [read, newestIds],
   );
   const oldest = older.at(-1)?.GmtCreateTime;

@@ -2,10 +2,10 @@ import { Button, Group, Pagination, Select, Text, TextInput } from '@mantine/cor
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
-import { Link, useSearchParams } from 'wouter';
+import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Image, ImageList } from '../api/replies.ts';
+import { useAddress, useTyped } from '../pieces/address.ts';
 import { DataTable } from '../pieces/data-table.tsx';
 import { bytes } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
@@ -20,30 +20,13 @@ const pageSize = 25;
 export default function ImagesPage() {
   useTitle('Images');
   const session = useSession();
-  const [search, setSearch] = useSearchParams();
-  const field = (name: string) => search.get(name) ?? '';
-  const [name, setName] = useState(field('name'));
-  const [labels, setLabels] = useState(field('labels'));
-  // Another address, as by the menu or the way back, is another search.
-  const [givenName, givenLabels] = [field('name'), field('labels')];
-  useEffect(() => setName(givenName), [givenName]);
-  useEffect(() => setLabels(givenLabels), [givenLabels]);
+  const { field, set } = useAddress();
+  const [name, setName] = useTyped(field('name'));
+  const [labels, setLabels] = useTyped(field('labels'));
   const [wanted] = useDebouncedValue({ name, labels }, 250);
   const workspace = field('workspace') || (session.Workspaces[0]?.WorkspaceId ?? '');
   const visibility = field('visibility') || 'all';
   const page = Math.max(1, Math.floor(Number(field('page')) || 1));
-  const set = (changes: Record<string, string>) =>
-    setSearch(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (!('page' in changes)) next.delete('page');
-        for (const [key, value] of Object.entries(changes))
-          if (value === '' || value === 'all') next.delete(key);
-          else next.set(key, value);
-        return next;
-      },
-      { replace: true },
-    );
   const query = {
     WorkspaceId: workspace,
     Verbose: true,

@@ -5,6 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, lazy, Suspense, useEffect, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
 import { ApiError, ask } from '../api/ask.ts';
+import { buildQuery } from '../api/build.ts';
 import { type Build, requestOf } from '../api/replies.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
@@ -29,8 +30,7 @@ export default function NewBuildPage() {
   const [search] = useSearchParams();
   const from = search.get('from');
   const earlier = useQuery({
-    queryKey: ['build', from],
-    queryFn: async ({ signal }) => (await ask('GET', `/api/v1/imagebuilds/${from ?? ''}`, { signal })) as Build,
+    ...buildQuery(from ?? ''),
     enabled: from !== null,
     staleTime: Infinity,
   });

@@ -2,7 +2,9 @@ import { Badge } from '@mantine/core';
 import type { BuildState } from '../api/replies.ts';
 import classes from './state-badge.module.css';
 
-const looks: Record<BuildState, { tone: string; label: string }> = {
+type ToneName = 'good' | 'bad' | 'busy' | 'quiet' | 'warn';
+
+const looks: Record<BuildState, { tone: ToneName; label: string }> = {
   queued: { tone: 'quiet', label: 'Waiting' },
   assigned: { tone: 'busy', label: 'Starting' },
   running: { tone: 'busy', label: 'Building' },
@@ -19,21 +21,21 @@ const looks: Record<BuildState, { tone: string; label: string }> = {
 export function StateBadge({ state }: { state: BuildState }) {
   const { tone, label } = looks[state];
   return (
+    <Tone tone={tone} state={state}>
+      {label}
+    </Tone>
+  );
+}
+
+/** The same for whatever is well, not well, or neither. */
+export function Tone({ tone, state, children }: { tone: ToneName; state?: BuildState; children: string }) {
+  return (
     <Badge
       variant="unstyled"
       radius="sm"
       className={`${classes['badge'] ?? ''} ${classes[tone] ?? ''}`}
       data-state={state}
     >
-      {label}
-    </Badge>
-  );
-}
-
-/** The same for whatever is well, not well, or neither. */
-export function Tone({ tone, children }: { tone: 'good' | 'bad' | 'busy' | 'quiet' | 'warn'; children: string }) {
-  return (
-    <Badge variant="unstyled" radius="sm" className={`${classes['badge'] ?? ''} ${classes[tone] ?? ''}`}>
       {children}
     </Badge>
   );

@@ -1,5 +1,5 @@
 import { type QueryClient, useQuery } from '@tanstack/react-query';
-import type { Role } from '@kiln/schemas';
+import { isAtLeast as outranks, type Role } from '@kiln/schemas/roles';
 import { createContext, useContext } from 'react';
 import { ApiError, ask, keepCsrfToken } from '../api/ask.ts';
 import type { Session } from '../api/replies.ts';
@@ -16,7 +16,7 @@ async function fetchSession(): Promise<Session | null> {
   }
 }
 
-export const sessionKey = ['session'];
+const sessionKey = ['session'];
 export const useSessionQuery = () =>
   useQuery({ queryKey: sessionKey, queryFn: fetchSession, staleTime: Infinity, retry: 3 });
 
@@ -35,10 +35,8 @@ export function useSession(): Session {
   return session;
 }
 
-const ranks: readonly Role[] = ['viewer', 'developer', 'operator', 'admin'];
-
 /** What the caller's role lets them do; the api decides it again. */
-export const isAtLeast = ({ Role: role }: Session, least: Role): boolean => ranks.indexOf(role) >= ranks.indexOf(least);
+export const isAtLeast = ({ Role: role }: Session, least: Role): boolean => outranks(role, least);
 export const runsInstallation = (session: Session): boolean => session.Operates && isAtLeast(session, 'operator');
 export const mayChange = (session: Session, it: { UserId: string }, least: Role): boolean =>
   isAtLeast(session, least) || (it.UserId === session.UserId && isAtLeast(session, 'developer'));

@@ -4,12 +4,12 @@ import { operation } from '../operation.ts';
 import { scopes } from '../roles.ts';
 import { queryInt } from '../text.ts';
 import { shownImage } from '../pai/image.ts';
+import { exampleImage } from '../pai/image-operations.ts';
 import { dockerfileText } from '../pai/image-build.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
 const at = '2026-01-21T17:12:35.232Z';
-const digest = 'sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0';
 
 const shownWorker = z
   .object({
@@ -122,29 +122,14 @@ export const consoleOperations = {
     statuses: [200],
     errors: ['ImageNotFound'],
     example: {
-      params: { ImageId: 'image-4rt0gp8yzwq1n7k2c5' },
+      params: { ImageId: exampleImage.ImageId },
       reply: {
         RequestId,
-        Image: {
-          ImageId: 'image-4rt0gp8yzwq1n7k2c5',
-          Name: 'torch-serving',
-          Description: '',
-          ImageUri: 'registry.example.com/ml/torch-serving:v1',
-          Accessibility: 'PRIVATE',
-          WorkspaceId: '123456',
-          UserId: '10000000000001',
-          ParentUserId: '10000000000000',
-          Size: 3,
-          GmtCreateTime: at,
-          GmtModifiedTime: at,
-          SizeInBytes: 3_000_000_000,
-          Digest: digest,
-          Status: 'ACTIVE',
-        },
+        Image: exampleImage,
         StatusMessage: '',
         Platforms: ['linux/amd64'],
-        History: [{ Instruction: 'RUN pip install torch', Digest: digest, SizeInBytes: 2_900_000_000 }],
-        PullReference: `registry.example.com/ml/torch-serving@${digest}`,
+        History: [{ Instruction: 'RUN pip install torch', Digest: exampleImage.Digest, SizeInBytes: 2_900_000_000 }],
+        PullReference: `registry.example.com/ml/torch-serving@${exampleImage.Digest}`,
         Versions: [],
       },
     },

@@ -15,7 +15,8 @@ const done = z.object(requestId);
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
 const ImageId = 'image-4rt0gp8yzwq1n7k2c5';
 
-const example = {
+/** An image, for the examples of the calls that show one. */
+export const exampleImage = {
   ImageId,
   Name: 'torch-serving',
   Description: '',
@@ -79,7 +80,11 @@ export const paiImageOperations = {
     errors: ['WorkspaceNotFound'],
     example: {
       query: { WorkspaceId: '123456', Name: 'torch', Verbose: 'true' },
-      reply: { RequestId, TotalCount: 1, Images: [{ ...example, Labels: [{ Key: 'system.chipType', Value: 'GPU' }] }] },
+      reply: {
+        RequestId,
+        TotalCount: 1,
+        Images: [{ ...exampleImage, Labels: [{ Key: 'system.chipType', Value: 'GPU' }] }],
+      },
     },
   }),
   GetImage: operation({
@@ -92,7 +97,7 @@ export const paiImageOperations = {
     reply: shownImage.extend(requestId).meta({ id: 'GetImageReply' }),
     statuses: [200],
     errors: ['ImageNotFound'],
-    example: { params: { ImageId }, query: { Verbose: 'false' }, reply: { RequestId, ...example } },
+    example: { params: { ImageId }, query: { Verbose: 'false' }, reply: { RequestId, ...exampleImage } },
   }),
   RemoveImage: operation({
     name: 'RemoveImage',
