@@ -5,7 +5,16 @@ import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { emptyPlatform } from '@kiln/schemas';
-import { type Directory, openDirectory, openLogFeed, openMessaging, openQuotas, openWaitingRoom } from '@kiln/services';
+import {
+  type Directory,
+  openDirectory,
+  openEventFeed,
+  openLogFeed,
+  openMessaging,
+  openQuotas,
+  openWaitingRoom,
+  openWebhookRules,
+} from '@kiln/services';
 import { createApp } from './app.ts';
 import { openThrottle } from './http/throttle.ts';
 
@@ -35,6 +44,8 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     waitingRoom: openWaitingRoom(db, db, limits),
     quotas: openQuotas(db, limits),
     logFeed: openLogFeed(db, messaging.signals),
+    eventFeed: openEventFeed(db, db, messaging.signals),
+    webhookRules: openWebhookRules([]),
     throttle: openThrottle({
       userPerSecond: change.perSecond ?? 0,
       accountPerSecond: 0,

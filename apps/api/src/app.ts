@@ -6,11 +6,13 @@ import {
   type AuditTrail,
   type AuthenticateDeps,
   type Directory,
+  type EventFeed,
   type LastUsed,
   type LogFeed,
   type Quotas,
   type Relay,
   type WaitingRoom,
+  type WebhookDeps,
 } from '@kiln/services';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
@@ -23,6 +25,8 @@ import { modelArtsImageRoutes } from './modelarts/image-routes.ts';
 import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
+import { eventRoutes } from './events/event-routes.ts';
+import { webhookRoutes } from './events/webhook-routes.ts';
 import { operatorRoutes } from './console/operator-routes.ts';
 import { overviewRoutes } from './console/overview-routes.ts';
 import { queueBoard } from './console/queue-board.ts';
@@ -52,6 +56,9 @@ export interface AppDeps extends AuthenticateDeps {
   waitingRoom: WaitingRoom;
   quotas: Quotas;
   logFeed: LogFeed;
+  eventFeed: EventFeed;
+  /** Where webhooks may be sent. */
+  webhookRules: WebhookDeps['rules'];
   platform: Platform;
   /** What holds for accounts without limits of their own. */
   limits: DefaultLimits;
@@ -96,6 +103,7 @@ export function createApp(deps: AppDeps): Express {
   app.use((req, res, next) => (dialectOf(req.path) === 'modelarts' ? modelArts(req, res, next) : next()));
   const pai = [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)];
   const console = [...sessionRoutes(deps), ...overviewRoutes(deps), ...operatorRoutes(deps)];
-  app.use(serveDialect(paiDialect(deps), [...pai, ...console], deps));
+  const events = [...eventRoutes(deps), ...webhookRoutes(deps)];
+  app.use(serveDialect(paiDialect(deps), [...pai, ...console, ...events], deps));
   return app;
 }

@@ -15,6 +15,7 @@ import {
   readConfig,
   readPlatform,
   serveMetrics,
+  webhookSettings,
 } from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import {
@@ -23,6 +24,8 @@ import {
   openLastUsed,
   openLogFeed,
   openDirectory,
+  openEventFeed,
+  openWebhookRules,
   openMessaging,
   openQuotas,
   openWaitingRoom,
@@ -39,6 +42,7 @@ const config = readConfig(
     ...limitSettings,
     ...platformSettings,
     ...metricsSettings,
+    ...webhookSettings,
     KILN_API_HOST: z.string().default('127.0.0.1'),
     KILN_API_PORT: portSetting.default(8080),
     /** Requests of one user in one second that this process answers; 0 for as many as come. */
@@ -89,6 +93,7 @@ life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
 const platform = readPlatform(config.KILN_PLATFORM);
 const logFeed = openLogFeed(database.db, signals);
+const eventFeed = openEventFeed(database.db, office.db, signals);
 const app = createApp({
   db: database.db,
   office: office.db,
@@ -102,6 +107,8 @@ const app = createApp({
   waitingRoom: openWaitingRoom(office.db, database.db, limits),
   quotas: openQuotas(database.db, limits),
   logFeed,
+  eventFeed,
+  webhookRules: openWebhookRules(config.KILN_WEBHOOK_OPEN_ADDRESSES),
   boardQueues: openBoard(poolNames(platform.pools)),
   limits,
   throttle: openThrottle({
@@ -132,6 +139,7 @@ server.listen(config.KILN_API_PORT, config.KILN_API_HOST, () => {
 });
 life.defer('http', async () => {
   logFeed.close();
+  eventFeed.close();
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);

@@ -12,10 +12,11 @@ import {
   readConfig,
   retrySettings,
   serveMetrics,
+  webhookSettings,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
-import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { openLeases, openMessaging } from '@kiln/services';
+import { openAddressRules, openGuardedPost, openRegistryClients } from '@kiln/registry';
+import { openLeases, openMessaging, openWebhookRules } from '@kiln/services';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
 import { measureQueues } from './measure-queues.ts';
@@ -23,6 +24,7 @@ import { registerBuild } from './register-build.ts';
 import { registerImage } from './register-image.ts';
 import { openSweeper } from './sweep.ts';
 import { clockSettings, clocksOf } from './settings.ts';
+import { openWebhookSender } from './webhooks.ts';
 
 const config = readConfig(
   z.object({
@@ -34,6 +36,9 @@ const config = readConfig(
     ...retrySettings,
     ...limitSettings,
     ...metricsSettings,
+    ...webhookSettings,
+    /** How long events are kept, with what became of telling webhooks of them. */
+    KILN_EVENT_DAYS: z.coerce.number().int().min(1).max(3650).default(30),
   }),
 );
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
@@ -71,7 +76,11 @@ const consumer = consume('image-register', slots, ({ kind, id, attempt }) =>
 life.defer('consumer', consumer.close);
 const dispatcher = openDispatcher(deps, limitsOfAccounts(config));
 life.defer('dispatcher', dispatcher.close);
-const sweeper = openSweeper({ ...deps, producer, dispatcher }, clocksOf(config), {
+const outgoing = openGuardedPost(openWebhookRules(config.KILN_WEBHOOK_OPEN_ADDRESSES));
+life.defer('outgoing', outgoing.close);
+const webhooks = openWebhookSender({ ...deps, outgoing });
+life.defer('webhooks', webhooks.close);
+const sweeper = openSweeper({ ...deps, producer, dispatcher, eventDays: config.KILN_EVENT_DAYS }, clocksOf(config), {
   attemptsMax: config.KILN_ATTEMPTS_MAX,
   crashesMax: config.KILN_CRASHES_MAX,
 });

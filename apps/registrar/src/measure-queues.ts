@@ -1,15 +1,23 @@
 import { commonPool } from '@kiln/schemas';
 import { measureOnDemand, metrics } from '@kiln/kit';
-import { countQuarantined, type Database, lookAtLanes, lookAtOutbox, lookAtSlots } from '@kiln/persistence';
+import {
+  countQuarantined,
+  type Database,
+  lookAtDeliveries,
+  lookAtLanes,
+  lookAtOutbox,
+  lookAtSlots,
+} from '@kiln/persistence';
 
 /** Measures what waits and what is busy, whenever somebody asks for this process's metrics. */
 export const measureQueues = (db: Database): void =>
   measureOnDemand(async () => {
-    const [lanes, slots, outbox, quarantined] = await Promise.all([
+    const [lanes, slots, outbox, quarantined, deliveries] = await Promise.all([
       lookAtLanes(db),
       lookAtSlots(db),
       lookAtOutbox(db),
       countQuarantined(db),
+      lookAtDeliveries(db),
     ]);
     // A lane in which nothing waits any more is not among them.
     metrics.buildsWaiting.reset();
@@ -28,4 +36,6 @@ export const measureQueues = (db: Database): void =>
     }
     metrics.outboxOldestSeconds.set(outbox.oldestMs / 1000);
     metrics.quarantined.set(quarantined);
+    metrics.webhookDeliveriesWaiting.set(deliveries.waiting);
+    metrics.webhookOldestSeconds.set(deliveries.oldestSeconds);
   });

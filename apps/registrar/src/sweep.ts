@@ -3,6 +3,7 @@ import {
   asOnlySweeper,
   type Clocks,
   type Database,
+  forgetEvents,
   forgetOldWorkers,
   listDeadWorkers,
   lookAtOutbox,
@@ -27,6 +28,8 @@ export interface SweeperDeps {
   relay: Relay;
   dispatcher: NudgedLoop;
   signals: SignalBus;
+  /** How long events are kept. */
+  eventDays: number;
   log: Logger;
 }
 
@@ -53,9 +56,10 @@ function openAbsences(): (missing: string[]) => string[] {
  * announcements that were lost. At most one registrar does so at a time; whatever it does, doing it again changes nothing.
  */
 export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPolicy): Sweeper {
-  const { db, producer, relay, dispatcher, signals, log } = deps;
+  const { db, producer, relay, dispatcher, signals, eventDays, log } = deps;
   const deadOf = openAbsences();
   let round = 0;
+  let oldEvents = false;
   const work = async () => {
     const dead = deadOf(await listDeadWorkers(db));
     const taken = await sweepLeases(db, dead, policy);
@@ -83,6 +87,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     round += 1;
     if (round % 10 === 0) await sweepTallies(db);
     if (round % 10 === 5) await alarm(db, log);
+    if (round % 120 === 60 || oldEvents) oldEvents = await forgetEvents(db, eventDays);
     if (round % 120 === 0) await Promise.all([sweepExpired(db), forgetOldWorkers(db)]);
   };
   let busy: Promise<unknown> = Promise.resolve();

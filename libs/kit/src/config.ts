@@ -78,6 +78,12 @@ export const addressSettings = {
   KILN_OPEN_ADDRESSES: listSetting,
 };
 
+/** Where webhooks may be sent; apart from registries, so that what is opened for one is not for the other. */
+export const webhookSettings = {
+  /** Of the addresses that are closed to them, those that are open, also without TLS: hosts, `host:port`, blocks. */
+  KILN_WEBHOOK_OPEN_ADDRESSES: listSetting,
+};
+
 /** Settings that every app has. */
 export const commonSettings = {
   KILN_DATABASE_URL: z

@@ -17,6 +17,7 @@ export const crashPoints = [
   'tag-committed',
   'tag-set',
   'catalogue-written',
+  'webhook-sent',
   // builder
   'build-fetched',
   'build-claimed',

@@ -29,6 +29,22 @@ export const metrics = {
     registers,
   }),
   logReaders: new Gauge({ name: 'kiln_log_readers', help: 'Readers that follow a log of this process.', registers }),
+  webhookTries: new Counter({
+    name: 'kiln_webhook_tries_total',
+    help: 'Tries to deliver an event to a webhook, by what came of them.',
+    labelNames: ['outcome'],
+    registers,
+  }),
+  webhookDeliveriesWaiting: new Gauge({
+    name: 'kiln_webhook_deliveries_waiting',
+    help: 'Deliveries to webhooks that are still to be made; told by registrars.',
+    registers,
+  }),
+  webhookOldestSeconds: new Gauge({
+    name: 'kiln_webhook_oldest_due_seconds',
+    help: 'For how long the delivery that is due and waited longest has been due; told by registrars.',
+    registers,
+  }),
   buildsEnded: new Counter({
     name: 'kiln_builds_ended_total',
     help: 'Builds that this process ended, by state and by the class of their error.',

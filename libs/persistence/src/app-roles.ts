@@ -43,6 +43,10 @@ const rights: Record<App, Record<string, string>> = {
     tallies: 'SELECT',
     outbox: everything,
     audit_log: 'SELECT, INSERT',
+    events: 'SELECT, INSERT',
+    event_marks: 'SELECT',
+    webhooks: everything,
+    webhook_deliveries: 'SELECT, UPDATE',
   },
   builder: {
     registry_connections: 'SELECT',
@@ -75,6 +79,10 @@ const rights: Record<App, Record<string, string>> = {
     tag_moves: 'SELECT, INSERT',
     tallies: 'SELECT, INSERT, DELETE',
     outbox: everything,
+    events: 'SELECT, DELETE',
+    event_marks: 'SELECT, UPDATE',
+    webhooks: 'SELECT, UPDATE (enabled, stopped_because, failing_since)',
+    webhook_deliveries: 'SELECT, INSERT, UPDATE',
   },
 };
 
@@ -112,7 +120,7 @@ export async function listAppRoles(db: Executor): Promise<string[]> {
  * their own, and make what is the owner's do what they like by the types of its columns.
  */
 const closeDoors = sql.raw(`
-  REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job() FROM PUBLIC;
+  REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), tell_build_event(), tell_image_event() FROM PUBLIC;
   REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$`);
 

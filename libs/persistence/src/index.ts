@@ -7,6 +7,7 @@ export * from './build-steps.ts';
 export * from './build-work.ts';
 export * from './cancel-build.ts';
 export * from './database.ts';
+export * from './events.ts';
 export * from './identity.ts';
 export * from './image-queries.ts';
 export * from './image-groups.ts';
@@ -46,6 +47,8 @@ export {
   type Worker,
   type WorkerSession,
 } from './worker-session.ts';
+export * from './webhooks.ts';
+export * from './webhook-deliveries.ts';
 export { acrossAccounts, actingFor } from './wall.ts';
 export { type BuildSpec, type WorkerAbout } from './tables/builds.ts';
 export * from './overview.ts';

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { type Secret } from '@kiln/kit';
 import { type App, grantRights, putAppRoles } from './app-roles.ts';
 import { type Database, type Executor } from './database.ts';
+import { settleCopiedEvents } from './events.ts';
 
 const folder = fileURLToPath(new URL('../migrations', import.meta.url));
 
@@ -42,6 +43,7 @@ export async function migrateDatabase(
           await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
           await migrate(tx as unknown as Database, { migrationsFolder: folder });
           await putAppRoles(tx, passwords);
+          await settleCopiedEvents(tx);
           await letSearchesUseIndexes(tx);
           await grantRights(tx);
         });

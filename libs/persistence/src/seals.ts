@@ -11,6 +11,8 @@ const sealedColumns = [
   },
   { table: 'build_secrets', column: 'sealed', binding: `'build-secret:' || account_id || ':' || name` },
   { table: 'builds', column: 'registry_auths_sealed', binding: `'registry-auths:' || id` },
+  { table: 'webhooks', column: 'secret_sealed', binding: `'webhook:' || id` },
+  { table: 'webhooks', column: 'old_secret_sealed', binding: `'webhook:' || id` },
 ] as const;
 
 const atOnce = 500;
@@ -51,7 +53,7 @@ export async function resealAll(
       last = rows.at(-1)?.bound_to ?? last;
       if (rows.length < atOnce) break;
     }
-    resealed[table] = count;
+    resealed[table] = (resealed[table] ?? 0) + count;
   }
   return { resealed, unopened };
 }

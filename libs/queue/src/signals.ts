@@ -1,11 +1,11 @@
-import { signals, type SignalName } from '@kiln/schemas';
+import { everyone, signals, type SignalName } from '@kiln/schemas';
 import { type Redis } from 'ioredis';
 
 /** Wakes other processes at once, where otherwise they would find out at their next look at PostgreSQL. */
 export interface SignalBus {
   /** Best effort: never throws and never waits. */
   send(signal: SignalName, id: string): void;
-  /** Calls `listen` for each signal about `id`; the answer stops it. */
+  /** Calls `listen` for each signal about `id`, or about anything for `everyone`; the answer stops it. */
   on(signal: SignalName, id: string, listen: () => void): () => void;
   close: () => void;
 }
@@ -20,7 +20,7 @@ export function openSignals(publisher: Redis, subscriber: Redis, prefix: string)
   // A subscriber says nothing, so that it would not notice a connection that has died without a word.
   const ping = setInterval(() => void subscriber.ping().catch(() => undefined), 3000);
   subscriber.on('message', (from: string, id: string) => {
-    for (const listen of listeners.get(`${from} ${id}`) ?? []) listen();
+    for (const about of new Set([id, everyone])) for (const listen of listeners.get(`${from} ${about}`) ?? []) listen();
   });
   return {
     send(signal, id) {

@@ -33,15 +33,26 @@ export interface AddressRules {
   /** Whether a host with its port was listed by name: then its addresses are the operator's business. */
   isListed(host: string, port: number): boolean;
   mayReach(address: string): boolean;
+  /** Whether the operator has opened a host with its port by name, or the address that it is. */
+  isOpened(host: string, port: number): boolean;
+  /** The setting that opens addresses. */
+  setting: string;
 }
 
-/** @param listed what the operator opens of the closed addresses: `host`, `host:port`, an address or a block of them */
-export function openAddressRules(listed: readonly string[]): AddressRules {
+/**
+ * @param listed what the operator opens of the closed addresses: `host`, `host:port`, an address or a block of them
+ * @param setting what the operator lists them in
+ */
+export function openAddressRules(listed: readonly string[], setting = 'KILN_OPEN_ADDRESSES'): AddressRules {
   const isBlock = (it: string) => isIP(it.split('/')[0] ?? '') !== 0;
   const open = listOf(listed.filter(isBlock));
   const names = new Set(listed.filter((it) => !isBlock(it)).map((it) => it.toLowerCase()));
+  const isListed = (host: string, port: number) =>
+    names.has(host.toLowerCase()) || names.has(`${host.toLowerCase()}:${port}`);
   return {
-    isListed: (host, port) => names.has(host.toLowerCase()) || names.has(`${host.toLowerCase()}:${port}`),
+    setting,
+    isListed,
+    isOpened: (host, port) => isListed(host, port) || (isIP(host) !== 0 && open.has(unmapped(host))),
     mayReach: (written) => {
       const address = unmapped(written);
       return isIP(address) !== 0 && (open.has(address) || !closed.has(address));
@@ -49,12 +60,13 @@ export function openAddressRules(listed: readonly string[]): AddressRules {
   };
 }
 
-const refused = (host: string, address: string) =>
+/** Says that a host, or the address that it resolves to, is closed. */
+export const addressRefused = ({ setting }: AddressRules, host: string, address = host) =>
   new Fault(
     'AddressNotAllowed',
     host === address
-      ? `${host} is an address that Kiln does not connect to; an operator can open it (KILN_OPEN_ADDRESSES)`
-      : `${host} resolves to ${address}, to which Kiln does not connect; an operator can open it (KILN_OPEN_ADDRESSES)`,
+      ? `${host} is an address that Kiln does not connect to; an operator can open it (${setting})`
+      : `${host} resolves to ${address}, to which Kiln does not connect; an operator can open it (${setting})`,
   );
 
 type Connector = ReturnType<typeof buildConnector>;
@@ -71,7 +83,7 @@ export function guardedConnector(rules: AddressRules, options: buildConnector.Bu
     lookup: (host, _options, answer) =>
       resolve(host, { all: true }, (error, found: LookupAddress[]) => {
         const closedOne = found?.find((it) => !rules.mayReach(it.address));
-        if (error ?? closedOne) answer(error ?? refused(host, closedOne?.address ?? ''), []);
+        if (error ?? closedOne) answer(error ?? addressRefused(rules, host, closedOne?.address ?? ''), []);
         else answer(null, found);
       }),
   });
@@ -82,7 +94,7 @@ export function guardedConnector(rules: AddressRules, options: buildConnector.Bu
     // A literal is never looked up.
     if (isIP(host) !== 0) {
       if (rules.mayReach(host)) return plain(target, callback);
-      return callback(refused(host, host), null);
+      return callback(addressRefused(rules, host), null);
     }
     return checked(target, callback);
   };

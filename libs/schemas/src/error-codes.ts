@@ -30,6 +30,7 @@ export const errorCodes = {
   Throttling: row('user', 429, ['APIG.0308', 429], 'Throttling.User'),
   TooManyWaiting: row('user', 429, ['APIG.0308', 429], 'QuotaExceeded'),
   TooManyBuilds: row('user', 429, ['APIG.0308', 429], 'QuotaExceeded'),
+  TooManyWebhooks: row('user', 403, ['ModelArts.0108', 403], 'QuotaExceeded'),
   TooManyImages: row('user', 403, ['ModelArts.0108', 403], 'QuotaExceeded'),
 
   // Who is asking
@@ -56,6 +57,9 @@ export const errorCodes = {
   JobNotFinished: row('user', 409, ['ModelArts.0104', 409]),
   BuildNotFinished: row('user', 409, ['ModelArts.0104', 409]),
   BuildNotRetryable: row('user', 409, ['ModelArts.0104', 409]),
+  WebhookNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  DeliveryNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  WebhookDisabled: row('user', 409, ['ModelArts.0104', 409]),
   ImageGroupNotFound: row('user', 404, ['ModelArts.6797', 400]),
   ImageIdDuplicated: row('user', 409, ['ModelArts.6737', 400]),
   ImageNameDuplicated: row('user', 409, ['ModelArts.6737', 400]),

@@ -1,5 +1,7 @@
 import { consoleOperations } from './kiln/console-operations.ts';
+import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
+import { webhookOperations } from './kiln/webhook-operations.ts';
 import { modelArtsImageOperations } from './modelarts/image-operations.ts';
 import { tokenOperations } from './modelarts/token-operations.ts';
 import { type Operation } from './operation.ts';
@@ -16,4 +18,6 @@ export const operations: readonly Operation[] = [
   tokenOperations,
   sessionOperations,
   consoleOperations,
+  eventOperations,
+  webhookOperations,
 ].flatMap((it) => Object.values<Operation>(it));

@@ -38,6 +38,6 @@ export const signals = {
   /** A build waits, or a slot is free. */
   dispatch: 'dispatch',
 } as const;
-/** Instead of an id, for signals that are about nothing in particular. */
+/** Instead of an id: for signals that are about nothing in particular, and for those who listen to all. */
 export const everyone = 'all';
 export type SignalName = keyof typeof signals;

@@ -11,7 +11,7 @@ import {
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/schemas';
-import { LRUCache } from 'lru-cache';
+import { openSharedPieces } from './shared-pieces.ts';
 
 /** A place in a build's log: before a line of an attempt, from 0. */
 export interface LogPlace {
@@ -63,31 +63,13 @@ interface Watched {
 }
 
 export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
-  const pieces = new LRUCache<string, LogLine[]>({
-    maxSize: piecesBytesMax,
-    sizeCalculation: (lines) => lines.reduce((sum, it) => sum + 2 * it.text.length + 100, 100),
-  });
-  const asked = new Map<string, Promise<LogLine[]>>();
+  const pieces = openSharedPieces<LogLine>(piecesBytesMax, (it) => 2 * it.text.length + 100);
   const watched = new Map<string, Watched>();
   let closed = false;
   let readers = 0;
 
-  // Pieces never change: one that is there may be remembered, one that is not there yet is only asked for once at a time.
-  const piece = (buildId: string, { attempt, line }: LogPlace): Promise<LogLine[]> => {
-    const key = `${buildId} ${attempt} ${line}`;
-    const known = pieces.get(key);
-    if (known) return Promise.resolve(known);
-    const underWay = asked.get(key);
-    if (underWay) return underWay;
-    const answer = readLogPiece(db, buildId, attempt, line)
-      .then((lines) => {
-        if (lines.length > 0) pieces.set(key, lines);
-        return lines;
-      })
-      .finally(() => asked.delete(key));
-    asked.set(key, answer);
-    return answer;
-  };
+  const piece = (buildId: string, { attempt, line }: LogPlace): Promise<LogLine[]> =>
+    pieces(`${buildId} ${attempt} ${line}`, () => readLogPiece(db, buildId, attempt, line));
 
   const watch = (buildId: string): Watched => {
     const known = watched.get(buildId);

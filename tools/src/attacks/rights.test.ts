@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { eventually } from '@kiln/kit/testing';
 import { operations } from '@kiln/schemas';
 import { Redis } from 'ioredis';
@@ -8,9 +5,6 @@ import { openSignedClient } from '../client/signed-client.ts';
 import { appUrls } from '../stack/app-logins.ts';
 import { openTestKiln, type TestKiln } from '../e2e/kiln.ts';
 import { exampleFor, idsFor, sendOperation } from '../e2e/odd-requests.ts';
-
-const run = promisify(execFile);
-const main = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
 
 let kiln: TestKiln;
 let owner: string;
@@ -20,8 +14,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => kiln.stop());
 
-const admin = async (...args: string[]): Promise<any> =>
-  JSON.parse((await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env } })).stdout);
+const admin = (...args: string[]) => kiln.admin(args);
 
 const writes = operations.filter((it) => it.method !== 'GET' && !it.anonymous && !it.free);
 const ofInstallation = operations.filter((it) => it.operates);

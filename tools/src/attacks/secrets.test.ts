@@ -1,14 +1,8 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { openSignedClient } from '../client/signed-client.ts';
 import { type TestKiln } from '../e2e/kiln.ts';
 import { attack, openAttackedKiln } from './attacked-kiln.ts';
-
-const run = promisify(execFile);
-const main = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
 
 let kiln: TestKiln;
 beforeAll(async () => {
@@ -16,10 +10,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => kiln.stop());
 
-const admin = async (args: string[], env: Record<string, string> = {}): Promise<any> => {
-  const { stdout } = await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env, ...env } });
-  return JSON.parse(stdout);
-};
+const admin = (args: string[], env?: Record<string, string>) => kiln.admin(args, env);
 
 /** Everything that PostgreSQL holds, as text. */
 async function stored(): Promise<string> {

@@ -24,8 +24,8 @@ export async function* readEvents(
       for (const block of blocks) {
         const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1];
         const [id, event, data] = [field('id'), field('event'), field('data')];
-        if (event !== undefined)
-          yield { ...(id === undefined ? {} : { id }), event, data: JSON.parse(data ?? 'null') as unknown };
+        if (data !== undefined)
+          yield { ...(id === undefined ? {} : { id }), event: event ?? 'message', data: JSON.parse(data) as unknown };
       }
     }
   } finally {

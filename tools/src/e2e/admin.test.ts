@@ -1,12 +1,6 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { eventually } from '@kiln/kit/testing';
 import { openSignedClient } from '../client/signed-client.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
-
-const run = promisify(execFile);
-const main = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
 
 let kiln: TestKiln;
 beforeAll(async () => {
@@ -14,10 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => kiln.stop());
 
-const admin = async (args: string[], env: Record<string, string> = {}): Promise<any> => {
-  const { stdout } = await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env, ...env } });
-  return JSON.parse(stdout);
-};
+const admin = (args: string[], env?: Record<string, string>) => kiln.admin(args, env);
 
 it('makes an account that can sign, lists it without secrets, and takes its key away', async () => {
   const account = await admin(['create', 'account', 'acme']);

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { eventually, type TestStack, testStack } from '@kiln/kit/testing';
 import { createProject, type OpenDatabase, putRegistryConnection } from '@kiln/persistence';
 import { openTestDatabase } from '@kiln/persistence/testing';
@@ -27,6 +29,8 @@ export interface TestKiln extends SignedClient {
   /** Waits until a build has ended, and gives what GetImageBuild says. */
   ended(buildId: string): Promise<any>;
   logs(buildId: string): Promise<string>;
+  /** Runs the operator's command and gives what it prints. */
+  admin(args: string[], env?: Record<string, string>): Promise<any>;
   /** Makes another project of the account and gives its id. */
   addProject(name: string): Promise<string>;
   /** Lets the account reach a registry without TLS. */
@@ -47,6 +51,9 @@ export interface BuildBody {
   Image: { Name: string; Uri: string; [field: string]: unknown };
   [field: string]: unknown;
 }
+
+const run = promisify(execFile);
+const adminMain = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
 
 export async function openTestKiln(
   options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string>; platform?: object } = {},
@@ -141,6 +148,12 @@ export async function openTestKiln(
         `the end of ${buildId}`,
         90_000,
       );
+    },
+    async admin(args, change = {}) {
+      const { stdout } = await run(process.execPath, [adminMain, ...args], {
+        env: { ...process.env, ...env, ...change },
+      });
+      return JSON.parse(stdout) as unknown;
     },
     addProject: async (name) => (await createProject(database.db, account.accountId, name)).id,
     async trustPlainHttp(host) {

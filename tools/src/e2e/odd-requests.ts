@@ -22,6 +22,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     'SELECT id, group_id FROM images WHERE pai_id = $1',
     [added.body.ImageId],
   );
+  const webhook = operation.path.includes('{WebhookId}') ? await webhookOf(kiln) : {};
   const id = operation.path.includes('/group/') ? rows[0]?.group_id : rows[0]?.id;
   return {
     ...build,
@@ -32,7 +33,21 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     id: id ?? '',
     image_id: id ?? '',
     LabelKey: 'a',
+    ...webhook,
   };
+}
+
+/** A webhook with a delivery, neither of which leads anywhere. */
+async function webhookOf(kiln: TestKiln): Promise<Record<string, string>> {
+  const { rows } = await kiln.database.db.$client.query<Record<string, string>>(
+    `WITH webhook AS (
+       INSERT INTO webhooks (id, account_id, url, description, types, secret_sealed)
+       VALUES ($1, $2, 'https://192.0.2.1/', '', '{webhook.test}', '') RETURNING id, account_id)
+     INSERT INTO webhook_deliveries (webhook_id, account_id, event_id, state)
+     SELECT id, account_id, (SELECT max(id) FROM events), 'failed' FROM webhook RETURNING webhook_id AS "WebhookId", id AS "DeliveryId"`,
+    [`wh-${randomUUID()}`, kiln.account.accountId],
+  );
+  return rows[0] ?? {};
 }
 
 /** An operation's example, with what is there in place of what is not. */
@@ -96,7 +111,7 @@ export async function written(kiln: TestKiln): Promise<string> {
   const { rows } = await kiln.database.db.$client.query(
     `SELECT (SELECT count(*) FROM builds) AS builds, (SELECT count(*) FROM build_events) AS events,
       (SELECT count(*) FROM images WHERE status NOT IN ('INIT', 'CREATING', 'CREATE_FAILED')) AS images,
-      (SELECT count(*) FROM image_labels) AS labels, (SELECT count(*) FROM tokens) AS tokens`,
+      (SELECT count(*) FROM image_labels) AS labels, (SELECT count(*) FROM tokens) AS tokens, (SELECT count(*) FROM webhooks) AS webhooks`,
   );
   return JSON.stringify(rows[0]);
 }

@@ -1,12 +1,6 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { eventually } from '@kiln/kit/testing';
 import { openRegistryFront, type RegistryFront } from '../faults/registry-front.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
-
-const run = promisify(execFile);
-const main = join(import.meta.dirname, '../../../apps/admin/dist/main.js');
 
 let kiln: TestKiln;
 let front: RegistryFront;
@@ -27,8 +21,7 @@ const repeat = (id: string, how: 'retry' | 'rerun', body?: unknown, token?: stri
     ...(body === undefined ? {} : { body }),
     ...(token === undefined ? {} : { query: { ClientToken: token } }),
   });
-const admin = async (...args: string[]): Promise<any> =>
-  JSON.parse((await run(process.execPath, [main, ...args], { env: { ...process.env, ...kiln.env } })).stdout);
+const admin = (...args: string[]) => kiln.admin(args);
 
 it('ends a step that prints nothing for too long, and retries it with the same inputs', async () => {
   const body = kiln.buildRequest(`FROM ${kiln.base}\nRUN sleep 60\n`);

@@ -1,13 +1,13 @@
-import { once } from 'node:events';
 import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
 import { type LogEvent, type LogFeed, type LogPlace } from '@kiln/services';
 import { type Response } from 'express';
+import { openStream, sseEvent } from '../http/stream.ts';
 
 /** How the events of a log are written in one format. */
 interface Writing {
   contentType: string;
   event(event: LogEvent): string;
-  heartbeat: string;
+  heartbeat?: string;
 }
 
 const idOf = ({ attempt, line }: LogPlace): string => `${attempt}.${line}`;
@@ -20,10 +20,6 @@ const shownProgress = ({ state, phase, attempt, step }: BuildProgress) => ({
   ...(step === null ? {} : { Step: step }),
 });
 
-function sse(event: string, data: unknown, id?: string): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
 const writings = {
   sse: {
     contentType: 'text/event-stream; charset=utf-8',
@@ -32,20 +28,19 @@ const writings = {
       switch (it.kind) {
         case 'lines': {
           const next = { attempt: it.attempt, line: (it.lines.at(-1)?.n ?? 0) + 1 };
-          return sse('log', { Attempt: it.attempt, Lines: it.lines.map(shownLine) }, idOf(next));
+          return sseEvent('log', { Attempt: it.attempt, Lines: it.lines.map(shownLine) }, idOf(next));
         }
         case 'progress':
-          return sse('progress', shownProgress(it.progress));
+          return sseEvent('progress', shownProgress(it.progress));
         case 'reset':
-          return sse('reset', { Attempt: it.place.attempt, Cursor: it.place.line }, idOf(it.place));
+          return sseEvent('reset', { Attempt: it.place.attempt, Cursor: it.place.line }, idOf(it.place));
         case 'end':
-          return sse('end', shownProgress(it.progress));
+          return sseEvent('end', shownProgress(it.progress));
       }
     },
   },
   ndjson: {
     contentType: 'application/x-ndjson; charset=utf-8',
-    heartbeat: '',
     event(it) {
       const record = (value: unknown) => `${JSON.stringify(value)}\n`;
       switch (it.kind) {
@@ -62,13 +57,10 @@ const writings = {
   },
   text: {
     contentType: 'text/plain; charset=utf-8',
-    heartbeat: '',
     event: (it) => (it.kind === 'lines' ? it.lines.map((line) => `${line.text}\n`).join('') : ''),
   },
 } satisfies Record<string, Writing>;
 export type FollowFormat = keyof typeof writings;
-
-const heartbeatMs = 15_000;
 
 /** Where a client that was cut off goes on: `attempt.line`, as events are numbered. */
 export function placeOfEventId(id: string | undefined): LogPlace | undefined {
@@ -124,32 +116,10 @@ export async function followLog(
   res: Response,
 ): Promise<undefined> {
   const writing: Writing = writings[format];
-  const gone = new AbortController();
-  res.on('close', () => gone.abort());
-  const events = feed.follow(build.id, place, { only, signal: gone.signal });
-  // Proxies must neither keep answers nor gather them.
-  res.set({
-    'content-type': writing.contentType,
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-    'x-content-type-options': 'nosniff',
-  });
-  res.flushHeaders();
-  if (format === 'sse') res.write('retry: 1000\n\n');
-  const heart = setInterval(
-    () => writing.heartbeat && !res.writableNeedDrain && res.write(writing.heartbeat),
-    heartbeatMs,
-  );
-  try {
-    for await (const it of onlyPart(events, part)) await taken(res, writing.event(it), gone.signal);
-  } finally {
-    clearInterval(heart);
-  }
-  res.end();
+  const stream = openStream(res, writing.contentType, () => writing.heartbeat ?? '');
+  const events = feed.follow(build.id, place, { only, signal: stream.signal });
+  stream.begin(format === 'sse' ? 'retry: 1000\n\n' : '');
+  for await (const it of onlyPart(events, part)) await stream.send(writing.event(it));
+  stream.end();
   return undefined;
-}
-
-async function taken(res: Response, text: string, signal: AbortSignal): Promise<void> {
-  if (text === '' || res.write(text)) return;
-  await once(res, 'drain', { signal }).catch(() => undefined);
 }

@@ -10,7 +10,9 @@ const mishaps: Record<string, (kiln: FaultKiln, random: Random) => Promise<void>
   },
   'a process crashes somewhere': (kiln, random) => {
     // Nobody may come by for a while; the storm does not wait.
-    kiln.fleet.arm(random.pick(crashPoints.filter((it) => it !== 'drain-begun'))).catch(() => undefined);
+    kiln.fleet
+      .arm(random.pick(crashPoints.filter((it) => it !== 'drain-begun' && it !== 'webhook-sent')))
+      .catch(() => undefined);
     return Promise.resolve();
   },
   async 'a process is stopped for a while'(kiln, random) {

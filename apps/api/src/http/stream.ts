@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { type Response } from 'express';
+
+/** Proxies close connections on which nothing comes for a minute, and many do so sooner. */
+const heartbeatMs = 15_000;
+
+/** An answer that goes on for as long as there is something to tell and somebody to hear it. */
+export interface Stream {
+  /** Aborted when the client has gone. */
+  signal: AbortSignal;
+  /** Sends the head; before it, an error can still be answered as usual. */
+  begin(text: string): void;
+  /** Waits until the client has taken what was sent before, or has gone: nothing is kept for slow ones. */
+  send(text: string): Promise<void>;
+  /** Says that this was all; one that breaks off is destroyed by whoever catches the error. */
+  end(): void;
+}
+
+/** @param heartbeat what is sent while there is nothing else; nothing where that would be taken for content */
+export function openStream(res: Response, contentType: string, heartbeat: () => string): Stream {
+  const gone = new AbortController();
+  let heart: NodeJS.Timeout | undefined;
+  res.on('close', () => {
+    clearInterval(heart);
+    gone.abort();
+  });
+  return {
+    signal: gone.signal,
+    begin(text) {
+      // Proxies must neither keep answers nor gather them.
+      res.set({
+        'content-type': contentType,
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'x-content-type-options': 'nosniff',
+      });
+      res.flushHeaders();
+      if (text) res.write(text);
+      heart = setInterval(() => {
+        const beat = heartbeat();
+        if (beat && !res.writableNeedDrain) res.write(beat);
+      }, heartbeatMs);
+    },
+    async send(text) {
+      if (text === '' || res.write(text)) return;
+      await once(res, 'drain', { signal: gone.signal }).catch(() => undefined);
+    },
+    end: () => void res.end(),
+  };
+}
+
+/** A server-sent event; a plain message without a name. */
+export const sseEvent = (name: string | undefined, data: unknown, id?: string): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;

@@ -1,0 +1,180 @@
+import { sql } from 'drizzle-orm';
+import {
+  forgetEvents,
+  inTransaction,
+  insertWebhook,
+  placeThatIs,
+  planDeliveries,
+  presentPlace,
+  readEvents,
+  settleCopiedEvents,
+  settleDelivery,
+  startOfEvents,
+  takeDeliveries,
+} from './index.ts';
+import { type BuildBench, openBuildBench } from './testing/index.ts';
+
+let bench: BuildBench;
+beforeEach(async () => {
+  bench = await openBuildBench();
+});
+afterEach(() => bench.close());
+
+const read = (place = startOfEvents, limit = 100) => readEvents(bench.db, bench.account.id, place, limit);
+const run = (text: string) => bench.db.$client.query(text);
+const insertEvent = (type: string) =>
+  sql`INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data) VALUES (${bench.account.id}, '', '', 'PUBLIC', ${type}, '{}')`;
+
+it('every change of a build is told with what it changed, and none that came to nothing', async () => {
+  const build = await bench.claimed();
+  await inTransaction(bench.db, async (tx) => {
+    await tx.execute(insertEvent('image.active'));
+    throw new Error('comes to nothing');
+  }).catch(() => undefined);
+  const events = await read();
+  expect(events.map((it) => it.type)).toEqual(['build.queued', 'build.assigned']);
+  expect(events[1]?.data).toMatchObject({
+    ImageBuildId: build.id,
+    ImageUri: `${build.host}/${build.repository}:${build.tag}`,
+    State: 'assigned',
+    Attempt: 1,
+    Message: 'taken by w1',
+  });
+});
+
+it('nothing is passed over by those who read on, in whatever order transactions end', async () => {
+  let place = await presentPlace(bench.db);
+  const seen: string[] = [];
+  const readOn = async () => {
+    for (const it of await read(place)) {
+      seen.push(it.type);
+      place = it.place;
+    }
+  };
+  await inTransaction(bench.db, async (early) => {
+    await early.execute(sql`SELECT pg_current_xact_id()`);
+    await inTransaction(bench.db, async (late) => {
+      // The later transaction draws the lower number, and ends first.
+      await late.execute(insertEvent('b'));
+      await early.execute(insertEvent('a'));
+    });
+    await readOn();
+    // What has ended is not told while something could still come before it.
+    expect(seen).toEqual([]);
+  });
+  await readOn();
+  expect(seen).toEqual(['a', 'b']);
+});
+
+it('two hundred writers at once lose nothing and tell nothing twice to one that reads all the while', async () => {
+  let place = await presentPlace(bench.db);
+  const seen: number[] = [];
+  let writing = true;
+  const reading = (async () => {
+    for (;;) {
+      const last = !writing;
+      const events = await read(place, 7);
+      for (const it of events) seen.push(it.id);
+      place = events.at(-1)?.place ?? place;
+      if (last && events.length === 0) return;
+    }
+  })();
+  await Promise.all(
+    Array.from({ length: 200 }, (_, n) =>
+      inTransaction(bench.db, async (tx) => {
+        await tx.execute(insertEvent(`e${n}`));
+        await tx.execute(sql`SELECT pg_sleep(${(n % 7) / 200})`);
+        await tx.execute(insertEvent(`f${n}`));
+      }),
+    ),
+  );
+  writing = false;
+  await reading;
+  expect(new Set(seen).size).toBe(400);
+  expect(seen.length).toBe(400);
+});
+
+it('a place of which events were forgotten, or that is of another database, is told as such', async () => {
+  await bench.newBuild();
+  await bench.newBuild();
+  const [first, second] = await read();
+  if (!first || !second) throw new Error('no events');
+  await run(`UPDATE events SET at = now() - interval '31 days' WHERE id = ${first.id}`);
+  expect(await forgetEvents(bench.db, 30)).toBe(false);
+  expect((await read()).map((it) => it.id)).toEqual([second.id]);
+  expect(await placeThatIs(bench.db, startOfEvents)).toEqual(first.place);
+  expect(await placeThatIs(bench.db, first.place)).toBe(first.place);
+  const ahead = { xact: '9000000000000000000', id: 5 };
+  expect(await placeThatIs(bench.db, ahead)).toEqual(await presentPlace(bench.db));
+});
+
+it('events that were copied from another database come before all that happens here', async () => {
+  await bench.newBuild();
+  await run(`UPDATE events SET xact = '9000000000000000000'`);
+  await run(`UPDATE event_marks SET xact = '9000000000000000000', id = 1 WHERE name = 'webhooks'`);
+  await settleCopiedEvents(bench.db);
+  await bench.newBuild();
+  expect((await read()).map((it) => it.data)).toMatchObject([{ ImageBuildId: 'build-1' }, { ImageBuildId: 'build-2' }]);
+  expect(await planDeliveries(bench.db)).toBe(2);
+});
+
+describe('deliveries', () => {
+  const webhook = { id: 'wh-1', url: 'https://a', description: '', types: [] as string[], workspaceId: null };
+  const add = (change: Partial<typeof webhook> = {}) =>
+    insertWebhook(bench.db, { ...webhook, ...change, accountId: bench.account.id, secretSealed: 's' }, 2);
+  const take = (all = 10, busy: string[] = []) => takeDeliveries(bench.db, { all, each: 2 }, busy, 30);
+
+  it('are made once of each event that a webhook wants', async () => {
+    await bench.newBuild();
+    await add({ types: ['build.assigned', 'image.*'] });
+    await add({ id: 'wh-2' });
+    expect(await add({ id: 'wh-3' })).toBe(false);
+    await bench.claimed();
+    await Promise.all([planDeliveries(bench.db), planDeliveries(bench.db)]);
+    await planDeliveries(bench.db);
+    const { rows } = await run(
+      `SELECT d.webhook_id, e.type FROM webhook_deliveries d JOIN events e ON e.id = event_id ORDER BY webhook_id, e.id`,
+    );
+    expect(rows).toEqual([
+      { webhook_id: 'wh-1', type: 'build.assigned' },
+      { webhook_id: 'wh-2', type: 'build.queued' },
+      { webhook_id: 'wh-2', type: 'build.assigned' },
+    ]);
+  });
+
+  it('are taken by one sender each, a few of a webhook at a time, and again when a sender is not heard of', async () => {
+    await add();
+    for (let n = 0; n < 5; n += 1) await bench.newBuild();
+    await planDeliveries(bench.db);
+    const [one, two] = await Promise.all([take(), take()]);
+    const ids = [...one, ...two].map((it) => it.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(Math.max(one.length, two.length)).toBe(2);
+    expect(await take(10, ['wh-1'])).toEqual([]);
+    await run(`UPDATE webhook_deliveries SET next_at = now() - interval '1 second' WHERE tries > 0`);
+    const again = await take();
+    const [late] = one.filter((it) => again.some(({ id }) => id === it.id));
+    if (!late) throw new Error('not taken again');
+    // Whoever was taken for dead has no say any more.
+    await settleDelivery(bench.db, late, { at: '', ms: 1 }, { outcome: 'failed' });
+    const { rows } = await run(`SELECT state, tries FROM webhook_deliveries WHERE id = ${late.id}`);
+    expect(rows).toEqual([{ state: 'waiting', tries: 2 }]);
+  });
+
+  it('of a webhook through which nothing came for five days are given up, and the webhook with them', async () => {
+    await add();
+    await bench.newBuild();
+    await bench.newBuild();
+    await planDeliveries(bench.db);
+    await run(`UPDATE webhooks SET failing_since = now() - interval '6 days'`);
+    const [first] = await take(1);
+    if (!first) throw new Error('nothing taken');
+    const record = { at: new Date().toISOString(), ms: 1, status: 500 };
+    await settleDelivery(bench.db, first, record, { outcome: 'again', afterMs: 5000 });
+    const { rows } = await run(`SELECT state, log->-1->>'error' AS error FROM webhook_deliveries`);
+    const because = 'nothing has come through for 5 days';
+    expect(rows).toEqual([1, 2].map(() => ({ state: 'failed', error: because })));
+    const stopped = await run(`SELECT enabled, stopped_because FROM webhooks`);
+    expect(stopped.rows).toEqual([{ enabled: false, stopped_because: because }]);
+  });
+});

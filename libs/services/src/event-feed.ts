@@ -1,0 +1,149 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AccountEvent,
+  accountsToldAfter,
+  type Database,
+  type EventPlace,
+  placeThatIs,
+  presentPlace,
+  readEvents,
+} from '@kiln/persistence';
+import { type SignalBus } from '@kiln/queue';
+import { everyone, Fault } from '@kiln/schemas';
+import { openSharedPieces } from './shared-pieces.ts';
+
+export type FeedPiece =
+  /** Where it begins: the place that was asked for, or the first one that is there instead. */
+  { kind: 'start'; place: EventPlace; reset: boolean } | { kind: 'events'; events: AccountEvent[]; place: EventPlace };
+
+/** An account's events as they happen, for any number of readers, without gap or repeat. */
+export interface EventFeed {
+  /** The place itself, or the first one that is there instead (`reset`); where `now` is, when left out. */
+  present(place: EventPlace | undefined): Promise<{ place: EventPlace; reset: boolean }>;
+  /** Events after a place, as many as there are up to some hundred; none when there are none yet. */
+  read(accountId: string, place: EventPlace): Promise<AccountEvent[]>;
+  /**
+   * @param place where to begin; with what happens from now on, when left out
+   * @param signal ends it, without an error
+   * @throws Fault Throttling when this process has as many readers as it may have
+   */
+  follow(accountId: string, place: EventPlace | undefined, signal: AbortSignal): AsyncGenerator<FeedPiece>;
+  /** Ends what is followed, so that clients go on elsewhere. */
+  close(): void;
+}
+
+const pieceMax = 500;
+const piecesBytesMax = 16 << 20;
+const readersMax = 10_000;
+/** Signals can be lost, and what is told may have to wait for another transaction to end: looked at this often while somebody reads. */
+const lookEveryMs = 500;
+/** Signals come in crowds; one look does for those of this time. */
+const gapMs = 40;
+
+/**
+ * @param db sees the rows of the reader's account
+ * @param office sees those of all: whether anything has happened is asked once for all readers
+ */
+export function openEventFeed(db: Database, office: Database, signals: SignalBus): EventFeed {
+  const pieces = openSharedPieces<AccountEvent>(piecesBytesMax, (it) => 600 + 2 * JSON.stringify(it.data).length);
+  const read = (accountId: string, place: EventPlace) =>
+    pieces(`${accountId} ${place.xact} ${place.id}`, () => readEvents(db, accountId, place, pieceMax));
+
+  const present = async (wanted: EventPlace | undefined) => {
+    if (wanted === undefined) return { place: await presentPlace(db), reset: false };
+    const place = await placeThatIs(db, wanted);
+    return { place, reset: place !== wanted };
+  };
+
+  /** Whoever waits for events of an account. */
+  const waiting = new Map<string, Set<() => void>>();
+  const wake = (accountId: string) => {
+    for (const it of waiting.get(accountId) ?? []) it();
+  };
+  const stopped = new AbortController();
+  let readers = 0;
+  let nudge: () => void = () => undefined;
+
+  const watch = async () => {
+    let tail: EventPlace | undefined;
+    while (readers > 0 && !stopped.signal.aborted) {
+      const nudged = new Promise<void>((resolve) => (nudge = resolve));
+      try {
+        tail ??= await presentPlace(office);
+        const told = await accountsToldAfter(office, tail);
+        tail = told.place;
+        for (const it of told.accountIds) wake(it);
+      } catch {
+        // PostgreSQL is away; those who read find out by themselves.
+      }
+      const stop = new AbortController();
+      await Promise.race([nudged, sleep(lookEveryMs, undefined, { signal: stop.signal }).catch(() => undefined)]);
+      stop.abort();
+      await sleep(gapMs);
+    }
+    watching = false;
+  };
+  let watching = false;
+  const listening = (['progress', 'registered', 'dispatch'] as const).map((it) =>
+    signals.on(it, everyone, () => nudge()),
+  );
+
+  async function* followed(
+    accountId: string,
+    wanted: EventPlace | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<FeedPiece> {
+    const ended = AbortSignal.any([signal, stopped.signal]);
+    let told = true;
+    let goOn: () => void = () => undefined;
+    const hear = () => {
+      told = true;
+      goOn();
+    };
+    const set = waiting.get(accountId) ?? new Set();
+    waiting.set(accountId, set.add(hear));
+    ended.addEventListener('abort', hear);
+    readers += 1;
+    if (!watching) {
+      watching = true;
+      void watch();
+    }
+    try {
+      const start = await present(wanted);
+      let { place } = start;
+      yield { kind: 'start', ...start };
+      while (!ended.aborted) {
+        told = false;
+        const events = await read(accountId, place);
+        const last = events.at(-1);
+        if (last) {
+          place = last.place;
+          yield { kind: 'events', events, place };
+          continue;
+        }
+        // Set by whoever wakes it, maybe while it was reading.
+        if (!told) await new Promise<void>((resolve) => (goOn = resolve));
+      }
+    } finally {
+      readers -= 1;
+      ended.removeEventListener('abort', hear);
+      set.delete(hear);
+      if (set.size === 0) waiting.delete(accountId);
+    }
+  }
+
+  return {
+    present,
+    read,
+    follow(accountId, place, signal) {
+      if (readers >= readersMax)
+        throw new Fault('Throttling', 'too many follow events just now; try again', { retryAfterMs: 5000 });
+      return followed(accountId, place, signal);
+    },
+    close() {
+      stopped.abort();
+      nudge();
+      for (const silence of listening) silence();
+    },
+  };
+}
