@@ -1,4 +1,10 @@
-import type { buildOperations, consoleOperations, paiImageOperations, sessionOperations } from '@kiln/schemas';
+import type {
+  buildOperations,
+  consoleOperations,
+  paiImageOperations,
+  sessionOperations,
+  webhookOperations,
+} from '@kiln/schemas';
 import type { Reply } from './ask.ts';
 
 export type Session = Reply<typeof sessionOperations.GetSession>;
@@ -18,6 +24,9 @@ export type Queues = Reply<typeof consoleOperations.ListQueues>;
 export type Workers = Reply<typeof consoleOperations.ListWorkers>;
 export type Worker = Workers['Workers'][number];
 export type Access = Reply<typeof consoleOperations.ListAccess>;
+export type Webhooks = Reply<typeof webhookOperations.ListWebhooks>;
+export type Webhook = Webhooks['Webhooks'][number];
+export type Deliveries = Reply<typeof webhookOperations.ListWebhookDeliveries>;
 export type Audit = Reply<typeof consoleOperations.ListAuditRecords>;
 
 /** The request of a build, as far as the console looks into it. */

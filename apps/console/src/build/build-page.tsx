@@ -7,9 +7,9 @@ import { ApiError } from '../api/ask.ts';
 import { buildKey, buildQuery } from '../api/build.ts';
 import { type Build, requestOf } from '../api/replies.ts';
 import { Elapsed } from '../builds/build-rows.tsx';
+import { Answered } from '../pieces/answered.tsx';
 import { bytes, duration, exact } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
-import { Failed, Loading } from '../pieces/page-state.tsx';
 import { StateBadge } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
 import { BuildActions } from './build-actions.tsx';
@@ -30,9 +30,11 @@ export default function BuildPage({ id }: { id: string }) {
         ? false
         : 4000,
   });
-  if (build.isPending) return <Loading rows={6} height={80} />;
-  if (!build.data) return <Failed error={build.error} again={() => void build.refetch()} />;
-  return <Shown build={build.data} />;
+  return (
+    <Answered query={build} rows={6} height={80}>
+      {(data) => <Shown build={data} />}
+    </Answered>
+  );
 }
 
 function useFollowedLog({ ImageBuildId: buildId, Attempt: newest }: Build) {

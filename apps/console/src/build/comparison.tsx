@@ -3,8 +3,9 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Build, Comparison } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
 import { duration } from '../pieces/format.ts';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Empty } from '../pieces/page-state.tsx';
 import { When } from '../pieces/when.tsx';
 import { WideTable } from '../pieces/wide-table.tsx';
 
@@ -17,9 +18,15 @@ export function ComparisonTable({ build }: { build: Build }) {
     queryFn: async ({ signal }) =>
       (await ask('GET', `/api/v1/imagebuilds/${build.ImageBuildId}/comparison`, { signal })) as Comparison,
   });
-  if (comparison.isPending) return <Loading rows={5} height={32} />;
-  if (!comparison.data) return <Failed error={comparison.error} again={() => void comparison.refetch()} />;
-  const { Previous, FirstChange, Phases, Steps, DurationMs, PreviousMs } = comparison.data;
+  return (
+    <Answered query={comparison} rows={5} height={32}>
+      {(data) => <Compared comparison={data} />}
+    </Answered>
+  );
+}
+
+function Compared({ comparison }: { comparison: Comparison }) {
+  const { Previous, FirstChange, Phases, Steps, DurationMs, PreviousMs } = comparison;
   if (!Previous)
     return (
       <Empty title="It is the first one">No build of this repository came to an end in this workspace before.</Empty>

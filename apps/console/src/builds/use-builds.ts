@@ -2,6 +2,7 @@ import { isTerminal, liveStates } from '@kiln/schemas/build-states';
 import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { ask, type Query } from '../api/ask.ts';
+import { useRefetchInterval } from '../api/live-events.ts';
 import { type BuildList, type BuildSummary } from '../api/replies.ts';
 
 export interface BuildFilter extends Query {
@@ -49,7 +50,7 @@ export function useBuilds(filter: BuildFilter): ListedBuilds {
   const newest = useQuery({
     queryKey: ['builds', 'newest', filter],
     queryFn: ({ signal }) => list({ ...filter, Limit: pageSize }, signal),
-    refetchInterval: 2500,
+    refetchInterval: useRefetchInterval(2500),
   });
   const read = useMemo(() => (pages.data?.pages ?? []).flatMap((it) => it.ImageBuilds), [pages.data]);
   const readIds = useMemo(() => new Set(read.map((it) => it.ImageBuildId)), [read]);
@@ -64,7 +65,7 @@ export function useBuilds(filter: BuildFilter): ListedBuilds {
     queryKey: ['builds', 'live', filter, oldest],
     queryFn: ({ signal }) => list({ ...filter, State: liveStates.join(','), Since: oldest, Limit: pageSize }, signal),
     enabled: oldest !== undefined,
-    refetchInterval: 4000,
+    refetchInterval: useRefetchInterval(4000),
   });
   const liveIds = useMemo(() => new Set(live.data?.ImageBuilds.map((it) => it.ImageBuildId)), [live.data]);
   // Those that are no longer live are asked for once each; of a list that goes on, nothing is known of the rest.

@@ -16,10 +16,11 @@ import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
+import { useRefetchInterval } from '../api/live-events.ts';
 import type { ImageDetails } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
 import { bytes } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
-import { Failed, Loading } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
 import { WideTable } from '../pieces/wide-table.tsx';
@@ -32,11 +33,13 @@ export default function ImagePage({ id }: { id: string }) {
     queryKey: ['image', id],
     queryFn: async ({ signal }) =>
       (await ask('GET', `/api/v1/images/${encodeURIComponent(id)}/details`, { signal })) as ImageDetails,
-    refetchInterval: ({ state }) => (state.data?.Image.Status === 'CREATING' ? 2000 : 15_000),
+    refetchInterval: useRefetchInterval(5000),
   });
-  if (details.isPending) return <Loading rows={6} height={72} />;
-  if (!details.data) return <Failed error={details.error} again={() => void details.refetch()} />;
-  return <Shown details={details.data} />;
+  return (
+    <Answered query={details} rows={6} height={72}>
+      {(data) => <Shown details={data} />}
+    </Answered>
+  );
 }
 
 function Shown({ details }: { details: ImageDetails }) {

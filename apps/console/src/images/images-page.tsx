@@ -4,6 +4,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
+import { useRefetchInterval } from '../api/live-events.ts';
 import type { Image, ImageList } from '../api/replies.ts';
 import { useAddress, useTyped } from '../pieces/address.ts';
 import { DataTable } from '../pieces/data-table.tsx';
@@ -42,7 +43,7 @@ export default function ImagesPage() {
   const images = useQuery({
     queryKey: ['images', query],
     queryFn: async ({ signal }) => (await ask('GET', '/api/v1/images', { query, signal })) as ImageList,
-    refetchInterval: 10_000,
+    refetchInterval: useRefetchInterval(10_000),
     placeholderData: keepPreviousData,
   });
   const filtered = wanted.name !== '' || query.Labels !== undefined || visibility !== 'all';

@@ -4,10 +4,11 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Queues } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
 import { DataTable } from '../pieces/data-table.tsx';
 import { duration } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Empty } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { tell, tellError } from '../pieces/tell.ts';
 import { When } from '../pieces/when.tsx';
@@ -31,13 +32,9 @@ export default function QueuesPage() {
         </Button>
       }
     >
-      {queues.isPending ? (
-        <Loading rows={5} height={90} />
-      ) : queues.data ? (
-        <Shown queues={queues.data} />
-      ) : (
-        <Failed error={queues.error} again={() => void queues.refetch()} />
-      )}
+      <Answered query={queues} rows={5} height={90}>
+        {(data) => <Shown queues={data} />}
+      </Answered>
     </Page>
   );
 }

@@ -2,9 +2,10 @@ import { Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/
 import { useQuery } from '@tanstack/react-query';
 import { ask } from '../api/ask.ts';
 import type { Worker, Workers } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
 import { bytes } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Empty } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
 
@@ -17,21 +18,21 @@ export default function WorkersPage() {
   });
   return (
     <Page title="Workers">
-      {workers.isPending ? (
-        <Loading rows={3} height={150} />
-      ) : !workers.data ? (
-        <Failed error={workers.error} again={() => void workers.refetch()} />
-      ) : workers.data.Workers.length === 0 ? (
-        <Empty title="No worker was seen within a day">
-          Start a builder and a registrar; they announce themselves here.
-        </Empty>
-      ) : (
-        <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="lg">
-          {workers.data.Workers.toSorted((a, b) => Number(b.Alive) - Number(a.Alive)).map((it) => (
-            <WorkerCard key={it.Name} worker={it} />
-          ))}
-        </SimpleGrid>
-      )}
+      <Answered query={workers} rows={3} height={150}>
+        {({ Workers }) =>
+          Workers.length === 0 ? (
+            <Empty title="No worker was seen within a day">
+              Start a builder and a registrar; they announce themselves here.
+            </Empty>
+          ) : (
+            <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="lg">
+              {Workers.toSorted((a, b) => Number(b.Alive) - Number(a.Alive)).map((it) => (
+                <WorkerCard key={it.Name} worker={it} />
+              ))}
+            </SimpleGrid>
+          )
+        }
+      </Answered>
     </Page>
   );
 }

@@ -2,8 +2,10 @@ import { Anchor, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
-import type { BuildList } from '../api/replies.ts';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { useRefetchInterval } from '../api/live-events.ts';
+import type { BuildList, BuildSummary } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
+import { Empty } from '../pieces/page-state.tsx';
 import { StateBadge } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
 
@@ -12,11 +14,17 @@ export function LatestBuilds() {
     queryKey: ['builds', 'latest'],
     queryFn: async ({ signal }) =>
       (await ask('GET', '/api/v1/imagebuilds', { query: { Limit: 10 }, signal })) as BuildList,
-    refetchInterval: 3000,
+    refetchInterval: useRefetchInterval(3000),
   });
-  if (latest.isPending) return <Loading rows={10} height={28} />;
-  if (!latest.data) return <Failed error={latest.error} again={() => void latest.refetch()} />;
-  if (latest.data.ImageBuilds.length === 0)
+  return (
+    <Answered query={latest} rows={10} height={28}>
+      {({ ImageBuilds }) => <Listed builds={ImageBuilds} />}
+    </Answered>
+  );
+}
+
+function Listed({ builds }: { builds: BuildSummary[] }) {
+  if (builds.length === 0)
     return (
       <Empty
         title="No build yet"
@@ -31,7 +39,7 @@ export function LatestBuilds() {
     );
   return (
     <Stack gap={6}>
-      {latest.data.ImageBuilds.map((it) => (
+      {builds.map((it) => (
         <Group key={it.ImageBuildId} justify="space-between" wrap="nowrap" gap="sm" mih={28}>
           <Anchor component={Link} href={`/builds/${it.ImageBuildId}`} size="sm" truncate style={{ flex: 1 }}>
             {it.ImageName}

@@ -4,9 +4,10 @@ import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
 import type { Overview } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
 import { duration } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Empty } from '../pieces/page-state.tsx';
 import { LatestBuilds } from './latest-builds.tsx';
 import { type Series, TimeChart } from './time-chart.tsx';
 
@@ -32,13 +33,9 @@ export default function OverviewPage() {
   );
   return (
     <Page title="Overview" actions={range}>
-      {overview.isPending ? (
-        <Loading rows={5} height={96} />
-      ) : overview.data ? (
-        <Figures overview={overview.data} />
-      ) : (
-        <Failed error={overview.error} again={() => void overview.refetch()} />
-      )}
+      <Answered query={overview} rows={5} height={96}>
+        {(data) => <Figures overview={data} />}
+      </Answered>
     </Page>
   );
 }

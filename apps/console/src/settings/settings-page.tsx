@@ -2,6 +2,7 @@ import { Button, Card, Stack, Tabs, Text } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { ask } from '../api/ask.ts';
 import type { Access, Audit } from '../api/replies.ts';
+import { Answered } from '../pieces/answered.tsx';
 import { DataTable } from '../pieces/data-table.tsx';
 import { exact } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
@@ -9,6 +10,7 @@ import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { When } from '../pieces/when.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
+import { WebhookSettings } from './webhooks.tsx';
 
 export default function SettingsPage() {
   useTitle('Settings');
@@ -20,6 +22,7 @@ export default function SettingsPage() {
         <Tabs.List aria-label="Settings">
           <Tabs.Tab value="registries">Registries</Tabs.Tab>
           <Tabs.Tab value="keys">Your access keys</Tabs.Tab>
+          {isAdmin && <Tabs.Tab value="webhooks">Webhooks</Tabs.Tab>}
           {isAdmin && <Tabs.Tab value="audit">Audit log</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="registries" pt="md">
@@ -28,6 +31,11 @@ export default function SettingsPage() {
         <Tabs.Panel value="keys" pt="md">
           <Keys />
         </Tabs.Panel>
+        {isAdmin && (
+          <Tabs.Panel value="webhooks" pt="md">
+            <WebhookSettings />
+          </Tabs.Panel>
+        )}
         {isAdmin && (
           <Tabs.Panel value="audit" pt="md">
             <AuditLog />
@@ -45,65 +53,69 @@ const useAccess = () =>
   });
 
 function Registries() {
-  const access = useAccess();
-  if (access.isPending) return <Loading rows={3} />;
-  if (!access.data) return <Failed error={access.error} again={() => void access.refetch()} />;
-  if (access.data.Registries.length === 0)
-    return <Empty title="No registry yet">An operator adds one: npm run admin -- registry put ACCOUNT ID HOST</Empty>;
   return (
-    <Card withBorder>
-      <DataTable
-        label="Registries"
-        minWidth={420}
-        rows={access.data.Registries}
-        keyOf={(it) => it.InstanceId}
-        columns={[
-          { title: 'Connection', cell: (it) => it.InstanceId },
-          { title: 'Host', cell: (it) => it.Host },
-          { title: 'TLS', cell: (it) => <Tone tone={it.Tls === 'verify' ? 'good' : 'warn'}>{it.Tls}</Tone> },
-          { title: 'Signs in', cell: (it) => (it.SignsIn ? 'with a password' : 'as nobody') },
-        ]}
-      />
-    </Card>
+    <Answered query={useAccess()} rows={3}>
+      {({ Registries: rows }) =>
+        rows.length === 0 ? (
+          <Empty title="No registry yet">An operator adds one: npm run admin -- registry put ACCOUNT ID HOST</Empty>
+        ) : (
+          <Card withBorder>
+            <DataTable
+              label="Registries"
+              minWidth={420}
+              rows={rows}
+              keyOf={(it) => it.InstanceId}
+              columns={[
+                { title: 'Connection', cell: (it) => it.InstanceId },
+                { title: 'Host', cell: (it) => it.Host },
+                { title: 'TLS', cell: (it) => <Tone tone={it.Tls === 'verify' ? 'good' : 'warn'}>{it.Tls}</Tone> },
+                { title: 'Signs in', cell: (it) => (it.SignsIn ? 'with a password' : 'as nobody') },
+              ]}
+            />
+          </Card>
+        )
+      }
+    </Answered>
   );
 }
 
 function Keys() {
-  const access = useAccess();
-  if (access.isPending) return <Loading rows={3} />;
-  if (!access.data) return <Failed error={access.error} again={() => void access.refetch()} />;
-  if (access.data.AccessKeys.length === 0)
-    return (
-      <Empty title="You have no access key">
-        They sign the requests of the clouds’ own clients; an operator makes them.
-      </Empty>
-    );
   return (
-    <Card withBorder>
-      <DataTable
-        label="Access keys"
-        minWidth={520}
-        rows={access.data.AccessKeys}
-        keyOf={(it) => it.AccessKeyId}
-        columns={[
-          {
-            title: 'Key',
-            cell: (it) => (
-              <Text size="sm" ff="monospace">
-                {it.AccessKeyId}
-              </Text>
-            ),
-          },
-          { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'all that you may do' },
-          { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
-          {
-            title: 'Last used',
-            cell: (it) => (it.GmtLastUseTime === undefined ? 'never' : <When at={it.GmtLastUseTime} />),
-          },
-          { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
-        ]}
-      />
-    </Card>
+    <Answered query={useAccess()} rows={3}>
+      {({ AccessKeys: rows }) =>
+        rows.length === 0 ? (
+          <Empty title="You have no access key">
+            They sign the requests of the clouds’ own clients; an operator makes them.
+          </Empty>
+        ) : (
+          <Card withBorder>
+            <DataTable
+              label="Access keys"
+              minWidth={520}
+              rows={rows}
+              keyOf={(it) => it.AccessKeyId}
+              columns={[
+                {
+                  title: 'Key',
+                  cell: (it) => (
+                    <Text size="sm" ff="monospace">
+                      {it.AccessKeyId}
+                    </Text>
+                  ),
+                },
+                { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'all that you may do' },
+                { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
+                {
+                  title: 'Last used',
+                  cell: (it) => (it.GmtLastUseTime === undefined ? 'never' : <When at={it.GmtLastUseTime} />),
+                },
+                { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
+              ]}
+            />
+          </Card>
+        )
+      }
+    </Answered>
   );
 }
 

@@ -28,6 +28,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
+import { LiveContext, useLiveEvents } from '../api/live-events.ts';
 import logo from '../kiln.svg';
 import { tellError } from '../pieces/tell.ts';
 import { Outage } from './outage.tsx';
@@ -46,6 +47,7 @@ const places = [
 
 export function Shell({ children }: { children: ReactNode }) {
   const session = useSession();
+  const live = useLiveEvents();
   const [opened, { toggle, close }] = useDisclosure();
   const [location] = useLocation();
   const offered = places.filter((it) => {
@@ -114,7 +116,9 @@ export function Shell({ children }: { children: ReactNode }) {
       </AppShell.Navbar>
       <AppShell.Main ref={main} tabIndex={-1} className={classes['main']}>
         <Outage />
-        <div style={{ maxWidth: 1760, marginInline: 'auto' }}>{children}</div>
+        <div style={{ maxWidth: 1760, marginInline: 'auto' }}>
+          <LiveContext value={live}>{children}</LiveContext>
+        </div>
       </AppShell.Main>
     </AppShell>
   );
