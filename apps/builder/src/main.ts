@@ -12,6 +12,7 @@ import {
   metricsSettings,
   millisSetting,
   openLogger,
+  openTracing,
   platformSettings,
   randomSuffix,
   readConfig,
@@ -74,6 +75,7 @@ const config = readConfig(
 );
 const log = openLogger('builder', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
+await openTracing('builder', life);
 const dir = resolve(config.KILN_BUILDER_DIR);
 const workRoot = join(dir, 'work');
 

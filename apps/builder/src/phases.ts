@@ -1,3 +1,4 @@
+import { inSpan } from '@kiln/kit';
 import { type Build, type Database, recordPhase } from '@kiln/persistence';
 import { type BuildPhase } from '@kiln/schemas';
 
@@ -28,7 +29,7 @@ export class Phases {
     this.#bytes = 0;
     const startedAtMs = Date.now();
     try {
-      const result = await work();
+      const result = await inSpan(phase, { 'kiln.phase': phase }, work);
       await recordPhase(this.#db, this.#build, { phase, startedAtMs, result: 'ok', bytes: this.#bytes }, next);
       return result;
     } catch (error) {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { type Sealer } from '@kiln/auth';
 import { type BuiltImage, type Engine, parseDockerfile, stagingTag } from '@kiln/engine';
-import { crashPoint, type Logger } from '@kiln/kit';
+import { crashPoint, inSpan, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
@@ -51,6 +51,14 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
   const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker, deps.pool);
   if (!build) return;
   crashPoint('build-claimed');
+  const facts = { 'kiln.build.id': build.id, 'kiln.attempt': build.attempt };
+  await inSpan('build attempt', facts, () => runAttempt(deps, build, claimedAtMs), {
+    parent: build.trace,
+    after: (ended) => ({ 'kiln.result': ended }),
+  });
+}
+
+async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number): Promise<Ended> {
   deps.log.info({ buildId: build.id, attempt: build.attempt }, 'build taken');
   const attempt = openAttempt(deps, build, claimedAtMs);
   let image: BuiltImage | undefined;
@@ -85,6 +93,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
     deps.signals.send('progress', build.id);
     deps.signals.send('dispatch', everyone);
   }
+  return ended;
 }
 
 /** What the attempt itself made is recorded nowhere; what it found here from an earlier one is. */

@@ -1,4 +1,5 @@
 import { stepDetails, type StepRun } from '@kiln/engine';
+import { recordSpan } from '@kiln/kit';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
 import { untilWritten } from './until-written.ts';
@@ -46,6 +47,10 @@ export function openStepRecord(
         startedAt,
         ...(ended ? { ended } : {}),
       });
+      if (ended) {
+        const facts = { 'kiln.step': number, 'kiln.result': ended.result };
+        recordSpan('step', facts, startedAt, ended.at, ended.result === 'failed');
+      }
       writing ??= write();
     },
     written: async () => writing,

@@ -1,4 +1,4 @@
-import { backoffMs, crashPoint } from '@kiln/kit';
+import { backoffMs, crashPoint, inSpan } from '@kiln/kit';
 import {
   announce,
   announceRegistration,
@@ -25,13 +25,20 @@ import { imageOfBuild } from './image-of-build.ts';
  * catalogue entry with the terminal state. Setting the tag is the commit point; until then a cancel wins.
  */
 export async function registerBuild(deps: RegisterDeps, id: string, attempt: number): Promise<void> {
-  const { db, log } = deps;
+  const { db } = deps;
   crashPoint('registration-fetched');
   // Whom PostgreSQL does not see counts as dead: somebody else is told of the build in a moment.
   if (!deps.leases.heard()) return;
   const claimedAtMs = performance.now();
   const build = await claimRegistration(db, id, attempt, deps.worker);
   if (!build) return;
+  const facts = { 'kiln.build.id': id, 'kiln.attempt': attempt };
+  await inSpan('register build', facts, () => register(deps, build, claimedAtMs), { parent: build.trace });
+}
+
+async function register(deps: RegisterDeps, build: Build, claimedAtMs: number): Promise<void> {
+  const { db, log } = deps;
+  const { id } = build;
   const lease = deps.leases.hold({ kind: 'build', id, fence: build.fence }, claimedAtMs);
   crashPoint('registration-claimed');
   let phase: BuildPhase = 'verify';

@@ -1,4 +1,4 @@
-import { backoffMs } from '@kiln/kit';
+import { backoffMs, inSpan } from '@kiln/kit';
 import {
   announce,
   announceRegistration,
@@ -21,11 +21,18 @@ import { type RegisterDeps } from './deps.ts';
  * deleted, takes its manifest out of the registry.
  */
 export async function registerImage(deps: RegisterDeps, id: string): Promise<void> {
-  const { db, log } = deps;
+  const { db } = deps;
   if (!deps.leases.heard()) return;
   const claimedAtMs = performance.now();
   const image = await claimImage(db, id, deps.worker);
   if (!image) return;
+  await inSpan('register image', { 'kiln.image.id': id }, () => lookAt(deps, image, claimedAtMs));
+  deps.signals.send('registered', id);
+}
+
+async function lookAt(deps: RegisterDeps, image: Image, claimedAtMs: number): Promise<void> {
+  const { db, log } = deps;
+  const { id } = image;
   const lease = deps.leases.hold({ kind: 'image', id, fence: image.fence }, claimedAtMs);
   try {
     const settled = image.status === 'DELETED' ? await purge(deps, image, lease) : await verify(deps, image);
@@ -36,7 +43,6 @@ export async function registerImage(deps: RegisterDeps, id: string): Promise<voi
   } finally {
     lease.release();
   }
-  deps.signals.send('registered', id);
 }
 
 async function clientFor({ db, sealer, registries }: RegisterDeps, image: Image) {

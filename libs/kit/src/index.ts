@@ -7,3 +7,4 @@ export * from './logger.ts';
 export * from './metrics.ts';
 export * from './platform.ts';
 export * from './secret.ts';
+export * from './tracing.ts';

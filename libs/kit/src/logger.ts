@@ -1,5 +1,6 @@
 import { type DestinationStream, pino } from 'pino';
 import { PinoPretty } from 'pino-pretty';
+import { traceOfLog } from './tracing.ts';
 
 export type Logger = ReturnType<typeof openLogger>;
 
@@ -18,6 +19,7 @@ export const openLogger = (app: string, level: string, to: DestinationStream = d
     {
       level,
       base: { app, pid: process.pid },
+      mixin: traceOfLog,
       redact: { paths: [...paths, 'req.headers["x-auth-token"]'], censor: '***' },
     },
     to,

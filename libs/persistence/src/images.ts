@@ -1,3 +1,4 @@
+import { traceparent } from '@kiln/kit';
 import { type BuildError, Fault, type ImageStep, type Label, labelsMax, type Visibility } from '@kiln/schemas';
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
@@ -63,7 +64,7 @@ const insertStatement = `
     INSERT INTO image_labels (image_id, key, value)
     SELECT accepted.id, label.key, label.value FROM accepted, unnest($24::text[], $25::text[]) AS label (key, value)
   ), told AS (
-    INSERT INTO outbox (topic, key, payload) SELECT $26, $27, $28 FROM accepted
+    INSERT INTO outbox (topic, key, payload, trace) SELECT $26, $27, $28, $29 FROM accepted
   )
   SELECT id FROM accepted`;
 
@@ -106,6 +107,7 @@ export async function insertImage(
     topic,
     key,
     JSON.stringify(payload),
+    traceparent(),
   ]);
   if (rowCount === 1) return 'accepted';
   // Ids are one space for all accounts, so that one may be another's.

@@ -1,4 +1,4 @@
-import { crashPoint } from '@kiln/kit';
+import { crashPoint, traceparent } from '@kiln/kit';
 import { type QueueName, type QueuePayload } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
@@ -11,11 +11,19 @@ export interface Announcement<N extends QueueName = QueueName> {
   /** What it is about, for people. */
   key: string;
   payload: QueuePayload<N>;
+  /** Where its trace is, when that is not the present. */
+  trace?: string | null;
   /** Not to be told before this many milliseconds from now. */
   delayMs?: number;
 }
 
-export const announceBuild = ({ id, attempt, pool }: Pick<Build, 'id' | 'attempt' | 'pool'>): Announcement => ({
+export const announceBuild = ({
+  id,
+  attempt,
+  pool,
+  trace,
+}: Pick<Build, 'id' | 'attempt' | 'pool' | 'trace'>): Announcement => ({
+  trace,
   topic: 'image-build',
   key: `${id}-${attempt}`,
   payload: { v: 1, buildId: id, attempt, ...(pool === '' ? {} : { pool }) },
@@ -39,10 +47,11 @@ export const announce = async (db: Executor, ...announcements: Announcement[]): 
   const [now, later] = [announcements.slice(0, 10_000), announcements.slice(10_000)];
   if (now.length === 0) return;
   await db.insert(outbox).values(
-    now.map(({ topic, key, payload, delayMs = 0 }) => ({
+    now.map(({ topic, key, payload, trace = traceparent(), delayMs = 0 }) => ({
       topic,
       key,
       payload,
+      trace,
       notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})`,
     })),
   );
@@ -54,6 +63,7 @@ export interface OutboxRow {
   /** The same however often the row is sent, and no other row's. */
   key: string;
   payload: unknown;
+  trace: string | null;
 }
 
 /**
@@ -68,7 +78,7 @@ export const relayOutbox = (db: Database, limit: number, send: (rows: OutboxRow[
     const { rows } = await tx.execute<OutboxRow & Record<string, unknown>>(
       sql`DELETE FROM outbox WHERE id IN (
             SELECT id FROM outbox WHERE not_before <= now() ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED)
-          RETURNING topic, key || '-' || id AS key, payload`,
+          RETURNING topic, key || '-' || id AS key, payload, trace`,
     );
     if (rows.length > 0) {
       await send(rows);

@@ -1,3 +1,4 @@
+import { traceparent } from '@kiln/kit';
 import { type Lane, type Lineage } from '@kiln/schemas';
 import { and, eq } from 'drizzle-orm';
 import { type Database, type Executor, runPrepared } from './database.ts';
@@ -39,8 +40,8 @@ const statement = `
   WITH accepted AS (
     INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, spec,
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
-      accessibility, lane, parent_id, lineage, kept_on, kept_image, pool, state, phase)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, 'queued', 'wait'
+      accessibility, lane, parent_id, lineage, kept_on, kept_image, pool, trace, state, phase)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, 'queued', 'wait'
     WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND ${heldStatus})
     ON CONFLICT DO NOTHING RETURNING id
   ), event AS (
@@ -79,6 +80,7 @@ export async function submitBuild(db: Database, build: NewBuild): Promise<Submit
     build.kept?.on ?? null,
     build.kept?.image ?? null,
     build.pool,
+    traceparent(),
   ]);
   if (rowCount === 1) return { outcome: 'accepted' };
   const first =

@@ -13,14 +13,14 @@ export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number
   inTransaction(db, async (tx) => {
     const all = afterSeconds === 0;
     const told = async (table: 'builds' | 'images', since: string, where: string) => {
-      const { rows } = await tx.execute<{ id: string; attempt: number; pool: string }>(sql`
+      const { rows } = await tx.execute<{ id: string; attempt: number; pool: string; trace: string | null }>(sql`
         UPDATE ${sql.raw(table)} SET announced_at = now() WHERE id IN (
           SELECT id FROM ${sql.raw(table)}
           WHERE ${sql.raw(where)} AND not_before <= now() AND lease_until IS NULL
             AND (${all} OR greatest(announced_at, not_before) <= now()
               - greatest(make_interval(secs => ${afterSeconds}), least(announced_at - greatest(${sql.raw(since)}, not_before), interval '1 minute')))
           LIMIT ${all ? 100_000 : 500} FOR UPDATE SKIP LOCKED)
-        RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool' : "''")} AS pool`);
+        RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool, trace' : "'' AS pool, NULL AS trace")}`);
       return rows;
     };
     const admitted = await told(

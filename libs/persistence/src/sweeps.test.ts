@@ -199,7 +199,7 @@ describe('the outbox', () => {
     const ids: string[] = [];
     for (let n = 0; n < 40; n += 1) {
       ids.push(`some-${n}`);
-      await announce(bench.db, announceBuild({ id: `some-${n}`, attempt: 0, pool: '' }));
+      await announce(bench.db, announceBuild({ id: `some-${n}`, attempt: 0, pool: '', trace: null }));
     }
     await expect(relayOutbox(bench.db, 100, () => Promise.reject(new Error('redis is away')))).rejects.toThrow(
       'redis is away',

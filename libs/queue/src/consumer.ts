@@ -2,6 +2,7 @@ import { type Logger } from '@kiln/kit';
 import { queueOf, queues, type QueueName, type QueuePayload } from '@kiln/schemas';
 import { Worker } from 'bullmq';
 import { type Redis } from 'ioredis';
+import { openTelemetry } from './telemetry.ts';
 
 export interface Consumer {
   /** Stops taking jobs and waits for those under way. */
@@ -32,6 +33,7 @@ export function consume<N extends QueueName>(
     {
       connection: redis,
       prefix,
+      ...openTelemetry(),
       concurrency,
       lockDuration: 30_000,
       stalledInterval: 10_000,

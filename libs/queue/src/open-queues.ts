@@ -1,6 +1,7 @@
 import { queueNames, queueOf } from '@kiln/schemas';
 import { Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
+import { openTelemetry } from './telemetry.ts';
 
 /** Queues by their names in Redis. */
 export interface OpenQueues {
@@ -15,7 +16,7 @@ export function openQueues(redis: Redis, prefix: string): OpenQueues {
     get(name) {
       const found = open.get(name);
       if (found) return found;
-      const made = new Queue(name, { connection: redis, prefix });
+      const made = new Queue(name, { connection: redis, prefix, ...openTelemetry() });
       made.on('error', () => undefined); // told by the call that fails
       open.set(name, made);
       return made;

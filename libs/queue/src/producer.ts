@@ -1,3 +1,4 @@
+import { isTracing, withTrace } from '@kiln/kit';
 import { queueNames, queueOf, queues } from '@kiln/schemas';
 import { type Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
@@ -7,6 +8,8 @@ export interface QueueJob {
   topic: string;
   key: string;
   payload: unknown;
+  /** The span to which it belongs. */
+  trace?: string | null;
 }
 
 export interface Producer {
@@ -36,14 +39,20 @@ export function openProducer(redis: Redis, prefix: string): Producer {
   return {
     async send(jobs) {
       for (const name of queueNames) {
+        const traced: Promise<unknown>[] = [];
         const byQueue = new Map<string, Parameters<Queue['addBulk']>[0]>();
         for (const it of jobs.filter(({ topic }) => topic === name)) {
           const data = queues[name].parse(it.payload);
           const to = queueOf(name, 'pool' in data ? data.pool : undefined);
           // Retries and history live in PostgreSQL; a job that is done leaves nothing, so that its key is free again.
           const opts = { jobId: it.key, attempts: 1, removeOnComplete: true, removeOnFail: true };
-          byQueue.set(to, [...(byQueue.get(to) ?? []), { name, data, opts }]);
+          if (isTracing() && it.trace) {
+            // Each in its own trace, which a batch cannot be.
+            const { trace } = it;
+            traced.push(withTrace(trace, () => opened.get(to).add(name, data, opts)));
+          } else byQueue.set(to, [...(byQueue.get(to) ?? []), { name, data, opts }]);
         }
+        if (traced.length > 0) await withTimeout(Promise.all(traced), 5000);
         for (const [to, bulk] of byQueue) await withTimeout(opened.get(to).addBulk(bulk), 5000);
       }
     },

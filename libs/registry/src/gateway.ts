@@ -1,5 +1,6 @@
+import { AsyncResource } from 'node:async_hooks';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fault } from '@kiln/schemas';
@@ -24,7 +25,9 @@ export interface Gateway {
 async function openGateway(socket: string, clients: RegistryClients, options: GatewayOptions): Promise<Gateway> {
   const exchange = new Exchange(clients, options);
   // A layer takes as long as it takes; the command has a clock of its own.
-  const server = createServer({ requestTimeout: 0 }, (req, res) => void exchange.answer(req, res));
+  // What the engine asks for belongs to whatever its command was started for.
+  const answer = AsyncResource.bind((req: IncomingMessage, res: ServerResponse) => void exchange.answer(req, res));
+  const server = createServer({ requestTimeout: 0 }, answer);
   await listen(server, socket);
   return {
     socket,

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs, countRegistryRequest } from '@kiln/kit';
+import { backoffMs, countRegistryRequest, inSpan } from '@kiln/kit';
 import { Fault } from '@kiln/schemas';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from './address-rules.ts';
@@ -223,14 +223,20 @@ export class RegistryTransport {
     if (url.username || url.password) throw this.#astray('it names an address with a user in it');
     let status: number | undefined;
     try {
-      const answer = await send(url, {
-        method,
-        headers: { 'user-agent': 'kiln', ...headers },
-        body,
-        dispatcher: this.#agent,
-        ...(signal ? { signal } : {}),
-        ...(headersTimeout === undefined ? {} : { headersTimeout }),
-      });
+      const answer = await inSpan(
+        `registry ${method}`,
+        { 'http.request.method': method, 'server.address': url.host },
+        () =>
+          send(url, {
+            method,
+            headers: { 'user-agent': 'kiln', ...headers },
+            body,
+            dispatcher: this.#agent,
+            ...(signal ? { signal } : {}),
+            ...(headersTimeout === undefined ? {} : { headersTimeout }),
+          }),
+        { kind: 'client', after: (it) => ({ 'http.response.status_code': it.statusCode }) },
+      );
       status = answer.statusCode;
       return answer;
     } finally {

@@ -1,4 +1,4 @@
-import { type Logger, metrics, newRequestId } from '@kiln/kit';
+import { inSpan, type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { asFault, errorClass, Fault, isAtLeast, type Operation, scopeOfOperation } from '@kiln/schemas';
 import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
@@ -81,6 +81,19 @@ function requireRight({ role, operates, credential }: Caller, operation: Operati
     throw new Fault('Forbidden', `the ${credential.kind} is not good for ${scope}, which ${operation.name} needs`);
 }
 
+/** What changes something begins a trace, or goes on with the client's; what is only read comes too often to be of use. */
+const traced = <T>(
+  { name, method }: Operation,
+  { requestId, headers }: { requestId: string; headers: Record<string, string | undefined> },
+  work: () => Promise<T>,
+): Promise<T> =>
+  method === 'GET'
+    ? work()
+    : inSpan(name, { 'kiln.request.id': requestId, 'http.request.method': method }, work, {
+        kind: 'server',
+        parent: headers['traceparent'],
+      });
+
 const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
 /**
@@ -154,7 +167,8 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         });
         const requestId = String(res.locals['requestId']);
         const it = { viewer, requestId, headers: request.headers, res, ...parsed };
-        const answered = await actingFor(viewer.accountId, () => handle(it));
+        const { accountId } = viewer;
+        const answered = await traced(operation, it, () => actingFor(accountId, () => handle(it)));
         if (answered?.caller) lastUsed.note(answered.caller.credential);
         if (operation.method !== 'GET') note(req, res, operation, answered?.caller ?? viewer, 'ok', answered?.body);
         if (!answered) return;

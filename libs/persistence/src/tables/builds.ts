@@ -91,6 +91,9 @@ export const builds = pgTable(
     keptOn: text('kept_on'),
     keptImage: text('kept_image'),
 
+    /** The span in which it was asked for, as W3C's `traceparent`; null where nobody traces. */
+    trace: text('trace'),
+
     /** The build that this one does again, and how. */
     parentId: text('parent_id'),
     lineage: text('lineage', { enum: lineages }),
@@ -239,6 +242,8 @@ export const outbox = pgTable(
     /** What it is about, for people; with the row's id it is the queue job's id, so that sending a row twice makes one job. */
     key: text('key').notNull(),
     payload: jsonb('payload').notNull(),
+    /** The span in which it was written, as W3C's `traceparent`; null where nobody traces. */
+    trace: text('trace'),
     notBefore: moment('not_before').notNull().defaultNow(),
   },
   (t) => [index('outbox_due').on(t.notBefore, t.id)],

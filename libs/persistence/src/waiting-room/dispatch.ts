@@ -126,12 +126,18 @@ async function listContenders(
 
 async function admit(tx: Executor, chosen: Head[]): Promise<number> {
   if (chosen.length === 0) return 0;
-  const { rows } = await tx.execute<{ id: string; attempt: number; pool: string; at_home: boolean }>(sql`
+  const { rows } = await tx.execute<{
+    id: string;
+    attempt: number;
+    pool: string;
+    trace: string | null;
+    at_home: boolean;
+  }>(sql`
     UPDATE builds b SET admitted_at = now(), announced_at = now()
     WHERE b.id IN (
         SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
       AND b.state = 'queued' AND b.admitted_at IS NULL
-    RETURNING b.id, b.attempt, b.pool, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
+    RETURNING b.id, b.attempt, b.pool, b.trace, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
   // The builder that has a build's image looks for it by itself.
   const anyones = rows.filter((it) => !it.at_home);
   await announce(tx, ...anyones.map(announceBuild));
