@@ -28,6 +28,11 @@ export const metrics = {
     buckets: secondsOfRequests,
     registers,
   }),
+  eventReaders: new Gauge({
+    name: 'kiln_event_readers',
+    help: "Readers that follow an account's events at this process.",
+    registers,
+  }),
   logReaders: new Gauge({ name: 'kiln_log_readers', help: 'Readers that follow a log of this process.', registers }),
   webhookTries: new Counter({
     name: 'kiln_webhook_tries_total',

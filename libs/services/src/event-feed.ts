@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { metrics } from '@kiln/kit';
 import {
   type AccountEvent,
   accountsToldAfter,
@@ -104,6 +105,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     waiting.set(accountId, set.add(hear));
     ended.addEventListener('abort', hear);
     readers += 1;
+    metrics.eventReaders.inc();
     if (!watching) {
       watching = true;
       void watch();
@@ -126,6 +128,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
       }
     } finally {
       readers -= 1;
+      metrics.eventReaders.dec();
       ended.removeEventListener('abort', hear);
       set.delete(hear);
       if (set.size === 0) waiting.delete(accountId);

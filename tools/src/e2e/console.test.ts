@@ -1,15 +1,30 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { eventually } from '@kiln/kit/testing';
 import { type Browser, type Page } from 'playwright-core';
 import { openBrowser, signIn, visit } from '../browser/browser.ts';
+import { freePort } from '../stack/processes.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
 let kiln: TestKiln;
 let browser: Browser;
 let page: Page;
+let metrics: string;
+/** Where a webhook goes. */
+let receiver: { url: string; types: string[]; close: () => void };
 const troubles: string[] = [];
 beforeAll(async () => {
-  kiln = await openTestKiln();
+  receiver = await openReceiver();
+  const port = await freePort();
+  metrics = `http://127.0.0.1:${port}/metrics`;
+  kiln = await openTestKiln({
+    apps: [],
+    env: { KILN_WEBHOOK_OPEN_ADDRESSES: '127.0.0.1', KILN_METRICS_PORT: String(port) },
+  });
+  // Metrics are of the api; a port is one process's.
+  for (const app of ['builder', 'registrar'] as const) kiln.start(app, { KILN_METRICS_PORT: '' });
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
   page.on('pageerror', (error) => troubles.push(error.message));
@@ -20,7 +35,23 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await kiln.stop();
+  receiver.close();
 });
+
+async function openReceiver(): Promise<typeof receiver> {
+  const types: string[] = [];
+  const server = createServer((req, res) => {
+    let body = '';
+    req.on('data', (it: Buffer) => (body += it.toString()));
+    req.on('end', () => {
+      types.push((JSON.parse(body) as { type: string }).type);
+      res.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return { url, types, close: () => void server.close() };
+}
 
 const type = async (dockerfile: string) => {
   const editor = page.getByRole('textbox', { name: 'Dockerfile' });
@@ -122,6 +153,47 @@ describe('somebody with a browser', () => {
     await page.getByRole('heading', { level: 1 }).waitFor();
     expect(page.url()).toContain('/builds/build-');
   });
+
+  it('sees what others do without asking, and lets go of the events while the page is out of sight', async () => {
+    await page.goto('/builds');
+    await page.getByRole('link', { name: 'from-the-form' }).first().waitFor();
+    const asked: string[] = [];
+    page.on('request', (it) => asked.push(it.url()));
+    // Past what it asks for by itself while it has no events.
+    await page.waitForTimeout(6000);
+    const before = asked.filter((it) => it.includes('/imagebuilds?')).length;
+    expect(before).toBeLessThanOrEqual(3);
+    const begun = Date.now();
+    await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo by somebody else\n`));
+    await page.getByRole('button', { name: '1 new build' }).waitFor();
+    expect(Date.now() - begun).toBeLessThan(4000);
+    const readers = async () =>
+      Number(/^kiln_event_readers\S* (\d+)$/m.exec(await (await fetch(metrics)).text())?.[1] ?? -1);
+    await eventually(async () => (await readers()) === 1 || undefined, 'one reader of events');
+    const other = await page.context().newPage();
+    await other.bringToFront();
+    await page.evaluate(`
+      Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));`);
+    await eventually(async () => (await readers()) === 0 || undefined, 'no reader of events');
+    await other.close();
+  }, 40_000);
+
+  it('adds a webhook, tries it out, and sees what came of it', async () => {
+    await page.goto('/settings?tab=webhooks');
+    const address = page.getByLabel('Address');
+    await address.fill('http://nowhere.example.com/');
+    await page.getByRole('button', { name: 'Add webhook' }).click();
+    await page.getByText('Url: must be an https address').waitFor();
+    await address.fill(receiver.url);
+    await page.getByRole('button', { name: 'Add webhook' }).click();
+    await page.getByText(/^whsec_/).waitFor();
+    await page.getByRole('button', { name: 'Test' }).click();
+    await page.getByRole('region', { name: 'Deliveries' }).getByText('delivered', { exact: true }).waitFor();
+    expect(receiver.types).toEqual(['webhook.test']);
+    await page.getByRole('button', { name: 'Send again' }).click();
+    await eventually(() => receiver.types.length === 2 || undefined, 'the second delivery');
+  }, 40_000);
 
   it('signs out, after which the session is good for nothing', async () => {
     const cookies = await page.context().cookies();
@@ -234,7 +306,7 @@ describe('the pages', () => {
     'have no serious fault by axe, and fit: %s, %d wide',
     async (scheme, width) => {
       const opened = await visit(browser, kiln.url, { scheme, width });
-      const paths = ['/', '/builds', `/builds/${build}`, `/builds/new?from=${build}`, '/images', `/images/${image}`, '/queues', '/workers', '/settings']; // prettier-ignore
+      const paths = ['/', '/builds', `/builds/${build}`, `/builds/new?from=${build}`, '/images', `/images/${image}`, '/queues', '/workers', '/settings', '/settings?tab=webhooks']; // prettier-ignore
       const check = async (path: string) => {
         await opened.page.evaluate(axe);
         const found = await opened.page.evaluate<[string, string, string][]>(

@@ -27,6 +27,7 @@ try {
     queues: '/queues',
     workers: '/workers',
     settings: '/settings',
+    webhooks: '/settings?tab=webhooks',
   };
   const wanted = Object.entries(pages).filter(([name]) => values.only === undefined || name === values.only);
   if (values.only === undefined) rmSync(to, { recursive: true, force: true });

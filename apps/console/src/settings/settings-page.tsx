@@ -2,6 +2,7 @@ import { Button, Card, Stack, Tabs, Text } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { ask } from '../api/ask.ts';
 import type { Access, Audit } from '../api/replies.ts';
+import { useAddress } from '../pieces/address.ts';
 import { Answered } from '../pieces/answered.tsx';
 import { DataTable } from '../pieces/data-table.tsx';
 import { exact } from '../pieces/format.ts';
@@ -15,10 +16,11 @@ import { WebhookSettings } from './webhooks.tsx';
 export default function SettingsPage() {
   useTitle('Settings');
   const session = useSession();
+  const { field, set } = useAddress();
   const isAdmin = isAtLeast(session, 'admin');
   return (
     <Page title="Settings">
-      <Tabs defaultValue="registries" keepMounted={false}>
+      <Tabs value={field('tab') || 'registries'} onChange={(tab) => set({ tab: tab ?? '' })} keepMounted={false}>
         <Tabs.List aria-label="Settings">
           <Tabs.Tab value="registries">Registries</Tabs.Tab>
           <Tabs.Tab value="keys">Your access keys</Tabs.Tab>

@@ -139,7 +139,7 @@ function WebhookTable({
               <Button
                 size="xs"
                 variant="default"
-                c="red"
+                c="var(--kiln-bad)"
                 onClick={() => {
                   if (window.confirm('Remove this webhook, with the record of its deliveries?'))
                     change.mutate({ id, method: 'DELETE', what: '' });
