@@ -38,8 +38,8 @@ const config = readConfig(
     ...limitSettings,
     ...metricsSettings,
     ...webhookSettings,
-    /** How long events are kept, with what became of telling webhooks of them. */
-    KILN_EVENT_DAYS: z.coerce.number().int().min(1).max(3650).default(30),
+    /** How long events are kept, with what became of telling webhooks of them, which may take a day. */
+    KILN_EVENT_DAYS: z.coerce.number().int().min(2).max(3650).default(30),
   }),
 );
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
@@ -78,9 +78,10 @@ const consumer = consume('image-register', slots, ({ kind, id, attempt }) =>
 life.defer('consumer', consumer.close);
 const dispatcher = openDispatcher(deps, limitsOfAccounts(config));
 life.defer('dispatcher', dispatcher.close);
-const outgoing = openGuardedPost(openWebhookRules(config.KILN_WEBHOOK_OPEN_ADDRESSES));
+const rules = openWebhookRules(config.KILN_WEBHOOK_OPEN_ADDRESSES);
+const outgoing = openGuardedPost(rules);
 life.defer('outgoing', outgoing.close);
-const webhooks = openWebhookSender({ ...deps, outgoing });
+const webhooks = openWebhookSender({ ...deps, outgoing, rules });
 life.defer('webhooks', webhooks.close);
 const sweeper = openSweeper({ ...deps, producer, dispatcher, eventDays: config.KILN_EVENT_DAYS }, clocksOf(config), {
   attemptsMax: config.KILN_ATTEMPTS_MAX,

@@ -37,5 +37,6 @@ export const measureQueues = (db: Database): void =>
     metrics.outboxOldestSeconds.set(outbox.oldestMs / 1000);
     metrics.quarantined.set(quarantined);
     metrics.webhookDeliveriesWaiting.set(deliveries.waiting);
-    metrics.webhookOldestSeconds.set(deliveries.oldestSeconds);
+    metrics.eventsUntoldSeconds.set(deliveries.oldestUntoldSeconds);
+    metrics.webhookOldestSeconds.set(deliveries.oldestDueSeconds);
   });

@@ -3,6 +3,7 @@ import { crashPoint, type Logger, metrics } from '@kiln/kit';
 import {
   type Database,
   type DeliveryTry,
+  giveUpStopped,
   planDeliveries,
   settleDelivery,
   takeDeliveries,
@@ -10,9 +11,9 @@ import {
   type Tried,
 } from '@kiln/persistence';
 import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
-import { type GuardedPost, type PostAnswer } from '@kiln/registry';
+import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
 import { everyone, Fault } from '@kiln/schemas';
-import { showEvent, webhookSecrets } from '@kiln/services';
+import { checkWebhookUrl, showEvent, webhookSecrets } from '@kiln/services';
 import { Webhook } from 'standardwebhooks';
 
 export interface WebhookSender {
@@ -24,13 +25,14 @@ export interface WebhookSenderDeps {
   sealer: Sealer;
   signals: SignalBus;
   outgoing: GuardedPost;
+  /** Where webhooks may go. */
+  rules: AddressRules;
   log: Logger;
 }
 
 /** How often events and deliveries are looked at when nobody nudges. */
 const intervalMs = 500;
-/** Deliveries under way at once, in all and of one webhook: one that hangs does not hold up the others. */
-const atOnce = { all: 32, each: 4 };
+const atOnce = { all: 32, account: 8, webhook: 4 };
 const timeoutMs = 10_000;
 /** After this time a delivery's sender counts as dead. */
 const patienceSeconds = 30;
@@ -42,15 +44,21 @@ const hour = 60 * minute;
 const pausesMs = [5 * second, 30 * second, 2 * minute, 10 * minute, 30 * minute, 2 * hour, 6 * hour, 15 * hour];
 const retryAfterMaxMs = hour;
 
+/** How long an address asks to be left alone: seconds, or a date. */
+function askedPauseMs(retryAfter: string | undefined): number {
+  if (retryAfter === undefined) return 0;
+  const ms = /^\d+$/.test(retryAfter) ? Number(retryAfter) * second : Date.parse(retryAfter) - Date.now();
+  return Number.isNaN(ms) ? 0 : Math.min(ms, retryAfterMaxMs);
+}
+
 /** What to do after a try, by what the address answered. */
-export function afterTry(failures: number, answer: PostAnswer | Fault | Error): Tried {
-  if ('status' in answer && answer.status >= 200 && answer.status < 300) return { outcome: 'delivered' };
-  if ('status' in answer && answer.status === 410)
-    return { outcome: 'failed', stop: 'the address answered 410: it is gone for good' };
+function afterTry(failures: number, answer: PostAnswer | Error): Tried {
+  const status = answer instanceof Error ? undefined : answer.status;
+  if (status !== undefined && status >= 200 && status < 300) return { outcome: 'delivered' };
+  if (status === 410) return { outcome: 'failed', stop: 'the address answered 410: it is gone for good' };
   const pause = pausesMs[failures];
   if (pause === undefined) return { outcome: 'failed' };
-  const asked = 'status' in answer ? Number(answer.retryAfter) * second : NaN;
-  const wanted = Number.isFinite(asked) ? Math.max(pause, Math.min(asked, retryAfterMaxMs)) : pause;
+  const wanted = Math.max(pause, answer instanceof Error ? 0 : askedPauseMs(answer.retryAfter));
   // Up to a tenth later, so that what failed together does not come back together.
   return { outcome: 'again', afterMs: Math.round(wanted * (1 + Math.random() / 10)) };
 }
@@ -60,24 +68,37 @@ const codeOf = (error: unknown): string => {
   return code ?? (cause === undefined ? (message ?? String(error)) : codeOf(cause));
 };
 
+/** What an account may read of it: not what its names lead to inside the network. */
 const explain = (error: Error): string =>
   error instanceof Fault
-    ? error.message
+    ? 'it is no address that Kiln sends to; an operator can open it (KILN_WEBHOOK_OPEN_ADDRESSES)'
     : error.name === 'TimeoutError'
       ? `no answer within ${timeoutMs / second} s`
       : `it cannot be reached (${codeOf(error)})`;
+
+/** How many there are of each. */
+class Counts extends Map<string, number> {
+  add(key: string, n: 1 | -1): void {
+    const now = (this.get(key) ?? 0) + n;
+    if (now > 0) this.set(key, now);
+    else this.delete(key);
+  }
+}
 
 /**
  * Tells webhooks of events: makes a delivery of each event for each webhook that wants it, and tries those that are due. Every registrar
  * does so; PostgreSQL gives each delivery to one of them. A registrar that dies in between leaves its deliveries to the others, so that
  * one may come twice, with the same id.
  */
-export function openWebhookSender({ db, sealer, signals, outgoing, log }: WebhookSenderDeps): WebhookSender {
-  const underWay = new Map<string, number>();
+export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }: WebhookSenderDeps): WebhookSender {
+  const webhooks = new Counts();
+  const accounts = new Counts();
   const working = new Set<Promise<void>>();
   let loop: NudgedLoop | undefined = undefined;
+  let looked = -Infinity;
 
-  const send = async (it: TakenDelivery): Promise<PostAnswer> => {
+  /** What a delivery sends; a secret that cannot be opened is this side's trouble, and no failed try. */
+  const write = (it: TakenDelivery): { headers: Record<string, string>; body: string } => {
     const event = showEvent(it.event);
     const body = JSON.stringify(event);
     const at = new Date();
@@ -90,40 +111,45 @@ export function openWebhookSender({ db, sealer, signals, outgoing, log }: Webhoo
       'webhook-timestamp': String(Math.floor(at.getTime() / second)),
       'webhook-signature': signatures.join(' '),
     };
-    return outgoing.post(it.webhook.url, headers, body, timeoutMs);
+    return { headers, body };
+  };
+
+  const send = async (url: string, { headers, body }: ReturnType<typeof write>): Promise<PostAnswer | Error> => {
+    try {
+      checkWebhookUrl(rules, url);
+      return await outgoing.post(url, headers, body, timeoutMs);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   };
 
   const deliver = async (it: TakenDelivery): Promise<void> => {
+    const written = write(it);
     const begun = performance.now();
     const at = new Date().toISOString();
-    const answer = await send(it).catch((error: unknown) =>
-      error instanceof Error ? error : new Error(String(error)),
-    );
+    const answer = await send(it.webhook.url, written);
     crashPoint('webhook-sent');
     const tried = afterTry(it.failures, answer);
     const ms = Math.round(performance.now() - begun);
-    const record: DeliveryTry = {
-      at,
-      ms,
-      ...('status' in answer ? { status: answer.status } : { error: explain(answer) }),
-    };
+    const failed = answer instanceof Error;
+    const record: DeliveryTry = { at, ms, ...(failed ? { error: explain(answer) } : { status: answer.status }) };
     metrics.webhookTries.inc({ outcome: tried.outcome });
-    log.debug({ webhook: it.webhook.id, delivery: it.id, ...record, outcome: tried.outcome }, 'webhook tried');
+    const why = failed ? { err: answer } : { status: answer.status };
+    log.debug({ webhook: it.webhook.id, delivery: it.id, ms, outcome: tried.outcome, ...why }, 'webhook tried');
     await settleDelivery(db, it, record, tried);
   };
 
   const start = (it: TakenDelivery): void => {
-    const { id } = it.webhook;
-    underWay.set(id, (underWay.get(id) ?? 0) + 1);
+    const { id, accountId } = it.webhook;
+    webhooks.add(id, 1);
+    accounts.add(accountId, 1);
     const work = deliver(it)
-      .catch((error: unknown) =>
-        log.warn({ err: error, delivery: it.id }, 'webhook delivery not recorded; tried again'),
-      )
+      .catch((error: unknown) => log.error({ err: error, delivery: it.id }, 'webhook delivery left for later'))
       .finally(() => {
-        const left = (underWay.get(id) ?? 1) - 1;
-        if (left > 0) underWay.set(id, left);
-        else underWay.delete(id);
+        webhooks.add(id, -1);
+        accounts.add(accountId, -1);
         working.delete(work);
+        looked = -Infinity;
         loop?.nudge();
       });
     working.add(work);
@@ -131,12 +157,14 @@ export function openWebhookSender({ db, sealer, signals, outgoing, log }: Webhoo
 
   const pass = async (): Promise<number> => {
     const planned = await planDeliveries(db);
-    const free = atOnce.all - working.size;
-    if (free <= 0) return planned;
-    const busy = [...underWay].filter(([, n]) => n >= atOnce.each).map(([id]) => id);
-    const taken = await takeDeliveries(db, { all: free, each: atOnce.each }, busy, patienceSeconds);
+    // Most of what nudges this is no event of an account with a webhook.
+    if (planned === 0 && performance.now() - looked < intervalMs) return 0;
+    looked = performance.now();
+    const given = await giveUpStopped(db);
+    if (working.size >= atOnce.all) return planned + given;
+    const taken = await takeDeliveries(db, atOnce, { all: working.size, accounts, webhooks }, patienceSeconds);
     for (const it of taken) start(it);
-    return planned + taken.length;
+    return planned + given + taken.length;
   };
   loop = openNudgedLoop('webhooks', pass, intervalMs, log);
   const nudge = () => loop.nudge();

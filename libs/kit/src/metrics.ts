@@ -28,6 +28,11 @@ export const metrics = {
     buckets: secondsOfRequests,
     registers,
   }),
+  eventsUntoldSeconds: new Gauge({
+    name: 'kiln_events_oldest_untold_seconds',
+    help: 'Age of the oldest event that was not looked at yet for webhooks; told by registrars.',
+    registers,
+  }),
   eventReaders: new Gauge({
     name: 'kiln_event_readers',
     help: "Readers that follow an account's events at this process.",

@@ -7,6 +7,7 @@ CREATE TABLE "event_marks" (
 CREATE TABLE "events" (
 	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"xact" "xid8" DEFAULT pg_current_xact_id() NOT NULL,
+	"key" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"account_id" text NOT NULL,
 	"workspace_id" text NOT NULL,
 	"user_id" text NOT NULL,

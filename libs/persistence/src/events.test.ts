@@ -1,12 +1,17 @@
 import { sql } from 'drizzle-orm';
 import {
+  type EventPlace,
+  changeWebhook,
+  createAccount,
   forgetEvents,
+  giveUpStopped,
   inTransaction,
   insertWebhook,
   placeThatIs,
   planDeliveries,
   presentPlace,
   readEvents,
+  redeliver,
   settleCopiedEvents,
   settleDelivery,
   startOfEvents,
@@ -20,7 +25,8 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const read = (place = startOfEvents, limit = 100) => readEvents(bench.db, bench.account.id, place, limit);
+const read = async (place?: EventPlace, limit = 100) =>
+  readEvents(bench.db, bench.account.id, place ?? (await startOfEvents(bench.db)), limit);
 const run = (text: string) => bench.db.$client.query(text);
 const insertEvent = (type: string) =>
   sql`INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data) VALUES (${bench.account.id}, '', '', 'PUBLIC', ${type}, '{}')`;
@@ -94,35 +100,53 @@ it('two hundred writers at once lose nothing and tell nothing twice to one that 
   expect(seen.length).toBe(400);
 });
 
-it('a place of which events were forgotten, or that is of another database, is told as such', async () => {
+it('a place of which events were forgotten, or that is of another life of the server, is told as such', async () => {
   await bench.newBuild();
   await bench.newBuild();
   const [first, second] = await read();
   if (!first || !second) throw new Error('no events');
+  const start = await startOfEvents(bench.db);
+  expect(await placeThatIs(bench.db, start)).toBe(start);
   await run(`UPDATE events SET at = now() - interval '31 days' WHERE id = ${first.id}`);
   expect(await forgetEvents(bench.db, 30)).toBe(false);
   expect((await read()).map((it) => it.id)).toEqual([second.id]);
-  expect(await placeThatIs(bench.db, startOfEvents)).toEqual(first.place);
+  expect(await placeThatIs(bench.db, start)).toEqual(first.place);
   expect(await placeThatIs(bench.db, first.place)).toBe(first.place);
-  const ahead = { xact: '9000000000000000000', id: 5 };
-  expect(await placeThatIs(bench.db, ahead)).toEqual(await presentPlace(bench.db));
+  const present = await presentPlace(bench.db);
+  expect(await placeThatIs(bench.db, { ...first.place, xact: '9000000000000000000' })).toEqual(present);
+  expect(await placeThatIs(bench.db, { ...second.place, life: '00000000' })).toEqual(present);
 });
 
-it('events that were copied from another database come before all that happens here', async () => {
-  await bench.newBuild();
-  await run(`UPDATE events SET xact = '9000000000000000000'`);
-  await run(`UPDATE event_marks SET xact = '9000000000000000000', id = 1 WHERE name = 'webhooks'`);
+it('events that were copied from another database come before all that happens here, in their order', async () => {
+  for (let n = 0; n < 3; n += 1) await bench.newBuild();
+  const before = (await read()).map((it) => it.id);
+  await run(`UPDATE events SET xact = '9000000000000000000' WHERE id = ${before[0]}`);
+  await run(`UPDATE event_marks SET xact = '8999999999999999999', id = ${before[1]} WHERE name = 'webhooks'`);
   await settleCopiedEvents(bench.db);
   await bench.newBuild();
-  expect((await read()).map((it) => it.data)).toMatchObject([{ ImageBuildId: 'build-1' }, { ImageBuildId: 'build-2' }]);
+  expect((await read()).map((it) => it.id).slice(0, 3)).toEqual(before);
+  // The third, which the mark had not come to, and the new one.
   expect(await planDeliveries(bench.db)).toBe(2);
 });
+
+it('whoever makes deliveries begins at the mark, however much lies before it', async () => {
+  await run(`INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
+    SELECT 'a', '', '', 'PUBLIC', 'image.active', '{}' FROM generate_series(1, 200000)`);
+  await run('ANALYZE events');
+  while ((await planDeliveries(bench.db)) > 0);
+  const begun = performance.now();
+  for (let n = 0; n < 50; n += 1) await planDeliveries(bench.db);
+  // Reading all of them takes a hundred milliseconds and more each time.
+  expect((performance.now() - begun) / 50).toBeLessThan(40);
+}, 60_000);
 
 describe('deliveries', () => {
   const webhook = { id: 'wh-1', url: 'https://a', description: '', types: [] as string[], workspaceId: null };
   const add = (change: Partial<typeof webhook> = {}) =>
     insertWebhook(bench.db, { ...webhook, ...change, accountId: bench.account.id, secretSealed: 's' }, 2);
-  const take = (all = 10, busy: string[] = []) => takeDeliveries(bench.db, { all, each: 2 }, busy, 30);
+  const free = { all: 0, accounts: new Map<string, number>(), webhooks: new Map<string, number>() };
+  const take = (all = 10, busy: Partial<typeof free> = {}) =>
+    takeDeliveries(bench.db, { all, account: 3, webhook: 2 }, { ...free, ...busy }, 30);
 
   it('are made once of each event that a webhook wants', async () => {
     await bench.newBuild();
@@ -150,7 +174,8 @@ describe('deliveries', () => {
     const ids = [...one, ...two].map((it) => it.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(Math.max(one.length, two.length)).toBe(2);
-    expect(await take(10, ['wh-1'])).toEqual([]);
+    expect(await take(10, { webhooks: new Map([['wh-1', 2]]) })).toEqual([]);
+    expect(await take(10, { accounts: new Map([[bench.account.id, 3]]) })).toEqual([]);
     await run(`UPDATE webhook_deliveries SET next_at = now() - interval '1 second' WHERE tries > 0`);
     const again = await take();
     const [late] = one.filter((it) => again.some(({ id }) => id === it.id));
@@ -167,14 +192,68 @@ describe('deliveries', () => {
     await bench.newBuild();
     await planDeliveries(bench.db);
     await run(`UPDATE webhooks SET failing_since = now() - interval '6 days'`);
-    const [first] = await take(1);
-    if (!first) throw new Error('nothing taken');
+    const [first, second] = await take();
+    if (!first || !second) throw new Error('nothing taken');
     const record = { at: new Date().toISOString(), ms: 1, status: 500 };
+    const enabled = async () => (await run(`SELECT enabled, stopped_because FROM webhooks`)).rows as unknown;
+    // One that fails now says nothing of the days in which nothing was sent.
     await settleDelivery(bench.db, first, record, { outcome: 'again', afterMs: 5000 });
-    const { rows } = await run(`SELECT state, log->-1->>'error' AS error FROM webhook_deliveries`);
+    expect(await enabled()).toEqual([{ enabled: true, stopped_because: '' }]);
+    await settleDelivery(bench.db, second, record, { outcome: 'failed' });
     const because = 'nothing has come through for 5 days';
-    expect(rows).toEqual([1, 2].map(() => ({ state: 'failed', error: because })));
-    const stopped = await run(`SELECT enabled, stopped_because FROM webhooks`);
-    expect(stopped.rows).toEqual([{ enabled: false, stopped_because: because }]);
+    expect(await enabled()).toEqual([{ enabled: false, stopped_because: because }]);
+    expect(await take()).toEqual([]);
+    expect(await giveUpStopped(bench.db)).toBe(1);
+    const { rows } = await run(
+      `SELECT state, log->-1->>'error' AS error FROM webhook_deliveries WHERE id = ${first.id}`,
+    );
+    expect(rows).toEqual([{ state: 'failed', error: because }]);
+  });
+
+  it('of an account that has many wait for it do not hold up those of others', async () => {
+    await add();
+    await add({ id: 'wh-2' });
+    for (let n = 0; n < 5; n += 1) await bench.newBuild();
+    const other = await createAccount(bench.db, 'other');
+    await insertWebhook(bench.db, { ...webhook, id: 'wh-other', accountId: other.id, secretSealed: 's' }, 2);
+    await bench.newBuild({ accountId: other.id });
+    await planDeliveries(bench.db);
+    const taken = await take(4);
+    expect(taken.map((it) => it.webhook.accountId).filter((it) => it === bench.account.id)).toHaveLength(3);
+    expect(taken.map((it) => it.webhook.id)).toContain('wh-other');
+  });
+
+  it('are sent again as somebody asked, whatever becomes of a try that was under way', async () => {
+    await add();
+    await bench.newBuild();
+    await planDeliveries(bench.db);
+    const [late] = await take();
+    if (!late) throw new Error('nothing taken');
+    expect(await redeliver(bench.db, 'wh-1', late.id)).toBe(true);
+    await settleDelivery(bench.db, late, { at: '', ms: 1 }, { outcome: 'failed' });
+    expect((await take()).map((it) => it.id)).toEqual([late.id]);
+  });
+
+  it('end side by side, while somebody stops their webhook', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      await run('DELETE FROM webhooks');
+      await add();
+      for (let n = 0; n < 2; n += 1) await bench.newBuild();
+      await planDeliveries(bench.db);
+      const taken = await take();
+      expect(taken.length).toBe(2);
+      await Promise.all([
+        ...taken.map((it) =>
+          settleDelivery(bench.db, it, { at: '', ms: 1, status: 410 }, { outcome: 'failed', stop: 'gone' }),
+        ),
+        changeWebhook(bench.db, bench.account.id, 'wh-1', { enabled: false }),
+        giveUpStopped(bench.db),
+      ]);
+    }
+  });
+
+  it('are of as many webhooks as an account may have, however many are added at once', async () => {
+    const added = await Promise.all(Array.from({ length: 8 }, (_, n) => add({ id: `wh-${n}` })));
+    expect(added.filter(Boolean)).toHaveLength(2);
   });
 });

@@ -5,6 +5,8 @@ import { events } from './tables/events.ts';
 
 /** A place in the events, after one of them: by transaction, then by number. */
 export interface EventPlace {
+  /** The life of the server that numbered the transaction: after a restore, or in another server, it is another one. */
+  life: string;
   /** In decimal. */
   xact: string;
   id: number;
@@ -12,6 +14,8 @@ export interface EventPlace {
 
 export interface AccountEvent {
   id: number;
+  /** What it is known by outside. */
+  key: string;
   place: EventPlace;
   type: EventType;
   at: Date;
@@ -21,40 +25,52 @@ export interface AccountEvent {
   data: EventData;
 }
 
-export const startOfEvents: EventPlace = { xact: '0', id: 0 };
-export const formatPlace = ({ xact, id }: EventPlace): string => `${xact}-${id}`;
-/** @param cursor what `formatPlace` has made */
-export function parsePlace(cursor: string): EventPlace {
-  const [xact = '0', id = '0'] = cursor.split('-');
-  return { xact, id: Number(id) };
+export const formatPlace = ({ life, xact, id }: EventPlace): string => `${life}-${xact}-${id}`;
+/** @returns undefined when it is nothing that `formatPlace` has made */
+export function parsePlace(cursor: string): EventPlace | undefined {
+  const [, life, xact, id] = /^([0-9a-f]{8})-(\d{1,19})-(\d{1,15})$/.exec(cursor) ?? [];
+  return life === undefined || xact === undefined ? undefined : { life, xact, id: Number(id) };
 }
 
 // Numbers of transactions that are still under way are from here on: nothing comes in before it any more.
 const settled = sql.raw('pg_snapshot_xmin(pg_current_snapshot())');
 const after = ({ xact, id }: EventPlace): SQL => sql`(${events.xact}, ${events.id}) > (${xact}::xid8, ${id}::int8)`;
+const lifeOfServer = sql.raw(
+  `(SELECT substr(md5(system_identifier::text || '.' || timeline_id), 1, 8) FROM pg_control_system(), pg_control_checkpoint())`,
+);
+
+const firstPlace = async (db: Executor, places: SQL): Promise<EventPlace> => {
+  const { rows } = await db.execute<{ life: string; xact: string; id: string }>(
+    sql`SELECT ${lifeOfServer} AS life, xact::text AS xact, id FROM ${places}`,
+  );
+  const [{ life, xact, id } = { life: '', xact: '0', id: '0' }] = rows;
+  return { life, xact, id: Number(id) };
+};
 
 /** Where `now` is: what has happened is before it, and what will be told comes after it. */
-export async function presentPlace(db: Executor): Promise<EventPlace> {
-  const { rows } = await db.execute<{ xact: string }>(sql`SELECT ${settled}::text AS xact`);
-  return { xact: rows[0]?.xact ?? '0', id: 0 };
-}
+export const presentPlace = (db: Executor): Promise<EventPlace> =>
+  firstPlace(db, sql`(SELECT ${settled} AS xact, 0 AS id) present`);
+
+/** Where the oldest event is that is still kept. */
+export const startOfEvents = (db: Executor): Promise<EventPlace> =>
+  firstPlace(db, sql`event_marks WHERE name = 'forgotten'`);
 
 /**
- * The place itself, or the first one that is there instead: events before it may have been forgotten, and one that lies in the future
- * is of another database.
+ * The place itself, or what is there instead: the start, when events after it may have been forgotten, and the present, when it is of
+ * another life of the server, whose places say nothing here.
  */
 export async function placeThatIs(db: Executor, place: EventPlace): Promise<EventPlace> {
-  const { rows } = await db.execute<{ xact: string; id: string }>(sql`
-    SELECT CASE WHEN ${place.xact}::xid8 > ${settled} THEN ${settled} ELSE xact END::text AS xact,
-      CASE WHEN ${place.xact}::xid8 > ${settled} THEN 0 ELSE id END AS id
-    FROM event_marks WHERE name = 'forgotten'
-      AND ((xact, id) > (${place.xact}::xid8, ${place.id}::int8) OR ${place.xact}::xid8 > ${settled})`);
-  const [instead] = rows;
-  return instead ? { xact: instead.xact, id: Number(instead.id) } : place;
+  const [present, start] = await Promise.all([presentPlace(db), startOfEvents(db)]);
+  if (place.life !== present.life || BigInt(place.xact) > BigInt(present.xact)) return present;
+  return isBefore(place, start) ? start : place;
 }
+
+const isBefore = (a: EventPlace, b: EventPlace): boolean =>
+  a.xact === b.xact ? a.id < b.id : BigInt(a.xact) < BigInt(b.xact);
 
 const shown = {
   id: events.id,
+  key: events.key,
   xact: sql<string>`${events.xact}::text`,
   type: sql<EventType>`${events.type}`,
   at: events.at,
@@ -77,7 +93,7 @@ export async function readEvents(
     .where(sql`${eq(events.accountId, accountId)} AND ${after(place)} AND ${events.xact} < ${settled}`)
     .orderBy(events.xact, events.id)
     .limit(limit);
-  return rows.map(({ xact, ...it }) => ({ ...it, place: { xact, id: it.id } }));
+  return rows.map(({ xact, ...it }) => ({ ...it, place: { life: place.life, xact, id: it.id } }));
 }
 
 /** Whose events came after a place, and where they end. */
@@ -91,7 +107,7 @@ export async function accountsToldAfter(
   const last = rows.at(-1);
   return {
     accountIds: [...new Set(rows.map((it) => it.account_id))],
-    place: last ? { xact: last.xact, id: Number(last.id) } : place,
+    place: last ? { ...place, xact: last.xact, id: Number(last.id) } : place,
   };
 }
 
@@ -117,12 +133,16 @@ export async function forgetEvents(db: Executor, days: number): Promise<boolean>
 }
 
 /**
- * Takes events into this database's order that were copied here from another one: their transactions have numbers that are still to
- * come here.
+ * Takes events into this database's order that were copied here from another one, when the numbers of their transactions are still to
+ * come here: they all come before what happens from now on, in the order of their own numbers.
  */
 export async function settleCopiedEvents(db: Executor): Promise<void> {
-  const copied = sql.raw('xact >= pg_snapshot_xmax(pg_current_snapshot())');
-  await db.execute(sql`UPDATE events SET xact = '0' WHERE ${copied}`);
-  // Some events around the mark may be told to webhooks again; a delivery that is there already is not made twice.
-  await db.execute(sql`UPDATE event_marks SET xact = '0', id = greatest(id - 1000, 0) WHERE ${copied}`);
+  const { rows } = await db.execute<{ copied: boolean }>(sql`
+    SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
+  if (!rows[0]?.copied) return;
+  await db.execute(sql`UPDATE events SET xact = '0'`);
+  await db.execute(sql`UPDATE event_marks SET xact = '0'`);
 }
+
+// What this statement sees was written by transactions before it.
+const future = sql.raw('pg_snapshot_xmax(pg_current_snapshot())');

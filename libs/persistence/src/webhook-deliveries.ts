@@ -1,5 +1,5 @@
 import { type EventData, type EventType } from '@kiln/schemas';
-import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type DeliveryTry, events, webhookDeliveries, webhooks } from './tables/events.ts';
 import { stopWebhook, type Webhook } from './webhooks.ts';
@@ -18,8 +18,9 @@ export const planDeliveries = (db: Database): Promise<number> =>
     const { rows } = await tx.execute<{ looked: number }>(sql`
       WITH mark AS (SELECT xact, id FROM event_marks WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED),
       fresh AS (
-        SELECT e.* FROM events e, mark
-        WHERE (e.xact, e.id) > (mark.xact, mark.id) AND e.xact < pg_snapshot_xmin(pg_current_snapshot())
+        -- Subselects, and no join: the index is then entered at the mark, however many events lie before it.
+        SELECT * FROM events e
+        WHERE (e.xact, e.id) > ((SELECT xact FROM mark), (SELECT id FROM mark)) AND e.xact < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY e.xact, e.id LIMIT ${eventsAtOnce}
       ), planned AS (
         INSERT INTO webhook_deliveries (webhook_id, account_id, event_id)
@@ -42,29 +43,52 @@ export interface TakenDelivery {
   /** Tries before it that failed. */
   failures: number;
   webhook: Pick<Webhook, 'id' | 'accountId' | 'url' | 'secretSealed' | 'oldSecretSealed' | 'oldSecretUntil'>;
-  event: { id: number; type: EventType; at: Date; data: EventData };
+  event: { key: string; type: EventType; at: Date; data: EventData };
 }
+
+/** How many deliveries a process may have under way. */
+export interface DeliveryLimits {
+  all: number;
+  /** Of one account, and of one webhook: one whose address hangs does not hold up the others. */
+  account: number;
+  webhook: number;
+}
+
+const counts = (busy: ReadonlyMap<string, number>): SQL =>
+  sql`(SELECT * FROM unnest(${sql.param([...busy.keys()])}::text[], ${sql.param([...busy.values()])}::int[]) AS it (id, n))`;
 
 /**
  * Takes deliveries that are due, of each webhook the ones that have waited longest. Who takes one and is not heard of again within
  * `patienceSeconds` loses it: it is then tried again, with the same id.
- * @param most how many in all, and of one webhook
- * @param busy webhooks that are left alone: they have enough to do
+ * @param busy how many this process has under way, by account and by webhook
  */
 export async function takeDeliveries(
   db: Executor,
-  most: { all: number; each: number },
-  busy: string[],
+  most: DeliveryLimits,
+  busy: { all: number; accounts: ReadonlyMap<string, number>; webhooks: ReadonlyMap<string, number> },
   patienceSeconds: number,
 ): Promise<TakenDelivery[]> {
   const { rows: due } = await db.execute<{ id: string }>(sql`
+    -- From one webhook that has something waiting to the next by the index, however much that is.
+    WITH RECURSIVE hook AS (
+      (SELECT webhook_id AS id, next_at FROM webhook_deliveries WHERE state = 'waiting' ORDER BY webhook_id, next_at LIMIT 1)
+      UNION ALL
+      SELECT following.* FROM hook CROSS JOIN LATERAL (
+        SELECT webhook_id, next_at FROM webhook_deliveries WHERE state = 'waiting' AND webhook_id > hook.id
+        ORDER BY webhook_id, next_at LIMIT 1) following
+    ), chosen AS (
+      SELECT d.id, d.next_at, w.account_id, row_number() OVER (PARTITION BY w.account_id ORDER BY d.next_at, d.id) AS place
+      FROM hook JOIN webhooks w ON w.id = hook.id LEFT JOIN ${counts(busy.webhooks)} sent ON sent.id = w.id
+      CROSS JOIN LATERAL (
+        SELECT id, next_at FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting' AND next_at <= now()
+        ORDER BY next_at, id LIMIT greatest(0, ${most.webhook} - coalesce(sent.n, 0)) FOR UPDATE SKIP LOCKED
+      ) d
+      WHERE w.enabled AND hook.next_at <= now()
+    )
     UPDATE webhook_deliveries SET tries = tries + 1, next_at = now() + make_interval(secs => ${patienceSeconds})
     WHERE id IN (
-      SELECT d.id FROM webhooks w CROSS JOIN LATERAL (
-        SELECT id, next_at FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting' AND next_at <= now()
-        ORDER BY next_at, id LIMIT ${most.each} FOR UPDATE SKIP LOCKED
-      ) d
-      WHERE w.enabled AND NOT w.id = ANY (${sql.param(busy)}::text[]) ORDER BY d.next_at LIMIT ${most.all})
+      SELECT chosen.id FROM chosen LEFT JOIN ${counts(busy.accounts)} sent ON sent.id = chosen.account_id
+      WHERE chosen.place <= ${most.account} - coalesce(sent.n, 0) ORDER BY chosen.next_at LIMIT ${Math.max(0, most.all - busy.all)})
     RETURNING id`);
   if (due.length === 0) return [];
   return await db
@@ -80,7 +104,7 @@ export async function takeDeliveries(
         oldSecretSealed: webhooks.oldSecretSealed,
         oldSecretUntil: webhooks.oldSecretUntil,
       },
-      event: { id: events.id, type: sql<EventType>`${events.type}`, at: events.at, data: events.data },
+      event: { key: events.key, type: sql<EventType>`${events.type}`, at: events.at, data: events.data },
     })
     .from(webhookDeliveries)
     .innerJoin(webhooks, eq(webhooks.id, webhookDeliveries.webhookId))
@@ -99,7 +123,7 @@ const logMax = 20;
 /** A webhook through which nothing came for this long is stopped. */
 const failingDaysMax = 5;
 
-/** Writes what became of a try, unless somebody else has taken the delivery meanwhile. */
+/** Writes what became of a try, unless somebody else has taken the delivery meanwhile, or it was asked for again. */
 export const settleDelivery = (
   db: Database,
   { id, tries, webhook }: Pick<TakenDelivery, 'id' | 'tries' | 'webhook'>,
@@ -107,6 +131,13 @@ export const settleDelivery = (
   tried: Tried,
 ): Promise<void> =>
   inTransaction(db, async (tx) => {
+    // The webhook first, as whoever changes or removes it does: nobody then waits for the other one.
+    const [now] = await tx
+      .select({ url: webhooks.url })
+      .from(webhooks)
+      .where(eq(webhooks.id, webhook.id))
+      .for('no key update');
+    if (!now) return;
     const { log } = webhookDeliveries;
     const { rowCount } = await tx
       .update(webhookDeliveries)
@@ -138,18 +169,16 @@ export const settleDelivery = (
       .returning({
         forTooLong: sql<boolean>`${webhooks.failingSince} < now() - make_interval(days => ${failingDaysMax})`,
       });
-    const stop =
-      tried.outcome === 'failed' && tried.stop !== undefined
-        ? tried.stop
-        : failing?.forTooLong
-          ? `nothing has come through for ${failingDaysMax} days`
-          : undefined;
-    if (stop !== undefined) await stopWebhook(tx, webhook.id, stop);
+    // What an address said that is not the webhook's any more, says nothing of it.
+    if (tried.outcome !== 'failed' || now.url !== webhook.url) return;
+    const forTooLong = failing?.forTooLong ? `nothing has come through for ${failingDaysMax} days` : undefined;
+    const because = tried.stop ?? forTooLong;
+    if (because !== undefined) await stopWebhook(tx, webhook.id, because);
   });
 
 export interface ShownDelivery {
   id: number;
-  eventId: number;
+  eventKey: string;
   type: string;
   state: (typeof webhookDeliveries.$inferSelect)['state'];
   createdAt: Date;
@@ -166,7 +195,7 @@ export const listDeliveries = async (
   await db
     .select({
       id: webhookDeliveries.id,
-      eventId: webhookDeliveries.eventId,
+      eventKey: events.key,
       type: events.type,
       state: webhookDeliveries.state,
       createdAt: webhookDeliveries.createdAt,
@@ -188,15 +217,42 @@ export const listDeliveries = async (
 export async function redeliver(db: Executor, webhookId: string, deliveryId: number): Promise<boolean> {
   const { rowCount } = await db
     .update(webhookDeliveries)
-    .set({ state: 'waiting', failures: 0, nextAt: sql`now()` })
+    // A try that is under way was not asked for: what becomes of it is not what becomes of this.
+    .set({ state: 'waiting', failures: 0, tries: sql`${webhookDeliveries.tries} + 1`, nextAt: sql`now()` })
     .where(and(eq(webhookDeliveries.id, deliveryId), eq(webhookDeliveries.webhookId, webhookId)));
   return rowCount === 1;
 }
 
-/** How many deliveries wait, and for how long the one has that is due and waited longest. */
-export async function lookAtDeliveries(db: Executor): Promise<{ waiting: number; oldestSeconds: number }> {
-  const { rows } = await db.execute<{ waiting: number; oldest: number }>(sql`
-    SELECT count(*)::int AS waiting, coalesce(extract(epoch FROM now() - min(next_at)), 0)::float AS oldest
-    FROM webhook_deliveries WHERE state = 'waiting'`);
-  return { waiting: rows[0]?.waiting ?? 0, oldestSeconds: Math.max(0, rows[0]?.oldest ?? 0) };
+const givenUpAtOnce = 2000;
+
+/**
+ * Ends what waits for webhooks that are not used any more, some thousand at a time.
+ * @returns how many that were
+ */
+export async function giveUpStopped(db: Executor): Promise<number> {
+  const { rowCount } = await db.execute(sql`
+    UPDATE webhook_deliveries d SET state = 'failed', log = d.log || jsonb_build_object('at', now(), 'ms', 0,
+      'error', coalesce(nullif(w.stopped_because, ''), 'the webhook was stopped'))
+    FROM webhooks w WHERE w.id = d.webhook_id AND d.id IN (
+      SELECT waiting.id FROM webhooks w CROSS JOIN LATERAL (
+        SELECT id FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting' LIMIT ${givenUpAtOnce} FOR UPDATE SKIP LOCKED
+      ) waiting WHERE NOT w.enabled LIMIT ${givenUpAtOnce})`);
+  return rowCount ?? 0;
+}
+
+/** How far behind webhooks are: what waits, what should have been sent, and what nobody has even looked at. */
+export interface DeliveryLag {
+  waiting: number;
+  oldestDueSeconds: number;
+  oldestUntoldSeconds: number;
+}
+
+export async function lookAtDeliveries(db: Executor): Promise<DeliveryLag> {
+  const { rows } = await db.execute<DeliveryLag & Record<string, unknown>>(sql`
+    SELECT count(*)::int AS waiting, greatest(0, coalesce(extract(epoch FROM now() - min(d.next_at)), 0))::float8 AS "oldestDueSeconds",
+      coalesce((SELECT extract(epoch FROM now() - e.at) FROM events e
+        WHERE (e.xact, e.id) > ((SELECT xact FROM event_marks WHERE name = 'webhooks'), (SELECT id FROM event_marks WHERE name = 'webhooks'))
+        ORDER BY e.xact, e.id LIMIT 1), 0)::float8 AS "oldestUntoldSeconds"
+    FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id WHERE d.state = 'waiting' AND w.enabled`);
+  return rows[0] ?? { waiting: 0, oldestDueSeconds: 0, oldestUntoldSeconds: 0 };
 }

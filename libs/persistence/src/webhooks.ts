@@ -1,7 +1,7 @@
 import { type EventData } from '@kiln/schemas';
 import { and, count, eq, sql } from 'drizzle-orm';
-import { type Executor } from './database.ts';
-import { events, webhookDeliveries, webhooks } from './tables/events.ts';
+import { type Database, type Executor, inTransaction } from './database.ts';
+import { events, webhooks } from './tables/events.ts';
 
 export type Webhook = typeof webhooks.$inferSelect;
 export type NewWebhook = Pick<
@@ -12,19 +12,25 @@ export type NewWebhook = Pick<
 const own = (accountId: string, id: string) => and(eq(webhooks.accountId, accountId), eq(webhooks.id, id));
 
 /** Adds a webhook unless the account has as many as it may; false then. */
-export async function insertWebhook(db: Executor, row: NewWebhook, max: number): Promise<boolean> {
-  const [there] = await db.select({ n: count() }).from(webhooks).where(eq(webhooks.accountId, row.accountId));
-  if ((there?.n ?? 0) >= max) return false;
-  await db.insert(webhooks).values(row);
-  return true;
-}
+export const insertWebhook = (db: Database, row: NewWebhook, max: number): Promise<boolean> =>
+  inTransaction(db, async (tx) => {
+    // One at a time for each account, or two would both find room.
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`webhooks ${row.accountId}`}, 0))`);
+    const [there] = await tx.select({ n: count() }).from(webhooks).where(eq(webhooks.accountId, row.accountId));
+    if ((there?.n ?? 0) >= max) return false;
+    await tx.insert(webhooks).values(row);
+    return true;
+  });
+
+/** Waiting deliveries are counted up to here. */
+const countedMax = 1000;
 
 /** An account's webhooks, each with how many deliveries it has to make. */
 export const listWebhooks = async (db: Executor, accountId: string): Promise<(Webhook & { waiting: number })[]> => {
   const rows = await db
     .select({
       webhook: webhooks,
-      waiting: sql<number>`(SELECT count(*)::int FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id AND d.state = 'waiting')`,
+      waiting: sql<number>`(SELECT count(*)::int FROM (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id AND d.state = 'waiting' LIMIT ${sql.raw(String(countedMax))}) it)`,
     })
     .from(webhooks)
     .where(eq(webhooks.accountId, accountId))
@@ -44,14 +50,15 @@ export async function changeWebhook(
   id: string,
   change: Partial<Pick<Webhook, 'url' | 'description' | 'types' | 'enabled'>>,
 ): Promise<boolean> {
-  const anew = change.enabled === undefined ? {} : { stoppedBecause: '', failingSince: null };
+  const anew = {
+    ...(change.enabled === undefined ? {} : { stoppedBecause: '' }),
+    ...(change.enabled === undefined && change.url === undefined ? {} : { failingSince: null }),
+  };
   const { rowCount } = await db
     .update(webhooks)
     .set({ ...change, ...anew, updatedAt: sql`now()` })
     .where(own(accountId, id));
-  if (rowCount !== 1) return false;
-  if (change.enabled === false) await giveUpDeliveries(db, id, 'the webhook was stopped');
-  return true;
+  return rowCount === 1;
 }
 
 /** Gives a webhook a new secret; the one before signs too until then. */
@@ -80,31 +87,20 @@ export async function removeWebhook(db: Executor, accountId: string, id: string)
 }
 
 /** Stops using a webhook that does not work. */
-export async function stopWebhook(db: Executor, id: string, because: string): Promise<void> {
-  await db.update(webhooks).set({ enabled: false, stoppedBecause: because }).where(eq(webhooks.id, id));
-  await giveUpDeliveries(db, id, because);
-}
-
-const giveUpDeliveries = (db: Executor, webhookId: string, because: string) =>
-  db
-    .update(webhookDeliveries)
-    .set({
-      state: 'failed',
-      log: sql`${webhookDeliveries.log} || jsonb_build_object('at', now(), 'ms', 0, 'error', ${because}::text)`,
-    })
-    .where(and(eq(webhookDeliveries.webhookId, webhookId), eq(webhookDeliveries.state, 'waiting')));
+export const stopWebhook = (db: Executor, id: string, because: string) =>
+  db.update(webhooks).set({ enabled: false, stoppedBecause: because }).where(eq(webhooks.id, id));
 
 /** Tells an event of a webhook alone. */
 export async function tellTestEvent(
   db: Executor,
   { id, accountId, workspaceId }: Pick<Webhook, 'id' | 'accountId' | 'workspaceId'>,
   userId: string,
-): Promise<number> {
+): Promise<string> {
   const data: EventData = { WebhookId: id };
   const row = { accountId, workspaceId: workspaceId ?? '', userId, visibility: 'PRIVATE' as const };
   const [event] = await db
     .insert(events)
     .values({ ...row, type: 'webhook.test', data })
-    .returning({ id: events.id });
-  return event?.id ?? 0;
+    .returning({ key: events.key });
+  return event?.key ?? '';
 }

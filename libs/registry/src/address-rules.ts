@@ -1,4 +1,5 @@
-import { lookup as resolve, type LookupAddress } from 'node:dns';
+import { type LookupAddress } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { closedBlocks, Fault } from '@kiln/schemas';
 import { buildConnector } from 'undici';
@@ -40,10 +41,12 @@ export interface AddressRules {
 }
 
 /**
- * @param listed what the operator opens of the closed addresses: `host`, `host:port`, an address or a block of them
+ * @param written what the operator opens of the closed addresses: `host`, `host:port`, an address or a block of them
  * @param setting what the operator lists them in
  */
-export function openAddressRules(listed: readonly string[], setting = 'KILN_OPEN_ADDRESSES'): AddressRules {
+export function openAddressRules(written: readonly string[], setting = 'KILN_OPEN_ADDRESSES'): AddressRules {
+  // `[::1]` is an address, too; with a port after it, it stays as it is written.
+  const listed = written.map((it) => /^\[([^\]]*)\]$/.exec(it)?.[1] ?? it);
   const isBlock = (it: string) => isIP(it.split('/')[0] ?? '') !== 0;
   const open = listOf(listed.filter(isBlock));
   const names = new Set(listed.filter((it) => !isBlock(it)).map((it) => it.toLowerCase()));
@@ -71,21 +74,34 @@ export const addressRefused = ({ setting }: AddressRules, host: string, address 
 
 type Connector = ReturnType<typeof buildConnector>;
 
+/** Finds the addresses of a name. */
+export type FindAddresses = (host: string) => Promise<LookupAddress[]>;
+
+/** As the machine does it, with its hosts file. */
+const asTheMachine: FindAddresses = (host) => lookup(host, { all: true });
+
 /**
  * Connects where the rules allow, and decides on the very address that is then used: what a name resolves to a moment later does
  * not matter, and how a literal address is spelt neither.
  * @throws Fault AddressNotAllowed through its callback
  */
-export function guardedConnector(rules: AddressRules, options: buildConnector.BuildOptions): Connector {
+export function guardedConnector(
+  rules: AddressRules,
+  options: buildConnector.BuildOptions,
+  find: FindAddresses = asTheMachine,
+): Connector {
   const plain = buildConnector(options);
   const checked = buildConnector({
     ...options,
     lookup: (host, _options, answer) =>
-      resolve(host, { all: true }, (error, found: LookupAddress[]) => {
-        const closedOne = found?.find((it) => !rules.mayReach(it.address));
-        if (error ?? closedOne) answer(error ?? addressRefused(rules, host, closedOne?.address ?? ''), []);
-        else answer(null, found);
-      }),
+      void find(host).then(
+        (found) => {
+          const closedOne = found.find((it) => !rules.mayReach(it.address));
+          if (closedOne) answer(addressRefused(rules, host, closedOne.address), []);
+          else answer(null, found);
+        },
+        (error: Error) => answer(error, []),
+      ),
   });
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '');

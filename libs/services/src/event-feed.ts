@@ -5,9 +5,11 @@ import {
   accountsToldAfter,
   type Database,
   type EventPlace,
+  formatPlace,
   placeThatIs,
   presentPlace,
   readEvents,
+  startOfEvents,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { everyone, Fault } from '@kiln/schemas';
@@ -17,25 +19,28 @@ export type FeedPiece =
   /** Where it begins: the place that was asked for, or the first one that is there instead. */
   { kind: 'start'; place: EventPlace; reset: boolean } | { kind: 'events'; events: AccountEvent[]; place: EventPlace };
 
+/** Where to begin: a place that somebody names, or that nobody knows (`elsewhere`). */
+export type WantedPlace = EventPlace | 'start' | 'now' | 'elsewhere';
+
 /** An account's events as they happen, for any number of readers, without gap or repeat. */
 export interface EventFeed {
-  /** The place itself, or the first one that is there instead (`reset`); where `now` is, when left out. */
-  present(place: EventPlace | undefined): Promise<{ place: EventPlace; reset: boolean }>;
+  /** The place that is wanted, or what is there instead of it (`reset`). */
+  present(wanted: WantedPlace): Promise<{ place: EventPlace; reset: boolean }>;
   /** Events after a place, as many as there are up to some hundred; none when there are none yet. */
   read(accountId: string, place: EventPlace): Promise<AccountEvent[]>;
   /**
-   * @param place where to begin; with what happens from now on, when left out
    * @param signal ends it, without an error
-   * @throws Fault Throttling when this process has as many readers as it may have
+   * @throws Fault Throttling when this process has as many readers as it may have, or as many of the account
    */
-  follow(accountId: string, place: EventPlace | undefined, signal: AbortSignal): AsyncGenerator<FeedPiece>;
+  follow(accountId: string, wanted: WantedPlace, signal: AbortSignal): AsyncGenerator<FeedPiece>;
   /** Ends what is followed, so that clients go on elsewhere. */
   close(): void;
 }
 
-const pieceMax = 500;
+const pieceMax = 100;
 const piecesBytesMax = 16 << 20;
 const readersMax = 10_000;
+const readersOfAccountMax = 1000;
 /** Signals can be lost, and what is told may have to wait for another transaction to end: looked at this often while somebody reads. */
 const lookEveryMs = 500;
 /** Signals come in crowds; one look does for those of this time. */
@@ -48,17 +53,22 @@ const gapMs = 40;
 export function openEventFeed(db: Database, office: Database, signals: SignalBus): EventFeed {
   const pieces = openSharedPieces<AccountEvent>(piecesBytesMax, (it) => 600 + 2 * JSON.stringify(it.data).length);
   const read = (accountId: string, place: EventPlace) =>
-    pieces(`${accountId} ${place.xact} ${place.id}`, () => readEvents(db, accountId, place, pieceMax));
+    pieces(`${accountId} ${formatPlace(place)}`, () => readEvents(db, accountId, place, pieceMax), wakes);
 
-  const present = async (wanted: EventPlace | undefined) => {
-    if (wanted === undefined) return { place: await presentPlace(db), reset: false };
+  const present = async (wanted: WantedPlace) => {
+    if (wanted === 'start') return { place: await startOfEvents(db), reset: false };
+    if (wanted === 'now') return { place: await presentPlace(db), reset: false };
+    if (wanted === 'elsewhere') return { place: await presentPlace(db), reset: true };
     const place = await placeThatIs(db, wanted);
     return { place, reset: place !== wanted };
   };
 
+  /** How often anybody was woken: who was, does not take the answer to a question from before. */
+  let wakes = 0;
   /** Whoever waits for events of an account. */
   const waiting = new Map<string, Set<() => void>>();
   const wake = (accountId: string) => {
+    wakes += 1;
     for (const it of waiting.get(accountId) ?? []) it();
   };
   const stopped = new AbortController();
@@ -70,12 +80,14 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     while (readers > 0 && !stopped.signal.aborted) {
       const nudged = new Promise<void>((resolve) => (nudge = resolve));
       try {
-        tail ??= await presentPlace(office);
-        const told = await accountsToldAfter(office, tail);
+        const known = tail ?? (await presentPlace(office));
+        const told = await accountsToldAfter(office, known);
+        // Of what came before it knew where to begin, nobody has told those who read by then.
+        for (const it of tail ? told.accountIds : [...waiting.keys()]) wake(it);
         tail = told.place;
-        for (const it of told.accountIds) wake(it);
       } catch {
-        // PostgreSQL is away; those who read find out by themselves.
+        // PostgreSQL is away. Nobody knows what comes meanwhile.
+        tail = undefined;
       }
       const stop = new AbortController();
       await Promise.race([nudged, sleep(lookEveryMs, undefined, { signal: stop.signal }).catch(() => undefined)]);
@@ -89,11 +101,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     signals.on(it, everyone, () => nudge()),
   );
 
-  async function* followed(
-    accountId: string,
-    wanted: EventPlace | undefined,
-    signal: AbortSignal,
-  ): AsyncGenerator<FeedPiece> {
+  async function* followed(accountId: string, wanted: WantedPlace, signal: AbortSignal): AsyncGenerator<FeedPiece> {
     const ended = AbortSignal.any([signal, stopped.signal]);
     let told = true;
     let goOn: () => void = () => undefined;
@@ -138,10 +146,10 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
   return {
     present,
     read,
-    follow(accountId, place, signal) {
-      if (readers >= readersMax)
+    follow(accountId, wanted, signal) {
+      if (readers >= readersMax || (waiting.get(accountId)?.size ?? 0) >= readersOfAccountMax)
         throw new Fault('Throttling', 'too many follow events just now; try again', { retryAfterMs: 5000 });
-      return followed(accountId, place, signal);
+      return followed(accountId, wanted, signal);
     },
     close() {
       stopped.abort();

@@ -2,11 +2,11 @@ import { type AccountEvent } from '@kiln/persistence';
 import { type ShownEvent } from '@kiln/schemas';
 
 /** An event as it looks everywhere. */
-export const showEvent = ({ id, type, at, data }: Pick<AccountEvent, 'id' | 'type' | 'at' | 'data'>): ShownEvent => ({
-  id: eventId(id),
+export const showEvent = ({ key, type, at, data }: Pick<AccountEvent, 'key' | 'type' | 'at' | 'data'>): ShownEvent => ({
+  id: eventId(key),
   type,
   timestamp: at.toISOString(),
   data,
 });
 
-export const eventId = (id: number): string => `evt_${id}`;
+export const eventId = (key: string): string => `evt_${key.replaceAll('-', '')}`;

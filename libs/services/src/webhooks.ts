@@ -44,10 +44,10 @@ export const webhookSecrets = (
 };
 
 /**
- * Refuses at once what no delivery could reach; what a name resolves to is looked at with each.
+ * Refuses what no delivery may reach, as far as the address itself says so; what a name resolves to is looked at with each connection.
  * @throws Fault InvalidParameter, AddressNotAllowed
  */
-function checkUrl(rules: AddressRules, url: string): void {
+export function checkWebhookUrl(rules: AddressRules, url: string): void {
   const { protocol, hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   const opened = rules.isOpened(host, Number(port) || (protocol === 'https:' ? 443 : 80));
@@ -87,7 +87,7 @@ export async function createWebhook(
   { db, sealer, rules }: WebhookDeps,
   wanted: Pick<Webhook, 'accountId' | 'url' | 'description' | 'types' | 'workspaceId'>,
 ): Promise<{ id: string; secret: Secret }> {
-  checkUrl(rules, wanted.url);
+  checkWebhookUrl(rules, wanted.url);
   const id = `wh-${randomSuffix()}`;
   const secret = newSecret();
   const row = { ...wanted, id, secretSealed: sealer.seal(secret, webhookBinding(id)) };
@@ -103,7 +103,7 @@ export async function updateWebhook(
   id: string,
   change: Partial<Pick<Webhook, 'url' | 'description' | 'types' | 'enabled'>>,
 ): Promise<void> {
-  if (change.url !== undefined) checkUrl(rules, change.url);
+  if (change.url !== undefined) checkWebhookUrl(rules, change.url);
   const changed = await inTransaction(db, (tx) => changeWebhook(tx, accountId, id, change));
   if (!changed) throw missing(id);
 }

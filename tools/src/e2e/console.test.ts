@@ -83,7 +83,7 @@ describe('somebody with a browser', () => {
     expect(await page.getByRole('button', { name: 'Build', exact: true }).isDisabled()).toBe(true);
     await type(`FROM ${kiln.base}\nRUN for n in 1 2 3 4 5; do echo "line $n"; sleep 1; done; pip install nothing\n`);
     await page.getByLabel('Name').fill('from-the-form');
-    await page.getByLabel('Repository and tag').fill('console/from-the-form:v1');
+    await page.getByLabel('Repository and tag').fill(`console/form-${Date.now()}:v1`);
     await page.getByText('2 steps on').waitFor();
     await page.getByRole('button', { name: 'Build', exact: true }).click();
     await page.getByRole('heading', { name: 'from-the-form' }).waitFor();

@@ -43,7 +43,7 @@ it('what happens to builds and images is told at once, in order, at any api, and
   // The entry and the end of the build are written together.
   expect(typesOf(seen).filter((it) => it !== 'build.succeeded')).toEqual([...life, 'image.active']);
   expect(seen[0]?.data).toMatchObject({
-    id: expect.stringMatching(/^evt_\d+$/),
+    id: expect.stringMatching(/^evt_[0-9a-f]{32}$/),
     data: { ImageBuildId, ImageBuildJobId, State: 'queued', WorkspaceId: kiln.account.workspaceId },
   });
 
@@ -66,10 +66,12 @@ it('a list goes through all that is kept, page by page, and says where to go on'
   for (;;) {
     const { body } = await kiln.pai('GET', '/api/v1/events', { query: { After: cursor, Limit: '3' } });
     ids.push(...body.Events.map((it: { id: string }) => it.id));
-    if (body.Events.length === 0) break;
     cursor = body.NextCursor;
+    if (!body.More) break;
   }
-  const { rows } = await kiln.database.db.$client.query<{ id: string }>(`SELECT 'evt_' || id AS id FROM events`);
+  const { rows } = await kiln.database.db.$client.query<{ id: string }>(
+    `SELECT 'evt_' || replace(key::text, '-', '') AS id FROM events`,
+  );
   expect([...ids].sort()).toEqual(rows.map((it) => it.id).sort());
   const now = await kiln.pai('GET', '/api/v1/events', { query: { After: 'now' } });
   expect(now.body.Events).toEqual([]);
@@ -88,16 +90,34 @@ it('NDJSON tells the same', async () => {
   }
   stop.abort();
   const [head, first] = text.split('\n').map((it) => JSON.parse(it || 'null'));
-  expect(head).toEqual({ ready: { cursor: '0-0' } });
+  expect(head).toEqual({ ready: { cursor: expect.stringMatching(/^[0-9a-f]{8}-0-0$/) } });
   expect(first).toMatchObject({ cursor: expect.any(String), type: 'image.active', data: { Status: 'ACTIVE' } });
 });
 
 it('a cursor of which events are gone, or that is of elsewhere, is told to begin anew', async () => {
-  const [first] = await until(follow(kiln.url, { from: '9000000000000000000-1' }), () => true);
-  expect(first?.event).toBe('reset');
-  const list = await kiln.pai('GET', '/api/v1/events', { query: { After: '9000000000000000000-1' } });
+  for (const from of ['b611c233-9000000000000000000-1', '00000000-1-1', 'of another kind']) {
+    const [first] = await until(follow(kiln.url, { from }), () => true);
+    expect(first?.event).toBe('reset');
+  }
+  const list = await kiln.pai('GET', '/api/v1/events', { query: { After: '00000000-1-1' } });
   expect(list.body).toMatchObject({ Events: [], Reset: true });
 });
+
+it('an admin who follows is told of a workspace that is made meanwhile', async () => {
+  const events = follow(kiln.url);
+  await events.next();
+  const { id } = await kiln.admin([
+    'create',
+    'workspace',
+    kiln.account.accountName,
+    kiln.account.projectId,
+    `later-${randomUUID()}`,
+  ]);
+  // Who sees what is remembered for two seconds.
+  await new Promise((resolve) => setTimeout(resolve, 2200));
+  const { ImageBuildId } = await submit({ top: { WorkspaceId: id } });
+  await until(events, ({ data }) => data.data?.ImageBuildId === ImageBuildId);
+}, 30_000);
 
 describe('who sees what', () => {
   it('members see what is public in their workspaces and their own, others nothing of it', async () => {

@@ -1,14 +1,24 @@
-import { type AccountEvent, type EventPlace, formatPlace, parsePlace, seesAll, startOfEvents } from '@kiln/persistence';
+import { type AccountEvent, type EventPlace, formatPlace, parsePlace, seesAll } from '@kiln/persistence';
 import { eventOperations } from '@kiln/schemas';
-import { type Caller, type Directory, type EventFeed, type FeedPiece, showEvent } from '@kiln/services';
+import {
+  type Caller,
+  type Directory,
+  type EventFeed,
+  type FeedPiece,
+  showEvent,
+  type WantedPlace,
+} from '@kiln/services';
 import { type Call, type Route, route } from '../http/dialect.ts';
 import { openStream, sseEvent } from '../http/stream.ts';
 import { scopeOf } from '../pai/scope.ts';
 
-type Wanted = Call<typeof eventOperations.ListEvents>['query'];
+type ListEventsCall = Call<typeof eventOperations.ListEvents>;
+type Wanted = ListEventsCall['query'];
 
 /** A follow ends after this time, so that nobody reads on for long who may not any more; clients go on where they were. */
 const followMs = 10 * 60_000;
+/** Whoever takes nothing for this long is let go of. */
+const stallMs = 30_000;
 /** Events that one list looks at, to find those that were asked for. */
 const lookedAtMax = 5000;
 
@@ -28,42 +38,59 @@ async function openFilter(
     (seesAll(viewer) || it.visibility === 'PUBLIC' || it.userId === viewer.userId);
 }
 
-const placeOf = (cursor: string | undefined): EventPlace | undefined =>
-  cursor === undefined || cursor === 'now' ? undefined : cursor === 'start' ? startOfEvents : parsePlace(cursor);
+/** @param cursor what a client names; what none of ours is, is of elsewhere */
+const wantedPlace = (cursor: string): WantedPlace =>
+  cursor === 'start' || cursor === 'now' ? cursor : (parsePlace(cursor) ?? 'elsewhere');
 
 /** What happened to the builds and images that a caller sees. */
 export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; directory: Directory }): Route[] {
+  /** Whoever comes or goes in the middle of it: each piece is looked at anew. */
+  const fitting = async (events: AccountEvent[], viewer: Caller, query: Wanted): Promise<AccountEvent[]> =>
+    events.filter(await openFilter(directory, viewer, query));
+
+  const follow = async ({ viewer, query, headers, res }: ListEventsCall, writing: Writing): Promise<undefined> => {
+    const stream = openStream(res, writing.contentType, () => writing.heartbeat(place), { untilMs: followMs, stallMs });
+    const wanted = wantedPlace(headers['last-event-id'] || (query.After ?? 'now'));
+    const pieces = eventFeed.follow(viewer.accountId, wanted, stream.signal);
+    // What goes wrong before there is anything to tell is answered like everything else.
+    const first = await pieces.next();
+    let place: EventPlace | undefined;
+    stream.begin(writing.head);
+    for (let it = first; !it.done; it = await pieces.next()) {
+      const piece = it.value;
+      place = piece.place;
+      await stream.send(
+        writing.piece(
+          piece.kind === 'events' ? { ...piece, events: await fitting(piece.events, viewer, query) } : piece,
+        ),
+      );
+    }
+    stream.end();
+    return undefined;
+  };
+
   return [
-    route(eventOperations.ListEvents, async ({ viewer, query, headers, res, requestId }) => {
-      const fits = await openFilter(directory, viewer, query);
+    route(eventOperations.ListEvents, async (call) => {
+      const { viewer, query, headers, requestId } = call;
+      await openFilter(directory, viewer, query);
       const accepted = /(ndjson|event-stream)/.exec(headers['accept'] ?? '')?.[1];
       const format = query.Format ?? (accepted === 'event-stream' ? 'sse' : accepted);
-      const resumed = /^\d{1,19}-\d{1,15}$/.exec(headers['last-event-id'] ?? '')?.[0];
-      if (format === 'sse' || format === 'ndjson' || query.Follow) {
-        const writing = format === 'sse' ? sse : ndjson;
-        const stream = openStream(res, writing.contentType, () => writing.heartbeat(place));
-        let place: EventPlace | undefined = placeOf(resumed ?? query.After);
-        const signal = AbortSignal.any([stream.signal, AbortSignal.timeout(followMs)]);
-        const pieces = eventFeed.follow(viewer.accountId, place, signal);
-        stream.begin(writing.head);
-        for await (const it of pieces) {
-          place = it.place;
-          await stream.send(writing.piece(it.kind === 'events' ? { ...it, events: it.events.filter(fits) } : it));
-        }
-        stream.end();
-        return undefined;
-      }
-      const wanted = await eventFeed.present(placeOf(query.After ?? 'start'));
-      let { place } = wanted;
+      if (format === 'sse') return follow(call, sse);
+      if (format === 'ndjson' || query.Follow) return follow(call, ndjson);
+      const begun = await eventFeed.present(wantedPlace(query.After ?? 'start'));
+      let { place } = begun;
+      let more = true;
       const found: AccountEvent[] = [];
       for (let looked = 0; looked < lookedAtMax && found.length < query.Limit;) {
         const events = await eventFeed.read(viewer.accountId, place);
-        if (events.length === 0) break;
+        more = events.length > 0;
+        if (!more) break;
         looked += events.length;
+        const fit = new Set(await fitting(events, viewer, query));
         for (const it of events) {
           if (found.length === query.Limit) break;
           place = it.place;
-          if (fits(it)) found.push(it);
+          if (fit.has(it)) found.push(it);
         }
       }
       return {
@@ -71,19 +98,28 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
           RequestId: requestId,
           Events: found.map(showEvent),
           NextCursor: formatPlace(place),
-          ...(wanted.reset ? { Reset: true } : {}),
+          More: more,
+          ...(begun.reset ? { Reset: true } : {}),
         },
       };
     }),
   ];
 }
 
-const sse = {
+/** How a follow is written. */
+interface Writing {
+  contentType: string;
+  head: string;
+  heartbeat(place: EventPlace | undefined): string;
+  piece(it: FeedPiece): string;
+}
+
+const sse: Writing = {
   contentType: 'text/event-stream; charset=utf-8',
   head: 'retry: 1000\n\n',
   // Without data it is no event, but moves the place to go on from: past those that the client does not see.
-  heartbeat: (place: EventPlace | undefined): string => (place ? `id: ${formatPlace(place)}\n\n` : ': heartbeat\n\n'),
-  piece(it: FeedPiece): string {
+  heartbeat: (place) => (place ? `id: ${formatPlace(place)}\n\n` : ': heartbeat\n\n'),
+  piece(it) {
     if (it.kind === 'start') {
       const cursor = formatPlace(it.place);
       return sseEvent(it.reset ? 'reset' : 'ready', { cursor }, cursor);
@@ -92,11 +128,11 @@ const sse = {
   },
 };
 
-const ndjson = {
+const ndjson: Writing = {
   contentType: 'application/x-ndjson; charset=utf-8',
   head: '',
-  heartbeat: (): string => '',
-  piece(it: FeedPiece): string {
+  heartbeat: (place) => (place ? `${JSON.stringify({ heartbeat: { cursor: formatPlace(place) } })}\n` : ''),
+  piece(it) {
     if (it.kind === 'start')
       return `${JSON.stringify({ [it.reset ? 'reset' : 'ready']: { cursor: formatPlace(it.place) } })}\n`;
     return it.events

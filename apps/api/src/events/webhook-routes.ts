@@ -112,7 +112,7 @@ const showWebhook = (it: Webhook & { waiting: number }) => ({
 
 const showDelivery = (it: ShownDelivery) => ({
   DeliveryId: String(it.id),
-  EventId: eventId(it.eventId),
+  EventId: eventId(it.eventKey),
   Type: it.type,
   State: it.state,
   GmtCreateTime: it.createdAt.toISOString(),

@@ -6,7 +6,7 @@ const heartbeatMs = 15_000;
 
 /** An answer that goes on for as long as there is something to tell and somebody to hear it. */
 export interface Stream {
-  /** Aborted when the client has gone. */
+  /** Aborted when the client has gone, or its time is over. */
   signal: AbortSignal;
   /** Sends the head; before it, an error can still be answered as usual. */
   begin(text: string): void;
@@ -16,16 +16,26 @@ export interface Stream {
   end(): void;
 }
 
-/** @param heartbeat what is sent while there is nothing else; nothing where that would be taken for content */
-export function openStream(res: Response, contentType: string, heartbeat: () => string): Stream {
-  const gone = new AbortController();
+/**
+ * @param heartbeat what is sent while there is nothing else; nothing where that would be taken for content
+ * @param limits after `untilMs` it ends; a client that has taken nothing for `stallMs` is let go of
+ */
+export function openStream(
+  res: Response,
+  contentType: string,
+  heartbeat: () => string,
+  { untilMs, stallMs }: { untilMs?: number; stallMs?: number } = {},
+): Stream {
+  const over = new AbortController();
   let heart: NodeJS.Timeout | undefined;
+  const until = untilMs === undefined ? undefined : setTimeout(() => over.abort(), untilMs);
   res.on('close', () => {
     clearInterval(heart);
-    gone.abort();
+    clearTimeout(until);
+    over.abort();
   });
   return {
-    signal: gone.signal,
+    signal: over.signal,
     begin(text) {
       // Proxies must neither keep answers nor gather them.
       res.set({
@@ -43,9 +53,12 @@ export function openStream(res: Response, contentType: string, heartbeat: () => 
     },
     async send(text) {
       if (text === '' || res.write(text)) return;
-      await once(res, 'drain', { signal: gone.signal }).catch(() => undefined);
+      const stalled = stallMs === undefined ? undefined : setTimeout(() => res.destroy(), stallMs);
+      await once(res, 'drain', { signal: over.signal }).catch(() => undefined);
+      clearTimeout(stalled);
     },
-    end: () => void res.end(),
+    // Whoever has not taken the last piece would keep the answer open.
+    end: () => void (res.writableNeedDrain ? res.destroy() : res.end()),
   };
 }
 

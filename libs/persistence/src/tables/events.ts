@@ -11,6 +11,7 @@ import {
   text,
   timestamp,
   uniqueIndex,
+  uuid,
 } from 'drizzle-orm/pg-core';
 import { accounts } from './identity.ts';
 
@@ -29,6 +30,8 @@ export const events = pgTable(
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     xact: xact().default(sql`pg_current_xact_id()`),
+    /** What it is known by outside: never given twice, in whatever database. */
+    key: uuid('key').notNull().defaultRandom(),
     accountId: text('account_id').notNull(),
     workspaceId: text('workspace_id').notNull(),
     userId: text('user_id').notNull(),

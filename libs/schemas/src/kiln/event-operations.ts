@@ -25,7 +25,7 @@ export const eventOperations = {
       After: z
         .string()
         .regex(
-          /^(?:start|now|\d{1,19}-\d{1,15})$/,
+          /^(?:start|now|[0-9a-f]{8}-\d{1,19}-\d{1,15})$/,
           'must be `start`, `now` or a cursor that came with an event or a list',
         )
         .optional()
@@ -40,6 +40,9 @@ export const eventOperations = {
       RequestId: z.string(),
       Events: z.array(shownEvent),
       NextCursor: z.string().describe('where to go on; what is not there yet will come after it'),
+      More: z
+        .boolean()
+        .describe('whether there may be more now; one call looks at some thousand events and may find none that fit'),
       Reset: z.boolean().optional().describe('the cursor is gone, so that events may be missing before these'),
     }),
     statuses: [200],
@@ -51,7 +54,8 @@ export const eventOperations = {
       reply: {
         RequestId: '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11',
         Events: [exampleEvent],
-        NextCursor: '743-4711',
+        NextCursor: 'b611c233-743-4711',
+        More: false,
       },
     },
   }),

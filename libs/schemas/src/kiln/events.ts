@@ -51,7 +51,7 @@ export const shownEvent = z
 export type ShownEvent = z.infer<typeof shownEvent>;
 
 export const exampleEvent = {
-  id: 'evt_4711',
+  id: 'evt_0190b6f5c7c84f0fa5b3d5e6f7a8b9c0',
   type: 'build.succeeded',
   timestamp: '2026-01-21T17:12:35.232Z',
   data: {

@@ -38,7 +38,7 @@ const shownWebhook = z
     WorkspaceId: z.string().optional(),
     Enabled: z.boolean(),
     StoppedBecause: z.string().optional().describe('why Kiln has stopped using it by itself'),
-    Waiting: z.int().describe('deliveries that are still to be made'),
+    Waiting: z.int().describe('deliveries that are still to be made, of which at most 1000 are counted'),
     GmtFailingSinceTime: z.iso.datetime().optional().describe('since when nothing has come through'),
     GmtCreateTime: z.iso.datetime(),
   })
@@ -75,12 +75,17 @@ const shownDelivery = z
 
 const exampleDelivery = {
   DeliveryId: '4711',
-  EventId: 'evt_815',
+  EventId: 'evt_0190b6f5c7c84f0fa5b3d5e6f7a8b9c0',
   Type: 'build.succeeded',
   State: 'delivered',
   GmtCreateTime: at,
   Tries: [{ Time: at, Milliseconds: 35, Status: 204 }],
 };
+
+const deliveryId = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be the id of a delivery')
+  .transform(Number);
 
 const secret = z.string().describe('`whsec_…`: signs what is sent; shown this once');
 const exampleSecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -179,7 +184,7 @@ export const webhookOperations = {
     statuses: [200],
     errors: ['WebhookNotFound', 'WebhookDisabled'],
     ...admins,
-    example: { params, reply: { RequestId, EventId: 'evt_4712' } },
+    example: { params, reply: { RequestId, EventId: 'evt_0190b6f5c7c84f0fa5b3d5e6f7a8b9c0' } },
   }),
   ListWebhookDeliveries: operation({
     name: 'ListWebhookDeliveries',
@@ -188,9 +193,7 @@ export const webhookOperations = {
     path: '/api/v1/webhooks/{WebhookId}/deliveries',
     summary: "Shows a webhook's deliveries with every try, newest first",
     query: z.object({
-      Before: queryInt(1, 2 ** 31 - 1)
-        .optional()
-        .describe('deliveries before this one'),
+      Before: deliveryId.optional().describe('deliveries before this one'),
       Limit: queryInt(1, 200).default(50),
     }),
     reply: z.object({ ...requestId, Deliveries: z.array(shownDelivery) }),
