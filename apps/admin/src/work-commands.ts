@@ -1,4 +1,11 @@
-import { listQuarantined, listWorkers, loadBuild, putAccountLimits, setOperates } from '@kiln/persistence';
+import {
+  cordonWorker,
+  listQuarantined,
+  listWorkers,
+  loadBuild,
+  putAccountLimits,
+  setOperates,
+} from '@kiln/persistence';
 import { redriveBuild } from '@kiln/services';
 import { type Command } from 'commander';
 import { type CommandDeps } from './commands.ts';
@@ -51,6 +58,17 @@ export function workCommands(
     .command('workers')
     .description('show the builders and registrars, and which of them are alive')
     .action(async () => print(await listWorkers(db)));
+
+  program
+    .command('cordon <worker>')
+    .description('have a builder take nothing new, while it ends what it has')
+    .option('--undo', 'have it take work again')
+    .action(async (name: string, options: { undo?: boolean }) => {
+      const cordoned = options.undo !== true;
+      if (!(await cordonWorker(db, name, cordoned)))
+        throw new Error(`there is no builder ${name} just now; "admin workers" shows all`);
+      print({ worker: name, cordoned });
+    });
 
   const quarantine = program.command('quarantine').description('builds whose workers died too often');
   quarantine

@@ -21,6 +21,7 @@ import {
   serveMetrics,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
+import { type Consumer } from '@kiln/queue';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { commonPool, everyone, poolName } from '@kiln/schemas';
 import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
@@ -133,9 +134,25 @@ const disks = setInterval(
   10_000,
 );
 life.defer('disk', () => Promise.resolve(clearInterval(disks)));
+// An operator wants it to take nothing new.
+let isCordoned = false;
+let consumer: Consumer | undefined;
 const session = openWorkerSession(
   config.KILN_DATABASE_URL,
-  { name: worker, app: 'builder', slots, store, pool, about: () => ({ ...about, disk }) },
+  {
+    name: worker,
+    app: 'builder',
+    slots,
+    store,
+    pool,
+    about: () => ({ ...about, disk }),
+    onCordon(cordoned) {
+      log.warn({ cordoned }, cordoned ? 'takes nothing new: an operator said so' : 'takes work again');
+      isCordoned = cordoned;
+      consumer?.pause(cordoned);
+      if (!cordoned) signals.send('dispatch', everyone);
+    },
+  },
   onError,
 );
 life.defer('session', session.close);
@@ -147,7 +164,7 @@ const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
 );
 life.defer('leases', leases.close);
 const keepSeconds = config.KILN_KEEP_UNPUSHED_S;
-const hasSlot = () => leases.size < slots;
+const hasSlot = () => !isCordoned && leases.size < slots;
 const kept = openKeptImages({ db: database.db, engine, log, store, pool, keepSeconds, hasSlot }, ({ id, attempt }) =>
   runBuild(deps, { v: 1, buildId: id, attempt }),
 );
@@ -176,9 +193,9 @@ const deps: RunBuildDeps = {
   host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
-const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
+consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
 life.defer('consumer', async () => {
-  const drained = Promise.all([consumer.close(), kept.close()]);
+  const drained = Promise.all([consumer?.close(), kept.close()]);
   await session.drain();
   crashPoint('drain-begun');
   const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);

@@ -8,6 +8,7 @@ import {
   listDeadWorkers,
   lookAtOutbox,
   type RetryPolicy,
+  sampleSlots,
   sweepClocks,
   sweepExpired,
   sweepLeases,
@@ -88,7 +89,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (round % 10 === 0) await sweepTallies(db);
     if (round % 10 === 5) await alarm(db, log);
     if (round % 120 === 60 || oldEvents) oldEvents = await forgetEvents(db, eventDays);
-    if (round % 120 === 0) await Promise.all([sweepExpired(db), forgetOldWorkers(db)]);
+    if (round % 120 === 0) await Promise.all([sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
   };
   let busy: Promise<unknown> = Promise.resolve();
   let running = false;

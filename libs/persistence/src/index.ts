@@ -38,6 +38,7 @@ export { dispatch } from './waiting-room/dispatch.ts';
 export * from './waiting-room/limits.ts';
 export * from './waiting-room/place-in-line.ts';
 export {
+  cordonWorker,
   forgetOldWorkers,
   type HeldClaim,
   listDeadWorkers,

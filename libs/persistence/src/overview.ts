@@ -3,7 +3,7 @@ import { and, sql } from 'drizzle-orm';
 import { buildsSeenBy } from './build-queries.ts';
 import { type Executor } from './database.ts';
 import { type Viewer } from './identity.ts';
-import { builds } from './tables/builds.ts';
+import { builds, slotSamples } from './tables/builds.ts';
 import { buildsUnderWay, liveBuilders } from './waiting-room/dispatch.ts';
 import { type DefaultLimits } from './waiting-room/limits.ts';
 
@@ -15,6 +15,8 @@ export interface Piece {
   cancelled: number;
   waiting: number;
   running: number;
+  /** How long the oldest of those had waited by then, in seconds. */
+  oldestWaitingSeconds: number;
 }
 
 const pieceCount = 48;
@@ -38,7 +40,10 @@ export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number):
   const seen = buildsSeenBy(viewer);
   const since = sql`${builds.finishedAt} > now() - make_interval(hours => ${hours})`;
   const isLive = sql`${builds.state} IN (${sql.raw(liveStates.map((it) => `'${it}'`).join(', '))})`;
-  const [live, ends, changes, failures, took] = await Promise.all([
+  const ofThisTime = sql`
+    SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, isLive)}
+    UNION ALL SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, since)}`;
+  const [live, ends, changes, ages, failures, took] = await Promise.all([
     db.execute<{ state: BuildState; n: number; waiting: number; oldest: number | null }>(sql`
       SELECT state, count(*)::int AS n, (count(*) FILTER (WHERE started_at IS NULL))::int AS waiting, extract(epoch FROM now() - min(created_at))::int AS oldest FROM builds
       WHERE ${and(seen, isLive)} GROUP BY state`),
@@ -48,14 +53,18 @@ export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number):
     // Whatever began or ended in this time belongs to a build that is live, or that ended in it.
     db.execute<{ piece: number; waiting: number; running: number }>(sql`
       SELECT floor(extract(epoch FROM now() - at) / ${pieceSeconds})::int AS piece, sum(waiting)::int AS waiting, sum(running)::int AS running
-      FROM (
-        SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, isLive)}
-        UNION ALL SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, since)}
-      ) it CROSS JOIN LATERAL (VALUES
+      FROM (${ofThisTime}) it CROSS JOIN LATERAL (VALUES
         (created_at, 1, 0), (coalesce(started_at, finished_at), -1, 0),
         (started_at, 0, 1), (CASE WHEN started_at IS NOT NULL THEN finished_at END, 0, -1)
       ) change (at, waiting, running)
       WHERE at IS NOT NULL AND at > now() - make_interval(hours => ${hours}) GROUP BY 1`),
+    // A build is looked at for each end of a piece at which it waited: for most there is none.
+    db.execute<{ piece: number; oldest: number }>(sql`
+      SELECT piece, max(extract(epoch FROM now() - created_at) - piece * ${pieceSeconds}::float8)::float8 AS oldest
+      FROM (${ofThisTime}) it CROSS JOIN LATERAL generate_series(
+        floor(extract(epoch FROM now() - coalesce(started_at, finished_at, now() + interval '1 second')) / ${pieceSeconds}::float8)::int + 1,
+        least(${pieceCount - 1}, floor(extract(epoch FROM now() - created_at) / ${pieceSeconds}::float8)::int)) AS piece
+      WHERE piece >= 0 GROUP BY 1`),
     db.execute<{ code: string; reason: string | null; n: number }>(sql`
       SELECT error->>'code' AS code, error->>'reason' AS reason, count(*)::int AS n FROM builds
       WHERE ${and(seen, since, sql`${builds.state} IN ('failed', 'timed_out', 'expired')`)} GROUP BY 1, 2 ORDER BY n DESC, 1 LIMIT 8`),
@@ -72,10 +81,15 @@ export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number):
     cancelled: 0,
     waiting: 0,
     running: 0,
+    oldestWaitingSeconds: 0,
   }));
   for (const { piece, state, n } of ends.rows) {
     const sum = pieces[pieceCount - 1 - piece];
     if (sum) sum[state === 'succeeded' || state === 'cancelled' ? state : 'failed'] += n;
+  }
+  for (const { piece, oldest } of ages.rows) {
+    const sum = pieces[pieceCount - 1 - piece];
+    if (sum) sum.oldestWaitingSeconds = Math.round(oldest);
   }
   // From now backwards: what there is, less what came in each piece.
   const changed = new Map(changes.rows.map((it) => [Math.max(0, it.piece), it]));
@@ -104,6 +118,31 @@ export async function lookAtSlots(db: Executor): Promise<{ pool: string; slots: 
       UNION ALL SELECT pool, 0, 1 FROM (${buildsUnderWay}) under_way
     ) it GROUP BY pool ORDER BY pool`);
   return rows;
+}
+
+const sampleDays = 8;
+
+/** Writes down how busy the builders are just now, and forgets what is older than any overview. */
+export async function sampleSlots(db: Executor): Promise<void> {
+  const slots = await lookAtSlots(db);
+  for (const it of slots)
+    await db
+      .insert(slotSamples)
+      .values({ ...it, at: sql`now()` })
+      .onConflictDoNothing();
+  await db.delete(slotSamples).where(sql`${slotSamples.at} < now() - make_interval(days => ${sampleDays})`);
+}
+
+/** The slots of each pool over the last hours: in each of 48 equal pieces, as many as there and busy at its last minute. */
+export async function lookAtPastSlots(
+  db: Executor,
+  hours: number,
+): Promise<{ pool: string; piece: number; slots: number; busy: number }[]> {
+  const pieceSeconds = (hours * 3600) / pieceCount;
+  const { rows } = await db.execute<{ pool: string; back: number; slots: number; busy: number }>(sql`
+    SELECT DISTINCT ON (pool, back) pool, slots, busy, floor(extract(epoch FROM now() - at) / ${pieceSeconds}::float8)::int AS back
+    FROM slot_samples WHERE at > now() - make_interval(hours => ${hours}) ORDER BY pool, back, at DESC`);
+  return rows.map(({ back, ...it }) => ({ ...it, piece: pieceCount - 1 - back }));
 }
 
 /** Waiting builds of one lane of a pool. */

@@ -25,6 +25,14 @@ export interface RenewedClaim {
   renewed: boolean;
 }
 
+/** Of a claim; without an id it is of the worker, and says whether that is cordoned. */
+interface RenewalRow extends pg.QueryResultRow {
+  id: string | null;
+  fence: string;
+  cancelled: boolean;
+  renewed: boolean;
+}
+
 /** A worker process as PostgreSQL sees it: one connection, which holds its lock and renews all its leases. */
 export interface WorkerSession {
   /**
@@ -51,7 +59,7 @@ const register = `
 
 // Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
 const renewal = `
-  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5, about = $8::jsonb WHERE name = $1),
+  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5, about = $8::jsonb WHERE name = $1 RETURNING cordoned),
   claims AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
   held_builds AS (
     SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b JOIN claims USING (id, fence)
@@ -75,7 +83,8 @@ const renewal = `
     RETURNING i.id
   )
   SELECT id, fence, cancelled, id IN (SELECT id FROM renewed_builds) AS renewed FROM held_builds
-  UNION ALL SELECT id::text, fence, false, id IN (SELECT id FROM renewed_images) FROM held_images`;
+  UNION ALL SELECT id::text, fence, false, id IN (SELECT id FROM renewed_images) FROM held_images
+  UNION ALL SELECT NULL, NULL, cordoned, false FROM seen`;
 
 /**
  * Announces a worker and keeps its connection: when it breaks, it is made anew at once, and the lock taken again. The lock is
@@ -91,12 +100,15 @@ export function openWorkerSession(
     pool?: string;
     /** What it says of itself, asked at each renewal. */
     about?: () => WorkerAbout;
+    /** Told when an operator wants it to take nothing new, or to take work again. */
+    onCordon?: (cordoned: boolean) => void;
   },
   onError: (error: Error) => void,
 ): WorkerSession {
   let client: Promise<pg.Client> | undefined;
   let current: pg.Client | undefined;
   let draining = false;
+  let cordoned = false;
   let closed = false;
   let again: NodeJS.Timeout | undefined;
 
@@ -159,7 +171,7 @@ export function openWorkerSession(
       const [builds, images] = [ofKind('build'), ofKind('image')];
       const connection = await connected();
       try {
-        const { rows } = await connection.query<Omit<RenewedClaim, 'fence'> & { fence: string }>(renewal, [
+        const { rows } = await connection.query<RenewalRow>(renewal, [
           worker.name,
           builds.map((it) => it.id),
           builds.map((it) => it.fence),
@@ -169,7 +181,10 @@ export function openWorkerSession(
           images.map((it) => it.fence),
           JSON.stringify(worker.about?.() ?? {}),
         ]);
-        return rows.map((it) => ({ ...it, fence: Number(it.fence) }));
+        // One row is about the worker itself.
+        const own = rows.find((it) => it.id === null);
+        if (own && own.cancelled !== cordoned) worker.onCordon?.((cordoned = own.cancelled));
+        return rows.flatMap(({ id, ...it }) => (id === null ? [] : [{ ...it, id, fence: Number(it.fence) }]));
       } catch (error) {
         lose(error as Error);
         throw error;
@@ -211,6 +226,7 @@ export interface Worker {
   slots: number;
   pool: string;
   draining: boolean;
+  cordoned: boolean;
   about: WorkerAbout;
   alive: boolean;
   startedAt: string;
@@ -221,10 +237,18 @@ export interface Worker {
 /** Every worker that was seen within a day, and whether it is there now. */
 export async function listWorkers(db: Executor): Promise<Worker[]> {
   const { rows } = await db.execute<Worker & Record<string, unknown>>(sql`
-    SELECT name, app, slots, pool, draining, about, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
+    SELECT name, app, slots, pool, draining, cordoned, about, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
       (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND b.state IN (${sql.raw(liveStateList)})) AS builds
     FROM workers w ORDER BY started_at`);
   return rows;
+}
+
+/** Has a builder that is there take nothing new, or take work again; false when there is no such builder. */
+export async function cordonWorker(db: Executor, name: string, cordoned: boolean): Promise<boolean> {
+  const { rowCount } = await db.execute(
+    sql`UPDATE workers SET cordoned = ${cordoned} WHERE name = ${name} AND app = 'builder' AND number IN (${liveWorkerNumbers})`,
+  );
+  return rowCount === 1;
 }
 
 /** Forgets workers that have been gone for a day. */

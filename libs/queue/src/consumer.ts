@@ -5,6 +5,8 @@ import { type Redis } from 'ioredis';
 import { openTelemetry } from './telemetry.ts';
 
 export interface Consumer {
+  /** Takes no jobs, or takes them again; those under way go on. */
+  pause: (paused: boolean) => void;
   /** Stops taking jobs and waits for those under way. */
   close: () => Promise<void>;
 }
@@ -44,5 +46,8 @@ export function consume<N extends QueueName>(
     },
   );
   worker.on('error', (error) => log.warn({ err: error.message, queue }, 'queue worker'));
-  return { close: () => worker.close() };
+  return {
+    pause: (paused) => (paused ? void worker.pause(true) : worker.resume()),
+    close: () => worker.close(),
+  };
 }

@@ -57,6 +57,7 @@ export const errorCodes = {
   JobNotFinished: row('user', 409, ['ModelArts.0104', 409]),
   BuildNotFinished: row('user', 409, ['ModelArts.0104', 409]),
   BuildNotRetryable: row('user', 409, ['ModelArts.0104', 409]),
+  WorkerNotFound: row('user', 404, ['ModelArts.0104', 404]),
   WebhookNotFound: row('user', 404, ['ModelArts.0104', 404]),
   DeliveryNotFound: row('user', 404, ['ModelArts.0104', 404]),
   WebhookDisabled: row('user', 409, ['ModelArts.0104', 409]),

@@ -3,6 +3,7 @@ import { type Database } from '@kiln/persistence';
 import {
   type BoardQueues,
   closeRedis,
+  type Consumer,
   consume,
   openBoardQueues,
   openProducer,
@@ -26,7 +27,7 @@ export interface Messaging {
     concurrency: number,
     handle: (payload: QueuePayload<N>) => Promise<void>,
     pool?: string,
-  ) => { close: () => Promise<void> };
+  ) => Consumer;
 }
 
 /** Everything of an app that talks to Redis, closed with the app. Each app has the same. */

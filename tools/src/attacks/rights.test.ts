@@ -48,7 +48,12 @@ describe('what shows the whole installation', () => {
   const refused = (why: string) => [403, expect.stringContaining(why) as string];
 
   it('is for operators of an account that runs it, with keys that are not narrowed', async () => {
-    expect(ofInstallation.map((it) => it.name)).toEqual(['ListQueues', 'RedriveImageBuild', 'ListWorkers']);
+    expect(ofInstallation.map((it) => it.name)).toEqual([
+      'ListQueues',
+      'RedriveImageBuild',
+      'ListWorkers',
+      'UpdateWorker',
+    ]);
     const other = `other-${owner}`;
     await admin('create', 'account', other);
     const stranger = (await admin('create', 'token', other)).token as string;

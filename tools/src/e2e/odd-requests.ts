@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { eventually } from '@kiln/kit/testing';
+import { listWorkers } from '@kiln/persistence';
 import { apis, type Operation } from '@kiln/schemas';
 import fc from 'fast-check';
 import { pushImage } from '../client/push.ts';
@@ -34,7 +36,18 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     image_id: id ?? '',
     LabelKey: 'a',
     ...webhook,
+    ...(operation.name === 'UpdateWorker' ? { Name: await builderOf(kiln) } : {}),
   };
+}
+
+/** A builder, started where none is there. */
+async function builderOf(kiln: TestKiln): Promise<string> {
+  const find = async (): Promise<string | undefined> =>
+    (await listWorkers(kiln.database.db)).find((it) => it.app === 'builder' && it.alive)?.name;
+  const found = await find();
+  if (found !== undefined) return found;
+  kiln.start('builder');
+  return eventually(find, 'a builder');
 }
 
 /** A webhook with a delivery, neither of which leads anywhere. */

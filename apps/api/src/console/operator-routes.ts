@@ -1,4 +1,5 @@
 import {
+  cordonWorker,
   type Database,
   type DefaultLimits,
   listQuarantined,
@@ -69,6 +70,11 @@ export function operatorRoutes({ office, producer, platform, limits, sealer }: O
       const { buildId } = await redriveBuild({ db: office, sealer }, build);
       return { body: { RequestId: requestId, ImageBuildId: buildId } };
     }),
+    route(consoleOperations.UpdateWorker, async ({ params, body, requestId }) => {
+      if (!(await cordonWorker(office, params.Name, body.Cordoned)))
+        throw new Fault('WorkerNotFound', `there is no builder ${params.Name} just now`);
+      return { body: { RequestId: requestId } };
+    }),
     route(consoleOperations.ListWorkers, async ({ requestId }) => {
       const workers = await listWorkers(office);
       return {
@@ -79,6 +85,7 @@ export function operatorRoutes({ office, producer, platform, limits, sealer }: O
             App: it.app,
             Alive: it.alive,
             Draining: it.draining,
+            Cordoned: it.cordoned,
             Slots: it.slots,
             Busy: it.builds,
             Pool: it.pool,

@@ -6,6 +6,7 @@ import {
   listOwnKeys,
   listVersions,
   lookAtBuilds,
+  lookAtPastSlots,
   lookAtSlots,
   showImage,
 } from '@kiln/persistence';
@@ -33,29 +34,35 @@ export function overviewRoutes({
   const remember = openMemory({ max: 1000, ttl: 3000 });
   return [
     route(consoleOperations.GetOverview, async ({ viewer, query, requestId }) => {
-      const [seen, pools] = await Promise.all([
+      const [seen, pools, past] = await Promise.all([
         remember(`${viewer.userId} ${query.Hours}`, () => lookAtBuilds(db, viewer, query.Hours)),
         remember('slots', () => lookAtSlots(office)),
+        remember(`past slots ${query.Hours}`, () => lookAtPastSlots(office, query.Hours)),
       ]);
-      const ofOthers = (pool: string) => !(platform.pools[pool]?.accounts?.includes(viewer.accountId) ?? true);
+      const ofOthers = (pool: string) =>
+        !viewer.operates && !(platform.pools[pool]?.accounts?.includes(viewer.accountId) ?? true);
+      const slots = sumByPiece(past.filter((it) => !ofOthers(it.pool)));
       return {
         body: {
           RequestId: requestId,
           Live: seen.live,
           ...optional('OldestWaitingSeconds', seen.oldestWaitingSeconds),
-          Pieces: seen.pieces.map((it) => ({
+          Pieces: seen.pieces.map((it, n) => ({
             Time: it.at.toISOString(),
             Succeeded: it.succeeded,
             Failed: it.failed,
             Cancelled: it.cancelled,
             Waiting: it.waiting,
             Running: it.running,
+            OldestWaitingSeconds: it.oldestWaitingSeconds,
+            ...optional('Slots', slots.get(n)?.slots),
+            ...optional('SlotsBusy', slots.get(n)?.busy),
           })),
           Failures: seen.failures.map((it) => ({ Code: it.code, ...optional('Reason', it.reason), Count: it.n })),
           ...optional('MedianSeconds', seen.took.median),
           ...optional('SlowSeconds', seen.took.slow),
           Pools: pools
-            .filter((it) => viewer.operates || !ofOthers(it.pool))
+            .filter((it) => !ofOthers(it.pool))
             .map((it) => ({ Pool: it.pool, Slots: it.slots, Busy: it.busy })),
         },
       };
@@ -132,6 +139,16 @@ export function overviewRoutes({
       };
     }),
   ];
+}
+
+/** What several pools have together. */
+function sumByPiece(samples: { piece: number; slots: number; busy: number }[]) {
+  const sums = new Map<number, { slots: number; busy: number }>();
+  for (const { piece, slots, busy } of samples) {
+    const sum = sums.get(piece) ?? { slots: 0, busy: 0 };
+    sums.set(piece, { slots: sum.slots + slots, busy: sum.busy + busy });
+  }
+  return sums;
 }
 
 /** What gets this very image; its tag, where the digest is not known yet. */

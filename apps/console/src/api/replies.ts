@@ -19,6 +19,7 @@ export type Overview = Reply<typeof consoleOperations.GetOverview>;
 export type Lint = Reply<typeof consoleOperations.LintDockerfile>;
 export type ImageList = Reply<typeof paiImageOperations.ListImages>;
 export type Image = ImageList['Images'][number];
+export type LabelList = Reply<typeof paiImageOperations.ListImageLabels>;
 export type ImageDetails = Reply<typeof consoleOperations.GetImageDetails>;
 export type Queues = Reply<typeof consoleOperations.ListQueues>;
 export type Workers = Reply<typeof consoleOperations.ListWorkers>;

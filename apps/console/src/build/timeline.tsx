@@ -1,5 +1,6 @@
 import { isTerminal } from '@kiln/schemas/build-states';
-import { Group, Text, Title } from '@mantine/core';
+import { Group, SegmentedControl, Text, Title } from '@mantine/core';
+import { useState } from 'react';
 import { type Build, type Step } from '../api/replies.ts';
 import { bytes, duration } from '../pieces/format.ts';
 import { useNow } from '../pieces/when.tsx';
@@ -26,10 +27,10 @@ const phaseNames: Record<string, string> = {
   tag: 'Set the tag',
 };
 
-function barsOf(build: Build): Bar[] {
-  const attempt = build.Attempt;
+function barsOf(build: Build, attempt: number): Bar[] {
+  const isLast = attempt === build.Attempt;
   const phases = build.Phases.filter((it) => it.Attempt === attempt);
-  const steps = build.Steps.filter((it) => it.Attempt === attempt).map((it) => stepBar(it, build));
+  const steps = build.Steps.filter((it) => it.Attempt === attempt).map((it) => stepBar(it, endOf(build, attempt)));
   const bars: Bar[] = [];
   for (const it of phases) {
     bars.push({
@@ -43,8 +44,13 @@ function barsOf(build: Build): Bar[] {
     if (it.Phase === 'build') bars.push(...steps);
   }
   // The phase under way is written down when it ends.
-  if (!isTerminal(build.State) && build.State !== 'queued' && !phases.some((it) => it.Phase === build.Phase)) {
-    const startMs = Math.max(...phases.map((it) => Date.parse(it.GmtFinishTime)), startOf(build));
+  if (
+    isLast &&
+    !isTerminal(build.State) &&
+    build.State !== 'queued' &&
+    !phases.some((it) => it.Phase === build.Phase)
+  ) {
+    const startMs = Math.max(...phases.map((it) => Date.parse(it.GmtFinishTime)), startOf(build, attempt));
     bars.push({
       key: build.Phase,
       name: phaseNames[build.Phase] ?? build.Phase,
@@ -60,14 +66,18 @@ function barsOf(build: Build): Bar[] {
   return bars;
 }
 
-const startOf = (build: Build): number => {
-  const attempt = build.Attempts.find((it) => it.Attempt === build.Attempt);
-  return Date.parse(attempt?.GmtStartTime ?? build.GmtStartTime ?? build.GmtCreateTime);
-};
+const startOf = (build: Build, attempt: number): number =>
+  Date.parse(
+    build.Attempts.find((it) => it.Attempt === attempt)?.GmtStartTime ?? build.GmtStartTime ?? build.GmtCreateTime,
+  );
+
+/** When an attempt was over, the registration of its image included. */
+const endOf = (build: Build, attempt: number): string | undefined =>
+  attempt === build.Attempt ? build.GmtFinishTime : build.Attempts.find((it) => it.Attempt === attempt)?.GmtFinishTime;
 
 const timeOf = (iso: string | undefined): number | undefined => (iso === undefined ? undefined : Date.parse(iso));
 
-const stepBar = (step: Step, { GmtFinishTime: over }: Build): Bar => ({
+const stepBar = (step: Step, over: string | undefined): Bar => ({
   key: `step ${step.Step}`,
   name: step.Instruction,
   startMs: Date.parse(step.GmtStartTime),
@@ -77,12 +87,14 @@ const stepBar = (step: Step, { GmtFinishTime: over }: Build): Bar => ({
   step,
 });
 
-/** The last attempt's phases, and the steps of its build, as bars over time. */
+/** An attempt's phases, and the steps of its build, as bars over time; the last one's, until another is chosen. */
 export function Timeline({ build, onStep }: { build: Build; onStep: (step: Step) => void }) {
   const now = useNow(isTerminal(build.State) ? 3_600_000 : 1000);
-  const bars = barsOf(build);
-  const begin = startOf(build);
-  const finish = build.GmtFinishTime === undefined ? now : Date.parse(build.GmtFinishTime);
+  const [chosen, choose] = useState<number>();
+  const attempt = chosen ?? build.Attempt;
+  const bars = barsOf(build, attempt);
+  const begin = startOf(build, attempt);
+  const finish = timeOf(endOf(build, attempt)) ?? now;
   const whole = Math.max(1, finish - begin, ...bars.map((it) => (it.endMs ?? now) - begin));
   const title = (
     <Group justify="space-between" mb="xs">
@@ -90,9 +102,13 @@ export function Timeline({ build, onStep }: { build: Build; onStep: (step: Step)
         Timeline
       </Title>
       {build.Attempt > 1 && (
-        <Text size="sm" c="dimmed">
-          attempt {build.Attempt}
-        </Text>
+        <SegmentedControl
+          size="xs"
+          aria-label="Attempt"
+          value={String(attempt)}
+          onChange={(it) => choose(Number(it) === build.Attempt ? undefined : Number(it))}
+          data={Array.from({ length: build.Attempt }, (_, n) => ({ value: String(n + 1), label: `Attempt ${n + 1}` }))}
+        />
       )}
     </Group>
   );

@@ -1,11 +1,11 @@
-import { Button, Group, Pagination, Select, Text, TextInput } from '@mantine/core';
+import { Button, Group, Pagination, Select, TagsInput, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { ask } from '../api/ask.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
-import type { Image, ImageList } from '../api/replies.ts';
+import type { Image, ImageList, LabelList } from '../api/replies.ts';
 import { useAddress, useTyped } from '../pieces/address.ts';
 import { DataTable } from '../pieces/data-table.tsx';
 import { bytes } from '../pieces/format.ts';
@@ -23,8 +23,8 @@ export default function ImagesPage() {
   const session = useSession();
   const { field, set } = useAddress();
   const [name, setName] = useTyped(field('name'));
-  const [labels, setLabels] = useTyped(field('labels'));
-  const [wanted] = useDebouncedValue({ name, labels }, 250);
+  const labels = field('labels').split(',').filter(Boolean);
+  const [wanted] = useDebouncedValue(name, 250);
   const workspace = field('workspace') || (session.Workspaces[0]?.WorkspaceId ?? '');
   const visibility = field('visibility') || 'all';
   const page = Math.max(1, Math.floor(Number(field('page')) || 1));
@@ -35,9 +35,8 @@ export default function ImagesPage() {
     Order: 'DESC',
     PageNumber: page,
     PageSize: pageSize,
-    Query: wanted.name,
-    // Half a pair is no filter yet.
-    Labels: /^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/.test(wanted.labels) ? wanted.labels : undefined,
+    Query: wanted,
+    Labels: labels.length > 0 ? labels.join(',') : undefined,
     Accessibility: visibility === 'all' ? undefined : visibility,
   };
   const images = useQuery({
@@ -46,7 +45,13 @@ export default function ImagesPage() {
     refetchInterval: useRefetchInterval(10_000),
     placeholderData: keepPreviousData,
   });
-  const filtered = wanted.name !== '' || query.Labels !== undefined || visibility !== 'all';
+  const known = useQuery({
+    queryKey: ['labels', workspace],
+    queryFn: async ({ signal }) =>
+      (await ask('GET', '/api/v1/image/labels', { query: { WorkspaceId: workspace }, signal })) as LabelList,
+    staleTime: 60_000,
+  });
+  const filtered = wanted !== '' || query.Labels !== undefined || visibility !== 'all';
   const pages = Math.ceil((images.data?.TotalCount ?? 0) / pageSize);
   return (
     <Page title="Images">
@@ -62,15 +67,16 @@ export default function ImagesPage() {
           }}
           style={{ flex: '2 1 220px' }}
         />
-        <TextInput
-          aria-label="Labels, as key=value,key=value"
-          placeholder="Labels: key=value,…"
+        <TagsInput
+          aria-label="Labels"
+          placeholder={labels.length === 0 ? 'Labels: key=value' : ''}
+          data={[...new Set(known.data?.Labels.map((it) => `${it.Key}=${it.Value}`))].sort()}
           value={labels}
-          onChange={(event) => {
-            setLabels(event.currentTarget.value);
-            set({ labels: event.currentTarget.value });
-          }}
-          style={{ flex: '1 1 170px' }}
+          // Half a pair is no filter.
+          onChange={(all) => set({ labels: all.filter((it) => /^[^=,]+=[^,]*$/.test(it)).join(',') })}
+          maxTags={10}
+          limit={100}
+          style={{ flex: '1 1 220px' }}
         />
         <Select
           aria-label="Visibility"

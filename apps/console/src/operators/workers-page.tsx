@@ -1,5 +1,5 @@
-import { Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { ask } from '../api/ask.ts';
 import type { Worker, Workers } from '../api/replies.ts';
 import { Answered } from '../pieces/answered.tsx';
@@ -7,6 +7,7 @@ import { bytes } from '../pieces/format.ts';
 import { Page, useTitle } from '../pieces/page.tsx';
 import { Empty } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
+import { tellError } from '../pieces/tell.ts';
 import { When } from '../pieces/when.tsx';
 
 export default function WorkersPage() {
@@ -38,7 +39,14 @@ export default function WorkersPage() {
 }
 
 function WorkerCard({ worker }: { worker: Worker }) {
-  const state = !worker.Alive ? 'gone' : worker.Draining ? 'draining' : 'there';
+  const client = useQueryClient();
+  const cordon = useMutation({
+    mutationFn: (Cordoned: boolean) =>
+      ask('PUT', `/api/v1/workers/${encodeURIComponent(worker.Name)}`, { body: { Cordoned } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['workers'] }),
+    onError: tellError,
+  });
+  const state = !worker.Alive ? 'gone' : worker.Draining ? 'draining' : worker.Cordoned ? 'cordoned' : 'there';
   return (
     <Card withBorder>
       <Stack gap="xs">
@@ -46,8 +54,8 @@ function WorkerCard({ worker }: { worker: Worker }) {
           <Title order={2} size="h5" style={{ overflowWrap: 'anywhere' }}>
             {worker.Name}
           </Title>
-          <Tone tone={state === 'gone' ? 'bad' : state === 'draining' ? 'warn' : 'good'}>
-            {{ gone: 'Gone', draining: 'Draining', there: 'Alive' }[state]}
+          <Tone tone={state === 'gone' ? 'bad' : state === 'there' ? 'good' : 'warn'}>
+            {{ gone: 'Gone', draining: 'Draining', cordoned: 'Takes nothing new', there: 'Alive' }[state]}
           </Tone>
         </Group>
         <Text size="sm" c="dimmed">
@@ -63,6 +71,18 @@ function WorkerCard({ worker }: { worker: Worker }) {
             of={worker.DiskTotalBytes}
             note={`${bytes(worker.DiskFreeBytes)} of ${bytes(worker.DiskTotalBytes)} free`}
           />
+        )}
+        {worker.App === 'builder' && worker.Alive && !worker.Draining && (
+          <Group>
+            <Button
+              size="xs"
+              variant="default"
+              loading={cordon.isPending}
+              onClick={() => cordon.mutate(!worker.Cordoned)}
+            >
+              {worker.Cordoned ? 'Let it take work again' : 'Drain'}
+            </Button>
+          </Group>
         )}
         {worker.Engine !== undefined && (
           <Text size="sm">

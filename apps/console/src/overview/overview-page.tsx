@@ -180,15 +180,23 @@ function FailureBar({ failure, most }: { failure: Overview['Failures'][number]; 
 function Charts({ pieces }: { pieces: Overview['Pieces'] }) {
   const at = useMemo(() => pieces.map((it) => Date.parse(it.Time) / 1000), [pieces]);
   const series = (
-    label: 'Succeeded' | 'Failed' | 'Cancelled' | 'Waiting' | 'Running',
+    label: string,
     tone: Series['tone'],
+    valueOf: (it: Overview['Pieces'][number]) => number,
   ): Series => ({
     label,
     tone,
-    values: pieces.map((it) => it[label]),
+    values: pieces.map(valueOf),
   });
-  const ends = [series('Cancelled', 'quiet'), series('Failed', 'bad'), series('Succeeded', 'good')];
-  const load = [series('Waiting', 'warm'), series('Running', 'busy')];
+  const ends = [
+    series('Cancelled', 'quiet', (it) => it.Cancelled),
+    series('Failed', 'bad', (it) => it.Failed),
+    series('Succeeded', 'good', (it) => it.Succeeded),
+  ];
+  const load = [series('Waiting', 'warm', (it) => it.Waiting), series('Running', 'busy', (it) => it.Running)];
+  const age = [series('Minutes', 'warm', (it) => Math.round(it.OldestWaitingSeconds / 6) / 10)];
+  const slots = [series('Slots', 'quiet', (it) => it.Slots ?? 0), series('Busy', 'busy', (it) => it.SlotsBusy ?? 0)];
+  const mostOf = (all: Series[]) => all.map((it) => `${it.label} ${Math.max(0, ...it.values)}`).join(', ');
   const inWords = (it: Series) => `${it.label} ${it.values.reduce((sum, value) => sum + value, 0)}`;
   return (
     <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
@@ -202,12 +210,24 @@ function Charts({ pieces }: { pieces: Overview['Pieces'] }) {
         <Title order={2} size="h5" mb="xs">
           Waiting and running
         </Title>
+        <TimeChart at={at} series={load} bars={false} summary={`At most at once: ${mostOf(load)}.`} />
+      </Card>
+      <Card withBorder>
+        <Title order={2} size="h5" mb="xs">
+          Age of the queue
+        </Title>
         <TimeChart
           at={at}
-          series={load}
+          series={age}
           bars={false}
-          summary={`At most at once: ${load.map((it) => `${it.label} ${Math.max(0, ...it.values)}`).join(', ')}.`}
+          summary={`The oldest waiting build had waited, at most: ${mostOf(age)}.`}
         />
+      </Card>
+      <Card withBorder>
+        <Title order={2} size="h5" mb="xs">
+          Slots of builders
+        </Title>
+        <TimeChart at={at} series={slots} bars={false} summary={`At most: ${mostOf(slots)}.`} />
       </Card>
     </SimpleGrid>
   );

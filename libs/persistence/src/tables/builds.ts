@@ -273,11 +273,25 @@ export const workers = pgTable('workers', {
   /** Whose builds a builder takes; empty for the common pool. */
   pool: text('pool').notNull().default(''),
   draining: boolean('draining').notNull().default(false),
+  /** An operator wants it to take nothing new; it ends what it has. */
+  cordoned: boolean('cordoned').notNull().default(false),
   /** What it says of itself: engine, jail, disk. */
   about: jsonb('about').$type<WorkerAbout>().notNull().default({}),
   startedAt: moment('started_at').notNull().defaultNow(),
   seenAt: moment('seen_at').notNull().defaultNow(),
 });
+
+/** Slots of each pool's builders, as they were once a minute: nobody could tell afterwards. */
+export const slotSamples = pgTable(
+  'slot_samples',
+  {
+    at: moment('at').notNull(),
+    pool: text('pool').notNull(),
+    slots: integer('slots').notNull(),
+    busy: integer('busy').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.at, t.pool] })],
+);
 
 /** What an account may use of the builders; an account without a row has the defaults. */
 export const accountShares = pgTable('account_shares', {

@@ -10,7 +10,7 @@ import { byLaneAndAge, chooseNext, type Contender, type Waiting } from './fair-s
 /** Builders that are there for new work. */
 export const liveBuilders = sql`
   SELECT name, slots, store, pool FROM workers
-  WHERE app = 'builder' AND NOT draining AND seen_at > now() - interval '15 seconds' AND number IN (${liveWorkerNumbers})`;
+  WHERE app = 'builder' AND NOT draining AND NOT cordoned AND seen_at > now() - interval '15 seconds' AND number IN (${liveWorkerNumbers})`;
 
 /** Builds of each account that are on a builder, or on their way to one. */
 export const buildsUnderWay = sql`

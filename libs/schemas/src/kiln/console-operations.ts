@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { buildStates, lanes } from '../build-states.ts';
 import { operation } from '../operation.ts';
 import { scopes } from '../roles.ts';
-import { queryInt } from '../text.ts';
+import { queryInt, required } from '../text.ts';
 import { shownImage } from '../pai/image.ts';
 import { exampleImage } from '../pai/image-operations.ts';
 import { dockerfileText } from '../pai/image-build.ts';
@@ -16,7 +16,8 @@ const shownWorker = z
     Name: z.string(),
     App: z.string(),
     Alive: z.boolean(),
-    Draining: z.boolean(),
+    Draining: z.boolean().describe('it is on its way out'),
+    Cordoned: z.boolean().describe('an operator wants it to take nothing new'),
     Slots: z.int(),
     Busy: z.int(),
     Pool: z.string(),
@@ -55,9 +56,15 @@ export const consoleOperations = {
             Cancelled: z.int(),
             Waiting: z.int(),
             Running: z.int(),
+            OldestWaitingSeconds: z.int().describe('how long the oldest waiting build had waited then'),
+            Slots: z
+              .int()
+              .optional()
+              .describe('of the builders that are for the caller; absent where nobody wrote it down'),
+            SlotsBusy: z.int().optional().describe('by builds of all accounts'),
           }),
         )
-        .describe('equal pieces of the time: what ended in each, and what waited and ran at its end'),
+        .describe('equal pieces of the time: what ended in each, and what there was at its end'),
       Failures: z.array(z.object({ Code: z.string(), Reason: z.string().optional(), Count: z.int() })),
       MedianSeconds: z.number().optional(),
       SlowSeconds: z.number().optional().describe('95 of 100 builds took less'),
@@ -70,7 +77,19 @@ export const consoleOperations = {
       reply: {
         RequestId,
         Live: { running: 1 },
-        Pieces: [{ Time: at, Succeeded: 3, Failed: 1, Cancelled: 0, Waiting: 2, Running: 1 }],
+        Pieces: [
+          {
+            Time: at,
+            Succeeded: 3,
+            Failed: 1,
+            Cancelled: 0,
+            Waiting: 2,
+            Running: 1,
+            OldestWaitingSeconds: 12,
+            Slots: 4,
+            SlotsBusy: 3,
+          },
+        ],
         Failures: [{ Code: 'StepFailed', Reason: 'PackageNotFound', Count: 1 }],
         Pools: [{ Pool: '', Slots: 2, Busy: 1 }],
       },
@@ -220,6 +239,7 @@ export const consoleOperations = {
             App: 'builder',
             Alive: true,
             Draining: false,
+            Cordoned: false,
             Slots: 2,
             Busy: 1,
             Pool: '',
@@ -229,6 +249,20 @@ export const consoleOperations = {
         ],
       },
     },
+  }),
+  UpdateWorker: operation({
+    name: 'UpdateWorker',
+    api: 'Kiln',
+    method: 'PUT',
+    path: '/api/v1/workers/{Name}',
+    summary: 'Has a builder take nothing new, while it ends what it has, or take work again',
+    query: z.object({}),
+    body: z.object({ Cordoned: z.boolean(required('must be true or false')) }, 'must be a JSON object'),
+    reply: z.object(requestId),
+    statuses: [200],
+    errors: ['WorkerNotFound'],
+    ...operators,
+    example: { params: { Name: 'host-1-1234-abcd' }, body: { Cordoned: true }, reply: { RequestId } },
   }),
   ListAccess: operation({
     name: 'ListAccess',
