@@ -66,7 +66,7 @@ const config = readConfig(
 const officeConnections = 6;
 const log = openLogger('api', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
-await openTracing('api', life);
+await openTracing('api', life, log);
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
 
 // Requests see the rows of their caller's account only; what is done for all of them has connections of its own.

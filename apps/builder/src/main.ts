@@ -76,7 +76,7 @@ const config = readConfig(
 );
 const log = openLogger('builder', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
-await openTracing('builder', life);
+await openTracing('builder', life, log);
 const dir = resolve(config.KILN_BUILDER_DIR);
 const workRoot = join(dir, 'work');
 

@@ -44,7 +44,7 @@ const config = readConfig(
 );
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
-await openTracing('registrar', life);
+await openTracing('registrar', life, log);
 
 // A registration that sets a tag holds one connection for its lock and uses another one meanwhile.
 const connections = config.KILN_REGISTRAR_SLOTS * 2 + 6;

@@ -135,7 +135,7 @@ async function settle(
     const delayMs = backoffMs(3, 1000, 30_000);
     await inTransaction(db, async (tx) => {
       if (await deferRegistration(tx, guard, delayMs))
-        await announce(tx, announceRegistration('build', build.id, build.attempt, delayMs));
+        await announce(tx, announceRegistration('build', build.id, build.attempt, { delayMs }));
     });
     return relay.nudge();
   }

@@ -108,7 +108,7 @@ async function settleFailure({ db, log }: RegisterDeps, image: Image, error: unk
     const delayMs = backoffMs(image.attempt, 1000, 60_000);
     await inTransaction(db, async (tx) => {
       if (await settleImage(tx, image, { outcome: 'deferred', reason: fault.message, delayMs }))
-        await announce(tx, announceRegistration('image', image.id, image.attempt, delayMs));
+        await announce(tx, announceRegistration('image', image.id, image.attempt, { delayMs }));
     });
     return;
   }

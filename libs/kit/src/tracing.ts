@@ -1,6 +1,19 @@
 import { hostname } from 'node:os';
-import { type Context, context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  type Context,
+  context,
+  diag,
+  DiagLogLevel,
+  isSpanContextValid,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+} from '@opentelemetry/api';
 import { type Lifecycle } from './lifecycle.ts';
+import { type Logger } from './logger.ts';
 
 /**
  * All that a span may say: ids, names of Kiln's own, figures. Nothing that a user has written is among it, so that no secret can be.
@@ -16,6 +29,7 @@ export interface SpanFacts {
   'http.request.method'?: string;
   'http.response.status_code'?: number;
   'server.address'?: string;
+  'server.port'?: number;
 }
 
 let on = false;
@@ -29,9 +43,9 @@ const goodbyeMs = 2000;
 
 /**
  * Sends spans by OTLP over HTTP, when `OTEL_EXPORTER_OTLP_ENDPOINT` says where to; the other settings of OpenTelemetry's exporter hold,
- * too. Without it nothing of this is even loaded. A trace begins with a request: what belongs to none is not recorded.
+ * too. Without it the exporter is not even loaded. A trace begins with a request: what belongs to none is not recorded.
  */
-export async function openTracing(app: string, life: Lifecycle): Promise<void> {
+export async function openTracing(app: string, life: Lifecycle, log: Logger): Promise<void> {
   const { env } = process;
   if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) return;
   const [sdk, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
@@ -39,11 +53,22 @@ export async function openTracing(app: string, life: Lifecycle): Promise<void> {
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/resources'),
   ]);
-  const ratio = new sdk.TraceIdRatioBasedSampler(Number(env['OTEL_TRACES_SAMPLER_ARG'] ?? 1));
+  const wanted = Number(env['OTEL_TRACES_SAMPLER_ARG'] || 1);
+  if (!(wanted >= 0 && wanted <= 1)) throw new Error('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
+  const ratio = new sdk.TraceIdRatioBasedSampler(wanted);
+  // A collector that is away, or is none, is told of; once a minute is enough.
+  let toldAt = -Infinity;
+  const tell = (message: string) => {
+    if (performance.now() - toldAt < 60_000) return;
+    toldAt = performance.now();
+    log.warn({ endpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] }, `traces: ${message.slice(0, 300)}`);
+  };
+  const silent = () => undefined;
+  diag.setLogger({ error: tell, warn: tell, info: silent, debug: silent, verbose: silent }, DiagLogLevel.WARN);
   const never = new sdk.AlwaysOffSampler();
   const provider = new sdk.NodeTracerProvider({
     resource: resourceFromAttributes({
-      'service.name': env['OTEL_SERVICE_NAME'] ?? `kiln-${app}`,
+      'service.name': env['OTEL_SERVICE_NAME'] || `kiln-${app}`,
       'service.instance.id': `${hostname()}-${process.pid}`,
     }),
     sampler: new sdk.ParentBasedSampler({
@@ -63,11 +88,16 @@ export async function openTracing(app: string, life: Lifecycle): Promise<void> {
   });
 }
 
+const isRecorded = (it: Context): boolean => {
+  const span = trace.getSpanContext(it);
+  return span !== undefined && isSpanContextValid(span) && (span.traceFlags & TraceFlags.SAMPLED) !== 0;
+};
+
 const contextOf = (traceparent: string): Context => propagation.extract(ROOT_CONTEXT, { traceparent });
 
 /** Where the present is in its trace, as W3C's `traceparent`, to go on from elsewhere; null where there is none. */
 export function traceparent(): string | null {
-  if (!on) return null;
+  if (!on || !isRecorded(context.active())) return null;
   const carrier: { traceparent?: string } = {};
   propagation.inject(context.active(), carrier);
   return carrier.traceparent ?? null;
@@ -79,7 +109,7 @@ export const withTrace = <T>(parent: string | null | undefined, work: () => T): 
 
 export interface SpanOptions<T> {
   kind?: 'server' | 'client';
-  /** Where it belongs when the present belongs nowhere: what another process has said. */
+  /** Where it belongs when the present belongs to no trace that is recorded: what another process has said. */
   parent?: string | null | undefined;
   /** What is known only at the end. */
   after?: (result: T) => SpanFacts;
@@ -96,7 +126,7 @@ export async function inSpan<T>(
 ): Promise<T> {
   if (!on) return work();
   const present = context.active();
-  const from = trace.getSpanContext(present) === undefined && parent ? contextOf(parent) : present;
+  const from = parent && !isRecorded(present) ? contextOf(parent) : present;
   const span = tracer().startSpan(
     name,
     { kind: kind === undefined ? SpanKind.INTERNAL : kinds[kind], attributes: { ...facts } },
@@ -107,8 +137,8 @@ export async function inSpan<T>(
     if (after) span.setAttributes({ ...after(result) });
     return result;
   } catch (error) {
-    const { code, name: kindOfError } = error as { code?: unknown; name?: unknown };
-    span.setAttribute('error.type', String(code ?? kindOfError));
+    const { code, name: kindOfError } = Object(error) as { code?: unknown; name?: unknown };
+    span.setAttribute('error.type', typeof code === 'string' ? code : String(kindOfError));
     span.setStatus({ code: SpanStatusCode.ERROR });
     throw error;
   } finally {
@@ -126,6 +156,6 @@ export function recordSpan(name: string, facts: SpanFacts, from: Date, to: Date,
 
 /** What a line of a log says of the trace that it belongs to. */
 export function traceOfLog(): { traceId?: string } {
-  const present = on ? trace.getSpanContext(context.active()) : undefined;
-  return present ? { traceId: present.traceId } : {};
+  const present = context.active();
+  return on && isRecorded(present) ? { traceId: trace.getSpanContext(present)?.traceId ?? '' } : {};
 }

@@ -36,7 +36,8 @@ export function parsePlace(cursor: string): EventPlace | undefined {
 const settled = sql.raw('pg_snapshot_xmin(pg_current_snapshot())');
 const after = ({ xact, id }: EventPlace): SQL => sql`(${events.xact}, ${events.id}) > (${xact}::xid8, ${id}::int8)`;
 const lifeOfServer = sql.raw(
-  `(SELECT substr(md5(system_identifier::text || '.' || timeline_id), 1, 8) FROM pg_control_system(), pg_control_checkpoint())`,
+  // The timeline is the first part of the names of its files, from the moment of a promotion on.
+  `(SELECT substr(md5(system_identifier || '.' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)), 1, 8) FROM pg_control_system())`,
 );
 
 const firstPlace = async (db: Executor, places: SQL): Promise<EventPlace> => {
@@ -134,14 +135,18 @@ export async function forgetEvents(db: Executor, days: number): Promise<boolean>
 
 /**
  * Takes events into this database's order that were copied here from another one, when the numbers of their transactions are still to
- * come here: they all come before what happens from now on, in the order of their own numbers.
+ * come here: they all come before what happens from now on.
  */
 export async function settleCopiedEvents(db: Executor): Promise<void> {
   const { rows } = await db.execute<{ copied: boolean }>(sql`
     SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
   if (!rows[0]?.copied) return;
-  await db.execute(sql`UPDATE events SET xact = '0'`);
-  await db.execute(sql`UPDATE event_marks SET xact = '0'`);
+  // Their transactions keep their order, and get the first numbers: there are no more of them than transactions here, or they stay at 0.
+  await db.execute(sql`
+    WITH ranks AS (SELECT xact, row_number() OVER (ORDER BY xact) AS n FROM (SELECT xact FROM events UNION SELECT xact FROM event_marks) it),
+    bound AS (SELECT CASE WHEN max(n) < ${future}::text::int8 THEN 1 ELSE 0 END AS fits FROM ranks),
+    marks AS (UPDATE event_marks SET xact = (n * fits)::text::xid8 FROM ranks, bound WHERE ranks.xact = event_marks.xact)
+    UPDATE events SET xact = (n * fits)::text::xid8 FROM ranks, bound WHERE ranks.xact = events.xact`);
 }
 
 // What this statement sees was written by transactions before it.

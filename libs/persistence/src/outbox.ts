@@ -33,8 +33,9 @@ export const announceRegistration = (
   kind: 'build' | 'image',
   id: string,
   attempt: number,
-  delayMs = 0,
+  { delayMs = 0, trace }: { delayMs?: number; trace?: string | null } = {},
 ): Announcement => ({
+  ...(trace === undefined ? {} : { trace }),
   topic: 'image-register',
   key: `${kind}-${id}-${attempt}`,
   payload: { v: 1, kind, id, attempt },

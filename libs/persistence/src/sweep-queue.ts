@@ -34,7 +34,7 @@ export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number
     await announce(
       tx,
       ...admitted.map(announceBuild),
-      ...pushed.map((it) => announceRegistration('build', it.id, it.attempt)),
+      ...pushed.map(({ id, attempt, trace }) => announceRegistration('build', id, attempt, { trace })),
       ...pending.map((it) => announceRegistration('image', it.id, it.attempt)),
     );
     return admitted.length + pushed.length + pending.length;

@@ -88,7 +88,9 @@ export async function takeDeliveries(
     UPDATE webhook_deliveries SET tries = tries + 1, next_at = now() + make_interval(secs => ${patienceSeconds})
     WHERE id IN (
       SELECT chosen.id FROM chosen LEFT JOIN ${counts(busy.accounts)} sent ON sent.id = chosen.account_id
-      WHERE chosen.place <= ${most.account} - coalesce(sent.n, 0) ORDER BY chosen.next_at LIMIT ${Math.max(0, most.all - busy.all)})
+      WHERE chosen.place <= ${most.account} - coalesce(sent.n, 0)
+      -- Whoever has least under way comes first, or some whose addresses hang would have every place that comes free.
+      ORDER BY chosen.place + coalesce(sent.n, 0), chosen.next_at LIMIT ${Math.max(0, most.all - busy.all)})
     RETURNING id`);
   if (due.length === 0) return [];
   return await db
@@ -155,6 +157,8 @@ export const settleDelivery = (
         and(eq(webhookDeliveries.id, id), eq(webhookDeliveries.tries, tries), eq(webhookDeliveries.state, 'waiting')),
       );
     if (rowCount !== 1) return;
+    // What came of an address that is not the webhook's any more, says nothing of it.
+    if (now.url !== webhook.url) return;
     if (tried.outcome === 'delivered') {
       await tx
         .update(webhooks)
@@ -169,8 +173,7 @@ export const settleDelivery = (
       .returning({
         forTooLong: sql<boolean>`${webhooks.failingSince} < now() - make_interval(days => ${failingDaysMax})`,
       });
-    // What an address said that is not the webhook's any more, says nothing of it.
-    if (tried.outcome !== 'failed' || now.url !== webhook.url) return;
+    if (tried.outcome !== 'failed') return;
     const forTooLong = failing?.forTooLong ? `nothing has come through for ${failingDaysMax} days` : undefined;
     const because = tried.stop ?? forTooLong;
     if (because !== undefined) await stopWebhook(tx, webhook.id, because);

@@ -47,7 +47,10 @@ export function consume<N extends QueueName>(
   );
   worker.on('error', (error) => log.warn({ err: error.message, queue }, 'queue worker'));
   return {
-    pause: (paused) => (paused ? void worker.pause(true) : worker.resume()),
+    pause(paused) {
+      if (paused) void worker.pause(true);
+      else worker.resume();
+    },
     close: () => worker.close(),
   };
 }

@@ -39,7 +39,7 @@ export function openProducer(redis: Redis, prefix: string): Producer {
   return {
     async send(jobs) {
       for (const name of queueNames) {
-        const traced: Promise<unknown>[] = [];
+        const traced: (() => Promise<unknown>)[] = [];
         const byQueue = new Map<string, Parameters<Queue['addBulk']>[0]>();
         for (const it of jobs.filter(({ topic }) => topic === name)) {
           const data = queues[name].parse(it.payload);
@@ -49,10 +49,10 @@ export function openProducer(redis: Redis, prefix: string): Producer {
           if (isTracing() && it.trace) {
             // Each in its own trace, which a batch cannot be.
             const { trace } = it;
-            traced.push(withTrace(trace, () => opened.get(to).add(name, data, opts)));
+            traced.push(() => withTrace(trace, () => opened.get(to).add(name, data, opts)));
           } else byQueue.set(to, [...(byQueue.get(to) ?? []), { name, data, opts }]);
         }
-        if (traced.length > 0) await withTimeout(Promise.all(traced), 5000);
+        if (traced.length > 0) await withTimeout(Promise.all(traced.map((add) => add())), 5000);
         for (const [to, bulk] of byQueue) await withTimeout(opened.get(to).addBulk(bulk), 5000);
       }
     },

@@ -1,5 +1,6 @@
 import { type LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { type AddressRules, type FindAddresses, guardedConnector } from './address-rules.ts';
 
@@ -19,22 +20,30 @@ export interface GuardedPost {
   close: () => Promise<void>;
 }
 
-const lookupMs = 3000;
+const lookupMs = 1000;
+/** How long the other family's answer is waited for, once there is one. */
+const otherFamilyMs = 200;
 
 /**
  * Asks name servers alone. The machine's own way has room for two questions at a time in all of a process, so that a name server that
  * somebody lets hang would hold up every other name.
  */
 function askNameServers(servers: readonly string[]): FindAddresses {
-  const resolver = new Resolver({ timeout: lookupMs, tries: 1 });
+  const resolver = new Resolver({ timeout: lookupMs, tries: 2 });
   if (servers.length > 0) resolver.setServers(servers);
   return async (host) => {
-    const of = (family: 4 | 6, found: Promise<string[]>): Promise<LookupAddress[]> =>
-      found.then((all) => all.map((address) => ({ address, family })));
-    const [v4, v6] = await Promise.allSettled([of(4, resolver.resolve4(host)), of(6, resolver.resolve6(host))]);
-    const all = [v4, v6].flatMap((it) => (it.status === 'fulfilled' ? it.value : []));
-    if (all.length === 0 && v4.status === 'rejected') throw v4.reason;
-    return all;
+    const found: LookupAddress[] = [];
+    const of = async (family: 4 | 6, asked: Promise<string[]>) => {
+      found.push(...(await asked).map((address) => ({ address, family })));
+    };
+    const both = [of(4, resolver.resolve4(host)), of(6, resolver.resolve6(host))];
+    const all = Promise.allSettled(both);
+    // Either, and a moment for the other one; or why there is neither.
+    await Promise.any(both).catch((error: AggregateError) => {
+      throw error.errors[0];
+    });
+    await Promise.race([all, sleep(otherFamilyMs)]);
+    return found;
   };
 }
 

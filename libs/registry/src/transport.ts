@@ -225,7 +225,11 @@ export class RegistryTransport {
     try {
       const answer = await inSpan(
         `registry ${method}`,
-        { 'http.request.method': method, 'server.address': url.host },
+        {
+          'http.request.method': method,
+          'server.address': url.hostname,
+          ...(url.port ? { 'server.port': Number(url.port) } : {}),
+        },
         () =>
           send(url, {
             method,

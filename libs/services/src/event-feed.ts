@@ -102,7 +102,6 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
   );
 
   async function* followed(accountId: string, wanted: WantedPlace, signal: AbortSignal): AsyncGenerator<FeedPiece> {
-    const ended = AbortSignal.any([signal, stopped.signal]);
     let told = true;
     let goOn: () => void = () => undefined;
     const hear = () => {
@@ -111,7 +110,9 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     };
     const set = waiting.get(accountId) ?? new Set();
     waiting.set(accountId, set.add(hear));
-    ended.addEventListener('abort', hear);
+    // By hand: what `AbortSignal.any` makes is kept by a signal that lives as long as the process.
+    for (const it of [signal, stopped.signal]) it.addEventListener('abort', hear);
+    const isOver = () => signal.aborted || stopped.signal.aborted;
     readers += 1;
     metrics.eventReaders.inc();
     if (!watching) {
@@ -122,7 +123,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
       const start = await present(wanted);
       let { place } = start;
       yield { kind: 'start', ...start };
-      while (!ended.aborted) {
+      while (!isOver()) {
         told = false;
         const events = await read(accountId, place);
         const last = events.at(-1);
@@ -137,7 +138,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     } finally {
       readers -= 1;
       metrics.eventReaders.dec();
-      ended.removeEventListener('abort', hear);
+      for (const it of [signal, stopped.signal]) it.removeEventListener('abort', hear);
       set.delete(hear);
       if (set.size === 0) waiting.delete(accountId);
     }

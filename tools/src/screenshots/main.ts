@@ -1,5 +1,7 @@
 // `npm run screenshots`: every page of the console in both themes and three widths, of a Kiln that really runs, into docs/screenshots.
 import { mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openBrowser, signIn, visit } from '../browser/browser.ts';
@@ -12,10 +14,13 @@ const root = join(import.meta.dirname, '../../..');
 const to = values.to ?? join(root, 'docs/screenshots');
 const stack = await startTestStack(join(root, '.kiln/screenshots'));
 process.env['KILN_TEST_STACK'] = stack.file;
-const kiln = await openTestKiln();
+const receiver = createServer((_req, res) => res.writeHead(204).end());
+await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+const kiln = await openTestKiln({ env: { KILN_WEBHOOK_OPEN_ADDRESSES: '127.0.0.1' } });
 const browser = await openBrowser();
 try {
-  const stage = await setStage(kiln);
+  const { port } = receiver.address() as AddressInfo;
+  const stage = await setStage(kiln, `http://127.0.0.1:${port}/`);
   const pages: Record<string, string> = {
     overview: '/',
     builds: '/builds',
@@ -61,4 +66,5 @@ try {
   await browser.close();
   await kiln.stop();
   await stack.stop();
+  receiver.close();
 }

@@ -23,8 +23,16 @@ const service = (base: string, last: string): string =>
     '',
   ].join('\n');
 
-/** Fills a Kiln with builds of every end, and leaves some waiting. */
-export async function setStage(kiln: TestKiln): Promise<Stage> {
+/**
+ * Fills a Kiln with builds of every end, and leaves some waiting.
+ * @param hook an address that takes events
+ */
+export async function setStage(kiln: TestKiln, hook: string): Promise<Stage> {
+  for (const body of [
+    { Url: hook, Description: 'Deploys what was built', Types: ['build.succeeded'] },
+    { Url: 'http://127.0.0.1:9/alerts', Description: 'Tells the team on duty', Types: ['build.failed', 'image.error'] },
+  ])
+    await kiln.pai('POST', '/api/v1/webhooks', { body });
   const host = kiln.stack.registryHost;
   const build = async (name: string, dockerfile: string, tag = 'v1'): Promise<string> => {
     const image = {

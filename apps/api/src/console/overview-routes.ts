@@ -41,7 +41,10 @@ export function overviewRoutes({
       ]);
       const ofOthers = (pool: string) =>
         !viewer.operates && !(platform.pools[pool]?.accounts?.includes(viewer.accountId) ?? true);
-      const slots = sumByPiece(past.filter((it) => !ofOthers(it.pool)));
+      // The last piece is the present.
+      const present = pools.map((it) => ({ ...it, piece: seen.pieces.length - 1 }));
+      const before = past.filter((it) => it.piece < seen.pieces.length - 1);
+      const slots = sumByPiece([...before, ...present].filter((it) => !ofOthers(it.pool)));
       return {
         body: {
           RequestId: requestId,

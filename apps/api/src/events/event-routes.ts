@@ -52,18 +52,21 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
     const stream = openStream(res, writing.contentType, () => writing.heartbeat(place), { untilMs: followMs, stallMs });
     const wanted = wantedPlace(headers['last-event-id'] || (query.After ?? 'now'));
     const pieces = eventFeed.follow(viewer.accountId, wanted, stream.signal);
-    // What goes wrong before there is anything to tell is answered like everything else.
-    const first = await pieces.next();
     let place: EventPlace | undefined;
-    stream.begin(writing.head);
-    for (let it = first; !it.done; it = await pieces.next()) {
-      const piece = it.value;
-      place = piece.place;
-      await stream.send(
-        writing.piece(
-          piece.kind === 'events' ? { ...piece, events: await fitting(piece.events, viewer, query) } : piece,
-        ),
-      );
+    try {
+      // What goes wrong before there is anything to tell is answered like everything else.
+      let it = await pieces.next();
+      stream.begin(writing.head);
+      for (; !it.done; it = await pieces.next()) {
+        const piece = it.value;
+        const events = piece.kind === 'events' ? await fitting(piece.events, viewer, query) : [];
+        const text = writing.piece(piece.kind === 'events' ? { ...piece, events } : piece);
+        // Not before: a heartbeat tells how far it has come.
+        place = piece.place;
+        await stream.send(text);
+      }
+    } finally {
+      await pieces.return(undefined);
     }
     stream.end();
     return undefined;

@@ -1,11 +1,14 @@
 import type { ShownEvent } from '@kiln/schemas';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { ask } from './ask.ts';
 import { createContext, useContext, useEffect, useState } from 'react';
+
+const ofBuilds = [['builds', 'newest'], ['builds', 'live'], ['builds', 'latest'], ['queues'], ['workers']];
+const everything = [...ofBuilds, ['images'], ['image'], ['webhooks']];
 
 /** What is asked for again when an event says that it has changed. */
 const touched = ({ type, data }: ShownEvent): string[][] => {
-  if (type.startsWith('build.'))
-    return [['builds', 'newest'], ['builds', 'live'], ['builds', 'latest'], ['queues'], ['workers']];
+  if (type.startsWith('build.')) return ofBuilds;
   return 'ImageId' in data ? [['images'], ['image', data.ImageId ?? '']] : [['webhooks']];
 };
 
@@ -23,13 +26,21 @@ function followEvents(client: QueryClient, onLive: (live: boolean) => void): () 
   let again: ReturnType<typeof setTimeout> | undefined;
   let gathering: ReturnType<typeof setTimeout> | undefined;
   const stale = new Map<string, string[]>();
+  // One round at a time: asking again breaks off a question that is under way.
+  const refresh = async () => {
+    const keys = [...stale.values()];
+    stale.clear();
+    await Promise.all(keys.map((queryKey) => client.invalidateQueries({ queryKey })));
+    gathering = stale.size > 0 ? setTimeout(() => void refresh(), gatherMs) : undefined;
+  };
   const touch = (key: string[]) => {
     stale.set(key.join(' '), key);
-    gathering ??= setTimeout(() => {
-      gathering = undefined;
-      for (const queryKey of stale.values()) void client.invalidateQueries({ queryKey });
-      stale.clear();
-    }, gatherMs);
+    gathering ??= setTimeout(() => void refresh(), gatherMs);
+  };
+  /** From here on nothing is missed; what came before, while nobody followed, may have been. */
+  const begin = () => {
+    for (const key of everything) touch(key);
+    onLive(true);
   };
   const stop = () => {
     clearTimeout(again);
@@ -41,15 +52,16 @@ function followEvents(client: QueryClient, onLive: (live: boolean) => void): () 
     stop();
     const opened = new EventSource('/api/v1/events?Format=sse');
     source = opened;
-    opened.addEventListener('ready', () => onLive(true));
+    for (const it of ['ready', 'reset']) opened.addEventListener(it, begin);
     opened.addEventListener('message', ({ data }) => {
       for (const key of touched(JSON.parse(String(data)) as ShownEvent)) touch(key);
     });
-    // Some may be missing.
-    opened.addEventListener('reset', () => void client.invalidateQueries());
     opened.addEventListener('error', () => {
       onLive(false);
-      if (opened.readyState === EventSource.CLOSED) again = setTimeout(start, againMs);
+      if (opened.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(start, againMs);
+      // Where the session is over, this finds out.
+      void ask('GET', '/api/v1/session').catch(() => undefined);
     });
   };
   const look = () => (document.visibilityState === 'visible' ? start() : stop());

@@ -61,7 +61,7 @@ function Figures({ overview }: { overview: Overview }) {
           note={overview.SlowSeconds === undefined ? undefined : `95 % under ${duration(overview.SlowSeconds * 1000)}`}
         />
       </SimpleGrid>
-      <Charts pieces={Pieces} />
+      <Charts pieces={Pieces} charts={buildCharts(Pieces)} />
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 7 }}>
           <Card withBorder h="100%">
@@ -103,6 +103,7 @@ function Figures({ overview }: { overview: Overview }) {
           </Stack>
         </Grid.Col>
       </Grid>
+      <Charts pieces={Pieces} charts={queueCharts(Pieces)} />
     </Stack>
   );
 }
@@ -177,58 +178,68 @@ function FailureBar({ failure, most }: { failure: Overview['Failures'][number]; 
   );
 }
 
-function Charts({ pieces }: { pieces: Overview['Pieces'] }) {
+const seriesOf = (
+  pieces: Overview['Pieces'],
+  label: string,
+  tone: Series['tone'],
+  valueOf: (it: Overview['Pieces'][number]) => number,
+): Series => ({ label, tone, values: pieces.map(valueOf) });
+
+const mostOf = (all: Series[]) => all.map((it) => `${it.label} ${Math.max(0, ...it.values)}`).join(', ');
+const sumOf = (all: Series[]) =>
+  all.map((it) => `${it.label} ${it.values.reduce((sum, value) => sum + value, 0)}`).join(', ');
+
+interface Chart {
+  title: string;
+  series: Series[];
+  bars?: true;
+  summary: string;
+}
+
+function Charts({ pieces, charts }: { pieces: Overview['Pieces']; charts: Chart[] }) {
   const at = useMemo(() => pieces.map((it) => Date.parse(it.Time) / 1000), [pieces]);
-  const series = (
-    label: string,
-    tone: Series['tone'],
-    valueOf: (it: Overview['Pieces'][number]) => number,
-  ): Series => ({
-    label,
-    tone,
-    values: pieces.map(valueOf),
-  });
-  const ends = [
-    series('Cancelled', 'quiet', (it) => it.Cancelled),
-    series('Failed', 'bad', (it) => it.Failed),
-    series('Succeeded', 'good', (it) => it.Succeeded),
-  ];
-  const load = [series('Waiting', 'warm', (it) => it.Waiting), series('Running', 'busy', (it) => it.Running)];
-  const age = [series('Minutes', 'warm', (it) => Math.round(it.OldestWaitingSeconds / 6) / 10)];
-  const slots = [series('Slots', 'quiet', (it) => it.Slots ?? 0), series('Busy', 'busy', (it) => it.SlotsBusy ?? 0)];
-  const mostOf = (all: Series[]) => all.map((it) => `${it.label} ${Math.max(0, ...it.values)}`).join(', ');
-  const inWords = (it: Series) => `${it.label} ${it.values.reduce((sum, value) => sum + value, 0)}`;
   return (
     <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
-      <Card withBorder>
-        <Title order={2} size="h5" mb="xs">
-          Builds that ended
-        </Title>
-        <TimeChart at={at} series={ends} bars summary={`In this period: ${ends.map(inWords).join(', ')}.`} />
-      </Card>
-      <Card withBorder>
-        <Title order={2} size="h5" mb="xs">
-          Waiting and running
-        </Title>
-        <TimeChart at={at} series={load} bars={false} summary={`At most at once: ${mostOf(load)}.`} />
-      </Card>
-      <Card withBorder>
-        <Title order={2} size="h5" mb="xs">
-          Age of the queue
-        </Title>
-        <TimeChart
-          at={at}
-          series={age}
-          bars={false}
-          summary={`The oldest waiting build had waited, at most: ${mostOf(age)}.`}
-        />
-      </Card>
-      <Card withBorder>
-        <Title order={2} size="h5" mb="xs">
-          Slots of builders
-        </Title>
-        <TimeChart at={at} series={slots} bars={false} summary={`At most: ${mostOf(slots)}.`} />
-      </Card>
+      {charts.map(({ title, series, bars = false, summary }) => (
+        <Card withBorder key={title}>
+          <Title order={2} size="h5" mb="xs">
+            {title}
+          </Title>
+          <TimeChart at={at} series={series} bars={bars} summary={summary} />
+        </Card>
+      ))}
     </SimpleGrid>
   );
+}
+
+function buildCharts(pieces: Overview['Pieces']): Chart[] {
+  const ends = [
+    seriesOf(pieces, 'Cancelled', 'quiet', (it) => it.Cancelled),
+    seriesOf(pieces, 'Failed', 'bad', (it) => it.Failed),
+    seriesOf(pieces, 'Succeeded', 'good', (it) => it.Succeeded),
+  ];
+  const load = [
+    seriesOf(pieces, 'Waiting', 'warm', (it) => it.Waiting),
+    seriesOf(pieces, 'Running', 'busy', (it) => it.Running),
+  ];
+  return [
+    { title: 'Builds that ended', series: ends, bars: true, summary: `In this period: ${sumOf(ends)}.` },
+    { title: 'Waiting and running', series: load, summary: `At most at once: ${mostOf(load)}.` },
+  ];
+}
+
+function queueCharts(pieces: Overview['Pieces']): Chart[] {
+  const age = [seriesOf(pieces, 'Minutes', 'warm', (it) => Math.round(it.OldestWaitingSeconds / 6) / 10)];
+  const slots = [
+    seriesOf(pieces, 'Slots', 'quiet', (it) => it.Slots ?? 0),
+    seriesOf(pieces, 'Busy', 'busy', (it) => it.SlotsBusy ?? 0),
+  ];
+  return [
+    {
+      title: 'Age of the queue',
+      series: age,
+      summary: `The oldest waiting build had waited, at most: ${mostOf(age)}.`,
+    },
+    { title: 'Slots of builders', series: slots, summary: `At most: ${mostOf(slots)}.` },
+  ];
 }

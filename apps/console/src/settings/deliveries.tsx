@@ -1,6 +1,6 @@
 import { Button, Card, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ask } from '../api/ask.ts';
+import { ApiError, ask } from '../api/ask.ts';
 import type { Deliveries } from '../api/replies.ts';
 import { Answered } from '../pieces/answered.tsx';
 import { DataTable } from '../pieces/data-table.tsx';
@@ -20,7 +20,8 @@ export function DeliveryList({ webhookId }: { webhookId: string }) {
   const deliveries = useQuery({
     queryKey: ['webhooks', webhookId, 'deliveries'],
     queryFn: async ({ signal }) => (await ask('GET', path, { query: { Limit: 50 }, signal })) as Deliveries,
-    refetchInterval: 2000,
+    // One that somebody has removed is not asked for again.
+    refetchInterval: ({ state }) => (state.error instanceof ApiError ? false : 2000),
   });
   const again = useMutation({
     mutationFn: (id: string) => ask('POST', `${path}/${id}/redeliver`),

@@ -16,11 +16,16 @@ import { WebhookSettings } from './webhooks.tsx';
 export default function SettingsPage() {
   useTitle('Settings');
   const session = useSession();
-  const { field, set } = useAddress();
   const isAdmin = isAtLeast(session, 'admin');
+  const { field, set } = useAddress();
+  const tabs = ['registries', 'keys', ...(isAdmin ? ['webhooks', 'audit'] : [])];
   return (
     <Page title="Settings">
-      <Tabs value={field('tab') || 'registries'} onChange={(tab) => set({ tab: tab ?? '' })} keepMounted={false}>
+      <Tabs
+        value={tabs.includes(field('tab')) ? field('tab') : 'registries'}
+        onChange={(tab) => set({ tab: tab ?? '' })}
+        keepMounted={false}
+      >
         <Tabs.List aria-label="Settings">
           <Tabs.Tab value="registries">Registries</Tabs.Tab>
           <Tabs.Tab value="keys">Your access keys</Tabs.Tab>

@@ -16,11 +16,10 @@ import {
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ask } from '../api/ask.ts';
-import { useRefetchInterval } from '../api/live-events.ts';
 import type { Webhook, Webhooks } from '../api/replies.ts';
 import { Answered } from '../pieces/answered.tsx';
 import { DataTable } from '../pieces/data-table.tsx';
-import { Empty } from '../pieces/page-state.tsx';
+import { Empty, Failed } from '../pieces/page-state.tsx';
 import { Tone } from '../pieces/state-badge.tsx';
 import { tell, tellError } from '../pieces/tell.ts';
 import { When } from '../pieces/when.tsx';
@@ -33,7 +32,8 @@ export function WebhookSettings() {
   const webhooks = useQuery({
     queryKey: key,
     queryFn: async ({ signal }) => (await ask('GET', '/api/v1/webhooks', { signal })) as Webhooks,
-    refetchInterval: useRefetchInterval(5000),
+    // What becomes of deliveries is no event.
+    refetchInterval: 5000,
   });
   const [open, setOpen] = useState<string>();
   return (
@@ -68,23 +68,14 @@ function WebhookTable({
 }) {
   const client = useQueryClient();
   const change = useMutation({
-    mutationFn: ({
-      id,
-      method,
-      what,
-      body,
-    }: {
-      id: string;
-      method: 'POST' | 'PUT' | 'DELETE';
-      what: string;
-      body?: object;
-    }) => ask(method, `/api/v1/webhooks/${id}${what}`, body === undefined ? {} : { body }),
+    mutationFn: ({ id, method, what, body }: Change) =>
+      ask(method, `/api/v1/webhooks/${id}${what}`, body === undefined ? {} : { body }),
     onSuccess(_, { id, method, what }) {
       if (what === '/test') {
         tell('A test is on its way; see its deliveries.');
         onOpen(id);
       }
-      if (method === 'DELETE') onOpen(undefined);
+      if (method === 'DELETE' && open === id) onOpen(undefined);
       return client.invalidateQueries({ queryKey: key });
     },
     onError: tellError,
@@ -115,43 +106,67 @@ function WebhookTable({
         {
           title: 'Do',
           end: true,
-          cell: ({ WebhookId: id, Enabled }) => (
-            <Group gap="xs" justify="end" wrap="nowrap">
-              <Button size="xs" variant="default" onClick={() => onOpen(open === id ? undefined : id)}>
-                {open === id ? 'Hide deliveries' : 'Deliveries'}
-              </Button>
-              {Enabled && (
-                <Button
-                  size="xs"
-                  variant="default"
-                  onClick={() => change.mutate({ id, method: 'POST', what: '/test' })}
-                >
-                  Test
-                </Button>
-              )}
-              <Button
-                size="xs"
-                variant="default"
-                onClick={() => change.mutate({ id, method: 'PUT', what: '', body: { Enabled: !Enabled } })}
-              >
-                {Enabled ? 'Stop' : 'Enable'}
-              </Button>
-              <Button
-                size="xs"
-                variant="default"
-                c="var(--kiln-bad)"
-                onClick={() => {
-                  if (window.confirm('Remove this webhook, with the record of its deliveries?'))
-                    change.mutate({ id, method: 'DELETE', what: '' });
-                }}
-              >
-                Remove
-              </Button>
-            </Group>
+          cell: (it) => (
+            <WebhookActions
+              webhook={it}
+              isOpen={open === it.WebhookId}
+              isBusy={change.isPending && change.variables.id === it.WebhookId}
+              onOpen={onOpen}
+              onChange={change.mutate}
+            />
           ),
         },
       ]}
     />
+  );
+}
+
+interface Change {
+  id: string;
+  method: 'POST' | 'PUT' | 'DELETE';
+  what: string;
+  body?: object;
+}
+
+function WebhookActions({
+  webhook: { WebhookId: id, Url: url, Enabled: enabled, Waiting: waiting },
+  isOpen,
+  isBusy,
+  onOpen,
+  onChange,
+}: {
+  webhook: Webhook;
+  isOpen: boolean;
+  isBusy: boolean;
+  onOpen: (id: string | undefined) => void;
+  onChange: (change: Change) => void;
+}) {
+  const look = { size: 'xs', variant: 'default', disabled: isBusy } as const;
+  const stop = () => {
+    if (!enabled || waiting === 0 || window.confirm(`Stop this webhook? ${waiting} deliveries that wait are given up.`))
+      onChange({ id, method: 'PUT', what: '', body: { Enabled: !enabled } });
+  };
+  const remove = () => {
+    if (window.confirm('Remove this webhook, with the record of its deliveries?'))
+      onChange({ id, method: 'DELETE', what: '' });
+  };
+  return (
+    <Group gap="xs" justify="end" wrap="nowrap" aria-label={`What to do with ${url}`} role="group">
+      <Button {...look} aria-expanded={isOpen} onClick={() => onOpen(isOpen ? undefined : id)}>
+        Deliveries
+      </Button>
+      {enabled && (
+        <Button {...look} onClick={() => onChange({ id, method: 'POST', what: '/test' })}>
+          Test
+        </Button>
+      )}
+      <Button {...look} onClick={stop}>
+        {enabled ? 'Stop' : 'Enable'}
+      </Button>
+      <Button {...look} c="var(--kiln-bad)" onClick={remove}>
+        Remove
+      </Button>
+    </Group>
   );
 }
 
@@ -192,6 +207,7 @@ function NewWebhook() {
       return client.invalidateQueries({ queryKey: key });
     },
   });
+  const aboutAddress = /^Url|^\S+ (?:is|resolves)/.test(create.error?.message ?? '');
   return (
     <Card withBorder>
       <form
@@ -210,7 +226,7 @@ function NewWebhook() {
             required
             value={url}
             onChange={(event) => setUrl(event.currentTarget.value)}
-            error={create.error?.message}
+            error={aboutAddress ? create.error?.message : undefined}
           />
           <MultiSelect
             label="Events"
@@ -230,6 +246,7 @@ function NewWebhook() {
               Add webhook
             </Button>
           </Group>
+          {create.error && !aboutAddress && <Failed error={create.error} />}
           {create.data && <NewSecret secret={create.data.Secret} />}
         </Stack>
       </form>
