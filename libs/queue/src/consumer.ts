@@ -49,7 +49,7 @@ export function consume<N extends QueueName>(
   return {
     pause(paused) {
       if (paused) void worker.pause(true);
-      else worker.resume();
+      else void worker.resume();
     },
     close: () => worker.close(),
   };
