@@ -21,7 +21,6 @@ import {
   serveMetrics,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
-import { type Consumer } from '@kiln/queue';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { commonPool, everyone, poolName } from '@kiln/schemas';
 import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
@@ -136,7 +135,7 @@ const disks = setInterval(
 life.defer('disk', () => Promise.resolve(clearInterval(disks)));
 // An operator wants it to take nothing new.
 let isCordoned = false;
-let consumer: Consumer | undefined;
+let pause: (paused: boolean) => void = () => undefined;
 const session = openWorkerSession(
   config.KILN_DATABASE_URL,
   {
@@ -149,7 +148,7 @@ const session = openWorkerSession(
     onCordon(cordoned) {
       log.warn({ cordoned }, cordoned ? 'takes nothing new: an operator said so' : 'takes work again');
       isCordoned = cordoned;
-      consumer?.pause(cordoned);
+      pause(cordoned);
       if (!cordoned) signals.send('dispatch', everyone);
     },
   },
@@ -193,9 +192,10 @@ const deps: RunBuildDeps = {
   host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
-consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
+const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
+pause = (paused) => consumer.pause(paused);
 life.defer('consumer', async () => {
-  const drained = Promise.all([consumer?.close(), kept.close()]);
+  const drained = Promise.all([consumer.close(), kept.close()]);
   await session.drain();
   crashPoint('drain-begun');
   const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);
