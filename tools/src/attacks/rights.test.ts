@@ -41,8 +41,13 @@ describe('a viewer', () => {
 describe('what shows the whole installation', () => {
   const ask = async (operation: (typeof operations)[number], token: string) => {
     const path = operation.path.replace(/\{\w+\}/g, 'build-none');
-    const headers = { authorization: `Bearer ${token}` };
-    const answer = await fetch(kiln.url + path, { method: operation.method, headers });
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const { body } = operation.example;
+    const answer = await fetch(kiln.url + path, {
+      method: operation.method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     return [answer.status, await answer.text()] as const;
   };
   const refused = (why: string) => [403, expect.stringContaining(why) as string];

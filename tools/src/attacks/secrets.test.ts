@@ -77,6 +77,7 @@ it('what was sealed with an old key opens until all is sealed anew, and then wit
     access_keys: 0,
     registry_connections: 0,
     build_secrets: 0,
+    webhooks: 0,
     builds: 0,
   });
   // A signature is checked with a key's secret, which the new sealing key opens.

@@ -40,13 +40,13 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
   };
 }
 
-/** A builder, started where none is there. */
+/** A builder; where none is there, one of a pool whose builds there are none of. */
 async function builderOf(kiln: TestKiln): Promise<string> {
   const find = async (): Promise<string | undefined> =>
     (await listWorkers(kiln.database.db)).find((it) => it.app === 'builder' && it.alive)?.name;
   const found = await find();
   if (found !== undefined) return found;
-  kiln.start('builder');
+  kiln.start('builder', { KILN_BUILDER_POOL: 'idle' });
   return eventually(find, 'a builder');
 }
 
