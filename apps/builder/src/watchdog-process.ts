@@ -38,12 +38,13 @@ process.on('message', (message: WatchdogMessage) => {
       return;
   }
 });
-// The builder has ended; the kernel has ended its builds.
+// The builder has ended; the kernel has ended its builds. One that ended before this process listened is found gone below.
 process.on('disconnect', () => process.exit(0));
 // Meant for the builder, which may need its builds to go on for a while.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 setInterval(() => {
+  if (!process.connected) process.exit(0);
   const now = monotonicMs();
   for (const { untilMs, pids } of watched.values()) if (now > untilMs) pids.forEach(kill);
 }, lookEveryMs);
