@@ -12,8 +12,8 @@ import {
 } from '@kiln/persistence';
 import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
 import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
-import { everyone, Fault } from '@kiln/schemas';
-import { checkWebhookUrl, showEvent, webhookSecrets } from '@kiln/services';
+import { Fault } from '@kiln/schemas';
+import { checkWebhookUrl, onChanges, showEvent, webhookSecrets } from '@kiln/services';
 import { Webhook } from 'standardwebhooks';
 
 export interface WebhookSender {
@@ -167,11 +167,10 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
     return planned + given + taken.length;
   };
   loop = openNudgedLoop('webhooks', pass, intervalMs, log);
-  const nudge = () => loop.nudge();
-  const listening = (['progress', 'registered', 'dispatch'] as const).map((it) => signals.on(it, everyone, nudge));
+  const silence = onChanges(signals, () => loop.nudge());
   return {
     async close() {
-      for (const silence of listening) silence();
+      silence();
       await loop.close();
       await Promise.all(working);
     },

@@ -125,11 +125,8 @@ const sampleDays = 8;
 /** Writes down how busy the builders are just now, and forgets what is older than any overview. */
 export async function sampleSlots(db: Executor): Promise<void> {
   const slots = await lookAtSlots(db);
-  for (const it of slots)
-    await db
-      .insert(slotSamples)
-      .values({ ...it, at: sql`now()` })
-      .onConflictDoNothing();
+  const samples = slots.map((it) => ({ ...it, at: sql`now()` }));
+  if (samples.length > 0) await db.insert(slotSamples).values(samples).onConflictDoNothing();
   await db.delete(slotSamples).where(sql`${slotSamples.at} < now() - make_interval(days => ${sampleDays})`);
 }
 

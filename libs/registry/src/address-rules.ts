@@ -72,6 +72,12 @@ export const addressRefused = ({ setting }: AddressRules, host: string, address 
       : `${host} resolves to ${address}, to which Kiln does not connect; an operator can open it (${setting})`,
   );
 
+/** Where an address of HTTP leads: its host, without the brackets of IPv6, and its port, also where that is not written. */
+export const placeOf = ({ hostname, port, protocol }: Pick<URL, 'hostname' | 'port' | 'protocol'>) => ({
+  host: hostname.replace(/^\[|\]$/g, ''),
+  port: Number(port) || (protocol === 'https:' ? 443 : 80),
+});
+
 type Connector = ReturnType<typeof buildConnector>;
 
 /** Finds the addresses of a name. */
@@ -104,8 +110,7 @@ export function guardedConnector(
       ),
   });
   return (target, callback) => {
-    const host = target.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(target.port) || (target.protocol === 'https:' ? 443 : 80);
+    const { host, port } = placeOf(target);
     if (rules.isListed(host, port)) return plain(target, callback);
     // A literal is never looked up.
     if (isIP(host) !== 0) {

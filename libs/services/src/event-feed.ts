@@ -12,7 +12,8 @@ import {
   startOfEvents,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { everyone, Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/schemas';
+import { onChanges } from './change-signals.ts';
 import { openSharedPieces } from './shared-pieces.ts';
 
 export type FeedPiece =
@@ -97,9 +98,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     watching = false;
   };
   let watching = false;
-  const listening = (['progress', 'registered', 'dispatch'] as const).map((it) =>
-    signals.on(it, everyone, () => nudge()),
-  );
+  const silence = onChanges(signals, () => nudge());
 
   async function* followed(accountId: string, wanted: WantedPlace, signal: AbortSignal): AsyncGenerator<FeedPiece> {
     let told = true;
@@ -155,7 +154,7 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     close() {
       stopped.abort();
       nudge();
-      for (const silence of listening) silence();
+      silence();
     },
   };
 }

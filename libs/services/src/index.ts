@@ -5,6 +5,7 @@ export * from './authenticate.ts';
 export * from './browser-session.ts';
 export * from './cancel-build.ts';
 export * from './change-image.ts';
+export * from './change-signals.ts';
 export * from './directory.ts';
 export * from './event-feed.ts';
 export * from './last-used.ts';

@@ -8,10 +8,11 @@ import {
   findWebhook,
   inTransaction,
   insertWebhook,
+  removeWebhook,
   replaceWebhookSecret,
   type Webhook,
 } from '@kiln/persistence';
-import { addressRefused, type AddressRules, openAddressRules } from '@kiln/registry';
+import { addressRefused, type AddressRules, openAddressRules, placeOf } from '@kiln/registry';
 import { Fault } from '@kiln/schemas';
 
 const webhooksMax = 20;
@@ -48,9 +49,10 @@ export const webhookSecrets = (
  * @throws Fault InvalidParameter, AddressNotAllowed
  */
 export function checkWebhookUrl(rules: AddressRules, url: string): void {
-  const { protocol, hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const opened = rules.isOpened(host, Number(port) || (protocol === 'https:' ? 443 : 80));
+  const parsed = new URL(url);
+  const { protocol } = parsed;
+  const { host, port } = placeOf(parsed);
+  const opened = rules.isOpened(host, port);
   if (protocol === 'http:' && !opened)
     throw new Fault(
       'InvalidParameter',
@@ -106,6 +108,11 @@ export async function updateWebhook(
   if (change.url !== undefined) checkWebhookUrl(rules, change.url);
   const changed = await inTransaction(db, (tx) => changeWebhook(tx, accountId, id, change));
   if (!changed) throw missing(id);
+}
+
+/** @throws Fault WebhookNotFound */
+export async function deleteWebhook(db: Database, accountId: string, id: string): Promise<void> {
+  if (!(await removeWebhook(db, accountId, id))) throw missing(id);
 }
 
 /**

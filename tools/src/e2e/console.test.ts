@@ -1,10 +1,9 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { eventually } from '@kiln/kit/testing';
 import { type Browser, type Page } from 'playwright-core';
 import { openBrowser, signIn, visit } from '../browser/browser.ts';
+import { openReceiver, type Receiver } from '../client/receiver.ts';
 import { freePort } from '../stack/processes.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
@@ -12,8 +11,8 @@ let kiln: TestKiln;
 let browser: Browser;
 let page: Page;
 let metrics: string;
-/** Where a webhook goes. */
-let receiver: { url: string; types: string[]; close: () => void };
+// Where a webhook goes.
+let receiver: Receiver;
 const troubles: string[] = [];
 beforeAll(async () => {
   receiver = await openReceiver();
@@ -37,21 +36,6 @@ afterAll(async () => {
   await kiln.stop();
   receiver.close();
 });
-
-async function openReceiver(): Promise<typeof receiver> {
-  const types: string[] = [];
-  const server = createServer((req, res) => {
-    let body = '';
-    req.on('data', (it: Buffer) => (body += it.toString()));
-    req.on('end', () => {
-      types.push((JSON.parse(body) as { type: string }).type);
-      res.writeHead(204).end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  return { url, types, close: () => void server.close() };
-}
 
 const type = async (dockerfile: string) => {
   const editor = page.getByRole('textbox', { name: 'Dockerfile' });
@@ -187,13 +171,13 @@ describe('somebody with a browser', () => {
     await address.fill('http://nowhere.example.com/');
     await page.getByRole('button', { name: 'Add webhook' }).click();
     await page.getByText('Url: must be an https address').waitFor();
-    await address.fill(receiver.url);
+    await address.fill(`http://${receiver.host}/`);
     await page.getByRole('button', { name: 'Add webhook' }).click();
     await page.getByText(/^whsec_/).waitFor();
     await page.getByRole('button', { name: 'Test' }).click();
     const test = page.getByRole('row').filter({ hasText: 'webhook.test' });
     await test.getByText('delivered', { exact: true }).waitFor();
-    const sent = () => receiver.types.filter((it) => it === 'webhook.test').length;
+    const sent = () => receiver.received.filter((it) => it.body.includes('"type":"webhook.test"')).length;
     expect(sent()).toBe(1);
     await test.getByRole('button', { name: 'Send again' }).click();
     await eventually(() => sent() === 2 || undefined, 'the second delivery');

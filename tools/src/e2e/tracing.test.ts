@@ -1,6 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { eventually } from '@kiln/kit/testing';
+import { openReceiver, type Receiver } from '../client/receiver.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
 interface Span {
@@ -17,34 +16,28 @@ interface Attribute {
   value: Record<string, unknown>;
 }
 
-let collector: Server;
-/** Every body that was sent, and the spans in them. */
-const bodies: string[] = [];
+let collector: Receiver;
 let kiln: TestKiln;
 beforeAll(async () => {
-  collector = createServer((req, res) => {
-    let body = '';
-    req.on('data', (it: Buffer) => (body += it.toString()));
-    req.on('end', () => {
-      bodies.push(body);
-      res.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-    });
-  });
-  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
-  const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
-  kiln = await openTestKiln({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } });
+  collector = await openReceiver(() => ({
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  }));
+  kiln = await openTestKiln({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${collector.host}` } });
 }, 60_000);
 afterAll(async () => {
   await kiln.stop();
-  collector.closeAllConnections();
   collector.close();
 });
+/** Every body that was sent, and the spans in them. */
+const bodies = () => collector.received.map((it) => it.body);
 
 const facts = (list: Attribute[] = []): Record<string, unknown> =>
   Object.fromEntries(list.map((it) => [it.key, Object.values(it.value)[0]]));
 
 const spans = (): Span[] =>
-  bodies
+  bodies()
     .flatMap((it) => (JSON.parse(it) as { resourceSpans: any[] }).resourceSpans)
     .flatMap((it) =>
       it.scopeSpans
@@ -133,7 +126,7 @@ it('a build is one trace, from the request to the catalogue, and says nothing th
 
   for (const it of spans())
     for (const key of Object.keys(it.attributes)) expect(known.includes(key) || key.startsWith('bullmq.')).toBe(true);
-  const all = bodies.join('\n');
+  const all = bodies().join('\n');
   for (const word of [secret, auth, kiln.account.token, 'shibboleth', body.Image.Name, kiln.account.accessKeySecret])
     expect(all).not.toContain(word);
 }, 60_000);

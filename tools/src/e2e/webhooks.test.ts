@@ -1,50 +1,29 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { Webhook } from 'standardwebhooks';
+import { type Answer, openReceiver, type Received, type Receiver } from '../client/receiver.ts';
 import { openTestKiln, type TestKiln } from './kiln.ts';
 
-interface Received {
-  path: string;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-
 let kiln: TestKiln;
-let receiver: Server;
+let receiver: Receiver;
 let url: string;
-/** What came in, and what each path answers. */
-let received: Received[] = [];
-const answers = new Map<
-  string,
-  (n: number) => { status: number; headers?: Record<string, string>; afterMs?: number }
->();
+/** What each path answers. */
+const answers = new Map<string, (n: number) => Answer>();
 beforeAll(async () => {
-  receiver = createServer((req, res) => {
-    let body = '';
-    req.on('data', (it: Buffer) => (body += it.toString()));
-    req.on('end', () => {
-      const path = req.url ?? '';
-      received.push({ path, headers: req.headers, body });
-      const count = received.filter((it) => it.path === path).length;
-      const { status, headers, afterMs = 0 } = answers.get(path)?.(count) ?? { status: 204 };
-      setTimeout(() => res.writeHead(status, headers).end('what is inside the network'), afterMs);
-    });
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-  const host = `127.0.0.1:${(receiver.address() as AddressInfo).port}`;
-  url = `http://${host}`;
-  kiln = await openTestKiln({ env: { KILN_WEBHOOK_OPEN_ADDRESSES: host } });
+  receiver = await openReceiver(({ path }) => ({
+    body: 'what is inside the network',
+    ...(answers.get(path)?.(at(path).length) ?? { status: 204 }),
+  }));
+  url = `http://${receiver.host}`;
+  kiln = await openTestKiln({ env: { KILN_WEBHOOK_OPEN_ADDRESSES: receiver.host } });
 }, 60_000);
 afterAll(async () => {
   await kiln.stop();
-  receiver.closeAllConnections();
   receiver.close();
 });
 beforeEach(() => {
-  received = [];
+  receiver.received.length = 0;
 });
 
 const call = async (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
@@ -57,7 +36,7 @@ async function add(path: string, change: object = {}): Promise<{ id: string; sec
   expect(status).toBe(200);
   return { id: body.WebhookId as string, secret: body.Secret as string };
 }
-const at = (path: string) => received.filter((it) => it.path === path);
+const at = (path: string) => receiver.received.filter((it) => it.path === path);
 const arrived = (path: string, n = 1) =>
   eventually(() => (at(path).length >= n ? at(path) : undefined), `${n} deliveries at ${path}`, 30_000);
 const deliveries = async (id: string) => (await call('GET', `/${id}/deliveries`)).body.Deliveries as any[];

@@ -1,10 +1,9 @@
 // `npm run screenshots`: every page of the console in both themes and three widths, of a Kiln that really runs, into docs/screenshots.
 import { mkdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openBrowser, signIn, visit } from '../browser/browser.ts';
+import { openReceiver } from '../client/receiver.ts';
 import { openTestKiln } from '../e2e/kiln.ts';
 import { startTestStack } from '../stack/test-stack.ts';
 import { setStage } from './stage.ts';
@@ -14,13 +13,11 @@ const root = join(import.meta.dirname, '../../..');
 const to = values.to ?? join(root, 'docs/screenshots');
 const stack = await startTestStack(join(root, '.kiln/screenshots'));
 process.env['KILN_TEST_STACK'] = stack.file;
-const receiver = createServer((_req, res) => res.writeHead(204).end());
-await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+const receiver = await openReceiver();
 const kiln = await openTestKiln({ env: { KILN_WEBHOOK_OPEN_ADDRESSES: '127.0.0.1' } });
 const browser = await openBrowser();
 try {
-  const { port } = receiver.address() as AddressInfo;
-  const stage = await setStage(kiln, `http://127.0.0.1:${port}/`);
+  const stage = await setStage(kiln, `http://${receiver.host}/`);
   const pages: Record<string, string> = {
     overview: '/',
     builds: '/builds',

@@ -9,7 +9,7 @@ import {
   type WantedPlace,
 } from '@kiln/services';
 import { type Call, type Route, route } from '../http/dialect.ts';
-import { openStream, sseEvent } from '../http/stream.ts';
+import { acceptedStream, openStream, sseEvent } from '../http/stream.ts';
 import { scopeOf } from '../pai/scope.ts';
 
 type ListEventsCall = Call<typeof eventOperations.ListEvents>;
@@ -59,8 +59,8 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
       stream.begin(writing.head);
       for (; !it.done; it = await pieces.next()) {
         const piece = it.value;
-        const events = piece.kind === 'events' ? await fitting(piece.events, viewer, query) : [];
-        const text = writing.piece(piece.kind === 'events' ? { ...piece, events } : piece);
+        const shown = piece.kind === 'start' ? piece : { ...piece, events: await fitting(piece.events, viewer, query) };
+        const text = writing.piece(shown);
         // Not before: a heartbeat tells how far it has come.
         place = piece.place;
         await stream.send(text);
@@ -76,8 +76,7 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
     route(eventOperations.ListEvents, async (call) => {
       const { viewer, query, headers, requestId } = call;
       await openFilter(directory, viewer, query);
-      const accepted = /(ndjson|event-stream)/.exec(headers['accept'] ?? '')?.[1];
-      const format = query.Format ?? (accepted === 'event-stream' ? 'sse' : accepted);
+      const format = query.Format ?? acceptedStream(headers['accept']);
       if (format === 'sse') return follow(call, sse);
       if (format === 'ndjson' || query.Follow) return follow(call, ndjson);
       const begun = await eventFeed.present(wantedPlace(query.After ?? 'start'));

@@ -3,7 +3,6 @@ import {
   listDeliveries,
   listWebhooks,
   redeliver,
-  removeWebhook,
   type ShownDelivery,
   tellTestEvent,
   type Webhook,
@@ -11,6 +10,7 @@ import {
 import { Fault, webhookOperations } from '@kiln/schemas';
 import {
   createWebhook,
+  deleteWebhook,
   type Directory,
   eventId,
   requireEnabledWebhook,
@@ -67,8 +67,7 @@ export function webhookRoutes({
       return { body: { RequestId: requestId } };
     }),
     route(webhookOperations.DeleteWebhook, async ({ viewer, params, requestId }) => {
-      if (!(await removeWebhook(db, viewer.accountId, params.WebhookId)))
-        throw new Fault('WebhookNotFound', `there is no webhook ${params.WebhookId}`);
+      await deleteWebhook(db, viewer.accountId, params.WebhookId);
       return { body: { RequestId: requestId } };
     }),
     route(webhookOperations.RotateWebhookSecret, async ({ viewer, params, requestId }) => {

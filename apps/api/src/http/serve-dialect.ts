@@ -54,11 +54,7 @@ function measure(res: Response, operation: Operation, log: Logger): void {
     // What only reads comes too often to be of use to anybody.
     const level = operation.method === 'GET' ? 'debug' : 'info';
     log[level]({ requestId, operation: operation.name, status, ms }, 'answered');
-    const followed =
-      operation.stream !== undefined &&
-      !res.hasHeader('kiln-log-complete') &&
-      !String(res.getHeader('content-type')).startsWith('application/json');
-    if (!followed) metrics.requestSeconds.observe({ operation: operation.name }, ms / 1000);
+    if (!res.locals['followed']) metrics.requestSeconds.observe({ operation: operation.name }, ms / 1000);
   });
 }
 

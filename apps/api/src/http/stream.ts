@@ -37,6 +37,8 @@ export function openStream(
   return {
     signal: over.signal,
     begin(text) {
+      // It lasts as long as the client likes: its time says nothing of the api.
+      res.locals['followed'] = true;
       // Proxies must neither keep answers nor gather them.
       res.set({
         'content-type': contentType,
@@ -60,6 +62,12 @@ export function openStream(
     // Whoever has not taken the last piece would keep the answer open.
     end: () => void (res.writableNeedDrain ? res.destroy() : res.end()),
   };
+}
+
+/** The kind of stream that a client's Accept asks for, if any. */
+export function acceptedStream(accept: string | undefined): 'sse' | 'ndjson' | undefined {
+  const [, kind] = /(ndjson|event-stream)/.exec(accept ?? '') ?? [];
+  return kind === 'event-stream' ? 'sse' : kind === 'ndjson' ? 'ndjson' : undefined;
 }
 
 /** A server-sent event; a plain message without a name. */

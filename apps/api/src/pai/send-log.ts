@@ -3,6 +3,7 @@ import { type Build, type Database, linesOfStep, readLog } from '@kiln/persisten
 import { type buildOperations, Fault, isTerminal } from '@kiln/schemas';
 import { type LogFeed } from '@kiln/services';
 import { type Call } from '../http/dialect.ts';
+import { acceptedStream } from '../http/stream.ts';
 import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log.ts';
 
 /**
@@ -15,8 +16,7 @@ export async function sendBuildLog(
   build: Build,
   { query: wanted, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
 ): Promise<undefined> {
-  const [, accepted] = /(ndjson|event-stream)/.exec(headers['accept'] ?? '') ?? [];
-  const format = wanted.Format ?? (accepted === 'event-stream' ? 'sse' : accepted === 'ndjson' ? 'ndjson' : 'text');
+  const format = wanted.Format ?? acceptedStream(headers['accept']) ?? 'text';
   const resumed = placeOfEventId(headers['last-event-id']);
   const attempt = resumed?.attempt ?? wanted.Attempt ?? Math.max(1, build.attempt);
   const part = await partOf(db, build, attempt, wanted.Step);

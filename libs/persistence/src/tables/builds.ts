@@ -21,12 +21,10 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+import { moment } from './moment.ts';
 
 /** Fences only grow; every claim takes a new one, and a write that names an old one is refused. */
 export const fences = pgSequence('fences');

@@ -9,13 +9,11 @@ import {
   jsonb,
   pgTable,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { moment } from './moment.ts';
 import { accounts } from './identity.ts';
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
 /** Number of a transaction, in decimal: too large for a number of JavaScript. */
 const xid8 = customType<{ data: string; driverData: string }>({ dataType: () => 'xid8' });

@@ -17,12 +17,10 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+import { moment } from './moment.ts';
 
 /** Entries that hold their name and reference, for statements written out. */
 export const heldStatus = `status NOT IN (${goneStatuses.map((it) => `'${it}'`).join(', ')})`;
