@@ -25,6 +25,8 @@ export interface BenchStack {
   big: string;
   /** Start-up time of each app until it is ready, in milliseconds, and its memory when idle. */
   apps: { name: string; startMs: number; process: Managed }[];
+  /** Everything that runs: servers and apps. */
+  processes: readonly Managed[];
   stop(): Promise<void>;
 }
 
@@ -88,7 +90,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     apps.push({ name, startMs: took, process: worker as unknown as Managed });
   }
   return {
-    dir, url, client: openSignedClient(url, account), account, registryHost: registry.host, databaseUrl: postgres.url, sealingKey: state.sealingKey, database, tiny, big, apps,
+    dir, url, client: openSignedClient(url, account), account, registryHost: registry.host, databaseUrl: postgres.url, sealingKey: state.sealingKey, database, tiny, big, apps, processes: started,
     async stop() {
       await database.close();
       for (const it of started.reverse()) await it.stop();

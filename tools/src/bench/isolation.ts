@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Engine, openBuildah, openLauncher, parseDockerfile } from '@kiln/engine';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { fetchBases, findBases } from '@kiln/services';
+import { fetchBases, openBaseImages } from '@kiln/services';
 import { program, runQuietly } from '../stack/parts.ts';
 import { type BenchStack } from './bench-stack.ts';
 import { alternate, median, ms, type Row, timed } from './measure.ts';
@@ -22,7 +22,7 @@ async function inJail(engine: Engine, stack: BenchStack, folder: string): Promis
     onLine: () => Promise.resolve(),
     signal: new AbortController().signal,
   };
-  const bases = await findBases(registries, parsed, [{ host: stack.registryHost, tlsMode: 'http' }]);
+  const bases = await openBaseImages(registries).find(parsed, [{ host: stack.registryHost, tlsMode: 'http' }]);
   await fetchBases(registries, engine, bases, call);
   const took = await timed(() =>
     engine.build({

@@ -1,18 +1,25 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only lists` or `--only isolation` measures those alone.
+// `--only lists`, `--only isolation` or `--only idle` (`--minutes 5`) measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBenchStack } from './bench-stack.ts';
 import { benchBuilds } from './builds.ts';
+import { benchIdle } from './idle.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchRegistrations } from './registrations.ts';
 import { benchSubmissions } from './submissions.ts';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' }, only: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    only: { type: 'string' },
+    minutes: { type: 'string', default: '5' },
+  },
+});
 const stack = await startBenchStack(join(import.meta.dirname, '../../../.kiln/bench'));
 const residentMb = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
@@ -20,6 +27,7 @@ const residentMb = (pid: number): number =>
 try {
   if (values.only === 'lists') await benchLists(stack);
   else if (values.only === 'isolation') printRows(await benchIsolation(stack, Number(values.rounds)));
+  else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));
   else await benchAll();
 } finally {
   await stack.stop();
