@@ -2,7 +2,7 @@ import { openBuildah, openLauncher, parseDockerfile, stagingTag } from '@kiln/en
 import { engineContract, type EngineLinks } from '@kiln/engine/testing';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
-import { fetchBases, findBases } from '@kiln/services';
+import { fetchBases, openBaseImages } from '@kiln/services';
 
 const registry = { host: testStack().registryHost, tlsMode: 'http' as const };
 const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
@@ -11,7 +11,7 @@ afterAll(() => registries.close());
 /** As the builder does it: through a gateway. */
 const links: EngineLinks = {
   async fetch(engine, dockerfile, call) {
-    const found = await findBases(registries, parseDockerfile(dockerfile), [registry]);
+    const found = await openBaseImages(registries).find(parseDockerfile(dockerfile), [registry]);
     await fetchBases(registries, engine, found, call);
     return found;
   },

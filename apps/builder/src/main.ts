@@ -23,7 +23,7 @@ import {
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { commonPool, everyone, poolName } from '@kiln/schemas';
-import { giveUpAfterMs, openLeases, openMessaging } from '@kiln/services';
+import { giveUpAfterMs, openBaseImages, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { hostSettings } from './host-settings.ts';
 import { keptAtStart, openKeptImages } from './kept-images.ts';
@@ -180,6 +180,7 @@ const deps: RunBuildDeps = {
   relay,
   engine,
   registries,
+  bases: openBaseImages(registries),
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   log,
   worker,

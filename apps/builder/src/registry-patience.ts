@@ -5,6 +5,7 @@ import { asFault, type ErrorCode } from '@kiln/schemas';
 /** What another try may mend. */
 const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed'];
 const triesMax = 6;
+const waitMaxMs = 60_000;
 
 /**
  * Tries again while a registry cannot be reached: a registry that is restarted must not cost anyone a build.
@@ -21,7 +22,7 @@ export async function withRegistryPatience<T>(
     } catch (error) {
       const fault = asFault(error);
       if (signal.aborted || tried === triesMax || !passing.includes(fault.code)) throw error;
-      const waitMs = backoffMs(tried, 2000, 60_000);
+      const waitMs = Math.max(backoffMs(tried, 2000, waitMaxMs), Math.min(fault.details.retryAfterMs ?? 0, waitMaxMs));
       await say(`kiln: ${fault.message}; try ${tried + 1} of ${triesMax} in ${(waitMs / 1000).toFixed(1)} s`);
       await sleep(waitMs, undefined, { signal });
     }

@@ -20,7 +20,7 @@ export class NotOurs extends Error {}
 export type Ended = 'handed over' | 'over' | 'image kept';
 
 /** The image is there, and only its way to the registry failed. */
-const onlyPushFailed: readonly ErrorCode[] = ['PushFailed', 'PushDenied'];
+const onlyPushFailed: readonly ErrorCode[] = ['PushFailed', 'PushDenied', 'RegistryRefused', 'RegistryUnreachable'];
 
 /** Decides what an attempt that did not succeed comes to. Only trouble that is not the build's own is tried again. */
 export async function settleAttempt(

@@ -1,5 +1,5 @@
 import { type Sealer } from '@kiln/auth';
-import { crashPoint, type Logger, metrics } from '@kiln/kit';
+import { crashPoint, type Logger, metrics, retryAfterMs } from '@kiln/kit';
 import {
   type Database,
   type DeliveryTry,
@@ -44,13 +44,6 @@ const hour = 60 * minute;
 const pausesMs = [5 * second, 30 * second, 2 * minute, 10 * minute, 30 * minute, 2 * hour, 6 * hour, 15 * hour];
 const retryAfterMaxMs = hour;
 
-/** How long an address asks to be left alone: seconds, or a date. */
-function askedPauseMs(retryAfter: string | undefined): number {
-  if (retryAfter === undefined) return 0;
-  const ms = /^\d+$/.test(retryAfter) ? Number(retryAfter) * second : Date.parse(retryAfter) - Date.now();
-  return Number.isNaN(ms) ? 0 : Math.min(ms, retryAfterMaxMs);
-}
-
 /** What to do after a try, by what the address answered. */
 function afterTry(failures: number, answer: PostAnswer | Error): Tried {
   const status = answer instanceof Error ? undefined : answer.status;
@@ -58,7 +51,10 @@ function afterTry(failures: number, answer: PostAnswer | Error): Tried {
   if (status === 410) return { outcome: 'failed', stop: 'the address answered 410: it is gone for good' };
   const pause = pausesMs[failures];
   if (pause === undefined) return { outcome: 'failed' };
-  const wanted = Math.max(pause, answer instanceof Error ? 0 : askedPauseMs(answer.retryAfter));
+  const wanted = Math.max(
+    pause,
+    answer instanceof Error ? 0 : Math.min(retryAfterMs(answer.retryAfter), retryAfterMaxMs),
+  );
   // Up to a tenth later, so that what failed together does not come back together.
   return { outcome: 'again', afterMs: Math.round(wanted * (1 + Math.random() / 10)) };
 }

@@ -6,5 +6,6 @@ export * from './lifecycle.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './platform.ts';
+export * from './retry-after.ts';
 export * from './secret.ts';
 export * from './tracing.ts';

@@ -1,8 +1,7 @@
-import { type LookupAddress } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { closedBlocks, Fault } from '@kiln/schemas';
 import { buildConnector } from 'undici';
+import { asTheMachine, type FindAddresses } from './name-servers.ts';
 
 type Family = 'ipv4' | 'ipv6';
 const familyOf = (address: string): Family => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
@@ -79,12 +78,6 @@ export const placeOf = ({ hostname, port, protocol }: Pick<URL, 'hostname' | 'po
 });
 
 type Connector = ReturnType<typeof buildConnector>;
-
-/** Finds the addresses of a name. */
-export type FindAddresses = (host: string) => Promise<LookupAddress[]>;
-
-/** As the machine does it, with its hosts file. */
-const asTheMachine: FindAddresses = (host) => lookup(host, { all: true });
 
 /**
  * Connects where the rules allow, and decides on the very address that is then used: what a name resolves to a moment later does

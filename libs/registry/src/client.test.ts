@@ -1,28 +1,15 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, sha256Digest, verifyImage } from './index.ts';
+import { openServed } from './testing/served.ts';
 
 // What a registry or something in its place may answer that a real one here does not: these servers play one fault each.
-const servers: Server[] = [];
+const { serve, close } = openServed();
 const clients = openRegistryClients(openAddressRules(['127.0.0.0/8']));
 afterAll(async () => {
   await clients.close();
-  for (const it of servers) it.closeAllConnections();
-  await Promise.all(servers.map((it) => new Promise((resolve) => it.close(resolve))));
+  await close();
 });
-
-async function serve(answer: RequestListener): Promise<{ host: string; seen: IncomingMessage[] }> {
-  const seen: IncomingMessage[] = [];
-  const server = createServer((req, res) => {
-    seen.push(req);
-    answer(req, res);
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
-}
 
 const credentials = { username: 'u', password: new Secret('p') };
 const http = (host: string, more: object = {}) => clients.for({ host, tlsMode: 'http', ...more });

@@ -2,8 +2,10 @@ import { Fault } from '@kiln/schemas';
 import { type AddressRules } from './address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
+import { refused } from './registry-errors.ts';
+import { headerOf, type RegistryAnswer } from './registry-http.ts';
 import { SeenBlobs } from './seen-blobs.ts';
-import { headerOf, RegistryTransport } from './transport.ts';
+import { RegistryTransport } from './transport.ts';
 
 export interface FetchedManifest {
   bytes: Buffer;
@@ -18,26 +20,51 @@ export interface RegistryClient {
   getManifest(repository: string, reference: string): Promise<FetchedManifest | undefined>;
   /** Digest that a tag points to; undefined when there is no such tag. */
   headManifest(repository: string, reference: string): Promise<string | undefined>;
-  /** Size in bytes; undefined when the registry does not hold the blob. */
-  headBlob(repository: string, digest: string): Promise<number | undefined>;
+  /** Size in bytes, where the registry tells it; undefined when it does not hold the blob. */
+  headBlob(repository: string, digest: string): Promise<{ size: number | undefined } | undefined>;
   /** A small blob, checked against its digest. */
   getBlob(repository: string, digest: string, bytesMax: number): Promise<Buffer | undefined>;
   putManifest(repository: string, reference: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<void>;
   deleteManifest(repository: string, digest: string): Promise<boolean>;
 }
 
+/** Statuses of HEAD that say nothing of the thing itself: the method is not known, or a link is not for it. */
+const isNoAnswerToHead = ({ status, elsewhere }: RegistryAnswer): boolean =>
+  status === 405 || status === 501 || (elsewhere && status === 403);
+
+/** A size as a header has it. */
+const sizeIn = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+
 function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
   const { host } = transport.access;
-  const unexpected = (status: number, what: string) =>
-    new Fault('RegistryUnreachable', `registry ${host} answers ${status} to ${what}`);
   const pull = (repository: string) => `repository:${repository}:pull`;
   const push = (repository: string) => `repository:${repository}:pull,push`;
+  const unexpected = ({ status, body }: RegistryAnswer, what: string) => refused(host, status, what, body);
 
   const checked = (bytes: Buffer, digest: string, what: string) => {
     if (sha256Digest(bytes) !== digest)
-      throw new Fault('ManifestInvalid', `${what} does not match its digest ${digest}`);
+      throw new Fault('ManifestInvalid', `registry ${host} sent a ${what} that does not match its digest ${digest}`);
     return bytes;
   };
+
+  /** Asks for one byte of a blob, where HEAD does not tell: its range says how many there are. */
+  async function probeBlob(repository: string, digest: string): Promise<{ size: number | undefined } | undefined> {
+    const path = `/v2/${repository}/blobs/${digest}`;
+    const answer = await transport.open({ method: 'GET', path, headers: { range: 'bytes=0-0' } }, pull(repository));
+    const { status, headers, body } = answer;
+    if (status !== 200 && status !== 206) {
+      body.destroy();
+      // A range of nothing cannot be given: the blob is empty.
+      if (status === 416) return { size: 0 };
+      if (status === 404) return undefined;
+      throw refused(host, status, `GET ${path}`);
+    }
+    body.destroy();
+    const total =
+      status === 206 ? headerOf(headers['content-range'])?.split('/')[1] : headerOf(headers['content-length']);
+    return { size: sizeIn(total) };
+  }
 
   return {
     host,
@@ -48,7 +75,7 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
         pull(repository),
       );
       if (answer.status === 404) return undefined;
-      if (answer.status !== 200) throw unexpected(answer.status, `GET ${path}`);
+      if (answer.status !== 200) throw unexpected(answer, `GET ${path}`);
       const digest = sha256Digest(answer.body);
       if (reference.startsWith('sha256:')) checked(answer.body, reference, `manifest of ${repository}`);
       const declared = headerOf(answer.headers['docker-content-digest']);
@@ -63,24 +90,27 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
         pull(repository),
       );
       if (answer.status === 404) return undefined;
-      if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
-      // The header is optional; without it the manifest itself tells.
       const digest = headerOf(answer.headers['docker-content-digest']);
+      // The header is optional, and so to some is HEAD; without it the manifest itself tells.
+      if (isNoAnswerToHead(answer) || (answer.status === 200 && digest === undefined))
+        return (await this.getManifest(repository, reference))?.digest;
+      if (answer.status !== 200) throw unexpected(answer, `HEAD ${path}`);
       if (digest !== undefined && !isDigest(digest))
         throw new Fault('ManifestInvalid', `registry ${host} calls ${repository}:${reference} ${digest.slice(0, 100)}`);
-      return digest ?? (await this.getManifest(repository, reference))?.digest;
+      return digest;
     },
     async headBlob(repository, digest) {
       const known = seen.size(repository, digest);
-      if (known !== undefined) return known;
+      if (known !== undefined) return { size: known };
       const path = `/v2/${repository}/blobs/${digest}`;
       const answer = await transport.send({ method: 'HEAD', path }, pull(repository));
       if (answer.status === 404) return undefined;
-      if (answer.status !== 200) throw unexpected(answer.status, `HEAD ${path}`);
-      const length = headerOf(answer.headers['content-length']);
-      if (length === undefined) return undefined;
-      seen.add(repository, digest, Number(length));
-      return Number(length);
+      const told = sizeIn(headerOf(answer.headers['content-length']));
+      const isTold = answer.status === 200 && told !== undefined;
+      if (answer.status !== 200 && !isNoAnswerToHead(answer)) throw unexpected(answer, `HEAD ${path}`);
+      const held = isTold ? { size: told } : await probeBlob(repository, digest);
+      if (held?.size !== undefined) seen.add(repository, digest, held.size);
+      return held;
     },
     async getBlob(repository, digest, bytesMax) {
       const known = seen.bytes(repository, digest);
@@ -88,7 +118,7 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       const path = `/v2/${repository}/blobs/${digest}`;
       const answer = await transport.send({ method: 'GET', path, bytesMax }, pull(repository));
       if (answer.status === 404) return undefined;
-      if (answer.status !== 200) throw unexpected(answer.status, `GET ${path}`);
+      if (answer.status !== 200) throw unexpected(answer, `GET ${path}`);
       const bytes = checked(answer.body, digest, `blob of ${repository}`);
       seen.keep(repository, digest, bytes);
       return bytes;
@@ -99,14 +129,8 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
         { method: 'PUT', path, headers: { 'content-type': manifest.mediaType }, body: manifest.bytes, signal },
         push(repository),
       );
-      if (answer.status === 201 || answer.status === 200) return;
       // Such as an immutable tag: asking again will not help.
-      if (answer.status < 500)
-        throw new Fault(
-          'PushFailed',
-          `registry ${host} refuses ${reference} of ${repository} (status ${answer.status})`,
-        );
-      throw unexpected(answer.status, `PUT ${path}`);
+      if (answer.status !== 201 && answer.status !== 200) throw unexpected(answer, `PUT ${path}`);
     },
     async deleteManifest(repository, digest) {
       const path = `/v2/${repository}/manifests/${digest}`;
@@ -143,7 +167,10 @@ export function openRegistryClients(rules: AddressRules): RegistryClients {
     registries.set(key, registry);
     const [oldest] = registries.keys();
     if (registries.size > registriesMax && oldest !== undefined) {
-      void registries.get(oldest)?.transport.close();
+      void registries
+        .get(oldest)
+        ?.transport.close()
+        .catch(() => undefined);
       registries.delete(oldest);
     }
     return registry;

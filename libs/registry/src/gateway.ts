@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fault } from '@kiln/schemas';
 import { type RegistryClients } from './client.ts';
-import { Exchange, type GatewayOptions } from './gateway-exchange.ts';
-
-export { type GatewayOptions, type GatewaySource, type GatewayTarget } from './gateway-exchange.ts';
+import { Exchange } from './gateway-exchange.ts';
+import { type GatewayOptions } from './gateway-options.ts';
 
 /**
  * What an engine in a jail sees of all registries: a small one on a socket, with the repositories `base` to read and `image` to

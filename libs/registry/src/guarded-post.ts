@@ -1,8 +1,6 @@
-import { type LookupAddress } from 'node:dns';
-import { Resolver } from 'node:dns/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { type AddressRules, type FindAddresses, guardedConnector } from './address-rules.ts';
+import { type AddressRules, guardedConnector } from './address-rules.ts';
+import { askNameServers } from './name-servers.ts';
 
 export interface PostAnswer {
   status: number;
@@ -20,33 +18,6 @@ export interface GuardedPost {
   close: () => Promise<void>;
 }
 
-const lookupMs = 1000;
-/** How long the other family's answer is waited for, once there is one. */
-const otherFamilyMs = 200;
-
-/**
- * Asks name servers alone. The machine's own way has room for two questions at a time in all of a process, so that a name server that
- * somebody lets hang would hold up every other name.
- */
-function askNameServers(servers: readonly string[]): FindAddresses {
-  const resolver = new Resolver({ timeout: lookupMs, tries: 2 });
-  if (servers.length > 0) resolver.setServers(servers);
-  return async (host) => {
-    const found: LookupAddress[] = [];
-    const of = async (family: 4 | 6, asked: Promise<string[]>) => {
-      found.push(...(await asked).map((address) => ({ address, family })));
-    };
-    const both = [of(4, resolver.resolve4(host)), of(6, resolver.resolve6(host))];
-    const all = Promise.allSettled(both);
-    // Either, and a moment for the other one; or why there is neither.
-    await Promise.any(both).catch((error: AggregateError) => {
-      throw error.errors[0];
-    });
-    await Promise.race([all, sleep(otherFamilyMs)]);
-    return found;
-  };
-}
-
 /** @param servers name servers to ask, as `address` or `address:port`; those of the machine when there are none */
 export function openGuardedPost(rules: AddressRules, servers: readonly string[] = []): GuardedPost {
   const agent = new Agent({
@@ -62,6 +33,8 @@ export function openGuardedPost(rules: AddressRules, servers: readonly string[] 
         dispatcher: agent,
         signal: AbortSignal.timeout(timeoutMs),
       });
+      // One that breaks while it is let go of is none of this process's business.
+      answer.body.on('error', () => undefined);
       // Read, so that the connection can be used again, but not far.
       await answer.body.dump({ limit: 16_384 }).catch(() => undefined);
       const retryAfter = answer.headers['retry-after'];

@@ -1,7 +1,10 @@
 export * from './address-rules.ts';
 export * from './client.ts';
 export { type RegistryAccess } from './connection.ts';
+export * from './gateway-options.ts';
 export * from './gateway.ts';
 export * from './guarded-post.ts';
-export { indexTypes, manifestTypes, sha256Digest } from './manifests.ts';
+export * from './host-check.ts';
+export { indexTypes, manifestTypes, platformName, sha256Digest } from './manifests.ts';
+export { readImages } from './platform-images.ts';
 export * from './verify.ts';

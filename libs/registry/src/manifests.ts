@@ -25,24 +25,46 @@ const word = z
   .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
 const descriptor = z.object({ mediaType: word, digest, size: z.int().min(0) });
 
+const artifactType = word.nullish();
+
 export const manifestSchema = z.object({
   schemaVersion: z.literal(2),
   mediaType: word.optional(),
+  artifactType,
   config: descriptor,
   layers: z.array(descriptor).max(1000),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
 const platform = z.object({ os: word, architecture: word, variant: word.optional() });
+export type Platform = z.infer<typeof platform>;
 
 export const indexSchema = z.object({
   schemaVersion: z.literal(2),
   mediaType: word.optional(),
-  manifests: z
-    .array(descriptor.extend({ platform: platform.optional() }))
-    .min(1)
-    .max(100),
+  artifactType,
+  manifests: z.array(descriptor.extend({ platform: platform.nullish(), artifactType })).max(100),
 });
+export type IndexEntry = z.infer<typeof indexSchema>['manifests'][number];
+
+// Docker once gave no better name to its configs than the last one.
+const configTypes = [
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+  'application/octet-stream',
+];
+const layerType = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./;
+
+/**
+ * What something is that is kept in a registry like an image and is none, such as a chart, a signature or an attestation.
+ * @returns undefined for an image
+ */
+export function artifactTypeOf({ artifactType, config, layers }: Manifest): string | undefined {
+  if (!configTypes.includes(config.mediaType)) return artifactType || config.mediaType;
+  // Signatures pretend to have an image's config.
+  const [first] = layers;
+  return first && !layers.some((it) => layerType.test(it.mediaType)) ? first.mediaType : undefined;
+}
 
 /** The parts of an image's config that say what it runs on. Other kinds of artifact have a config without them. */
 export const configSchema = platform.extend({
@@ -60,8 +82,7 @@ export const configSchema = platform.extend({
     .catch(undefined),
 });
 
-export const platformName = (it: z.infer<typeof platform>): string =>
-  [it.os, it.architecture, it.variant].filter(Boolean).join('/');
+export const platformName = (it: Platform): string => [it.os, it.architecture, it.variant].filter(Boolean).join('/');
 
 export const sha256Digest = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 

@@ -1,16 +1,8 @@
 import { Fault, type ImageStep } from '@kiln/schemas';
 import { type FetchedManifest, type RegistryClient } from './client.ts';
 import { historyOf } from './history.ts';
-import {
-  configSchema,
-  indexSchema,
-  indexTypes,
-  type Manifest,
-  manifestSchema,
-  manifestTypes,
-  parseDocument,
-  platformName,
-} from './manifests.ts';
+import { type Manifest, platformName } from './manifests.ts';
+import { type PlatformImage, readImages } from './platform-images.ts';
 
 export interface Verified {
   manifest: FetchedManifest;
@@ -23,15 +15,6 @@ export interface Verified {
   history: ImageStep[];
 }
 
-interface VerifiedOne {
-  platform: string;
-  architecture: string;
-  sizeBytes: number;
-  history: ImageStep[];
-}
-
-// A config holds settings and history only; what is larger than this is not one.
-const configBytesMax = 4 << 20;
 // Registries answer HEAD in about a millisecond; more at once only queues up there.
 const blobsAtOnce = 8;
 
@@ -48,69 +31,29 @@ async function verifyBlobs(client: RegistryClient, repository: string, manifest:
   const blobs = new Map(manifest.layers.map((it) => [it.digest, it]));
   await eachAtOnce([...blobs.values()], blobsAtOnce, async (blob) => {
     if (blob.mediaType.includes('foreign') || blob.mediaType.includes('nondistributable')) return;
-    const size = await client.headBlob(repository, blob.digest);
-    if (size === undefined)
+    const held = await client.headBlob(repository, blob.digest);
+    if (!held)
       throw new Fault('BlobMissing', `registry ${client.host} does not hold ${blob.digest}, which the image needs`);
-    if (size !== blob.size) {
-      throw new Fault('ManifestInvalid', `blob ${blob.digest} has ${size} bytes, but the manifest says ${blob.size}`);
-    }
+    // A registry that holds it and does not tell its size is believed: the digest stands for its bytes.
+    if (held.size !== undefined && held.size !== blob.size)
+      throw new Fault(
+        'ManifestInvalid',
+        `registry ${client.host}: blob ${blob.digest} has ${held.size} bytes, but the manifest says ${blob.size}`,
+      );
   });
 }
 
-async function verifyOne(client: RegistryClient, repository: string, fetched: FetchedManifest): Promise<VerifiedOne> {
-  const manifest = parseDocument(manifestSchema, fetched.bytes, `manifest ${fetched.digest}`);
-  if (manifest.mediaType !== undefined && manifest.mediaType !== fetched.mediaType) {
-    throw new Fault(
-      'ManifestInvalid',
-      `manifest ${fetched.digest} calls itself ${manifest.mediaType}, but was sent as ${fetched.mediaType}`,
-    );
-  }
-  const [configBytes] = await Promise.all([
-    client.getBlob(repository, manifest.config.digest, configBytesMax),
-    verifyBlobs(client, repository, manifest),
-  ]);
-  if (!configBytes)
-    throw new Fault('BlobMissing', `registry ${client.host} does not hold the config ${manifest.config.digest}`);
-  const config = parseDocument(configSchema, configBytes, `config ${manifest.config.digest}`);
-  if (config.rootfs.diff_ids.length !== manifest.layers.length) {
+async function verifyOne(
+  client: RegistryClient,
+  repository: string,
+  { manifest, config }: PlatformImage,
+): Promise<void> {
+  await verifyBlobs(client, repository, manifest);
+  if (config.rootfs.diff_ids.length !== manifest.layers.length)
     throw new Fault(
       'ManifestInvalid',
       `config names ${config.rootfs.diff_ids.length} layers, the manifest ${manifest.layers.length}`,
     );
-  }
-  const sizeBytes = [manifest.config, ...manifest.layers].reduce((sum, it) => sum + it.size, 0);
-  const history = historyOf(config, manifest);
-  return { platform: platformName(config), architecture: config.architecture, sizeBytes, history };
-}
-
-async function verifyIndex(
-  client: RegistryClient,
-  repository: string,
-  fetched: FetchedManifest,
-): Promise<VerifiedOne[]> {
-  const index = parseDocument(indexSchema, fetched.bytes, `index ${fetched.digest}`);
-  const found: VerifiedOne[] = [];
-  for (const entry of index.manifests) {
-    // Attestations ride along under this name; they are not images.
-    if (entry.platform?.os === 'unknown') continue;
-    const child = await client.getManifest(repository, entry.digest);
-    if (!child)
-      throw new Fault(
-        'BlobMissing',
-        `registry ${client.host} does not hold manifest ${entry.digest}, which the index names`,
-      );
-    if (!manifestTypes.includes(child.mediaType))
-      throw new Fault('ManifestInvalid', `index names ${entry.digest} of type ${child.mediaType}, not an image`);
-    const one = await verifyOne(client, repository, child);
-    if (entry.platform && entry.platform.architecture !== one.architecture) {
-      throw new Fault(
-        'ArchMismatch',
-        `index says ${platformName(entry.platform)} for ${entry.digest}, but its config says ${one.platform}`,
-      );
-    }
-    found.push(one);
-  }
-  return found;
 }
 
 /** Names of architectures as ModelArts and OCI write them. */
@@ -118,11 +61,12 @@ export const ociArch = (arch: string): string => ({ X86_64: 'amd64', AARCH64: 'a
 
 /**
  * Reads an image back from its registry and checks it whole: documents well-formed, digests match their bytes, every blob
- * there with its declared size, and an image for `arch` among its platforms.
+ * there with its declared size, and an image for `arch` among its platforms. Entries of an index that are no images, such as
+ * attestations, are passed over.
  * @param reference tag or digest
  * @param arch `X86_64` or `AARCH64`; undefined takes whatever is there
- * @throws Fault ImagePathNotFound, ManifestInvalid, BlobMissing, ArchMismatch, RegistryDenied: the image will not do;
- * RegistryUnreachable: it could not be found out
+ * @throws Fault ImagePathNotFound, ManifestInvalid, BlobMissing, ArchMismatch, RegistryDenied, RegistryRefused: the image will
+ * not do; RegistryUnreachable: it could not be found out
  */
 export async function verifyImage(
   client: RegistryClient,
@@ -134,18 +78,10 @@ export async function verifyImage(
   const separator = reference.startsWith('sha256:') ? '@' : ':';
   const name = `${client.host}/${repository}${separator}${reference}`;
   if (!manifest) throw new Fault('ImagePathNotFound', `there is no image ${name}`);
-  const isIndex = indexTypes.includes(manifest.mediaType);
-  if (!isIndex && !manifestTypes.includes(manifest.mediaType)) {
-    throw new Fault(
-      'ManifestInvalid',
-      `${name} is of type ${manifest.mediaType || '(none)'}; an OCI or Docker schema 2 image or index is needed`,
-    );
-  }
-  const found = isIndex
-    ? await verifyIndex(client, repository, manifest)
-    : [await verifyOne(client, repository, manifest)];
-  const platforms = found.map((it) => it.platform);
-  const match = arch === undefined ? found[0] : found.find((it) => it.architecture === ociArch(arch));
+  const { images } = await readImages(client, repository, manifest, name);
+  for (const it of images) await verifyOne(client, repository, it);
+  const platforms = images.map((it) => platformName(it.platform));
+  const match = arch === undefined ? images[0] : images.find((it) => it.platform.architecture === ociArch(arch));
   if (!match) {
     throw new Fault(
       'ArchMismatch',
@@ -153,6 +89,8 @@ export async function verifyImage(
       { field: 'arch' },
     );
   }
-  const { sizeBytes, history } = match;
+  const { config, layers } = match.manifest;
+  const sizeBytes = [config, ...layers].reduce((sum, it) => sum + it.size, 0);
+  const history = historyOf(match.config, match.manifest);
   return { manifest, digest: manifest.digest, mediaType: manifest.mediaType, platforms, sizeBytes, history };
 }

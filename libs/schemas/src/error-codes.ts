@@ -96,6 +96,7 @@ export const errorCodes = {
   // What the registry holds
   ImagePathNotFound: row('user', 404, ['ModelArts.6797', 400]),
   RegistryDenied: row('user', 403, ['ModelArts.2885', 400]),
+  RegistryRefused: row('user', 400, ['ModelArts.2885', 400]),
   RegistryUnreachable: row('upstream', 502, ['ModelArts.2810', 400]),
   ManifestInvalid: row('user', 400, ['ModelArts.0107', 400]),
   BlobMissing: row('user', 400, ['ModelArts.0107', 400]),

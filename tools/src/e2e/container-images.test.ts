@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type BuildRequest, openBuildah, openLauncher, parseDockerfile } from '@kiln/engine';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
-import { fetchBases, findBases } from '@kiln/services';
+import { fetchBases, openBaseImages } from '@kiln/services';
 import { debianTar, openImageMaker, pushImage } from '../stack/base-image.ts';
 import { runQuietly } from '../stack/parts.ts';
 
@@ -86,7 +86,7 @@ it('builds the images of docker-compose.yml with Kiln’s own engine, from a bas
   };
   const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
     const parsed = parseDockerfile(given.dockerfile);
-    const bases = await findBases(registries, parsed, [registry]);
+    const bases = await openBaseImages(registries).find(parsed, [registry]);
     await fetchBases(registries, engine, bases, given);
     return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {
       throw new Error(lines.slice(-40).join('\n'), { cause: error });

@@ -13,32 +13,65 @@ export type RegistryMood =
   /** Gives other bytes than were asked for. */
   | { kind: 'lying' }
   /** Takes requests and says nothing, until its mood changes: then their connections break. */
-  | { kind: 'silent' };
+  | { kind: 'silent' }
+  /** Sends the head and so many bytes, and then nothing more. */
+  | { kind: 'stall'; afterBytes: number }
+  /** Says that there are so many bytes more than there are, or fewer. */
+  | { kind: 'length'; by: number }
+  /** Resets the connection. */
+  | { kind: 'reset' };
+
+type Fits = (method: string, path: string) => boolean;
 
 export interface RegistryFront {
   host: string;
   /** The registry's mood, for requests whose method and path fit; for all when nothing is said. */
-  set(mood: RegistryMood, only?: (method: string, path: string) => boolean): void;
+  set(mood: RegistryMood, only?: Fits): void;
+  /** A mood for the next requests that fit; it goes before the one that is set. @returns how many of them came so far */
+  next(mood: RegistryMood, fits: Fits, times: number): () => number;
   close(): Promise<void>;
 }
 
-/** Stands before a real registry, under one address for as long as the suite runs. */
-export async function openRegistryFront(targetPort: number): Promise<RegistryFront> {
+/**
+ * Stands before a real registry, under one address for as long as the suite runs.
+ * @param rewrite what path a request has at the registry
+ */
+export async function openRegistryFront(
+  targetPort: number,
+  rewrite: (path: string) => string = (path) => path,
+): Promise<RegistryFront> {
   let mood: RegistryMood = { kind: 'well' };
-  let only: (method: string, path: string) => boolean = () => true;
+  let only: Fits = () => true;
+  const nexts: { mood: RegistryMood; fits: Fits; left: number; came: number }[] = [];
   const unanswered = new Set<ServerResponse>();
 
-  const pass = (req: IncomingMessage, res: ServerResponse, change: (bytes: Buffer) => Buffer | undefined): void => {
+  const pass = (
+    req: IncomingMessage,
+    res: ServerResponse,
+    change: (bytes: Buffer) => Buffer | undefined | 'stop' = (bytes) => bytes,
+    lengthBy = 0,
+  ): void => {
+    const path = rewrite(req.url ?? '/');
     const onward = request(
-      { host: '127.0.0.1', port: targetPort, method: req.method, path: req.url, headers: req.headers },
+      { host: '127.0.0.1', port: targetPort, method: req.method, path, headers: req.headers },
       (answer) => {
-        res.writeHead(answer.statusCode ?? 502, answer.headers);
+        const length = Number(answer.headers['content-length']);
+        const changed = lengthBy !== 0 && length > 0 ? { 'content-length': Math.max(0, length + lengthBy) } : {};
+        res.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...changed });
+        // As it comes: what is longer than it says is the point.
+        res.strictContentLength = false;
+        let stopped = false;
         answer.on('data', (bytes: Buffer) => {
           const sent = change(bytes);
-          if (sent) res.write(sent);
+          if (sent === 'stop') stopped = true;
+          else if (sent) res.write(sent);
           else res.destroy();
         });
-        answer.on('end', () => res.end());
+        answer.on('end', () => {
+          if (stopped) unanswered.add(res);
+          else if (lengthBy > 0) res.destroy();
+          else res.end();
+        });
         answer.on('error', () => res.destroy());
       },
     );
@@ -47,16 +80,22 @@ export async function openRegistryFront(targetPort: number): Promise<RegistryFro
     req.pipe(onward);
   };
   const answer = (req: IncomingMessage, res: ServerResponse): void => {
-    const now = only(req.method ?? '', req.url ?? '') ? mood : ({ kind: 'well' } as const);
+    const [method, path] = [req.method ?? '', req.url ?? ''];
+    const next = nexts.find((it) => it.left > 0 && it.fits(method, path));
+    if (next) {
+      next.left -= 1;
+      next.came += 1;
+    }
+    const now = next?.mood ?? (only(method, path) ? mood : ({ kind: 'well' } as const));
     switch (now.kind) {
       case 'well':
-        return pass(req, res, (bytes) => bytes);
+        return pass(req, res);
       case 'status':
         req.resume();
         res.writeHead(now.status, now.retryAfter === undefined ? {} : { 'retry-after': now.retryAfter });
         return void res.end('{"errors":[{"code":"UNAVAILABLE","message":"the test says so"}]}');
       case 'slow':
-        return void setTimeout(() => pass(req, res, (bytes) => bytes), now.ms);
+        return void setTimeout(() => pass(req, res), now.ms);
       case 'cut': {
         let left = now.afterBytes;
         return pass(req, res, (bytes) => ((left -= bytes.length) < 0 ? undefined : bytes));
@@ -66,6 +105,14 @@ export async function openRegistryFront(targetPort: number): Promise<RegistryFro
       case 'silent':
         req.resume();
         return void unanswered.add(res);
+      case 'stall': {
+        let left = now.afterBytes;
+        return pass(req, res, (bytes) => ((left -= bytes.length) < 0 ? 'stop' : bytes));
+      }
+      case 'length':
+        return pass(req, res, undefined, now.by);
+      case 'reset':
+        return void req.socket.resetAndDestroy();
     }
   };
   const server = createServer(answer);
@@ -78,6 +125,11 @@ export async function openRegistryFront(targetPort: number): Promise<RegistryFro
       for (const it of unanswered) it.destroy();
       unanswered.clear();
       only = fits;
+    },
+    next(mood, fits, times) {
+      const it = { mood, fits, left: times, came: 0 };
+      nexts.push(it);
+      return () => it.came;
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));

@@ -29,6 +29,8 @@ export function openStream(
   const over = new AbortController();
   let heart: NodeJS.Timeout | undefined;
   const until = untilMs === undefined ? undefined : setTimeout(() => over.abort(), untilMs);
+  // A client that goes in the middle of a write is no error of this process.
+  res.on('error', () => undefined);
   res.on('close', () => {
     clearInterval(heart);
     clearTimeout(until);
@@ -59,8 +61,12 @@ export function openStream(
       await once(res, 'drain', { signal: over.signal }).catch(() => undefined);
       clearTimeout(stalled);
     },
-    // Whoever has not taken the last piece would keep the answer open.
-    end: () => void (res.writableNeedDrain ? res.destroy() : res.end()),
+    end() {
+      clearInterval(heart);
+      // Whoever has not taken the last piece would keep the answer open.
+      if (res.writableNeedDrain) res.destroy();
+      else res.end();
+    },
   };
 }
 

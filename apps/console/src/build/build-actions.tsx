@@ -13,7 +13,11 @@ import { isAtLeast, mayChange, useSession } from '../session/session.ts';
 const isRetryable = ({ State, Error: error }: Build): boolean =>
   State === 'timed_out' ||
   State === 'expired' ||
-  (State === 'failed' && (error?.Class === 'infra' || error?.Class === 'upstream' || error?.Code === 'PushDenied'));
+  (State === 'failed' &&
+    (error?.Class === 'infra' ||
+      error?.Class === 'upstream' ||
+      error?.Code === 'PushDenied' ||
+      (error?.Code === 'RegistryRefused' && error.Phase === 'push')));
 
 /** What the caller may do about a build. */
 export function BuildActions({ build }: { build: Build }) {

@@ -123,6 +123,13 @@ export const registryRules: readonly Rule[] = [
     suggestion: 'Retry when it is back: what was built is kept for an hour.',
   },
   {
+    name: 'RegistryRefused',
+    codes: ['RegistryRefused'],
+    cause: 'The registry refuses what it was asked for, and says why: asked again it would refuse it again.',
+    suggestion:
+      'Do what its words ask for: most often the tag may not be changed, or there is no room left in the project.',
+  },
+  {
     name: 'PushDenied',
     codes: ['PushDenied'],
     cause: 'The registry did not let the image in.',

@@ -1,0 +1,23 @@
+import { type RegistryAccess } from './connection.ts';
+
+/** An image that an engine may read: by its digest only. */
+export interface GatewaySource {
+  access: RegistryAccess;
+  repository: string;
+}
+
+/** Where an engine may write one image. */
+export interface GatewayTarget {
+  access: RegistryAccess;
+  repository: string;
+  /** Tag that its manifest gets, whatever the engine calls it. */
+  tag: string;
+}
+
+export interface GatewayOptions {
+  sources: GatewaySource[];
+  target?: GatewayTarget;
+  signal: AbortSignal;
+  /** Told of bytes of layers as they go from or to a registry. */
+  carried?: (bytes: number) => void;
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { type Readable } from 'node:stream';
+import { Fault } from '@kiln/schemas';
+import { type FetchedManifest, type RegistryClients } from './client.ts';
+import { type GatewayOptions, type GatewaySource } from './gateway-options.ts';
+import { isDigest } from './manifests.ts';
+import { explain, refused } from './registry-errors.ts';
+import { headerOf } from './registry-http.ts';
+
+/** Most bytes of one layer, as it is sent. */
+const layerBytesMax = 20 * 2 ** 30;
+
+/** A layer, and which of the sources holds it. */
+export interface HeldLayer {
+  source: GatewaySource;
+  digest: string;
+}
+
+export interface LayerBytes {
+  body: AsyncIterable<Buffer>;
+  /** How many there are, where the registry tells. */
+  length: number | undefined;
+}
+
+/** What an engine may read. */
+export class GatewaySources {
+  readonly #clients: RegistryClients;
+  readonly #options: GatewayOptions;
+
+  constructor(clients: RegistryClients, options: GatewayOptions) {
+    this.#clients = clients;
+    this.#options = options;
+  }
+
+  /** A manifest of the first source; undefined when that has no such one. */
+  async manifest(digest: string): Promise<FetchedManifest | undefined> {
+    const [source] = this.#options.sources;
+    if (!source || !isDigest(digest)) return undefined;
+    return this.#clients.for(source.access).getManifest(source.repository, digest);
+  }
+
+  /** The first source that holds a layer. */
+  async find(digest: string): Promise<HeldLayer | undefined> {
+    if (!isDigest(digest)) return undefined;
+    for (const source of this.#options.sources) {
+      if (await this.#clients.for(source.access).headBlob(source.repository, digest)) return { source, digest };
+    }
+    return undefined;
+  }
+
+  /**
+   * Begins to read a layer from the first source that holds it. Its bytes are checked as they pass: the last ones do not come when they
+   * are not what the digest stands for.
+   * @throws Fault RegistryUnreachable, RegistryDenied, RegistryRefused, BaseImageTooLarge, BlobMissing; the body RegistryUnreachable,
+   * ManifestInvalid
+   */
+  async open(digest: string): Promise<LayerBytes> {
+    for (const source of isDigest(digest) ? this.#options.sources : []) {
+      const opened = await this.#openAt(source, digest);
+      if (opened) return opened;
+    }
+    const places = this.#options.sources.map((it) => `${it.access.host}/${it.repository}`).join(', ');
+    throw new Fault('BlobMissing', `registry answers 404 to layer ${digest}, which the image needs: ${places}`);
+  }
+
+  async #openAt(source: GatewaySource, digest: string): Promise<LayerBytes | undefined> {
+    const { access, repository } = source;
+    const what = `layer ${digest} of ${repository}`;
+    const request = { method: 'GET', path: `/v2/${repository}/blobs/${digest}`, signal: this.#options.signal } as const;
+    const { status, headers, body } = await this.#clients
+      .transportOf(access)
+      .open(request, `repository:${repository}:pull`)
+      .catch((error: unknown) => {
+        if (!(error instanceof Fault)) throw error;
+        throw new Fault(error.code, `${what}: ${error.message}`, error.details, error.cause);
+      });
+    const declared = Number(headerOf(headers['content-length']) ?? NaN);
+    const length = Number.isFinite(declared) ? declared : undefined;
+    if (status === 200 && (length ?? 0) <= layerBytesMax)
+      return { body: this.#checked(body, source, digest, length), length };
+    body.destroy();
+    if (status === 404) return undefined;
+    if (status !== 200) throw refused(access.host, status, what);
+    throw new Fault(
+      'BaseImageTooLarge',
+      `layer ${digest} of ${access.host}/${repository} has ${length ?? 0} bytes; ${layerBytesMax} may be`,
+    );
+  }
+
+  async *#checked(
+    body: Readable,
+    { access: { host } }: GatewaySource,
+    digest: string,
+    length: number | undefined,
+  ): AsyncGenerator<Buffer> {
+    const hash = createHash('sha256');
+    const most = length ?? layerBytesMax;
+    let sent = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        sent += chunk.length;
+        if (sent > most) break;
+        hash.update(chunk);
+        this.#options.carried?.(chunk.length);
+        yield chunk;
+      }
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      const why = explain(error);
+      if (why === undefined) throw error;
+      const message = `registry ${host} broke off in layer ${digest}, after ${sent} bytes: ${why}`;
+      throw new Fault('RegistryUnreachable', message, {}, error);
+    }
+    if (sent > most || (length !== undefined && sent !== length) || `sha256:${hash.digest('hex')}` !== digest)
+      throw new Fault('ManifestInvalid', `registry ${host} sent other bytes than layer ${digest} stands for`);
+  }
+}

@@ -1,0 +1,130 @@
+import { Readable } from 'node:stream';
+import { Fault } from '@kiln/schemas';
+import { type FetchedManifest, type RegistryClients } from './client.ts';
+import { type GatewayOptions, type GatewayTarget } from './gateway-options.ts';
+import { type GatewaySources, type HeldLayer } from './gateway-sources.ts';
+import { refused } from './registry-errors.ts';
+import { headerOf, type RegistryAnswer } from './registry-http.ts';
+
+/** Bytes of a blob on their way to a registry. */
+export interface BlobBytes {
+  body: AsyncIterable<Buffer>;
+  /** How many there are, where that is known. */
+  length: number | undefined;
+  headers?: Record<string, string>;
+}
+
+const withDigest = (location: string, digest: string): string =>
+  `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
+
+/** Where an engine may write its image. Every error names the repository that it is about. */
+export class GatewayWriter {
+  readonly #clients: RegistryClients;
+  readonly #target: GatewayTarget;
+  readonly #options: Pick<GatewayOptions, 'signal'>;
+
+  constructor(clients: RegistryClients, target: GatewayTarget, options: Pick<GatewayOptions, 'signal'>) {
+    this.#clients = clients;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  get #client() {
+    return this.#clients.for(this.#target.access);
+  }
+  get #transport() {
+    return this.#clients.transportOf(this.#target.access);
+  }
+  get #scope(): string {
+    return `repository:${this.#target.repository}:pull,push`;
+  }
+
+  async #push<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const { access, repository } = this.#target;
+      const code = error.code === 'RegistryDenied' ? 'PushDenied' : error.code;
+      throw new Fault(code, `push to ${access.host}/${repository}: ${error.message}`, error.details, error.cause);
+    }
+  }
+
+  #refused({ status, body }: RegistryAnswer): Fault {
+    return refused(this.#target.access.host, status, 'an upload', body);
+  }
+
+  /** undefined when the registry does not hold the blob. */
+  head(digest: string): Promise<{ size: number | undefined } | undefined> {
+    return this.#push(() => this.#client.headBlob(this.#target.repository, digest));
+  }
+
+  /** Begins to upload a blob, and tells where that goes on. */
+  begin(): Promise<string> {
+    return this.#push(() => this.#begin());
+  }
+
+  async #begin(): Promise<string> {
+    const answer = await this.#post('');
+    const location = headerOf(answer.headers['location']);
+    if (answer.status === 202 && location) return location;
+    throw this.#refused(answer);
+  }
+
+  #post(query: string): Promise<RegistryAnswer> {
+    const path = `/v2/${this.#target.repository}/blobs/uploads/${query}`;
+    return this.#transport.send({ method: 'POST', path, signal: this.#options.signal }, this.#scope);
+  }
+
+  /** Sends some of a blob's bytes to where its upload goes on. */
+  append(location: string, bytes: BlobBytes): Promise<RegistryAnswer> {
+    return this.#push(() => this.#send('PATCH', location, bytes));
+  }
+
+  /** Sends the last of a blob's bytes. */
+  finish(location: string, digest: string, bytes: BlobBytes): Promise<RegistryAnswer> {
+    return this.#push(() => this.#send('PUT', withDigest(location, digest), bytes));
+  }
+
+  async #send(method: 'PATCH' | 'PUT', path: string, { body, headers, ...more }: BlobBytes): Promise<RegistryAnswer> {
+    const stream = Readable.from(body, { objectMode: false });
+    // What becomes of the request tells of it.
+    stream.on('error', () => undefined);
+    const answer = await this.#transport.upload(
+      {
+        method,
+        path,
+        body: stream,
+        headers: { 'content-type': 'application/octet-stream', ...headers },
+        signal: this.#options.signal,
+        ...more,
+      },
+      this.#scope,
+    );
+    if (answer.status === 201 || answer.status === 202) return answer;
+    throw this.#refused(answer);
+  }
+
+  /** Gets a base's layer into the target without the engine: it may be there, in the same registry, or somewhere else. */
+  bring({ source, digest }: HeldLayer, sources: GatewaySources): Promise<void> {
+    return this.#push(async () => {
+      const { access, repository } = this.#target;
+      if (await this.#client.headBlob(repository, digest)) return;
+      let location: string | undefined;
+      if (source.access.host === access.host) {
+        const query = new URLSearchParams({ mount: digest, from: source.repository });
+        const answer = await this.#post(`?${query.toString()}`);
+        if (answer.status === 201) return;
+        if (answer.status === 202) location = headerOf(answer.headers['location']);
+      }
+      location ??= await this.#begin();
+      const bytes = await sources.open(digest);
+      await this.#send('PUT', withDigest(location, digest), bytes);
+    });
+  }
+
+  putManifest(manifest: FetchedManifest): Promise<void> {
+    const { repository, tag } = this.#target;
+    return this.#push(() => this.#client.putManifest(repository, tag, manifest, this.#options.signal));
+  }
+}

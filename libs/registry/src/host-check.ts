@@ -1,0 +1,48 @@
+import { type LookupAddress } from 'node:dns';
+import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fault } from '@kiln/schemas';
+import { addressRefused, type AddressRules, placeOf } from './address-rules.ts';
+import { apiHost } from './connection.ts';
+import { askNameServers, asTheMachine } from './name-servers.ts';
+
+/**
+ * Refuses the host of a reference that no registry can be asked at. What cannot be found out in a moment is let pass.
+ * @param field name of the request's field, for the error
+ * @throws Fault InvalidParameter when it does not resolve, AddressNotAllowed when the rules close it
+ */
+export type CheckRegistryHost = (host: string, field: string) => Promise<void>;
+
+/** Clients give up after three seconds. */
+const checkMs = 1500;
+
+const isUnknown = (error: unknown): boolean =>
+  ['ENOTFOUND', 'ENODATA'].includes((error as { code?: string }).code ?? '');
+
+export function openHostCheck(rules: AddressRules): CheckRegistryHost {
+  const ask = askNameServers([]);
+  /** undefined when nobody can say. */
+  const find = async (host: string): Promise<LookupAddress[] | undefined> => {
+    try {
+      return await ask(host);
+    } catch (error) {
+      if (!isUnknown(error)) return undefined;
+    }
+    // Name servers do not know the hosts file; now that they have answered, this does not hang.
+    return asTheMachine(host).catch((error: unknown) => (isUnknown(error) ? [] : undefined));
+  };
+  return async (registry, field) => {
+    const { host, port } = placeOf(new URL(`https://${apiHost(registry)}`));
+    const ports = registry.endsWith(`:${port}`) ? [port] : [443, 80];
+    if (ports.some((it) => rules.isListed(host, it))) return;
+    const refuse = (fault: Fault) => {
+      throw new Fault(fault.code, `${field}: ${fault.message}`, { field });
+    };
+    if (isIP(host) !== 0) return rules.mayReach(host) ? undefined : refuse(addressRefused(rules, host));
+    const found = await Promise.race([find(host), sleep(checkMs)]);
+    if (found?.length === 0)
+      refuse(new Fault('InvalidParameter', `the registry host ${host} does not resolve; check how it is spelt`));
+    const closed = found?.find((it) => !rules.mayReach(it.address));
+    if (closed) refuse(addressRefused(rules, host, closed.address));
+  };
+}
