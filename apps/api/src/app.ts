@@ -10,7 +10,9 @@ import {
   type LastUsed,
   type LogFeed,
   type Quotas,
+  type RegisterImageDeps,
   type Relay,
+  type SubmitBuildDeps,
   type WaitingRoom,
   type WebhookDeps,
 } from '@kiln/services';
@@ -22,6 +24,7 @@ import { type Throttle } from './http/throttle.ts';
 import { modelArtsDialect } from './modelarts/dialect.ts';
 import { modelArtsGroupRoutes } from './modelarts/group-routes.ts';
 import { modelArtsImageRoutes } from './modelarts/image-routes.ts';
+import { projectRoutes } from './modelarts/project-routes.ts';
 import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
@@ -60,6 +63,10 @@ export interface AppDeps extends AuthenticateDeps {
   /** Where webhooks may be sent. */
   webhookRules: WebhookDeps['rules'];
   platform: Platform;
+  packageRules: SubmitBuildDeps['packageRules'];
+  /** How long a client token stands for what it was used for first. */
+  clientTokenHours: number;
+  checkRegistryHost: RegisterImageDeps['checkRegistryHost'];
   /** What holds for accounts without limits of their own. */
   limits: DefaultLimits;
   /** How long RegisterImage and its like wait for a registrar. */
@@ -97,7 +104,7 @@ export function createApp(deps: AppDeps): Express {
   // Groups before images: `images/group` is no image's id.
   const modelArts = serveDialect(
     modelArtsDialect(deps),
-    [...modelArtsGroupRoutes(deps), ...modelArtsImageRoutes(deps), ...tokenRoutes(deps)],
+    [...modelArtsGroupRoutes(deps), ...modelArtsImageRoutes(deps), ...tokenRoutes(deps), ...projectRoutes(deps)],
     deps,
   );
   app.use((req, res, next) => (dialectOf(req.path) === 'modelarts' ? modelArts(req, res, next) : next()));

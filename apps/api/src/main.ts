@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import {
+  addressSettings,
   commonSettings,
   Lifecycle,
   limitsOfAccounts,
@@ -29,6 +30,7 @@ import {
   openWebhookRules,
   openMessaging,
   openQuotas,
+  openRegistryHostCheck,
   openWaitingRoom,
 } from '@kiln/services';
 import { poolNames } from '@kiln/schemas';
@@ -44,6 +46,7 @@ const config = readConfig(
     ...platformSettings,
     ...metricsSettings,
     ...webhookSettings,
+    ...addressSettings,
     KILN_API_HOST: z.string().default('127.0.0.1'),
     KILN_API_PORT: portSetting.default(8080),
     /** Requests of one user in one second that this process answers; 0 for as many as come. */
@@ -57,6 +60,10 @@ const config = readConfig(
     KILN_TRUSTED_PROXIES: listSetting,
     /** Whether requests signed with HMAC-SHA1, as old clients do, are taken. */
     KILN_LEGACY_SIGNATURES: z.stringbool().default(false),
+    /** Whether PackageInstallation lets RUN do what it likes, or only install packages. */
+    KILN_PACKAGE_INSTALLATION: z.enum(['lenient', 'strict']).default('lenient'),
+    /** How long a client token stands for the build that it came with first. */
+    KILN_CLIENT_TOKEN_HOURS: z.coerce.number().int().min(1).max(87_600).default(168),
     /** How long RegisterImage waits for its verification before it answers 201. */
     KILN_REGISTER_WAIT_MS: millisSetting(5000),
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
@@ -123,6 +130,9 @@ const app = createApp({
   audit,
   trustedProxies: config.KILN_TRUSTED_PROXIES,
   platform,
+  packageRules: config.KILN_PACKAGE_INSTALLATION,
+  clientTokenHours: config.KILN_CLIENT_TOKEN_HOURS,
+  checkRegistryHost: openRegistryHostCheck(config.KILN_OPEN_ADDRESSES),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
   log,

@@ -17,7 +17,7 @@ import {
   type Platform,
   type QueuePayload,
 } from '@kiln/schemas';
-import { accessForBuild, openBuildSecrets, fetchBases, findBases, type Relay, sourcesOf } from '@kiln/services';
+import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, type Relay, sourcesOf } from '@kiln/services';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from './host-settings.ts';
 import { type KeptImages } from './kept-images.ts';
@@ -28,6 +28,7 @@ export interface RunBuildDeps extends AttemptDeps {
   relay: Relay;
   engine: Engine;
   registries: RegistryClients;
+  bases: BaseImages;
   sealer: Sealer;
   log: Logger;
   worker: string;
@@ -124,10 +125,11 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
   const { Dockerfile: dockerfile } = build.spec.BuildConfig;
   const parsed = parseDockerfile(dockerfile);
   const { host } = deps;
+  for (const it of build.notes) await log.write(`kiln: note: ${it}`);
   // Before anything is fetched: whether this builder can give what was asked for.
   const limits = await limitsHere(deps, attempt);
   const network = networkHere(deps, attempt);
-  const found = await findBases(deps.registries, parsed, bases);
+  const found = await deps.bases.find(parsed, bases);
   for (const it of found) await log.write(`kiln: ${it.name} is ${it.id}`);
   const { carried, steps } = attempt;
   const call = { ...attempt.engineOptions, carried, onLine: (line: string) => log.write(line) };
@@ -170,7 +172,7 @@ function offered<T>(look: () => T): T {
 
 /** What the build's class gives it, as far as this machine has it. */
 async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Attempt): Promise<Limits> {
-  const limits = offered(() => limitsOf(platform, build.spec.Resource));
+  const { limits } = offered(() => limitsOf(platform, build.spec.Resource));
   if (limits.memoryBytes <= host.memoryBytesMax) return limits;
   const has = Math.floor(host.memoryBytesMax / 2 ** 20);
   await log.write(`kiln: this builder gives a build at most ${has} MiB of memory, less than its class says`);
@@ -178,7 +180,7 @@ async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Atte
 }
 
 function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): Omit<NetworkRules, 'resolvers'> {
-  const network = offered(() => networkOf(platform.networks, build.spec.UserVpc));
+  const { network } = offered(() => networkOf(platform.networks, build.spec.UserVpc));
   // By another way than the one that was asked for, it would go around what stands there.
   if (network.way > host.ways)
     throw new Fault('EngineFailed', `this builder has no way out number ${network.way} (KILN_BUILD_WAYS)`);

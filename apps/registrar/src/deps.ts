@@ -14,4 +14,6 @@ export interface RegisterDeps {
   log: Logger;
   worker: string;
   leases: Leases;
+  /** For how long an image is tried to be registered whose registry does not answer. */
+  registrationSeconds: number;
 }

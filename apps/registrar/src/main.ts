@@ -71,6 +71,7 @@ const deps = {
   log,
   worker,
   leases,
+  registrationSeconds: config.KILN_REGISTRATION_CLOCK_S,
 };
 const consumer = consume('image-register', slots, ({ kind, id, attempt }) =>
   kind === 'build' ? registerBuild(deps, id, attempt) : registerImage(deps, id),

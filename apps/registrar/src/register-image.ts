@@ -5,6 +5,7 @@ import {
   claimImage,
   type Image,
   inTransaction,
+  noteOnImage,
   type RepositoryUse,
   type Settled,
   settleImage,
@@ -15,6 +16,9 @@ import { asFault, describeFault, Fault, formatReference } from '@kiln/schemas';
 import { accessForImage, type Lease } from '@kiln/services';
 import { archOf } from './arch-of.ts';
 import { type RegisterDeps } from './deps.ts';
+
+/** A registry that has said nothing for so long is told of to those who ask for the image. */
+const silenceMs = 2000;
 
 /**
  * Does what is to be done about a catalogue entry: finds out what the registry holds under it, or, when the entry was
@@ -34,6 +38,8 @@ async function lookAt(deps: RegisterDeps, image: Image, claimedAtMs: number): Pr
   const { db, log } = deps;
   const { id } = image;
   const lease = deps.leases.hold({ kind: 'image', id, fence: image.fence }, claimedAtMs);
+  const silence = `registry ${image.host} has not answered yet`;
+  const late = setTimeout(() => void noteOnImage(db, image, silence).catch(() => undefined), silenceMs);
   try {
     const settled = image.status === 'DELETED' ? await purge(deps, image, lease) : await verify(deps, image);
     await settleImage(db, image, settled);
@@ -41,6 +47,7 @@ async function lookAt(deps: RegisterDeps, image: Image, claimedAtMs: number): Pr
   } catch (error) {
     await settleFailure(deps, image, error);
   } finally {
+    clearTimeout(late);
     lease.release();
   }
 }
@@ -101,11 +108,19 @@ async function isNeeded(
   return false;
 }
 
-async function settleFailure({ db, log }: RegisterDeps, image: Image, error: unknown): Promise<void> {
+/** How long until the registration of an image is given up; Infinity for one that is in the catalogue. */
+const leftMs = ({ status, createdAt }: Image, registrationSeconds: number): number =>
+  status === 'CREATING' ? createdAt.getTime() + registrationSeconds * 1000 - Date.now() : Infinity;
+
+async function settleFailure(deps: RegisterDeps, image: Image, error: unknown): Promise<void> {
+  const { db, log, registrationSeconds } = deps;
   const fault = asFault(error);
-  if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
+  const left = leftMs(image, registrationSeconds);
+  const mayPass = fault.code === 'RegistryUnreachable' || fault.code === 'InternalError';
+  if (mayPass && left > 0) {
     log.warn({ imageId: image.id, code: fault.code, err: fault.cause }, fault.message);
-    const delayMs = backoffMs(image.attempt, 1000, 60_000);
+    const backOff = Math.max(backoffMs(image.attempt, 1000, 60_000), Math.min(fault.details.retryAfterMs ?? 0, 60_000));
+    const delayMs = Math.max(0, Math.min(backOff, left));
     await inTransaction(db, async (tx) => {
       if (await settleImage(tx, image, { outcome: 'deferred', reason: fault.message, delayMs }))
         await announce(tx, announceRegistration('image', image.id, image.attempt, { delayMs }));
@@ -113,11 +128,12 @@ async function settleFailure({ db, log }: RegisterDeps, image: Image, error: unk
     return;
   }
   log.info({ imageId: image.id, code: fault.code }, 'image refused');
+  const ended = mayPass ? new Fault(fault.code, `${fault.message}; given up after ${registrationSeconds} s`) : fault;
   await settleImage(
     db,
     image,
     image.status === 'DELETED'
       ? { outcome: 'purged', message: fault.message }
-      : { outcome: 'refused', error: describeFault(fault, 'verify', image.attempt) },
+      : { outcome: 'refused', error: describeFault(ended, 'verify', image.attempt) },
   );
 }

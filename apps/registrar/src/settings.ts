@@ -16,6 +16,8 @@ export const clockSettings = {
   KILN_PUSH_CLOCK_S: seconds(900),
   /** Reading back and checking what was pushed, and setting its tag. */
   KILN_REGISTER_CLOCK_S: seconds(900),
+  /** How long a registry may not answer before an image that is to be registered is given up. */
+  KILN_REGISTRATION_CLOCK_S: seconds(900),
   /** How long a registry may refuse a tag that is decided to be set. */
   KILN_TAG_CLOCK_S: seconds(86_400),
 };

@@ -84,8 +84,69 @@ describe('secrets', () => {
   );
 });
 
-describe('PackageInstallation', () => {
-  const judge = (text: string) => failure(() => requirePackageInstallation(parseDockerfile(text)));
+describe('mistakes that people make', () => {
+  const judge = (text: string, options = {}) => failure(() => parseDockerfile(text, options));
+
+  it.each([
+    ['FROM ubuntu:18.04 RUN pip3 install numpy==1.19.5', 'line 1: FROM ubuntu:18.04 and RUN stand on one line, as in the example of the cloud'],
+    ['ARG A=1\nFROM x run y', 'line 2: FROM x and run stand on one line'],
+    ['FROM x AS a b', 'line 1: FROM x AS a is followed by "b"'],
+    ['FROM x AS', 'line 1: FROM x AS needs the name of the stage'],
+    ['FROM --platform=linux/amd64 x as', 'line 1: FROM x AS needs the name of the stage'],
+    ['FROM x # the base', 'line 1: FROM x is followed by a comment'],
+    ['FROM x y', 'line 1: FROM x is followed by "y"'],
+    ['FROM x\nENV ONLY', 'line 2: ENV ONLY has no value; write ENV ONLY=value'],
+    ['FROM x\nLABEL foo', 'line 2: LABEL foo has no value'],
+    ['FROM x\\nRUN make\\nCMD y', 'line 1: has \\n, a backslash and an n, where a line break is meant'],
+    ['FROM x\nRUN true\nCOPY app.py /app/', 'line 3: COPY app.py is a file of the build context'],
+    ['FROM x\nCOPY --chown=1:1 ["a b", "/app/"]', 'line 2: COPY a b is a file of the build context'],
+    ['FROM x\nCOPY . .', 'line 2: COPY . is a file'],
+    ['FROM x\nADD app.tar.gz /app/', 'line 2: ADD app.tar.gz is a file'],
+    ['FROM x\nADD https://example.com/a b /app/', 'line 2: ADD b is a file'],
+  ])('%j is refused with its line', (text, why) => {
+    expect(judge(text)).toContain(`DockerfileInvalid BuildConfig.Dockerfile: ${why}`);
+  }); // prettier-ignore
+
+  it.each([
+    'FROM x AS a\nCOPY --from=a /a /b',
+    'FROM --platform=$BUILDPLATFORM x AS a',
+    'FROM x\nENV A b\nENV A=b C="d e"\nLABEL a b\nLABEL a=b',
+    'FROM x\nADD https://example.com/a.tgz /a\nADD ["https://example.com/b", "/b"]\nADD --chmod=755 http://e.com/c /c',
+    'FROM x\nADD https://github.com/a/b.git#v1 /src',
+    'FROM x\nARG URL=https://example.com/a\nADD $URL /a',
+    "FROM x\nRUN printf 'FROM a\\nRUN b\\n' > /Dockerfile",
+    'FROM x\nONBUILD COPY . /app',
+  ])('%j is taken', (text) => {
+    expect(judge(text)).toBe('accepted');
+  });
+
+  it('files are copied where there is a context', () => {
+    expect(judge('FROM x\nCOPY . /app\nADD a.tgz /\n', { hasContext: true })).toBe('accepted');
+  });
+});
+
+describe('PackageInstallation by the lenient rules', () => {
+  const judge = (text: string) => failure(() => requirePackageInstallation(parseDockerfile(text), 'lenient'));
+
+  it.each([
+    'FROM a\nRUN curl -L http://x | sh && make -C /src install',
+    'FROM a\nARG V=1\nENV A=b\nLABEL a=b\nUSER root\nWORKDIR /w\nSHELL ["/bin/bash", "-c"]\nEXPOSE 80\nCMD ["x"]',
+  ])('takes %j', (text) => {
+    expect(judge(text)).toBe('accepted');
+  });
+
+  it.each([
+    ['FROM a AS b\nFROM c', 'line 2: only one FROM'],
+    ['FROM a\nENTRYPOINT ["x"]', 'line 2: ENTRYPOINT is not allowed'],
+    ['FROM a\nVOLUME /x', 'line 2: VOLUME is not allowed'],
+    ['FROM a\nADD https://example.com/a /a', 'line 2: ADD is not allowed'],
+  ])('refuses %j', (text, why) => {
+    expect(judge(text)).toContain(why);
+  });
+});
+
+describe('PackageInstallation by the strict rules', () => {
+  const judge = (text: string) => failure(() => requirePackageInstallation(parseDockerfile(text), 'strict'));
 
   it.each([
     'FROM debian:12\nRUN apt-get update && apt-get install -y --no-install-recommends curl=7.88 && rm -rf /var/lib/apt/lists/*',
@@ -106,7 +167,7 @@ describe('PackageInstallation', () => {
     ['FROM a\nRUN npm exec evil install', 'line 2: npm exec does not install'],
     ['FROM a\nRUN constructor install', 'line 2: constructor is not a package manager'],
     ['FROM a\nRUN wget x', 'line 2: wget is not a package manager'],
-    ['FROM a\nCOPY x /x', 'line 2: COPY is not allowed'],
+    ['FROM a\nCOPY --from=b x /x', 'line 2: COPY is not allowed'],
     ['FROM a AS b\nFROM c', 'line 2: only one FROM'],
     ['FROM a\nRUN apt-get install $(cat /etc/x)', 'line 2: command substitution'],
     ['FROM a\nRUN X=$(id) apt-get install y', 'line 2: command substitution'],

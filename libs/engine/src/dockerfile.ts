@@ -1,4 +1,6 @@
-import { Fault, parseImageName } from '@kiln/schemas';
+import { parseImageName } from '@kiln/schemas';
+import { checkArguments, checkLineBreaks } from './dockerfile-mistakes.ts';
+import { invalid, keywords, type Step } from './dockerfile-step.ts';
 import {
   DockerfileParser,
   type Flag,
@@ -7,28 +9,6 @@ import {
   type ModifiableInstruction,
   type Run,
 } from 'dockerfile-ast';
-
-/** One instruction of a Dockerfile, with its place in the file and in its stage. */
-export interface Step {
-  keyword: string;
-  /** Flags in front of the arguments, e.g. `--from=x`. */
-  flags: { name: string; value: string }[];
-  /** The arguments as one line: continuations joined, comment lines dropped. */
-  text: string;
-  /** First and last line in the file, from 1. */
-  lines: [number, number];
-  /** Number of its stage from 1, and of the instruction in its stage from 1; 0 and 0 for an ARG before the first FROM. */
-  stage: number;
-  index: number;
-  /** What a FROM starts from, with its variables filled in: an image, `scratch`, or an earlier stage. */
-  from?: string;
-}
-
-/** A step as errors name it. */
-export const stepDetails = ({ keyword, text, lines }: Step): { step: string; lines: [number, number] } => ({
-  step: `${keyword} ${text}`.slice(0, 2000).toWellFormed(),
-  lines,
-});
 
 export interface ParsedDockerfile {
   steps: Step[];
@@ -40,20 +20,9 @@ export interface ParsedDockerfile {
   warnings: string[];
 }
 
-const keywords = new Set([
-  'ADD', 'ARG', 'CMD', 'COPY', 'ENTRYPOINT', 'ENV', 'EXPOSE', 'FROM', 'HEALTHCHECK', 'LABEL', 'MAINTAINER', 'ONBUILD', 'RUN',
-  'SHELL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR',
-]); // prettier-ignore
-
 const stepsMax = 500;
 const stagesMax = 50;
 const imagesMax = 16;
-
-const invalid = (line: number, why: string) =>
-  new Fault('DockerfileInvalid', `BuildConfig.Dockerfile: line ${line}: ${why}`, {
-    field: 'BuildConfig.Dockerfile',
-    lines: [line, line],
-  });
 
 const flagsOf = (instruction: Instruction): Step['flags'] => {
   const flags = 'getFlags' in instruction ? (instruction as ModifiableInstruction).getFlags() : [];
@@ -136,9 +105,10 @@ const usualFrontend = /^(?:docker\.io\/)?docker\/dockerfile:1(?:[.-][\w.-]*)?$/;
 
 /**
  * Parses a Dockerfile and refuses what cannot be built here, before anything is stored.
+ * @param hasContext whether there are files to copy from
  * @throws Fault DockerfileInvalid that names the line
  */
-export function parseDockerfile(text: string): ParsedDockerfile {
+export function parseDockerfile(text: string, { hasContext = false } = {}): ParsedDockerfile {
   // Parsers differ in these two; what is checked here must be what is built.
   if (/\r(?!\n)/.test(text)) throw invalid(1, 'has a carriage return that ends no line');
   const [, syntax] = frontend.exec(text.trimStart()) ?? [];
@@ -148,6 +118,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
       `the frontend ${syntax} is not supported; leave the syntax directive out, or use docker/dockerfile:1`,
     );
   if (/^\s*#\s*escape\s*=/im.test(text)) throw invalid(1, 'the escape directive is not supported');
+  checkLineBreaks(text);
   const dockerfile = DockerfileParser.parse(text);
   const source = text.split(/\r?\n/);
   const stages = new Set<string>();
@@ -184,6 +155,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
       index,
     };
     steps.push(step);
+    checkArguments(step, hasContext);
 
     if (keyword === 'FROM') {
       if (/\$\{\w+[^\w}]/.test(step.text)) throw invalid(line, 'FROM may have $NAME and ${NAME}, but no modifiers');

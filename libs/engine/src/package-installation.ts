@@ -1,9 +1,16 @@
 import { Fault } from '@kiln/schemas';
 import { forEachChild, parse, type Redirection, type Statement, type SyntaxNode } from 'unbash';
-import { type ParsedDockerfile, type Step } from './dockerfile.ts';
+import { type ParsedDockerfile } from './dockerfile.ts';
+import { type Step } from './dockerfile-step.ts';
+
+/** `lenient` bounds the instructions; `strict` judges the commands of RUN as well. */
+export type PackageRules = 'lenient' | 'strict';
 
 /** Instructions that installing packages on a base may need. */
-const instructions = new Set(['FROM', 'ARG', 'ENV', 'RUN', 'LABEL', 'USER', 'WORKDIR']);
+const instructions: Record<PackageRules, ReadonlySet<string>> = {
+  lenient: new Set(['FROM', 'ARG', 'ENV', 'LABEL', 'RUN', 'USER', 'WORKDIR', 'SHELL', 'CMD', 'EXPOSE']),
+  strict: new Set(['FROM', 'ARG', 'ENV', 'RUN', 'LABEL', 'USER', 'WORKDIR']),
+};
 
 /** Package managers, each with the subcommands that install packages or tidy up after it. */
 const system = ['install', 'update', 'upgrade', 'dist-upgrade', 'full-upgrade', 'build-dep', 'remove', 'purge', 'autoremove', 'clean', 'autoclean']; // prettier-ignore
@@ -116,17 +123,17 @@ function judgeRun(step: Step): string | undefined {
 }
 
 /**
- * Holds a Dockerfile to PAI's BuildType PackageInstallation: one base, and commands that install packages on it. It keeps
- * a build to its declared purpose; it is no sandbox, since packages run scripts of their own.
+ * Holds a Dockerfile to PAI's BuildType PackageInstallation: one base, and what is installed on it; by the strict rules, only with
+ * commands that install packages. It keeps a build to its declared purpose; it is no sandbox, since packages run scripts of their own.
  * @throws Fault DockerfileNotAllowed that names the line
  */
-export function requirePackageInstallation({ steps }: ParsedDockerfile): void {
+export function requirePackageInstallation({ steps }: ParsedDockerfile, rules: PackageRules): void {
   for (const step of steps) {
-    const why = !instructions.has(step.keyword)
+    const why = !instructions[rules].has(step.keyword)
       ? `${step.keyword} is not allowed`
       : step.keyword === 'FROM' && step.stage > 1
         ? 'only one FROM is allowed'
-        : step.keyword === 'RUN'
+        : step.keyword === 'RUN' && rules === 'strict'
           ? judgeRun(step)
           : undefined;
     if (why === undefined) continue;

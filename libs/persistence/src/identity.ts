@@ -161,6 +161,14 @@ export async function findProject(
   return row;
 }
 
+/** An account's projects, oldest first. */
+export const listProjects = async (db: Executor, accountId: string): Promise<(typeof projects.$inferSelect)[]> =>
+  await db
+    .select()
+    .from(projects)
+    .where(and(eq(projects.accountId, accountId), isNull(projects.revokedAt)))
+    .orderBy(projects.createdAt, projects.id);
+
 /** The viewer's first default workspace: where an image goes when its request names none. */
 export async function findDefaultWorkspace(db: Executor, viewer: Viewer): Promise<Workspace | undefined> {
   const [row] = await db

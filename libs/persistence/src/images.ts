@@ -36,6 +36,7 @@ export interface NewImage {
   description: string;
   visibility: Visibility;
   publicById: boolean;
+  hidden: boolean;
   arch: string;
   origin: string;
   resourceCategories: string[];
@@ -53,8 +54,8 @@ const insertStatement = `
   WITH accepted AS (
     INSERT INTO images (id, pai_id, account_id, project_id, workspace_id, user_id, name, host, repository, tag, description,
       visibility, public_by_id, arch, origin, resource_categories, service_type, services, flavor_type, source_type, source_id,
-      via, registry_connection_id, status, pending)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 'INIT', true
+      via, registry_connection_id, status, pending, hidden)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 'INIT', true, $30
     WHERE ($22 = 'pai' OR NOT EXISTS (SELECT 1 FROM images WHERE account_id = $3 AND host = $8 AND repository = $9
         AND tag = $10 AND workspace_id = $5 AND ${heldStatus}))
       AND NOT EXISTS (SELECT 1 FROM builds WHERE workspace_id = $5 AND image_name = $7
@@ -108,6 +109,7 @@ export async function insertImage(
     key,
     JSON.stringify(payload),
     traceparent(),
+    image.hidden,
   ]);
   if (rowCount === 1) return 'accepted';
   // Ids are one space for all accounts, so that one may be another's.
@@ -199,6 +201,20 @@ export async function settleImage(
     .where(and(eq(images.id, claim.id), eq(images.fence, claim.fence), eq(images.pending, true)));
   return rowCount === 1;
 }
+
+/** Tells why nothing has come of a claimed image so far, unless that is told already. */
+export const noteOnImage = (db: Executor, claim: { id: string; fence: number }, message: string) =>
+  db
+    .update(images)
+    .set({ statusMessage: message })
+    .where(
+      and(
+        eq(images.id, claim.id),
+        eq(images.fence, claim.fence),
+        eq(images.status, 'CREATING'),
+        eq(images.statusMessage, ''),
+      ),
+    );
 
 /** Writes the catalogue entry of a build, ACTIVE at once; undefined when its name was taken meanwhile. */
 export async function insertBuiltImage(
@@ -298,7 +314,7 @@ export async function useOfRepository(db: Executor, image: Image): Promise<Repos
 export async function publishImage(db: Executor, id: string): Promise<Image | undefined> {
   const [row] = await db
     .update(images)
-    .set({ visibility: 'PUBLIC', updatedAt: sql`now()` })
+    .set({ visibility: 'PUBLIC', hidden: false, updatedAt: sql`now()` })
     .where(and(eq(images.id, id), ne(images.status, 'DELETED')))
     .returning();
   return row;

@@ -1,6 +1,6 @@
 import { traceparent } from '@kiln/kit';
 import { type Lane, type Lineage } from '@kiln/schemas';
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, runPrepared } from './database.ts';
 import { builds, type BuildSpec } from './tables/builds.ts';
 import { heldStatus } from './tables/images.ts';
@@ -24,6 +24,8 @@ export interface NewBuild {
   lane: Lane;
   /** The builders that may take it; empty for those of the common pool. */
   pool: string;
+  /** What its sender is told: where the build does not have quite what the request says. */
+  notes: string[];
   /** The build that this one does again. */
   parent?: { id: string; lineage: Lineage };
   /** Where its image is already, if its parent left it. */
@@ -40,20 +42,22 @@ const statement = `
   WITH accepted AS (
     INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, spec,
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
-      accessibility, lane, parent_id, lineage, kept_on, kept_image, pool, trace, state, phase)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, 'queued', 'wait'
+      accessibility, lane, parent_id, lineage, kept_on, kept_image, pool, trace, notes, state, phase)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26::text[], 'queued', 'wait'
     WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND ${heldStatus})
     ON CONFLICT DO NOTHING RETURNING id
   ), event AS (
-    INSERT INTO build_events (build_id, state, attempt, message) SELECT id, 'queued', 0, coalesce($21 || ' of ' || $20, 'accepted') FROM accepted
+    INSERT INTO build_events (build_id, state, attempt, message)
+    SELECT id, 'queued', 0, array_to_string(coalesce($21 || ' of ' || $20, 'accepted') || $26::text[], '; ') FROM accepted
   )
   SELECT id FROM accepted`;
 
 /**
  * Accepts a build into the waiting room: row and first event together. A refused build writes nothing and leaves its client token
  * unused. When two requests with one token race, the loser waits for the winner's commit and then reads what it wrote.
+ * @param clientTokenHours how long a client token stands for what it was used for first
  */
-export async function submitBuild(db: Database, build: NewBuild): Promise<SubmitOutcome> {
+export async function submitBuild(db: Database, build: NewBuild, clientTokenHours: number): Promise<SubmitOutcome> {
   const { Image, OverwriteImageTag, Accessibility } = build.spec;
   const { rowCount } = await runPrepared(db, 'submit-build', statement, [
     build.id,
@@ -81,22 +85,51 @@ export async function submitBuild(db: Database, build: NewBuild): Promise<Submit
     build.kept?.image ?? null,
     build.pool,
     traceparent(),
+    build.notes,
   ]);
   if (rowCount === 1) return { outcome: 'accepted' };
+  const { accountId, clientToken } = build;
   const first =
-    build.clientToken === null ? undefined : await findByClientToken(db, build.accountId, build.clientToken);
-  return first ? { outcome: 'token-used', ...first } : { outcome: 'name-taken' };
+    clientToken === null ? undefined : await findByClientToken(db, accountId, clientToken, clientTokenHours);
+  if (first) return { outcome: 'token-used', ...first };
+  if (clientToken !== null && (await releaseClientToken(db, accountId, clientToken, clientTokenHours)))
+    return submitBuild(db, build, clientTokenHours);
+  return { outcome: 'name-taken' };
 }
 
-/** The build that a client token was used for. */
+/** Whether a client token no longer stands for the build that it came with: it is too old, or that build's image has been deleted. */
+const isSpent = (
+  clientTokenHours: number,
+) => sql`(${builds.createdAt} < now() - make_interval(hours => ${clientTokenHours})
+  OR EXISTS (SELECT 1 FROM images i WHERE i.build_id = ${builds.id} AND i.status = 'DELETED'))`;
+
+const ofToken = (accountId: string, clientToken: string) =>
+  and(eq(builds.accountId, accountId), eq(builds.clientToken, clientToken));
+
+/** The build that a client token stands for. */
 export async function findByClientToken(
   db: Executor,
   accountId: string,
   clientToken: string,
+  clientTokenHours: number,
 ): Promise<{ id: string; jobId: string; requestHash: string } | undefined> {
   const [first] = await db
     .select({ id: builds.id, jobId: builds.jobId, requestHash: builds.requestHash })
     .from(builds)
-    .where(and(eq(builds.accountId, accountId), eq(builds.clientToken, clientToken)));
+    .where(and(ofToken(accountId, clientToken), sql`NOT ${isSpent(clientTokenHours)}`));
   return first;
+}
+
+/** Takes a client token that stands for nothing any more from its build; false when there is none. */
+async function releaseClientToken(
+  db: Executor,
+  accountId: string,
+  clientToken: string,
+  clientTokenHours: number,
+): Promise<boolean> {
+  const { rowCount } = await db
+    .update(builds)
+    .set({ clientToken: null })
+    .where(and(ofToken(accountId, clientToken), isSpent(clientTokenHours)));
+  return (rowCount ?? 0) > 0;
 }

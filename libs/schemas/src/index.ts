@@ -20,6 +20,7 @@ export * from './pai/job.ts';
 export * from './pai/job-operations.ts';
 export * from './modelarts/image.ts';
 export * from './modelarts/image-operations.ts';
+export * from './modelarts/project-operations.ts';
 export * from './modelarts/token.ts';
 export * from './modelarts/token-operations.ts';
 export * from './kiln/console-operations.ts';

@@ -3,6 +3,7 @@ import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
 import { webhookOperations } from './kiln/webhook-operations.ts';
 import { modelArtsImageOperations } from './modelarts/image-operations.ts';
+import { projectOperations } from './modelarts/project-operations.ts';
 import { tokenOperations } from './modelarts/token-operations.ts';
 import { type Operation } from './operation.ts';
 import { buildOperations } from './pai/build-operations.ts';
@@ -16,6 +17,7 @@ export const operations: readonly Operation[] = [
   jobOperations,
   modelArtsImageOperations,
   tokenOperations,
+  projectOperations,
   sessionOperations,
   consoleOperations,
   eventOperations,

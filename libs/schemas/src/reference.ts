@@ -36,7 +36,6 @@ export function parseReference(text: string, field: string): Reference {
   if (!hostPattern.test(hostPart)) throw wrong(`${JSON.stringify(hostPart)} is not a registry host`);
   for (const it of components)
     if (!component.test(it)) throw wrong(`${JSON.stringify(it)} is not a repository path component`);
-  if (components.join('/').length > 255) throw wrong('repository is longer than 255 characters');
   if (!tagPattern.test(tag)) throw wrong(`${JSON.stringify(tag)} is not a tag`);
   return { host: hostPart, repository: components.join('/'), tag };
 }

@@ -11,6 +11,13 @@ export const text = (max: number, min = 0) =>
     .max(max, `must have at most ${max} characters`)
     .refine(storable, 'must not contain NUL or unpaired surrogates');
 
+/** The id of something, as text; clients also write figures as figures. */
+export const idText = (max: number) =>
+  z.union([text(max, 1), z.int().min(0).transform(String)], {
+    error: (issue) =>
+      issue.input === undefined ? 'is required' : `must be a text of 1 to ${max} characters, or a whole number`,
+  });
+
 /** One of a closed list, whose error names the list. */
 export const oneOf = <const T extends readonly string[]>(values: T) =>
   z.enum(values as unknown as [T[number], ...T[number][]], {

@@ -1,8 +1,9 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
-import { actingFor, type Database, findProject, insertToken, namesOf } from '@kiln/persistence';
+import { actingFor, type Database, insertToken, namesOf } from '@kiln/persistence';
 import { type CreateTokenBody, Fault } from '@kiln/schemas';
 import { type Caller } from './authenticate.ts';
 import { type Directory } from './directory.ts';
+import { findProjects, type NamedProject } from './projects.ts';
 
 const lifetimeMs = 24 * 3600 * 1000;
 
@@ -25,6 +26,11 @@ interface Named {
 
 const isNamed = (named: Named, it: { id: string; name: string }): boolean =>
   (named.id === undefined || named.id === it.id) && (named.name === undefined || named.name === it.name);
+
+async function projectsOf(db: Database, accountId: string, { id, name }: Named): Promise<NamedProject[]> {
+  const all = await findProjects(db, accountId, id === undefined ? (name ?? '') : undefined);
+  return all.filter((it) => id === undefined || (it.id === id && (name === undefined || it.name === name)));
+}
 
 /** What a request shows for itself: an access key's id and secret, in either of two shapes. */
 function shown({ identity }: CreateTokenBody['auth']): {
@@ -68,7 +74,7 @@ export async function issueToken(
   if (!usable || !right || !names || !account || wrongDomain)
     throw new Fault('InvalidCredentials', 'the access key, its secret or the domain is wrong');
   const wanted = auth.scope?.project;
-  const project = wanted && (await actingFor(account.id, () => findProject(db, account.id, wanted)));
+  const [project] = wanted ? await actingFor(account.id, () => projectsOf(db, account.id, wanted)) : [];
   if (wanted && !project)
     throw new Fault(
       'ProjectMismatch',

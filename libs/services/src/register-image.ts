@@ -8,6 +8,7 @@ import {
   updateImageGroup,
   type Viewer,
 } from '@kiln/persistence';
+import { type CheckRegistryHost } from '@kiln/registry';
 import {
   type AddImageBody,
   Fault,
@@ -29,6 +30,7 @@ export interface RegisterImageDeps extends AwaitImageDeps {
   directory: Directory;
   relay: Relay;
   quotas: Quotas;
+  checkRegistryHost: CheckRegistryHost;
   /** How long an answer waits for the verification's outcome. */
   waitMs: number;
 }
@@ -87,6 +89,7 @@ export async function registerImage(
       connection: 'swr_instance_id',
       reference: 'swr_path',
     });
+  await deps.checkRegistryHost(reference.host, 'swr_path');
   await deps.quotas.admitImage(viewer.accountId);
   const image: NewImage = {
     id: randomUUID(),
@@ -98,15 +101,16 @@ export async function registerImage(
     ...reference,
     name: nameFor(reference),
     description: body.description,
-    visibility: body.visibility,
+    visibility: body.visibility === 'PUBLIC' ? 'PUBLIC' : 'PRIVATE',
     publicById: body.visibility === 'PUBLIC',
+    hidden: body.visibility === 'HIDDEN',
     arch: body.arch,
     origin: body.origin,
     resourceCategories: body.resource_category,
     serviceType: body.service_type,
     services: body.services,
     flavorType: body.flavor_type ?? null,
-    sourceType: null,
+    sourceType: 'Import',
     sourceId: null,
     via: 'modelarts',
     registryConnectionId: body.swr_instance_id ?? null,
@@ -147,6 +151,7 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
       : await requireWorkspace(deps.directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId');
   if (!workspace)
     throw new Fault('WorkspaceNotFound', 'WorkspaceId: there is no workspace of yours', { field: 'WorkspaceId' });
+  await deps.checkRegistryHost(reference.host, 'ImageUri');
   await deps.quotas.admitImage(viewer.accountId);
   const image: NewImage = {
     id: randomUUID(),
@@ -160,6 +165,7 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
     description: body.Description,
     visibility: body.Accessibility,
     publicById: false,
+    hidden: false,
     // PAI has no word for it; what the registry holds tells.
     arch: 'X86_64',
     origin: 'CUSTOMIZE',
@@ -167,7 +173,7 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
     serviceType: 'UNKNOWN',
     services: ['NOTEBOOK', 'SSH'],
     flavorType: null,
-    sourceType: body.SourceType ?? null,
+    sourceType: body.SourceType ?? 'Import',
     sourceId: body.SourceId ?? null,
     via: 'pai',
     registryConnectionId: null,

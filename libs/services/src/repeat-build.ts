@@ -1,6 +1,13 @@
 import { type Sealer } from '@kiln/auth';
 import { crashPoint, newBuildIds } from '@kiln/kit';
-import { type Build, type Database, findByClientToken, submitBuild, type Viewer } from '@kiln/persistence';
+import {
+  type Build,
+  type Database,
+  findByClientToken,
+  type NewBuild,
+  submitBuild,
+  type Viewer,
+} from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import {
   type CreateImageBuildBody,
@@ -22,6 +29,16 @@ import {
   type SubmitBuildDeps,
 } from './submit-build.ts';
 
+/** A build in quarantine is run again once. */
+const foreverHours = 100 * 365 * 24;
+
+export interface RepeatDeps {
+  db: Database;
+  sealer: Sealer;
+  /** How long a client token stands for what it was used for first. */
+  clientTokenHours: number;
+}
+
 const requireEnded = (build: Build): void => {
   if (!isTerminal(build.state))
     throw new Fault('BuildNotFinished', `build ${build.id} has not ended: it is ${build.state}; cancel it first`);
@@ -31,8 +48,8 @@ const requireEnded = (build: Build): void => {
 function requireRetryable(build: Build): void {
   const cls = build.error?.class;
   if (build.state === 'timed_out' || build.state === 'expired') return;
-  // Only its push failed, and credentials may have been mended since.
-  const onlyPush = build.error?.code === 'PushDenied' && build.keptOn !== null;
+  // Only its push failed, and what the registry did not like may have been mended since.
+  const onlyPush = ['PushDenied', 'RegistryRefused'].includes(build.error?.code ?? '') && build.keptOn !== null;
   if (build.state === 'failed' && (onlyPush || cls === 'infra' || cls === 'upstream')) return;
   throw new Fault(
     'BuildNotRetryable',
@@ -48,7 +65,7 @@ function requireRetryable(build: Build): void {
  * @throws Fault BuildNotFinished, BuildNotRetryable, ImageNameDuplicated, IdempotentParameterMismatch
  */
 export async function retryBuild(
-  deps: { db: Database; sealer: Sealer; signals: SignalBus; quotas: Quotas; platform: Platform },
+  deps: RepeatDeps & { signals: SignalBus; quotas: Quotas; platform: Platform },
   viewer: Viewer,
   build: Build,
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
@@ -56,7 +73,8 @@ export async function retryBuild(
   requireOwner(viewer, build, `build ${build.id}`, 'operator');
   // What was accepted before is answered again, whatever has become of either build since.
   const known =
-    options.clientToken !== undefined && (await findByClientToken(deps.db, build.accountId, options.clientToken));
+    options.clientToken !== undefined &&
+    (await findByClientToken(deps.db, build.accountId, options.clientToken, deps.clientTokenHours));
   if (!known) {
     requireEnded(build);
     requireRetryable(build);
@@ -74,20 +92,20 @@ export async function retryBuild(
  * The same for a build in quarantine, at an operator's word; asked again, it gives the same new build.
  * @throws Fault BuildNotRetryable, ImageNameDuplicated
  */
-export async function redriveBuild(deps: { db: Database; sealer: Sealer }, build: Build): Promise<Submitted> {
+export async function redriveBuild(deps: Omit<RepeatDeps, 'clientTokenHours'>, build: Build): Promise<Submitted> {
   if (!build.quarantinedAt) throw new Fault('BuildNotRetryable', `build ${build.id} is not in quarantine`);
-  return repeat(deps, build, { clientToken: `redrive-${build.id}` });
+  return repeat({ ...deps, clientTokenHours: foreverHours }, build, { clientToken: `redrive-${build.id}` });
 }
 
 async function repeat(
-  { db, sealer }: { db: Database; sealer: Sealer },
+  { db, sealer, clientTokenHours }: RepeatDeps,
   build: Build,
   { clientToken, lane }: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
   const { buildId, jobId } = newBuildIds();
   const requestText = `retry ${build.id}`;
   const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
-  const outcome = await submitBuild(db, {
+  const again: NewBuild = {
     id: buildId,
     jobId,
     accountId: build.accountId,
@@ -111,11 +129,13 @@ async function repeat(
     tag: build.tag,
     lane: lane ?? build.lane,
     pool: build.pool,
+    notes: build.notes,
     parent: { id: build.id, lineage: 'retry' },
     ...(build.keptOn !== null && build.keptImage !== null
       ? { kept: { on: build.keptOn, image: build.keptImage } }
       : {}),
-  });
+  };
+  const outcome = await submitBuild(db, again, clientTokenHours);
   return answerSubmission(outcome, { buildId, jobId }, isSame, build.imageName, build.workspaceId);
 }
 

@@ -1,5 +1,5 @@
 import { type Sealer } from '@kiln/auth';
-import { parseDockerfile, requirePackageInstallation, stagingTag } from '@kiln/engine';
+import { type PackageRules, parseDockerfile, requirePackageInstallation, stagingTag } from '@kiln/engine';
 import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
 import {
   type BuildSpec,
@@ -36,6 +36,10 @@ export interface SubmitBuildDeps {
   signals: SignalBus;
   quotas: Quotas;
   platform: Platform;
+  /** What a PackageInstallation may hold. */
+  packageRules: PackageRules;
+  /** How long a client token stands for what it was used for first. */
+  clientTokenHours: number;
 }
 
 export interface Submitted {
@@ -50,7 +54,7 @@ export interface Submitted {
  * @throws Fault that names the field
  */
 export async function submitBuild(
-  { db, directory, sealer, signals, quotas, platform }: SubmitBuildDeps,
+  { db, directory, sealer, signals, quotas, platform, packageRules, clientTokenHours }: SubmitBuildDeps,
   viewer: Viewer,
   body: CreateImageBuildBody,
   how: { clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
@@ -61,12 +65,8 @@ export async function submitBuild(
     throw new Fault('InvalidParameter', `Image.Uri: the tag ${stagingTag} is used by Kiln itself`, {
       field: 'Image.Uri',
     });
-  // What they give is looked up again when the build runs; here it is only whether there are such.
-  limitsOf(platform, body.Resource);
-  networkOf(platform.networks, body.UserVpc);
-  const pool = poolOf(platform.pools, body.Resource, viewer.accountId);
   const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
-  if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed);
+  if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed, packageRules);
 
   const [workspace, connections] = await Promise.all([
     requireWorkspace(directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId'),
@@ -76,18 +76,24 @@ export async function submitBuild(
     connection: 'TargetRegistry.InstanceId',
     reference: 'Image.Uri',
   });
+  // What they give is looked up again when the build runs; here it is whether there are such, and what is to be said of them.
+  const notes = [limitsOf(platform, body.Resource), networkOf(platform.networks, body.UserVpc)].flatMap(
+    (it) => it.note ?? [],
+  );
+  const pool = poolOf(platform.pools, body.Resource, viewer.accountId);
 
   await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
   // A request that was accepted before is answered again, however full it is by now.
   const takeBack = await quotas.admitBuild(viewer.accountId).catch(async (full: unknown) => {
-    if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken))) throw full;
+    if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken, clientTokenHours)))
+      throw full;
   });
   const { RegistryAuths, ...config } = body.BuildConfig;
   const spec: BuildSpec = { ...body, BuildConfig: { ...config, RegistryAuthHosts: Object.keys(RegistryAuths ?? {}) } };
   const { buildId, jobId } = newBuildIds();
   const requestText = stringify(body);
   const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
-  const accepted = await insertBuild(db, {
+  const build: NewBuild = {
     id: buildId,
     jobId,
     accountId: viewer.accountId,
@@ -107,8 +113,10 @@ export async function submitBuild(
     tag: reference.tag,
     lane: how.lane,
     pool,
+    notes,
     ...(how.parent ? { parent: how.parent } : {}),
-  });
+  };
+  const accepted = await insertBuild(db, build, clientTokenHours);
   if (accepted.outcome !== 'accepted') takeBack?.();
   const submitted = answerSubmission(accepted, { buildId, jobId }, isSame, body.Image.Name, workspace.id);
   crashPoint('submission-committed');

@@ -91,15 +91,17 @@ export async function startLocalStack(
     () => prepareDatabase(dir, state, postgres.url, registry.host),
     (it) => `account ${it.accountName}, workspace ${it.workspaceId}`,
   );
+  const asked = operatorsSettings(process.env);
   const env: AppEnvironment = {
+    ...asked,
     KILN_DATABASE_URL: postgres.url,
     KILN_REDIS_URL: redis.url,
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
     // The registry of this stack stands on loopback, which is closed to registries otherwise.
-    KILN_OPEN_ADDRESSES: registry.host,
+    KILN_OPEN_ADDRESSES: [registry.host, asked['KILN_OPEN_ADDRESSES']].filter(Boolean).join(','),
   };
-  const apiPort = await portFor(state, 'api');
+  const apiPort = Number(asked['KILN_API_PORT'] ?? (await portFor(state, 'api')));
   writeState(dir, state);
   let builder: Managed | undefined;
   const { url } = await step(
@@ -107,8 +109,8 @@ export async function startLocalStack(
     async () => {
       const api = await startApi(dir, env, apiPort);
       keep(api.server);
-      keep(startApp(dir, 'registrar', env));
-      builder = startApp(dir, 'builder', env);
+      keep(startApp(dir, 'registrar', { ...env, ...metricsPort(asked, 1) }));
+      builder = startApp(dir, 'builder', { ...env, ...metricsPort(asked, 2) });
       keep(builder);
       return api;
     },
@@ -126,6 +128,21 @@ export async function startLocalStack(
   );
   return { url, registryHost: registry.host, base: base.reference, account, env, processes };
 }
+
+// Of this tool itself, or of other stacks: no app has them.
+const notOfApps = new Set(['KILN_DIR', 'KILN_STACK', 'KILN_TEST_STACK']);
+
+/** The settings of apps among the environment that `npm start` was given. */
+export const operatorsSettings = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value !== undefined && name.startsWith('KILN_') && !notOfApps.has(name) ? [[name, value]] : [],
+    ),
+  );
+
+/** Each app tells its metrics at a port of its own: the one that was asked for, and those behind it. */
+const metricsPort = ({ KILN_METRICS_PORT: first }: Record<string, string>, offset: number): Record<string, string> =>
+  first ? { KILN_METRICS_PORT: String(Number(first) + offset) } : {};
 
 /** What the builder says of its jail when it is ready. */
 async function jailOf(builder: Managed | undefined): Promise<string> {

@@ -1,5 +1,5 @@
 import { type SignedRequest } from '@kiln/auth';
-import { Fault, type Operation, parseInput, refuseNearMisses } from '@kiln/schemas';
+import { Fault, type Operation, parseInput, refuseNearMisses, withoutNulls } from '@kiln/schemas';
 import { type Request } from 'express';
 
 /** The largest request body, in bytes. */
@@ -105,7 +105,7 @@ export function parseCall(
   const given = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
   const parsedQuery = parseInput(operation.query, given, 'query');
   if (!operation.body) return { params, query: parsedQuery, body: undefined };
-  const json = parseJson(body, contentType);
+  const json = withoutNulls(parseJson(body, contentType));
   refuseNearMisses(json, guarded);
   return { params, query: parsedQuery, body: parseInput(operation.body, json, 'body') };
 }

@@ -2,8 +2,8 @@ import { type Directory, authenticateModelArts, type AuthenticateDeps } from '@k
 import { Fault, wireError } from '@kiln/schemas';
 import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';
 
-/** Which project a path is about. */
-export const projectOf = (path: string): string => path.split('/')[2] ?? '';
+/** Which project a path is about; undefined for those of IAM, which are about none. */
+const projectOf = (path: string): string | undefined => /^\/v1\/([^/]*)/.exec(path)?.[1];
 
 // The gateway's words: clients look for its beginning.
 const gatewayPrefix = 'Incorrect IAM authentication information: ';
@@ -13,8 +13,9 @@ export const modelArtsDialect = (deps: AuthenticateDeps & { directory: Directory
   requestIdHeader: requestIdHeaders.modelarts,
   async authenticate(request) {
     const viewer = await authenticateModelArts(deps, request);
-    const projectId = projectOf(request.path);
     const named = request.headers['x-project-id'];
+    const projectId = projectOf(request.path) ?? named;
+    if (projectId === undefined) return viewer;
     if (named !== undefined && named !== projectId)
       throw new Fault('ProjectMismatch', `X-Project-Id is ${named}, but the URL names ${projectId}`);
     if (viewer.onlyProjectId !== null && viewer.onlyProjectId !== projectId)

@@ -27,7 +27,7 @@ export const renderModelArtsImage = (image: ShownImage, workspace: WorkspaceIds 
   tags: image.labels.map((it) => ({ key: it.Key, value: it.Value })),
   type: 'DEDICATED' as const,
   update_at: image.updatedAt.getTime(),
-  visibility: image.visibility,
+  visibility: image.hidden ? ('HIDDEN' as const) : image.visibility,
   workspace_id: workspace === undefined || workspace.isDefault ? '0' : workspace.modelartsId,
   ...(image.flavorType === null ? {} : { flavor_type: image.flavorType }),
   ...(image.registryConnectionId === null ? {} : { swr_instance_id: image.registryConnectionId }),

@@ -117,5 +117,6 @@ export const renderBuild = (
     Message: it.message,
   })),
   ...optional('ImageId', parts.image?.paiId),
+  Notes: build.notes,
   Request: build.spec,
 });

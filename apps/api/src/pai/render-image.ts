@@ -1,7 +1,8 @@
 import { type ShownImage } from '@kiln/persistence';
 import { formatReference } from '@kiln/schemas';
+import { optional } from '../http/optional.ts';
 
-/** An image as PAI shows it. Sizes are in whole GB there, rounded up; Kiln adds bytes, digest and status. */
+/** An image as PAI shows it; Kiln adds digest, status and the reason for it. */
 export const renderPaiImage = (image: ShownImage, verbose: boolean) => ({
   ImageId: image.paiId,
   Name: image.name,
@@ -11,13 +12,14 @@ export const renderPaiImage = (image: ShownImage, verbose: boolean) => ({
   WorkspaceId: image.workspaceId,
   UserId: image.userId,
   ParentUserId: image.accountId,
-  Size: Math.ceil((image.sizeBytes ?? 0) / 2 ** 30),
-  ...(image.sourceType === null ? {} : { SourceType: image.sourceType }),
-  ...(image.sourceId === null ? {} : { SourceId: image.sourceId }),
+  Size: image.sizeBytes ?? 0,
+  SourceType: image.sourceType ?? 'Import',
+  ...optional('SourceId', image.sourceId),
   GmtCreateTime: image.createdAt.toISOString(),
   GmtModifiedTime: image.updatedAt.toISOString(),
   ...(verbose ? { Labels: image.labels } : {}),
   SizeInBytes: image.sizeBytes ?? 0,
   Digest: image.digest ?? '',
   Status: image.status,
+  StatusMessage: image.statusMessage,
 });

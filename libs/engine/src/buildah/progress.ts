@@ -1,5 +1,6 @@
 import { type StepResult } from '@kiln/schemas';
-import { type ParsedDockerfile, type Step } from '../dockerfile.ts';
+import { type ParsedDockerfile } from '../dockerfile.ts';
+import { type Step } from '../dockerfile-step.ts';
 import { type StepRun } from '../engine.ts';
 
 /** How many of the last lines an error carries. */

@@ -7,7 +7,7 @@ import { inOrderOf } from './remembered.ts';
 
 type Shown =
   | 'id' | 'paiId' | 'accountId' | 'projectId' | 'workspaceId' | 'userId' | 'name' | 'host' | 'repository' | 'tag'
-  | 'description' | 'visibility' | 'arch' | 'origin' | 'resourceCategories' | 'serviceType' | 'services' | 'flavorType'
+  | 'description' | 'visibility' | 'hidden' | 'arch' | 'origin' | 'resourceCategories' | 'serviceType' | 'services' | 'flavorType'
   | 'sourceType' | 'sourceId' | 'registryConnectionId' | 'status' | 'statusMessage' | 'digest' | 'sizeBytes'
   | 'createdAt' | 'updatedAt'; // prettier-ignore
 
@@ -23,7 +23,7 @@ export async function showImage(db: Executor, image: Image): Promise<ShownImage>
 // Lists read many rows: these come in forms that cost the driver little to read.
 const columns = sql.raw(`
   id, pai_id AS "paiId", account_id AS "accountId", project_id AS "projectId", workspace_id AS "workspaceId",
-  user_id AS "userId", name, host, repository, tag, description, visibility, arch, origin,
+  user_id AS "userId", name, host, repository, tag, description, visibility, hidden, arch, origin,
   to_json(resource_categories) AS "resourceCategories", service_type AS "serviceType", to_json(services) AS services,
   flavor_type AS "flavorType", source_type AS "sourceType", source_id AS "sourceId",
   registry_connection_id AS "registryConnectionId", status, status_message AS "statusMessage", digest,

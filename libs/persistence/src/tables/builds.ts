@@ -72,6 +72,8 @@ export const builds = pgTable(
     lane: text('lane', { enum: lanes }).notNull().default('normal'),
     /** The builders that may take it; empty for those of the common pool. */
     pool: text('pool').notNull().default(''),
+    /** What its sender is told of it: where it does not have quite what the request says. */
+    notes: text('notes').array().notNull().default([]),
     /** When the dispatcher let it out of the waiting room and into the queue; null while it waits. */
     admittedAt: moment('admitted_at'),
     /** When the queue was last told; the sweeper tells it again when nothing came of it. */

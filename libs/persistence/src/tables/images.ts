@@ -62,6 +62,8 @@ export const images = pgTable(
     visibility: text('visibility', { enum: visibilities }).notNull(),
     /** PUBLIC as ModelArts means it: every user of every account may read it by its id. */
     publicById: boolean('public_by_id').notNull().default(false),
+    /** PRIVATE, and shown to ModelArts as HIDDEN: what it was asked to be. */
+    hidden: boolean('hidden').notNull().default(false),
     arch: text('arch').notNull(),
     origin: text('origin').notNull().default('CUSTOMIZE'),
     resourceCategories: text('resource_categories').array().notNull(),

@@ -46,7 +46,7 @@ export async function openBuildBench(): Promise<BuildBench> {
       count += 1;
       const id = `build-${count}`;
       const name = change.name ?? `name-${count}`;
-      const outcome = await submitBuild(db, {
+      const build = {
         id,
         jobId: `dlc-${count}`,
         accountId: change.accountId ?? account.id,
@@ -72,8 +72,9 @@ export async function openBuildBench(): Promise<BuildBench> {
         tag: change.tag ?? `t${count}`,
         lane: change.lane ?? 'normal',
         pool: change.pool ?? '',
-      });
-      return { id, outcome };
+        notes: [],
+      } satisfies NewBuild;
+      return { id, outcome: await submitBuild(db, build, 168) };
     },
     async claimed(change = {}) {
       const { id } = await bench.newBuild(change);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { operation } from '../operation.ts';
-import { queryInt, text } from '../text.ts';
+import { idText, queryInt, text } from '../text.ts';
 import { wantedEvents } from './event-operations.ts';
 import { eventTypes } from './event-types.ts';
 
@@ -26,7 +26,7 @@ const webhookFields = {
     .max(eventTypes.length, 'has more entries than there are types')
     .default([])
     .describe('what it is told; all of a kind are `build.*` or `image.*`, and none stands for everything'),
-  WorkspaceId: text(64, 1).optional().describe('events of this workspace only'),
+  WorkspaceId: idText(64).optional().describe('events of this workspace only'),
 };
 
 const shownWebhook = z

@@ -76,6 +76,8 @@ export const modelArtsImageOperations = {
       'ImageNameDuplicated',
       'ImagePathNotFound',
       'RegistryDenied',
+      'RegistryRefused',
+      'AddressNotAllowed',
       'ManifestInvalid',
       'BlobMissing',
       'ArchMismatch',

@@ -10,9 +10,16 @@ const imageTypes = ['BUILD_IN', 'DEDICATED'] as const;
 const listOf = <const T extends readonly string[]>(values: T) =>
   z.array(oneOf(values), 'must be an array of strings').max(16, 'must have at most 16 values');
 
-export const workspaceIdField = text(32)
-  .regex(/^(0|[0-9a-z]{32})$/, 'must be 0 or 32 digits and lower-case letters')
+/** Some clients write "0" as a figure, or as nothing. */
+export const workspaceIdField = z
+  .union([z.literal(0), z.literal(''), z.string().regex(/^(0|[0-9a-z]{32})$/)], {
+    error: 'must be 0 or 32 digits and lower-case letters',
+  })
+  .transform((it) => String(it || '0'))
   .default('0');
+
+/** Who may see an image; HIDDEN is kept as it is written, and behaves like PRIVATE. */
+export const modelArtsVisibilities = [...visibilities, 'HIDDEN'] as const;
 
 const readMe = text(65_536);
 
@@ -33,7 +40,7 @@ export const registerImageBody = z.object(
       'NOTEBOOK',
       'SSH',
     ]),
-    visibility: oneOf(visibilities).default('PRIVATE'),
+    visibility: oneOf(modelArtsVisibilities).default('PRIVATE'),
     workspace_id: workspaceIdField,
     flavor_type: oneOf(['ASCEND_SNT9', 'ASCEND_SNT9B', 'ASCEND_SNT3']).optional(),
     swr_instance_id: text(128, 1).optional(),
@@ -133,7 +140,7 @@ export const shownModelArtsImage = z
     tags: z.array(shownTag),
     type: z.enum(imageTypes),
     update_at: z.int().describe('milliseconds since 1970, UTC'),
-    visibility: z.enum(visibilities),
+    visibility: z.enum(modelArtsVisibilities),
     workspace_id: z.string(),
   })
   .meta({ id: 'ModelArtsImage' });

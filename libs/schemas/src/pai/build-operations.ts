@@ -132,6 +132,7 @@ export const buildOperations = {
         Phases: [],
         Steps: [],
         Events: [],
+        Notes: [],
         Request: {},
       },
     },

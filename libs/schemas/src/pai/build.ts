@@ -151,6 +151,7 @@ export const shownBuild = shownBuildSummary
       z.object({ Time: z.iso.datetime(), State: z.enum(buildStates), Attempt: z.int(), Message: z.string() }),
     ),
     ImageId: z.string().optional(),
+    Notes: z.array(z.string()).describe('where the build does not have quite what its request says'),
     Request: z.record(z.string(), z.unknown()).describe('the request as accepted, without its credentials'),
   })
   .meta({ id: 'Build' });

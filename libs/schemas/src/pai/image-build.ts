@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { visibilities } from '../build-states.ts';
-import { oneOf, required, text } from '../text.ts';
+import { idText, oneOf, required, text } from '../text.ts';
 import { imageName, imageUri, labels } from './image.ts';
 
 /** The largest Dockerfile that is accepted, in bytes of UTF-8. */
@@ -30,7 +30,7 @@ const registryHost = z
 /** Body of PAI's CreateImageBuild, version 2021-02-04. Fields that it does not name are ignored, as the cloud ignores them. */
 export const createImageBuildBody = z.object(
   {
-    WorkspaceId: text(64, 1),
+    WorkspaceId: idText(64),
     Accessibility: oneOf(visibilities).default('PRIVATE'),
     Resource: z.object(
       {

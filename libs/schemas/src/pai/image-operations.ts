@@ -25,12 +25,14 @@ export const exampleImage = {
   WorkspaceId: '123456',
   UserId: '10000000000001',
   ParentUserId: '10000000000000',
-  Size: 3,
+  Size: 3_000_000_000,
+  SourceType: 'Import',
   GmtCreateTime: '2026-01-21T17:12:35.232Z',
   GmtModifiedTime: '2026-01-21T17:12:35.232Z',
   SizeInBytes: 3_000_000_000,
   Digest: 'sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0',
   Status: 'ACTIVE',
+  StatusMessage: '',
 };
 
 /** The catalogue as PAI's AIWorkSpace has it. */
@@ -54,6 +56,8 @@ export const paiImageOperations = {
       'ImageIdDuplicated',
       'ImagePathNotFound',
       'RegistryDenied',
+      'RegistryRefused',
+      'AddressNotAllowed',
       'ManifestInvalid',
       'BlobMissing',
       'ArchMismatch',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { imageStatuses, visibilities } from '../build-states.ts';
 import { Fault } from '../fault.ts';
 import { parseReference } from '../reference.ts';
-import { oneOf, queryBoolean, queryInt, required, text } from '../text.ts';
+import { idText, oneOf, queryBoolean, queryInt, required, text } from '../text.ts';
 
 /** The vendor's own mark of its images. */
 export const officialLabel = 'system.official';
@@ -46,7 +46,7 @@ export const addImageBody = z.object(
     ImageUri: imageUri,
     Description: text(1024).default(''),
     Labels: labels.default([]),
-    WorkspaceId: text(64).optional(),
+    WorkspaceId: idText(64).optional(),
     Accessibility: oneOf(visibilities).default('PRIVATE'),
     Size: z.int('must be a whole number of GB').min(0, 'must be at least 0').optional(),
     ImageId: text(64)
@@ -107,7 +107,7 @@ export type ListImageLabelsQuery = z.infer<typeof listImageLabelsQuery>;
 
 const shownLabel = z.object({ Key: z.string(), Value: z.string() });
 
-/** An image as PAI shows it; the last three fields are Kiln's own. */
+/** An image as PAI shows it; the last four fields are Kiln's own. */
 export const shownImage = z
   .object({
     ImageId: z.string(),
@@ -118,15 +118,16 @@ export const shownImage = z
     WorkspaceId: z.string(),
     UserId: z.string(),
     ParentUserId: z.string(),
-    Size: z.int().describe('GB, rounded up'),
-    SourceType: z.string().optional(),
-    SourceId: z.string().optional(),
+    Size: z.int().describe('bytes'),
+    SourceType: z.string().describe('Build, Import, or what AddImage said'),
+    SourceId: z.string().optional().describe('of a build, its ImageBuildId'),
     GmtCreateTime: z.iso.datetime(),
     GmtModifiedTime: z.iso.datetime(),
     Labels: z.array(shownLabel).optional(),
     SizeInBytes: z.int(),
     Digest: z.string(),
     Status: z.enum(imageStatuses),
+    StatusMessage: z.string().describe('why it has that status; empty where there is nothing to say'),
   })
   .meta({ id: 'PaiImage' });
 

@@ -22,6 +22,7 @@ const blocks = z.array(block).max(256).default([]);
 
 /** What a security group says beside its network. */
 const groupSchema = z.strictObject({ allow: blocks, only: blocks });
+type Group = z.infer<typeof groupSchema>;
 
 /** A network that builds may be in, as an operator writes it. */
 export const networkSchema = z.strictObject({
@@ -69,41 +70,66 @@ export function isWithin(inner: string, outer: string): boolean {
 const wrong = (field: string, why: string) =>
   new Fault('InvalidParameter', `UserVpc.${field}: ${why}`, { field: `UserVpc.${field}` });
 
+const publicNetwork = networkSchema.parse({});
+
 /**
- * What a request may reach: the network that it names, narrowed and widened as it says and the operator lets it.
+ * What a request may reach: the network that it names, narrowed and widened as it says and the operator lets it. Where an operator
+ * describes no networks at all, every name stands for the public one.
+ * @returns besides, what its sender is told, where that is not what the request says
  * @throws Fault InvalidParameter that names the field
  */
 export function networkOf(
   networks: Record<string, Network>,
   vpc: CreateImageBuildBody['UserVpc'],
-): Omit<NetworkRules, 'resolvers'> {
-  const { VpcId: name, SecurityGroupId: group, ExtendedCidrs: more = [], DefaultRoute: route = 'eth0' } = vpc ?? {};
+): { network: Omit<NetworkRules, 'resolvers'>; note?: string } {
+  const { VpcId: name, DefaultRoute: route = 'eth0' } = vpc ?? {};
+  if (Object.keys(networks).length === 0) {
+    const note = `UserVpc: no networks are described here; instead of ${name ?? 'that'}, the build has the public network`;
+    const isNamed = [name, vpc?.SwitchId, vpc?.SecurityGroupId, vpc?.ExtendedCidrs?.[0]].some((it) => it !== undefined);
+    return { network: rulesOf(publicNetwork, undefined, [], 'eth0'), ...(isNamed ? { note } : {}) };
+  }
   const network = Object.hasOwn(networks, name ?? 'default')
     ? networks[name ?? 'default']
     : name === undefined
-      ? networkSchema.parse({})
+      ? publicNetwork
       : undefined;
   if (!network)
     throw wrong('VpcId', `there is no network ${JSON.stringify(name)} here; an operator has to describe it`);
-  // Without a network, a group says nothing, as in the cloud.
-  const rules =
-    name !== undefined && group !== undefined && Object.hasOwn(network.groups, group)
-      ? network.groups[group]
-      : undefined;
-  if (name !== undefined && group !== undefined && !rules)
-    throw wrong('SecurityGroupId', `network ${name} has no group ${JSON.stringify(group)}`);
+  const group = groupOf(network, vpc);
+  return { network: rulesOf(network, group, extensionsOf(network, vpc), route) };
+}
+
+/** Without a network, a group says nothing, as in the cloud. */
+function groupOf(network: Network, vpc: CreateImageBuildBody['UserVpc']): Group | undefined {
+  const { VpcId: name, SecurityGroupId: id } = vpc ?? {};
+  if (name === undefined || id === undefined) return undefined;
+  const group = Object.hasOwn(network.groups, id) ? network.groups[id] : undefined;
+  if (!group) throw wrong('SecurityGroupId', `network ${name} has no group ${JSON.stringify(id)}`);
+  return group;
+}
+
+/** The blocks that a request opens besides. */
+function extensionsOf(network: Network, vpc: CreateImageBuildBody['UserVpc']): string[] {
+  const { VpcId: name = 'default', ExtendedCidrs: more = [] } = vpc ?? {};
   for (const it of more)
     if (!network.extendable.some((outer) => isWithin(it, outer)))
-      throw wrong('ExtendedCidrs', `${it} is not within what network ${name ?? 'default'} lets requests open`);
+      throw wrong('ExtendedCidrs', `${it} is not within what network ${name} lets requests open`);
   for (const it of more)
     if (network.deny.some((closed) => isWithin(it, closed) || isWithin(closed, it)))
-      throw wrong('ExtendedCidrs', `${it} has to do with what network ${name ?? 'default'} keeps closed`);
-  return {
-    allow: [...network.allow, ...(rules?.allow ?? []), ...more],
-    deny: [...closedBlocks, ...network.deny],
-    // What a group narrows stays narrow, whatever the network opens.
-    only: rules && rules.only.length > 0 ? rules.only : network.only,
-    connections: network.connections,
-    way: network.routes[route],
-  };
+      throw wrong('ExtendedCidrs', `${it} has to do with what network ${name} keeps closed`);
+  return more;
 }
+
+const rulesOf = (
+  network: Network,
+  group: Group | undefined,
+  more: readonly string[],
+  route: 'eth0' | 'eth1',
+): Omit<NetworkRules, 'resolvers'> => ({
+  allow: [...network.allow, ...(group?.allow ?? []), ...more],
+  deny: [...closedBlocks, ...network.deny],
+  // What a group narrows stays narrow, whatever the network opens.
+  only: group && group.only.length > 0 ? group.only : network.only,
+  connections: network.connections,
+  way: network.routes[route],
+});

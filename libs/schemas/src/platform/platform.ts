@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { networkSchema } from './networks.ts';
 import { poolName, poolSchema } from './pools.ts';
-import { amount, cores, resourceClassSchema } from './resources.ts';
+import { amount, cores } from './amounts.ts';
+import { resourceClassSchema } from './resources.ts';
 
 /** What an installation offers to builds: KILN_PLATFORM. */
 export const platformSchema = z.strictObject({
@@ -9,6 +10,8 @@ export const platformSchema = z.strictObject({
   resources: z.record(z.string(), resourceClassSchema).default({}),
   /** Whether the common `ecs.*` names are there without being listed. */
   shippedClasses: z.boolean().default(true),
+  /** Whether other names of the cloud's form are refused; they mean the class `default` otherwise. */
+  strictClasses: z.boolean().default(false),
   /** The most that any build gets, whatever it asks for. */
   most: z.strictObject({ CPU: cores.default('32'), Memory: amount.default('256Gi') }).prefault({}),
   /** Pools of builders by name (PAI's ResourceId). */

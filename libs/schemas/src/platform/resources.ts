@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { Fault } from '../fault.ts';
 import { type CreateImageBuildBody } from '../pai/image-build.ts';
+import { amount, cores, parseBytes, parseCpu } from './amounts.ts';
+import { ecsClass, ecsForm } from './ecs-classes.ts';
 
 /** What one build may use. */
 export interface Limits {
@@ -12,21 +14,6 @@ export interface Limits {
   /** Wall-clock time; 0 for none. */
   seconds: number;
 }
-
-const units = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } as const;
-
-/** `8Gi` → bytes. */
-export function parseBytes(text: string): number {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti)?$/.exec(text) ?? [];
-  return Math.round(Number(number) * units[unit as keyof typeof units]);
-}
-
-/** `2`, `0.5` or `500m` → thousandths of a processor. */
-export const parseCpu = (text: string): number =>
-  text.endsWith('m') ? Number(text.slice(0, -1)) : Math.round(Number(text) * 1000);
-
-export const amount = z.string().regex(/^\d+(\.\d+)?(Ki|Mi|Gi|Ti)?$/, 'must be an amount, such as 8Gi');
-export const cores = z.string().regex(/^\d+(\.\d+)?$|^\d+m$/, 'must be a number of cores, such as 4 or 500m');
 
 /** A resource class as an operator writes it. */
 export const resourceClassSchema = z.strictObject({
@@ -41,18 +28,6 @@ export type ResourceClass = z.infer<typeof resourceClassSchema>;
 /** What a class that does not say otherwise has beside processors and memory. */
 const rest = { Disk: '20Gi', Pids: 2048, Seconds: 7200 };
 
-// Memory for each processor by family, and processors by size, as the cloud has them.
-const gibPerCore: Record<string, number> = { c: 2, g: 4, r: 8 };
-const ecsName = /^ecs\.([cgr])\d[a-z]{0,3}\.(?:(large)|(\d{0,2})xlarge)$/;
-
-/** The classes that are there without being configured: general, compute and memory families of the cloud's instances. */
-function shippedClass(name: string): ResourceClass | undefined {
-  const [match, family = '', large, times] = ecsName.exec(name) ?? [];
-  if (match === undefined) return undefined;
-  const processors = large ? 2 : 4 * Number(times || 1);
-  return { CPU: String(processors), Memory: `${processors * (gibPerCore[family] ?? 2)}Gi` };
-}
-
 /** What builds get whose request names nothing. */
 const usual: ResourceClass = { CPU: '2', Memory: '4Gi' };
 
@@ -60,6 +35,7 @@ const usual: ResourceClass = { CPU: '2', Memory: '4Gi' };
 interface Offer {
   resources: Record<string, ResourceClass>;
   shippedClasses: boolean;
+  strictClasses: boolean;
   most: { CPU: string; Memory: string };
 }
 
@@ -67,28 +43,43 @@ interface Offer {
 const classOf = (classes: Record<string, ResourceClass>, name: string): ResourceClass | undefined =>
   Object.hasOwn(classes, name) ? classes[name] : undefined;
 
+/** The class that a request names, and what its sender is told of it. */
+function namedClass(offer: Offer, name: string): { found: ResourceClass; note?: string } {
+  const { resources } = offer;
+  const listed = classOf(resources, name);
+  if (listed) return { found: listed };
+  const shipped = offer.shippedClasses ? ecsClass(name, offer.most) : undefined;
+  if (shipped) return { found: shipped };
+  const anyOther = classOf(resources, '*');
+  if (anyOther) return { found: anyOther };
+  const isLenient = offer.shippedClasses && !offer.strictClasses;
+  if (isLenient && ecsForm.test(name)) {
+    const found = classOf(resources, 'default') ?? usual;
+    return {
+      found,
+      note: `Resource.EcsSpec: ${name} is not known here; the build has the default class (${found.CPU} CPU, ${found.Memory})`,
+    };
+  }
+  const examples = offer.shippedClasses ? ['ecs.c6.large', 'ecs.g6.xlarge', 'ecs.r6.2xlarge'] : [];
+  const known = [...Object.keys(resources).filter((it) => it !== '*' && it !== 'default'), ...examples];
+  throw new Fault(
+    'InvalidParameter',
+    `Resource.EcsSpec: there is no resource class ${JSON.stringify(name)}; among others there are ${known.join(', ')}`,
+    { field: 'Resource.EcsSpec' },
+  );
+}
+
 /**
  * The limits that a request asks for: those of its class, with the figures that it gives itself over them.
+ * @returns besides, what its sender is told, where that is not what the request says
  * @throws Fault InvalidParameter that names the field
  */
-export function limitsOf(offer: Offer, resource: CreateImageBuildBody['Resource']): Limits {
-  const { EcsSpec: name, ResourceConfig: config } = resource;
-  const { resources } = offer;
-  const found =
-    name === undefined
-      ? (classOf(resources, 'default') ?? usual)
-      : (classOf(resources, name) ??
-        (offer.shippedClasses ? shippedClass(name) : undefined) ??
-        classOf(resources, '*'));
-  if (!found) {
-    const shipped = offer.shippedClasses ? ['ecs.c6.large', 'ecs.g6.xlarge', 'ecs.r6.2xlarge'] : [];
-    const known = [...Object.keys(resources).filter((it) => it !== '*' && it !== 'default'), ...shipped];
-    throw new Fault(
-      'InvalidParameter',
-      `Resource.EcsSpec: there is no resource class ${JSON.stringify(name)}; among others there are ${known.join(', ')}`,
-      { field: 'Resource.EcsSpec' },
-    );
-  }
+export function limitsOf(
+  offer: Offer,
+  { EcsSpec: name, ResourceConfig: config }: CreateImageBuildBody['Resource'],
+): { limits: Limits; note?: string } {
+  const usualClass = classOf(offer.resources, 'default') ?? usual;
+  const { found, ...told } = name === undefined ? { found: usualClass } : namedClass(offer, name);
   const { CPU, Memory, Disk, Pids, Seconds } = { ...rest, ...found };
   const limits = {
     cpuMillis: parseCpu(config?.CPU ?? CPU),
@@ -108,5 +99,5 @@ export function limitsOf(offer: Offer, resource: CreateImageBuildBody['Resource'
     throw wrong('CPU', `must be at most ${offer.most.CPU}`);
   if (config?.Memory && limits.memoryBytes > parseBytes(offer.most.Memory))
     throw wrong('Memory', `must be at most ${offer.most.Memory}`);
-  return limits;
+  return { limits, ...told };
 }
