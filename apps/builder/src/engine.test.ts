@@ -11,7 +11,7 @@ afterAll(() => registries.close());
 /** As the builder does it: through a gateway. */
 const links: EngineLinks = {
   async fetch(engine, dockerfile, call) {
-    const found = await openBaseImages(registries).find(parseDockerfile(dockerfile), [registry]);
+    const found = await openBaseImages(registries).find(parseDockerfile(dockerfile, { hasContext: true }), [registry]);
     await fetchBases(registries, engine, found, call);
     return found;
   },

@@ -1,5 +1,7 @@
 import { type BuiltImage, type Engine } from '@kiln/engine';
 import { type Logger } from '@kiln/kit';
+import { type SignalBus } from '@kiln/queue';
+import { everyone } from '@kiln/schemas';
 import { type Build, type Database, expireKept, forgetKept, listKept, listWaitingForStore } from '@kiln/persistence';
 
 /** Images whose push failed for good: they stay in the store for a while, so that a retry need not build them again. */
@@ -14,8 +16,9 @@ export interface KeptImages {
   close: () => Promise<void>;
 }
 
-const lookEveryMs = 1000;
-const expireEveryLooks = 60;
+/** Whoever lets builds out of the waiting room says so; that can be lost. */
+const lookEveryMs = 3000;
+const expireEveryMs = 60_000;
 
 /**
  * @param store names this store for good, also when the builder is started again
@@ -31,12 +34,12 @@ export function openKeptImages(
     pool: string;
     keepSeconds: number;
     hasSlot: () => boolean;
+    signals: SignalBus;
   },
   run: (waiting: { id: string; attempt: number }) => Promise<void>,
 ): KeptImages {
   const { db, engine, log, store } = deps;
   const underWay = new Map<string, Promise<void>>();
-  let looks = 0;
   let closed = false;
 
   const discard = async (image: BuiltImage): Promise<void> => {
@@ -56,11 +59,16 @@ export function openKeptImages(
           .finally(() => underWay.delete(it.id)),
       );
     }
-    looks += 1;
-    if (looks % expireEveryLooks === 0)
-      for (const id of await expireKept(db, store, deps.keepSeconds)) await discard({ id });
   };
-  const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);
+  const expire = async (): Promise<void> => {
+    for (const id of await expireKept(db, store, deps.keepSeconds)) await discard({ id });
+  };
+  const lookNow = () => void look().catch(() => undefined);
+  const timers = [
+    setInterval(lookNow, lookEveryMs),
+    setInterval(() => void expire().catch(() => undefined), expireEveryMs),
+  ];
+  const silence = deps.signals.on('admitted', everyone, lookNow);
   return {
     mark: (image) => ({ keptOn: store, keptImage: image.id }),
     async find(build) {
@@ -70,7 +78,8 @@ export function openKeptImages(
     discard,
     async close() {
       closed = true;
-      clearInterval(timer);
+      silence();
+      timers.forEach(clearInterval);
       await Promise.all(underWay.values());
     },
   };

@@ -164,8 +164,9 @@ const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
 life.defer('leases', leases.close);
 const keepSeconds = config.KILN_KEEP_UNPUSHED_S;
 const hasSlot = () => !isCordoned && leases.size < slots;
-const kept = openKeptImages({ db: database.db, engine, log, store, pool, keepSeconds, hasSlot }, ({ id, attempt }) =>
-  runBuild(deps, { v: 1, buildId: id, attempt }),
+const kept = openKeptImages(
+  { db: database.db, engine, log, store, pool, keepSeconds, hasSlot, signals },
+  ({ id, attempt }) => runBuild(deps, { v: 1, buildId: id, attempt }),
 );
 const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {
   layerCache: config.KILN_LAYER_CACHE_BYTES > 0,

@@ -2,7 +2,9 @@
 // itself hangs or is stopped. It says nothing and needs nothing; when the builder ends, it ends too.
 import { type WatchdogMessage } from './watchdog.ts';
 
-const lookEveryMs = 100;
+/** Between two looks, while there is somebody to watch, and while there is nobody. */
+const busyMs = 100;
+const idleMs = 2000;
 
 interface Watched {
   untilMs: number;
@@ -20,6 +22,7 @@ const kill = (pid: number) => {
 };
 
 process.on('message', (message: WatchdogMessage) => {
+  if (watched.size === 0) lookAfter(busyMs);
   switch (message.kind) {
     case 'renewed':
       for (const id of message.ids) {
@@ -43,11 +46,18 @@ process.on('disconnect', () => process.exit(0));
 // Meant for the builder, which may need its builds to go on for a while.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
-setInterval(() => {
+let timer: NodeJS.Timeout | undefined;
+function lookAfter(ms: number): void {
+  clearTimeout(timer);
+  timer = setTimeout(look, ms);
+}
+function look(): void {
   if (!process.connected) process.exit(0);
   const now = monotonicMs();
   for (const { untilMs, pids } of watched.values()) if (now > untilMs) pids.forEach(kill);
-}, lookEveryMs);
+  lookAfter(watched.size > 0 ? busyMs : idleMs);
+}
+lookAfter(busyMs);
 
 function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);

@@ -5,9 +5,6 @@ import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/schemas';
 import { type Relay } from '@kiln/services';
 
-/** How often the waiting room is looked at when nobody nudges. */
-const intervalMs = 250;
-
 /**
  * Lets builds out of the waiting room as slots become free. Every registrar has one; whichever is first does the work, and
  * the others look again, since what woke them may have come after it looked.
@@ -23,6 +20,7 @@ export function openDispatcher(
         if (admitted > 0) {
           crashPoint('dispatch-committed');
           relay.nudge();
+          signals.send('admitted', everyone);
         }
         return admitted;
       }
@@ -30,7 +28,7 @@ export function openDispatcher(
     }
     return 0;
   };
-  const loop = openNudgedLoop('dispatcher', pass, intervalMs, log);
+  const loop = openNudgedLoop('dispatcher', pass, log);
   const unlisten = signals.on('dispatch', everyone, () => loop.nudge());
   return {
     nudge: () => loop.nudge(),

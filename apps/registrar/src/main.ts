@@ -25,6 +25,7 @@ import { registerBuild } from './register-build.ts';
 import { registerImage } from './register-image.ts';
 import { openSweeper } from './sweep.ts';
 import { clockSettings, clocksOf } from './settings.ts';
+import { openWatch } from './watch.ts';
 import { openWebhookSender } from './webhooks.ts';
 
 const config = readConfig(
@@ -88,7 +89,8 @@ const sweeper = openSweeper({ ...deps, producer, dispatcher, eventDays: config.K
   attemptsMax: config.KILN_ATTEMPTS_MAX,
   crashesMax: config.KILN_CRASHES_MAX,
 });
-life.defer('sweeper', sweeper.close);
+const watch = openWatch({ ...deps, dispatcher, webhooks }, sweeper);
+life.defer('watch', watch.close);
 measureQueues(db);
 serveMetrics(config, { app: 'registrar', life, log });
 life.closeOnSignal();

@@ -19,8 +19,12 @@ import {
 import { type NudgedLoop, type Producer, type SignalBus } from '@kiln/queue';
 import { type Relay } from '@kiln/services';
 
+/** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */
 export interface Sweeper {
-  close: () => Promise<void>;
+  /** Looks for leases of workers that died or fell silent, clocks that ran out, announcements that were lost. */
+  sweep: () => Promise<void>;
+  /** Forgets what nobody needs any more. */
+  tidyUp: () => Promise<void>;
 }
 
 export interface SweeperDeps {
@@ -34,7 +38,6 @@ export interface SweeperDeps {
   log: Logger;
 }
 
-const everyMs = 500;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
 const missedMs = 900;
 /** A job that nobody took within this time is announced again. */
@@ -52,20 +55,15 @@ function openAbsences(): (missing: string[]) => string[] {
   };
 }
 
-/**
- * Looks twice a second for what no worker will do: leases of workers that died or fell silent, clocks that ran out,
- * announcements that were lost. At most one registrar does so at a time; whatever it does, doing it again changes nothing.
- */
 export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPolicy): Sweeper {
   const { db, producer, relay, dispatcher, signals, eventDays, log } = deps;
   const deadOf = openAbsences();
   let round = 0;
-  let oldEvents = false;
-  const work = async () => {
+  const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
+  const sweep = async () => {
     const dead = deadOf(await listDeadWorkers(db));
     const taken = await sweepLeases(db, dead, policy);
     if (taken.length > 0) crashPoint('builds-taken-away');
-    const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
     count('build-taken-away', taken.length);
     const ended = await sweepClocks(db, clocks);
     count('clock-ran-out', ended.length);
@@ -88,23 +86,15 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     round += 1;
     if (round % 10 === 0) await sweepTallies(db);
     if (round % 10 === 5) await alarm(db, log);
-    if (round % 120 === 60 || oldEvents) oldEvents = await forgetEvents(db, eventDays);
-    if (round % 120 === 0) await Promise.all([sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
   };
-  let busy: Promise<unknown> = Promise.resolve();
-  let running = false;
-  const timer = setInterval(() => {
-    if (running) return;
-    running = true;
-    busy = asOnlySweeper(db, work)
-      .catch((error: unknown) => log.warn({ err: error }, 'sweep failed'))
-      .finally(() => (running = false));
-  }, everyMs);
+  const tidyUp = async () => {
+    await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
+    // Some thousand at a time; what is left after so many is left to the next minute.
+    for (let n = 0; n < 100 && (await forgetEvents(db, eventDays)); n += 1);
+  };
   return {
-    async close() {
-      clearInterval(timer);
-      await busy;
-    },
+    sweep: async () => void (await asOnlySweeper(db, sweep)),
+    tidyUp: async () => void (await asOnlySweeper(db, tidyUp)),
   };
 }
 

@@ -17,6 +17,8 @@ import { checkWebhookUrl, onChanges, showEvent, webhookSecrets } from '@kiln/ser
 import { Webhook } from 'standardwebhooks';
 
 export interface WebhookSender {
+  /** Asks for a look at events and deliveries. */
+  nudge(): void;
   close: () => Promise<void>;
 }
 
@@ -30,7 +32,7 @@ export interface WebhookSenderDeps {
   log: Logger;
 }
 
-/** How often events and deliveries are looked at when nobody nudges. */
+/** Deliveries are looked at no more often than this, however many events there are. */
 const intervalMs = 500;
 const atOnce = { all: 32, account: 8, webhook: 4 };
 const timeoutMs = 10_000;
@@ -162,9 +164,10 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
     for (const it of taken) start(it);
     return planned + given + taken.length;
   };
-  loop = openNudgedLoop('webhooks', pass, intervalMs, log);
+  loop = openNudgedLoop('webhooks', pass, log);
   const silence = onChanges(signals, () => loop.nudge());
   return {
+    nudge: () => loop.nudge(),
     async close() {
       silence();
       await loop.close();

@@ -33,7 +33,8 @@ export function parsePlace(cursor: string): EventPlace | undefined {
 }
 
 /** Numbers of transactions that are still under way are from here on: nothing comes in before it any more. */
-export const settled = sql.raw('pg_snapshot_xmin(pg_current_snapshot())');
+export const settledHere = 'pg_snapshot_xmin(pg_current_snapshot())';
+export const settled = sql.raw(settledHere);
 const after = ({ xact, id }: EventPlace): SQL => sql`(${events.xact}, ${events.id}) > (${xact}::xid8, ${id}::int8)`;
 const lifeOfServer = sql.raw(
   // The timeline is the first part of the names of its files, from the moment of a promotion on.

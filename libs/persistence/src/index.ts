@@ -48,6 +48,7 @@ export {
   type Worker,
   type WorkerSession,
 } from './worker-session.ts';
+export * from './work-at-hand.ts';
 export * from './webhooks.ts';
 export * from './webhook-deliveries.ts';
 export { acrossAccounts, actingFor } from './wall.ts';

@@ -49,7 +49,8 @@ export interface WorkerSession {
 /** First half of the advisory locks that workers hold; the second is the worker's number. */
 const lockSpace = 7311;
 
-const liveStateList = liveStates.map((it) => `'${it}'`).join(', ');
+/** For statements written out. */
+export const liveStateList = liveStates.map((it) => `'${it}'`).join(', ');
 const answerMs = 4000;
 const retryMs = 250;
 

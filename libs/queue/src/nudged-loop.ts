@@ -11,12 +11,17 @@ export interface NudgedLoop {
 // Between two passes: under load, one pass then carries what several would have.
 const gapMs = 15;
 
+/** Whoever writes what is to be done nudges, and so does the registrars' watch: this is for what both have missed. */
+const everyMs = 30_000;
+/** Between two tries of a pass that fails. */
+const retryMs = 250;
+
 /**
- * Works off what waits in PostgreSQL, when nudged and at every interval, one pass at a time.
+ * Works off what waits in PostgreSQL, when nudged and otherwise now and then, one pass at a time.
  * @param name what does this, for the log
  * @param pass does what is due and tells how much that was; when it throws, it is still there for the next pass
  */
-export function openNudgedLoop(name: string, pass: () => Promise<number>, intervalMs: number, log: Logger): NudgedLoop {
+export function openNudgedLoop(name: string, pass: () => Promise<number>, log: Logger): NudgedLoop {
   let nudged = false;
   let closed = false;
   let failing = false;
@@ -36,7 +41,7 @@ export function openNudgedLoop(name: string, pass: () => Promise<number>, interv
       if (done > 0) await sleep(gapMs);
       if (done > 0 || (nudged && !failing)) continue;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, intervalMs);
+        const timer = setTimeout(resolve, failing ? retryMs : everyMs);
         wake = () => {
           clearTimeout(timer);
           resolve();

@@ -122,7 +122,6 @@ describe('relay', () => {
         passed += sent;
         return Promise.resolve(sent);
       },
-      50,
       log,
     );
     left = 25;

@@ -10,7 +10,8 @@ export interface AuditTrail {
   close: () => Promise<void>;
 }
 
-const writeEveryMs = 250;
+/** Entries of this time are written together. */
+const gatherMs = 250;
 /** While PostgreSQL is away, so many wait; callers can change nothing then anyway. */
 const waitingMax = 10_000;
 const atOnce = 500;
@@ -28,15 +29,25 @@ export function openAuditTrail(db: Database, log: Logger): AuditTrail {
   const tick = (): Promise<void> =>
     (writing ??= write()
       .catch((error: unknown) => log.warn({ err: error, waiting: waiting.length }, 'the audit log cannot be written'))
-      .finally(() => (writing = undefined)));
-  const timer = setInterval(() => void tick(), writeEveryMs);
+      .finally(() => {
+        writing = undefined;
+        if (waiting.length > 0) soon();
+      }));
+  let timer: NodeJS.Timeout | undefined;
+  const soon = (): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      void tick();
+    }, gatherMs);
+  };
   return {
     record(entry) {
       if (waiting.length === waitingMax) log.error({ entry }, 'an entry of the audit log is lost: PostgreSQL is away');
       else waiting.push({ ...entry, at: new Date() });
+      soon();
     },
     async close() {
-      clearInterval(timer);
+      clearTimeout(timer);
       await writing;
       await tick();
     },

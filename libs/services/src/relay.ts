@@ -5,9 +5,6 @@ import { type NudgedLoop, openNudgedLoop, type Producer } from '@kiln/queue';
 /** Passes what PostgreSQL's outbox announces on to the queues. */
 export type Relay = NudgedLoop;
 
-/** How often the outbox is looked at when nobody nudges. */
-const intervalMs = 250;
-
 /** Every app runs one; they share the rows among them. */
 export const openOutboxRelay = (db: Database, producer: Producer, log: Logger): Relay =>
-  openNudgedLoop('relay', () => relayOutbox(db, 500, (rows) => producer.send(rows)), intervalMs, log);
+  openNudgedLoop('relay', () => relayOutbox(db, 500, (rows) => producer.send(rows)), log);

@@ -19,7 +19,8 @@ export async function openAttackedKiln(
     deny: ['10.9.9.0/24'],
     groups: { sg: {}, 'sg-mirror': { only: ['203.0.113.7/32'] } },
   };
-  const platform = { resources: { small, short: { ...small, Seconds: 8 } }, networks: { 'vpc-corp': corp } };
+  const resources = { small, short: { ...small, Seconds: 8 } };
+  const platform = { resources, strictClasses: true, networks: { 'vpc-corp': corp } };
   const env = {
     KILN_OPEN_ADDRESSES: stack.registryHost,
     KILN_BUILDER_SLOTS: '3',

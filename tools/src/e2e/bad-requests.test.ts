@@ -3,7 +3,7 @@ import { openTestKiln, type TestKiln } from './kiln.ts';
 
 let kiln: TestKiln;
 beforeAll(async () => {
-  kiln = await openTestKiln({ apps: [] });
+  kiln = await openTestKiln({ apps: [], env: { KILN_PACKAGE_INSTALLATION: 'strict' } });
 });
 afterAll(() => kiln.stop());
 

@@ -51,7 +51,9 @@ describe('from one signed POST to a catalogued image', () => {
           ImageUri: body.Image.Uri,
           Accessibility: 'PRIVATE',
           Labels: [{ Key: 'key1', Value: 'value1' }],
-          Size: 1,
+          Size: build.SizeInBytes,
+          SourceType: 'Build',
+          SourceId: ids.ImageBuildId,
         },
       ],
     });

@@ -85,7 +85,7 @@ it('builds the images of docker-compose.yml with Kiln’s own engine, from a bas
     buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
   };
   const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
-    const parsed = parseDockerfile(given.dockerfile);
+    const parsed = parseDockerfile(given.dockerfile, { hasContext: true });
     const bases = await openBaseImages(registries).find(parsed, [registry]);
     await fetchBases(registries, engine, bases, given);
     return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {

@@ -10,11 +10,11 @@ const imageTypes = ['BUILD_IN', 'DEDICATED'] as const;
 const listOf = <const T extends readonly string[]>(values: T) =>
   z.array(oneOf(values), 'must be an array of strings').max(16, 'must have at most 16 values');
 
+const workspaceIdForm = 'must be 0 or 32 digits and lower-case letters';
 /** Some clients write "0" as a figure, or as nothing. */
 export const workspaceIdField = z
-  .union([z.literal(0), z.literal(''), z.string().regex(/^(0|[0-9a-z]{32})$/)], {
-    error: 'must be 0 or 32 digits and lower-case letters',
-  })
+  .union([z.literal(0), z.string()], workspaceIdForm)
+  .refine((it) => /^(?:0|[0-9a-z]{32})?$/.test(String(it)), workspaceIdForm)
   .transform((it) => String(it || '0'))
   .default('0');
 

@@ -1,4 +1,4 @@
-import { modelArtsImageOperations as operations, paiImageOperations } from '@kiln/schemas';
+import { modelArtsImageOperations as operations, paiImageOperations, projectOperations } from '@kiln/schemas';
 import { pushImage } from '../../client/push.ts';
 import { type CloudClient } from './cloud-clients.ts';
 import { type Conformance, fail, succeed } from './context.ts';
@@ -247,6 +247,21 @@ export function checkModelArts(
       expect(await fail(other, operations.SyncImage, { params: { image_id: open.id } })).toMatchObject({ status: 403 });
     }
     expect(await succeed(stranger(), operations.ListImage, { query: { name: 'open' } })).toMatchObject({ total: 0 });
+  });
+
+  it('lists the projects of the caller, for clients that know only their region', async () => {
+    const { accountId, projectId: id } = kiln().account;
+    const list = (query: Record<string, string>) => succeed(client(), projectOperations.ListProjects, { query });
+    expect(await list({})).toMatchObject({ projects: [{ id, name: 'default', domain_id: accountId, enabled: true }] });
+    expect(await list({ name: 'cn-north-4' })).toMatchObject({ projects: [{ id, name: 'cn-north-4' }] });
+    expect(await list({ domain_id: 'another' })).toMatchObject({ projects: [] });
+    record.proved(client(), projectOperations.ListProjects, 'query.name query.domain_id');
+  });
+
+  it('keeps what the SDK calls HIDDEN, for its creator alone', async () => {
+    const image = await register('hidden', { visibility: 'HIDDEN' });
+    expect(image).toMatchObject({ status: 'ACTIVE', visibility: 'HIDDEN' });
+    expect(await fail(member(), operations.ShowImage, { params: { id: image.id } })).toMatchObject({ code: 'ModelArts.6797' }); // prettier-ignore
   });
 
   it('is one catalogue with PAI’s', async () => {

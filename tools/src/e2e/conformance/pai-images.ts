@@ -43,8 +43,9 @@ export function checkPaiImages({ kiln, client, member, stranger, record, named }
       ParentUserId: kiln().account.accountId,
       SourceType: 'Community',
       SourceId: 'source-1',
-      Size: 1,
     });
+    expect(brief.Size).toBe(brief.SizeInBytes);
+    expect(brief.Size).toBeGreaterThan(100);
     expect(brief.GmtCreateTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(brief.Labels).toBeUndefined();
     expect((await get(ImageId, { Verbose: 'true' })).Labels).toEqual([{ Key: 'system.chipType', Value: 'GPU' }]);

@@ -120,6 +120,10 @@ export const vendorContract: Record<string, VendorOperation> = {
   UpdateImageGroup: modelArts(['path.id', 'body.read_me', 'body.tags'], []),
   DeleteImageGroup: modelArts(['path.id', 'body.is_force'], []),
   CreateImage: modelArts(['body.name', 'body.namespace'], []),
+  ListProjects: modelArts(
+    ['query.name', 'query.domain_id'],
+    ['links.self', ...each('projects[].', 'id name domain_id parent_id is_domain enabled description links.self')],
+  ),
 };
 
 /** Where Kiln is another thing than the clouds: how it differs, or why something has no place here. */
@@ -133,12 +137,16 @@ const notApplicable = (how: string): Exception => ({ kind: 'not applicable', how
 
 export const exceptions: Record<string, Record<string, Exception>> = {
   CreateImageBuild: {
-    'body.Resource.EcsSpec': differs('names a resource class of the operator’s, or one of the usual ecs.* names'),
+    'body.Resource.EcsSpec': differs(
+      'names a resource class of the operator’s, or one of the usual ecs.* names; any other of that form means the default class, with a note on the build, unless the operator is strict',
+    ),
     'body.Resource.ResourceId': differs(
       'names a pool of builders of the operator’s; all builders are one where none is listed',
     ),
     'body.Resource.ResourceType': differs('has to be that of the pool which ResourceId names'),
-    'body.UserVpc.VpcId': differs('names a network of the operator’s'),
+    'body.UserVpc.VpcId': differs(
+      'names a network of the operator’s; where none is described, the public one is given, with a note on the build',
+    ),
     'body.UserVpc.SwitchId': differs('kept; wants ExtendedCidrs beside it, as in the cloud'),
     'body.UserVpc.SecurityGroupId': differs('names a group of that network'),
     'body.UserVpc.ExtendedCidrs': differs('opens what the network lets requests open'),
@@ -149,7 +157,7 @@ export const exceptions: Record<string, Record<string, Exception>> = {
   GetJobEvents: { 'query.StartTime': differs('without it, from the beginning') },
   GetPodEvents: { 'query.StartTime': differs('without it, from the beginning') },
   SyncImage: { 'path.image_id': differs('for its creator and the account’s admins only') },
-  AddImage: { 'body.Size': differs('what the registry holds is measured, and wins') },
+  AddImage: { 'body.Size': differs('GB, as the vendor has it; what the registry holds is measured, and wins') },
   ListImages: {
     'query.WorkspaceId': differs(
       'without it: the public images of all workspaces that the caller sees; there are no official ones',
@@ -178,7 +186,7 @@ export const exceptions: Record<string, Record<string, Exception>> = {
     'query.DownloadToFile': differs('the answer is the same JSON'),
   },
   RegisterImage: {
-    'body.visibility': differs('PRIVATE and PUBLIC; the SDK’s HIDDEN is refused'),
+    'body.visibility': differs('HIDDEN is kept and shown, and behaves like PRIVATE'),
     'path.project_id': differs('checked against the key’s account'),
     'reply.size': differs('bytes, as in the vendor’s example; its table says KB'),
   },
@@ -191,6 +199,9 @@ export const exceptions: Record<string, Record<string, Exception>> = {
     'query.type': differs('every image is DEDICATED; BUILD_IN finds nothing'),
     'reply.data[].icon_name': notApplicable('groups have no icons'),
     'reply.data[].swr_instance_name': notApplicable('registry connections have ids only'),
+  },
+  ListProjects: {
+    'query.name': differs('the name of a region stands for the only project of an account that has one'),
   },
   CreateImage: {
     'body.name': notApplicable('saves a running notebook; Kiln runs none'),
