@@ -83,7 +83,6 @@ export function overviewRoutes({
         body: {
           RequestId: requestId,
           Image: renderPaiImage(shown, true),
-          StatusMessage: image.statusMessage,
           ...optional('MediaType', image.mediaType),
           Platforms: image.platforms ?? [],
           History: (image.history ?? []).map((it) => ({

@@ -77,6 +77,11 @@ function Shown({ build }: { build: Build }) {
           {build.Waiting.Message}
         </Alert>
       )}
+      {build.Notes.map((it) => (
+        <Alert key={it} color="gray" variant="light">
+          {it}
+        </Alert>
+      ))}
       <Card withBorder>
         <Timeline build={build} onStep={(step) => showLine(step.Attempt, step.LogLine)} />
       </Card>

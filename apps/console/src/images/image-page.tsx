@@ -43,7 +43,7 @@ export default function ImagePage({ id }: { id: string }) {
 }
 
 function Shown({ details }: { details: ImageDetails }) {
-  const { Image: image, Platforms, History, ImageBuildId, PullReference, Versions, StatusMessage } = details;
+  const { Image: image, Platforms, History, ImageBuildId, PullReference, Versions } = details;
   useTitle(image.Name);
   const { tone, label } = imageTone(image.Status);
   return (
@@ -55,7 +55,7 @@ function Shown({ details }: { details: ImageDetails }) {
         </Group>
       }
     >
-      {StatusMessage !== '' && <Text size="sm">{StatusMessage}</Text>}
+      {image.StatusMessage !== '' && <Text size="sm">{image.StatusMessage}</Text>}
       <Card withBorder>
         <Stack gap="sm">
           {image.Description !== '' && <Text size="sm">{image.Description}</Text>}

@@ -128,7 +128,6 @@ export const consoleOperations = {
     reply: z.object({
       ...requestId,
       Image: shownImage,
-      StatusMessage: z.string(),
       MediaType: z.string().optional(),
       Platforms: z.array(z.string()),
       History: z.array(
@@ -145,7 +144,6 @@ export const consoleOperations = {
       reply: {
         RequestId,
         Image: exampleImage,
-        StatusMessage: '',
         Platforms: ['linux/amd64'],
         History: [{ Instruction: 'RUN pip install torch', Digest: exampleImage.Digest, SizeInBytes: 2_900_000_000 }],
         PullReference: `registry.example.com/ml/torch-serving@${exampleImage.Digest}`,
