@@ -57,7 +57,12 @@ const statement = `
  * unused. When two requests with one token race, the loser waits for the winner's commit and then reads what it wrote.
  * @param clientTokenHours how long a client token stands for what it was used for first
  */
-export async function submitBuild(db: Database, build: NewBuild, clientTokenHours: number): Promise<SubmitOutcome> {
+export async function submitBuild(
+  db: Database,
+  build: NewBuild,
+  clientTokenHours: number,
+  triesLeft = 2,
+): Promise<SubmitOutcome> {
   const { Image, OverwriteImageTag, Accessibility } = build.spec;
   const { rowCount } = await runPrepared(db, 'submit-build', statement, [
     build.id,
@@ -89,11 +94,14 @@ export async function submitBuild(db: Database, build: NewBuild, clientTokenHour
   ]);
   if (rowCount === 1) return { outcome: 'accepted' };
   const { accountId, clientToken } = build;
-  const first =
-    clientToken === null ? undefined : await findByClientToken(db, accountId, clientToken, clientTokenHours);
+  if (clientToken === null) return { outcome: 'name-taken' };
+  const first = await findByClientToken(db, accountId, clientToken, clientTokenHours);
   if (first) return { outcome: 'token-used', ...first };
-  if (clientToken !== null && (await releaseClientToken(db, accountId, clientToken, clientTokenHours)))
-    return submitBuild(db, build, clientTokenHours);
+  if (triesLeft > 0) {
+    // It may be a spent token that stood in the way; or another request with it has just released it, and is about to begin anew.
+    await releaseClientToken(db, accountId, clientToken, clientTokenHours);
+    return submitBuild(db, build, clientTokenHours, triesLeft - 1);
+  }
   return { outcome: 'name-taken' };
 }
 
@@ -120,16 +128,9 @@ export async function findByClientToken(
   return first;
 }
 
-/** Takes a client token that stands for nothing any more from its build; false when there is none. */
-async function releaseClientToken(
-  db: Executor,
-  accountId: string,
-  clientToken: string,
-  clientTokenHours: number,
-): Promise<boolean> {
-  const { rowCount } = await db
+/** Takes a client token that stands for nothing any more from its build. */
+const releaseClientToken = (db: Executor, accountId: string, clientToken: string, clientTokenHours: number) =>
+  db
     .update(builds)
     .set({ clientToken: null })
     .where(and(ofToken(accountId, clientToken), isSpent(clientTokenHours)));
-  return (rowCount ?? 0) > 0;
-}

@@ -12,6 +12,12 @@ import { headerOf } from './registry-http.ts';
 const unknown = (res: ServerResponse, code: string): void =>
   void res.writeHead(404).end(JSON.stringify({ errors: [{ code }] }));
 
+function sendHead(digest: string, held: { size: number | undefined } | undefined, res: ServerResponse): void {
+  if (!held) return unknown(res, 'BLOB_UNKNOWN');
+  const length = held.size === undefined ? {} : { 'content-length': held.size };
+  res.writeHead(200, { ...length, 'docker-content-digest': digest }).end();
+}
+
 /** The engine broke off what it was sending: it has a reason of its own. */
 class EngineGone extends Error {}
 
@@ -56,10 +62,14 @@ export class Exchange {
     if (url.pathname === '/v2/') return void res.end('{}');
     if (alias === 'base' && kind === 'manifests' && reads) return this.#sendManifest(name, method, res);
     if (alias === 'base' && kind === 'blobs' && method === 'GET') return this.#sendLayer(name, res);
+    // An engine looks for a base's layer before it asks for it to be mounted.
+    if (alias === 'base' && kind === 'blobs' && method === 'HEAD')
+      return sendHead(name, await this.#sources.find(name), res);
     const writer = this.#writer;
     if (alias === 'image' && writer) {
       if (kind === 'manifests' && method === 'PUT') return this.#putManifest(req, writer, res);
-      if (kind === 'blobs' && name !== 'uploads' && method === 'HEAD') return this.#headTarget(name, writer, res);
+      if (kind === 'blobs' && name !== 'uploads' && method === 'HEAD')
+        return sendHead(name, await writer.head(name), res);
       if (kind === 'blobs' && method === 'POST') return this.#begin(url, writer, res);
       if (kind === 'blobs' && method === 'PATCH') return this.#append(req, id, writer, res);
       if (kind === 'blobs' && method === 'PUT') return this.#finish(req, id, url, writer, res);
@@ -83,13 +93,6 @@ export class Exchange {
     const known = length === undefined ? {} : { 'content-length': length };
     res.writeHead(200, { ...known, 'content-type': 'application/octet-stream' });
     await pipeline(body, res);
-  }
-
-  async #headTarget(digest: string, writer: GatewayWriter, res: ServerResponse): Promise<void> {
-    const held = await writer.head(digest);
-    if (!held) return unknown(res, 'BLOB_UNKNOWN');
-    const length = held.size === undefined ? {} : { 'content-length': held.size };
-    res.writeHead(200, { ...length, 'docker-content-digest': digest }).end();
   }
 
   async #begin(url: URL, writer: GatewayWriter, res: ServerResponse): Promise<void> {

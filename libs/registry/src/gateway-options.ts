@@ -1,9 +1,12 @@
+import { type FetchedManifest } from './client.ts';
 import { type RegistryAccess } from './connection.ts';
 
 /** An image that an engine may read: by its digest only. */
 export interface GatewaySource {
   access: RegistryAccess;
   repository: string;
+  /** The image's manifest, where it has been read already: registries count how often that is done. */
+  manifest?: FetchedManifest;
 }
 
 /** Where an engine may write one image. */

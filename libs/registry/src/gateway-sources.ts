@@ -14,6 +14,8 @@ const layerBytesMax = 20 * 2 ** 30;
 export interface HeldLayer {
   source: GatewaySource;
   digest: string;
+  /** In bytes, where the registry tells. */
+  size: number | undefined;
 }
 
 export interface LayerBytes {
@@ -36,6 +38,7 @@ export class GatewaySources {
   async manifest(digest: string): Promise<FetchedManifest | undefined> {
     const [source] = this.#options.sources;
     if (!source || !isDigest(digest)) return undefined;
+    if (source.manifest?.digest === digest) return source.manifest;
     return this.#clients.for(source.access).getManifest(source.repository, digest);
   }
 
@@ -43,7 +46,8 @@ export class GatewaySources {
   async find(digest: string): Promise<HeldLayer | undefined> {
     if (!isDigest(digest)) return undefined;
     for (const source of this.#options.sources) {
-      if (await this.#clients.for(source.access).headBlob(source.repository, digest)) return { source, digest };
+      const held = await this.#clients.for(source.access).headBlob(source.repository, digest);
+      if (held) return { source, digest, ...held };
     }
     return undefined;
   }

@@ -17,7 +17,7 @@ import { type z } from 'zod';
 
 /** An image for one platform. */
 export interface PlatformImage {
-  digest: string;
+  fetched: FetchedManifest;
   platform: Platform;
   manifest: Manifest;
   config: z.output<typeof configSchema>;
@@ -54,7 +54,7 @@ async function readOne(
   const config = parseDocument(configSchema, bytes, `config ${digest}`);
   const { os, architecture, variant } = config;
   const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
-  return { digest: fetched.digest, platform, manifest, config };
+  return { fetched, platform, manifest, config };
 }
 
 /** Whether an entry of an index is no image, as far as the index says: an attestation, an artifact. */

@@ -7,6 +7,7 @@ import {
   stepDetails,
 } from '@kiln/engine';
 import {
+  type FetchedManifest,
   type GatewaySource,
   platformName,
   readImages,
@@ -44,7 +45,7 @@ export interface BaseImages {
   find(parsed: ParsedDockerfile, known: readonly RegistryAccess[]): Promise<FoundBase[]>;
 }
 
-const rememberedMax = 1000;
+const rememberedBytesMax = 16 << 20;
 
 /** What images have to be for to run on this machine, in OCI's words. */
 const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch}`;
@@ -52,10 +53,13 @@ const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as stri
 /** @param own `os/architecture` of the builder */
 export function openBaseImages(registries: RegistryClients, own = hostPlatform): BaseImages {
   // What a digest holds never changes. Registries count manifests that are read, and most of them not those that are only asked about.
-  const resolved = new LRUCache<string, string>({ max: rememberedMax });
+  const resolved = new LRUCache<string, FetchedManifest>({
+    maxSize: rememberedBytesMax,
+    sizeCalculation: (it) => it.bytes.length + 1,
+  });
 
-  /** The digest of a base's image for a platform. */
-  const resolve = async (access: RegistryAccess, name: string, wanted: string): Promise<string> => {
+  /** The manifest of a base's image for a platform. */
+  const resolve = async (access: RegistryAccess, name: string, wanted: string): Promise<FetchedManifest> => {
     const { host, repository, reference } = parseImageName(name);
     const client = registries.for(access);
     const digest = await client.headManifest(repository, reference);
@@ -71,8 +75,8 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
     const there = [...new Set(platforms.map(platformName))].join(', ') || 'no platform';
     if (!images[0])
       throw new Fault('ArchMismatch', `it is for ${there}, and not for ${wanted}, which this build needs`);
-    resolved.set(key, images[0].digest);
-    return images[0].digest;
+    resolved.set(key, images[0].fetched);
+    return images[0].fetched;
   };
 
   return {
@@ -86,8 +90,8 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
         );
         const step = users[0];
         const wanted = step ? wantedPlatform(step, own) : own;
-        const digest = await resolve(access, name, wanted).catch((error: unknown) => inStep(error, name, step));
-        found.push({ name, id: `${host}/${repository}@${digest}`, access, repository });
+        const manifest = await resolve(access, name, wanted).catch((error: unknown) => inStep(error, name, step));
+        found.push({ name, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
       }
       return found;
     },
@@ -110,10 +114,10 @@ export async function fetchBases(
   bases: readonly FoundBase[],
   call: EngineCall & { carried?: (bytes: number) => void },
 ): Promise<void> {
-  for (const { id, access, repository } of bases) {
+  for (const { id, ...source } of bases) {
     if (await engine.hasBase(id)) continue;
     const { signal, carried } = call;
-    const from = { sources: [{ access, repository }], signal, ...(carried ? { carried } : {}) };
+    const from = { sources: [source], signal, ...(carried ? { carried } : {}) };
     await withGateway(registries, from, ({ socket: gateway }) => engine.fetchBase(id, { ...call, gateway }));
   }
 }

@@ -35,6 +35,7 @@ const requests: { name: string; method: string; path: (it: string) => string }[]
   { name: 'HEAD of the base’s tag', method: 'HEAD', path: (it) => `/v2/${it}/base/manifests/base` },
   { name: 'GET of the base’s manifest', method: 'GET', path: (it) => `/v2/${it}/base/manifests/sha256` },
   { name: 'GET of the base’s config', method: 'GET', path: (it) => `/v2/${it}/base/blobs/${config}` },
+  { name: 'HEAD of the base’s layer', method: 'HEAD', path: (it) => `/v2/${it}/base/blobs/${layer}` },
   { name: 'HEAD of the target’s tag', method: 'HEAD', path: (it) => `/v2/${it}/out/manifests/v1` },
   { name: 'GET of the base’s layer', method: 'GET', path: (it) => `/v2/${it}/base/blobs/${layer}` },
   { name: 'HEAD of a blob of the target', method: 'HEAD', path: (it) => `/v2/${it}/out/blobs/sha256` },

@@ -77,11 +77,15 @@ function Shown({ build }: { build: Build }) {
           {build.Waiting.Message}
         </Alert>
       )}
-      {build.Notes.map((it) => (
-        <Alert key={it} color="gray" variant="light">
-          {it}
+      {build.Notes.length > 0 && (
+        <Alert color="gray" variant="light" title="Not quite as requested">
+          {build.Notes.map((it) => (
+            <Text key={it} size="sm">
+              {it}
+            </Text>
+          ))}
         </Alert>
-      ))}
+      )}
       <Card withBorder>
         <Timeline build={build} onStep={(step) => showLine(step.Attempt, step.LogLine)} />
       </Card>
