@@ -16,8 +16,7 @@ export interface KeptImages {
   close: () => Promise<void>;
 }
 
-/** Whoever lets builds out of the waiting room says so; that can be lost. */
-const lookEveryMs = 3000;
+const lookEveryMs = 1000;
 const expireEveryMs = 60_000;
 
 /**
@@ -34,20 +33,26 @@ export function openKeptImages(
     pool: string;
     keepSeconds: number;
     hasSlot: () => boolean;
+    /** Images that an earlier process left in the store. */
+    keptAtStart: readonly string[];
     signals: SignalBus;
   },
   run: (waiting: { id: string; attempt: number }) => Promise<void>,
 ): KeptImages {
   const { db, engine, log, store } = deps;
+  const here = new Set(deps.keptAtStart);
   const underWay = new Map<string, Promise<void>>();
   let closed = false;
 
   const discard = async (image: BuiltImage): Promise<void> => {
     await engine.discard(image);
+    here.delete(image.id);
     // A build that is told of an image that is gone is built anew.
     await forgetKept(db, store, image.id).catch(() => undefined);
   };
   const look = async (): Promise<void> => {
+    // Nobody waits for what is not here.
+    if (here.size === 0) return;
     for (const it of await listWaitingForStore(db, store, deps.pool)) {
       // Those for which there is no slot are announced to everybody in a while.
       if (closed || !deps.hasSlot()) return;
@@ -70,7 +75,10 @@ export function openKeptImages(
   ];
   const silence = deps.signals.on('admitted', everyone, lookNow);
   return {
-    mark: (image) => ({ keptOn: store, keptImage: image.id }),
+    mark(image) {
+      here.add(image.id);
+      return { keptOn: store, keptImage: image.id };
+    },
     async find(build) {
       if (build.keptImage === null || build.keptOn !== store) return undefined;
       return (await engine.has({ id: build.keptImage })) ? { id: build.keptImage } : undefined;

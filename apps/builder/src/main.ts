@@ -109,7 +109,8 @@ const database = openDatabase(config.KILN_DATABASE_URL, {
 life.defer('database', database.close);
 // What a dead predecessor left: nothing in this folder can be in use yet.
 const store = `${hostname()}:${dir}`;
-await engine.reap(await keptAtStart(database.db, store));
+const keptBefore = await keptAtStart(database.db, store);
+await engine.reap(keptBefore);
 for (const it of await readdir(workRoot)) await rm(join(workRoot, it), { recursive: true, force: true });
 const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
@@ -165,7 +166,7 @@ life.defer('leases', leases.close);
 const keepSeconds = config.KILN_KEEP_UNPUSHED_S;
 const hasSlot = () => !isCordoned && leases.size < slots;
 const kept = openKeptImages(
-  { db: database.db, engine, log, store, pool, keepSeconds, hasSlot, signals },
+  { db: database.db, engine, log, store, pool, keepSeconds, hasSlot, keptAtStart: keptBefore, signals },
   ({ id, attempt }) => runBuild(deps, { v: 1, buildId: id, attempt }),
 );
 const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {

@@ -38,7 +38,7 @@ async function lookAt(deps: RegisterDeps, image: Image, claimedAtMs: number): Pr
   const { db, log } = deps;
   const { id } = image;
   const lease = deps.leases.hold({ kind: 'image', id, fence: image.fence }, claimedAtMs);
-  const silence = `registry ${image.host} has not answered yet`;
+  const silence = `registry ${image.host} has not answered in full yet`;
   const late = setTimeout(() => void noteOnImage(db, image, silence).catch(() => undefined), silenceMs);
   try {
     const settled = image.status === 'DELETED' ? await purge(deps, image, lease) : await verify(deps, image);
@@ -108,6 +108,8 @@ async function isNeeded(
   return false;
 }
 
+const triesMin = 2;
+
 /** How long until the registration of an image is given up; Infinity for one that is in the catalogue. */
 const leftMs = ({ status, createdAt }: Image, registrationSeconds: number): number =>
   status === 'CREATING' ? createdAt.getTime() + registrationSeconds * 1000 - Date.now() : Infinity;
@@ -117,7 +119,8 @@ async function settleFailure(deps: RegisterDeps, image: Image, error: unknown): 
   const fault = asFault(error);
   const left = leftMs(image, registrationSeconds);
   const mayPass = fault.code === 'RegistryUnreachable' || fault.code === 'InternalError';
-  if (mayPass && left > 0) {
+  // One try is none: registrars may have been away until now.
+  if (mayPass && (left > 0 || image.attempt < triesMin)) {
     log.warn({ imageId: image.id, code: fault.code, err: fault.cause }, fault.message);
     const backOff = Math.max(backoffMs(image.attempt, 1000, 60_000), Math.min(fault.details.retryAfterMs ?? 0, 60_000));
     const delayMs = Math.max(0, Math.min(backOff, left));

@@ -21,10 +21,11 @@ import { type Relay } from '@kiln/services';
 
 /** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */
 export interface Sweeper {
-  /** Looks for leases of workers that died or fell silent, clocks that ran out, announcements that were lost. */
-  sweep: () => Promise<void>;
-  /** Forgets what nobody needs any more. */
-  tidyUp: () => Promise<void>;
+  /**
+   * Looks for leases of workers that died or fell silent, clocks that ran out, announcements that were lost, if anything is under way;
+   * now and then, forgets what nobody needs any more.
+   */
+  sweep: (underWay: boolean) => Promise<void>;
 }
 
 export interface SweeperDeps {
@@ -38,6 +39,7 @@ export interface SweeperDeps {
   log: Logger;
 }
 
+const tidyUpEveryMs = 60_000;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
 const missedMs = 900;
 /** A job that nobody took within this time is announced again. */
@@ -48,8 +50,12 @@ const outboxAlarmMs = 5000;
 /** Remembers since when each worker has been missed. */
 function openAbsences(): (missing: string[]) => string[] {
   let since = new Map<string, number>();
+  let lookedAt = -Infinity;
   return (missing) => {
     const now = performance.now();
+    // Nobody looked in between: who is missed now may have been back.
+    if (now - lookedAt > 2 * missedMs) since.clear();
+    lookedAt = now;
     since = new Map(missing.map((it) => [it, since.get(it) ?? now]));
     return missing.filter((it) => now - (since.get(it) ?? now) >= missedMs);
   };
@@ -60,7 +66,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
   const deadOf = openAbsences();
   let round = 0;
   const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
-  const sweep = async () => {
+  const mend = async () => {
     const dead = deadOf(await listDeadWorkers(db));
     const taken = await sweepLeases(db, dead, policy);
     if (taken.length > 0) crashPoint('builds-taken-away');
@@ -87,14 +93,26 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (round % 10 === 0) await sweepTallies(db);
     if (round % 10 === 5) await alarm(db, log);
   };
+  let tidiedAt = -Infinity;
+  let oldEvents = false;
   const tidyUp = async () => {
-    await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
-    // Some thousand at a time; what is left after so many is left to the next minute.
-    for (let n = 0; n < 100 && (await forgetEvents(db, eventDays)); n += 1);
+    if (performance.now() - tidiedAt >= tidyUpEveryMs) {
+      tidiedAt = performance.now();
+      oldEvents = true;
+      await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
+    }
+    // Some thousand at a time, so that it is soon somebody else's turn.
+    if (oldEvents) oldEvents = await forgetEvents(db, eventDays);
   };
   return {
-    sweep: async () => void (await asOnlySweeper(db, sweep)),
-    tidyUp: async () => void (await asOnlySweeper(db, tidyUp)),
+    async sweep(underWay) {
+      const isTidy = !oldEvents && performance.now() - tidiedAt < tidyUpEveryMs;
+      if (!underWay && isTidy) return;
+      await asOnlySweeper(db, async () => {
+        if (underWay) await mend();
+        await tidyUp();
+      });
+    },
   };
 }
 

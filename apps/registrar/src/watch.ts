@@ -12,23 +12,6 @@ interface Nudged {
 
 const lookEveryMs = 250;
 const sweepEveryMs = 500;
-const tidyUpEveryMs = 60_000;
-
-/** Runs `work` when it is called, but not more often than `everyMs`, and never twice at a time. */
-function atMost(everyMs: number, work: () => Promise<void>, onError: (error: unknown) => void) {
-  let begunAt = -Infinity;
-  let running: Promise<void> | undefined;
-  return {
-    call(): void {
-      if (running || performance.now() - begunAt < everyMs) return;
-      begunAt = performance.now();
-      running = work()
-        .catch(onError)
-        .finally(() => (running = undefined));
-    },
-    ended: async () => running,
-  };
-}
 
 /**
  * Looks four times a second, in one statement, whether there is anything to do that nobody has told of, and wakes whoever does it:
@@ -43,25 +26,40 @@ export function openWatch(
     webhooks,
     log,
   }: { db: Database; relay: Nudged; dispatcher: Nudged; webhooks: Nudged; log: Logger },
-  sweeper: Sweeper,
+  { sweep }: Sweeper,
 ): Watch {
-  const failed = (error: unknown) => log.warn({ err: error }, 'sweep failed');
-  const sweep = atMost(sweepEveryMs, sweeper.sweep, failed);
-  const tidyUp = atMost(tidyUpEveryMs, sweeper.tidyUp, failed);
-  const look = async () => {
+  let sweptAt = -Infinity;
+  let sweeping: Promise<void> | undefined;
+  let looking: Promise<void> | undefined;
+  let isFailing = false;
+
+  const look = async (): Promise<void> => {
     const work = await lookForWork(db);
     if (work.outbox) relay.nudge();
     if (work.waiting) dispatcher.nudge();
     if (work.webhooks) webhooks.nudge();
-    if (work.underWay) sweep.call();
-    tidyUp.call();
+    if (sweeping || performance.now() - sweptAt < sweepEveryMs) return;
+    sweptAt = performance.now();
+    // Not waited for: one that hangs must not keep the others from being woken.
+    sweeping = sweep(work.underWay)
+      .catch((error: unknown) => log.warn({ err: error }, 'sweep failed'))
+      .finally(() => (sweeping = undefined));
   };
-  const looks = atMost(0, look, (error) => log.warn({ err: error }, 'the watch cannot look for work'));
-  const timer = setInterval(() => looks.call(), lookEveryMs);
+  const told = (failing: boolean, error?: unknown): void => {
+    if (failing && !isFailing) log.warn({ err: error }, 'the watch cannot ask PostgreSQL what there is to do');
+    isFailing = failing;
+  };
+  const timer = setInterval(() => {
+    looking ??= look()
+      .then(() => told(false))
+      .catch((error: unknown) => told(true, error))
+      .finally(() => (looking = undefined));
+  }, lookEveryMs);
   return {
     async close() {
       clearInterval(timer);
-      await Promise.all([looks.ended(), sweep.ended(), tidyUp.ended()]);
+      await looking;
+      await sweeping;
     },
   };
 }

@@ -101,11 +101,13 @@ export async function inTransaction<T>(db: Database, work: (tx: Executor) => Pro
 
 /** Runs a statement that PostgreSQL plans once for each connection: for those that every request runs. */
 export const runPrepared = <R extends pg.QueryResultRow>(
-  db: Database,
+  db: Executor,
   name: string,
   text: string,
   values: unknown[],
-): Promise<pg.QueryResult<R>> => db.$client.query<R>({ name, text, values });
+): Promise<pg.QueryResult<R>> =>
+  // A transaction of `inTransaction` has its connection there.
+  (db as Database).$client.query<R>({ name, text, values });
 
 const gone = /^(08|57P|57014|25P03|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
 // The driver's own errors have no code.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import {
   type EventPlace,
@@ -222,6 +223,8 @@ describe('deliveries', () => {
     for (let n = 0; n < 5; n += 1) await bench.newBuild();
     const other = await createAccount(bench.db, 'other');
     await bench.newBuild({ accountId: other.id });
+    // Times are kept to the millisecond, and a webhook gets what happens in that of its birth.
+    await sleep(2);
     await insertWebhook(bench.db, { ...webhook, id: 'wh-other', accountId: other.id, secretSealed: 's' }, 2);
     await bench.newBuild({ accountId: other.id });
     await planDeliveries(bench.db);

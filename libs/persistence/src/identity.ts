@@ -151,13 +151,12 @@ export async function findWorkspace(
 export async function findProject(
   db: Executor,
   accountId: string,
-  by: { id?: string | undefined; name?: string | undefined },
+  id: string,
 ): Promise<typeof projects.$inferSelect | undefined> {
-  const wanted = by.id === undefined ? eq(projects.name, by.name ?? '') : eq(projects.id, by.id);
   const [row] = await db
     .select()
     .from(projects)
-    .where(and(eq(projects.accountId, accountId), wanted, isNull(projects.revokedAt)));
+    .where(and(eq(projects.accountId, accountId), eq(projects.id, id), isNull(projects.revokedAt)));
   return row;
 }
 

@@ -7,6 +7,7 @@ import { announce, announceRegistration } from './outbox.ts';
 import { heldImage } from './image-queries.ts';
 import { builds } from './tables/builds.ts';
 import { heldStatus, imageLabels, images } from './tables/images.ts';
+import { atOnce } from './tables/moment.ts';
 import { acrossAccounts } from './wall.ts';
 
 export type Image = typeof images.$inferSelect;
@@ -243,7 +244,7 @@ export const requestSync = (db: Database, id: string): Promise<boolean> =>
         pending: true,
         fence: sql`nextval('fences')`,
         leaseUntil: null,
-        notBefore: sql`now()`,
+        notBefore: atOnce,
         announcedAt: sql`now()`,
       })
       .where(and(eq(images.id, id), heldImage))
@@ -266,7 +267,7 @@ export async function deleteImageIn(tx: Executor, id: string, purge: boolean): P
       fence: sql`nextval('fences')`,
       leaseUntil: null,
       pending: purge,
-      notBefore: sql`now()`,
+      notBefore: atOnce,
       announcedAt: sql`now()`,
       updatedAt: sql`now()`,
     })

@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';
 import { outbox } from './tables/builds.ts';
+import { atOnce } from './tables/moment.ts';
 
 /** One announcement for a queue. */
 export interface Announcement<N extends QueueName = QueueName> {
@@ -53,7 +54,7 @@ export const announce = async (db: Executor, ...announcements: Announcement[]): 
       key,
       payload,
       trace,
-      notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})`,
+      notBefore: sql`${atOnce} + make_interval(secs => ${delayMs / 1000})`,
     })),
   );
   await announce(db, ...later);

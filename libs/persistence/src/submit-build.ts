@@ -1,7 +1,7 @@
 import { traceparent } from '@kiln/kit';
 import { type Lane, type Lineage } from '@kiln/schemas';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Database, type Executor, runPrepared } from './database.ts';
+import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
 import { builds, type BuildSpec } from './tables/builds.ts';
 import { heldStatus } from './tables/images.ts';
 
@@ -52,17 +52,8 @@ const statement = `
   )
   SELECT id FROM accepted`;
 
-/**
- * Accepts a build into the waiting room: row and first event together. A refused build writes nothing and leaves its client token
- * unused. When two requests with one token race, the loser waits for the winner's commit and then reads what it wrote.
- * @param clientTokenHours how long a client token stands for what it was used for first
- */
-export async function submitBuild(
-  db: Database,
-  build: NewBuild,
-  clientTokenHours: number,
-  triesLeft = 2,
-): Promise<SubmitOutcome> {
+/** @returns whether the build was accepted; neither its name nor its client token may be in use */
+async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
   const { Image, OverwriteImageTag, Accessibility } = build.spec;
   const { rowCount } = await runPrepared(db, 'submit-build', statement, [
     build.id,
@@ -92,24 +83,41 @@ export async function submitBuild(
     traceparent(),
     build.notes,
   ]);
-  if (rowCount === 1) return { outcome: 'accepted' };
+  return rowCount === 1;
+}
+
+/**
+ * Accepts a build into the waiting room: row and first event together. A refused build leaves its client token unused. When two requests
+ * with one token race, the loser waits for the winner's commit and then reads what it wrote.
+ * @param clientTokenHours how long a client token stands for what it was used for first
+ */
+export async function submitBuild(db: Database, build: NewBuild, clientTokenHours: number): Promise<SubmitOutcome> {
+  if (await insertBuild(db, build)) return { outcome: 'accepted' };
   const { accountId, clientToken } = build;
   if (clientToken === null) return { outcome: 'name-taken' };
   const first = await findByClientToken(db, accountId, clientToken, clientTokenHours);
   if (first) return { outcome: 'token-used', ...first };
-  if (triesLeft > 0) {
-    // It may be a spent token that stood in the way; or another request with it has just released it, and is about to begin anew.
-    await releaseClientToken(db, accountId, clientToken, clientTokenHours);
-    return submitBuild(db, build, clientTokenHours, triesLeft - 1);
-  }
-  return { outcome: 'name-taken' };
+  if (await beginAnew(db, build, clientToken, clientTokenHours)) return { outcome: 'accepted' };
+  // Another request with the token may have begun anew in between.
+  const later = await findByClientToken(db, accountId, clientToken, clientTokenHours);
+  return later ? { outcome: 'token-used', ...later } : { outcome: 'name-taken' };
 }
+
+/** Takes a client token that stands for nothing any more from its build, for this one; in one transaction, so that nobody sees it free. */
+const beginAnew = (db: Database, build: NewBuild, clientToken: string, clientTokenHours: number): Promise<boolean> =>
+  inTransaction(db, async (tx) => {
+    const { rowCount } = await tx
+      .update(builds)
+      .set({ clientToken: null })
+      .where(and(ofToken(build.accountId, clientToken), isSpent(clientTokenHours)));
+    return rowCount === 1 && (await insertBuild(tx, build));
+  });
 
 /** Whether a client token no longer stands for the build that it came with: it is too old, or that build's image has been deleted. */
 const isSpent = (
   clientTokenHours: number,
-) => sql`(${builds.createdAt} < now() - make_interval(hours => ${clientTokenHours})
-  OR EXISTS (SELECT 1 FROM images i WHERE i.build_id = ${builds.id} AND i.status = 'DELETED'))`;
+) => sql`(${builds.finishedAt} IS NOT NULL AND (${builds.createdAt} < now() - make_interval(hours => ${clientTokenHours})
+  OR EXISTS (SELECT 1 FROM images i WHERE i.build_id = ${builds.id} AND i.status = 'DELETED')))`;
 
 const ofToken = (accountId: string, clientToken: string) =>
   and(eq(builds.accountId, accountId), eq(builds.clientToken, clientToken));
@@ -127,10 +135,3 @@ export async function findByClientToken(
     .where(and(ofToken(accountId, clientToken), sql`NOT ${isSpent(clientTokenHours)}`));
   return first;
 }
-
-/** Takes a client token that stands for nothing any more from its build. */
-const releaseClientToken = (db: Executor, accountId: string, clientToken: string, clientTokenHours: number) =>
-  db
-    .update(builds)
-    .set({ clientToken: null })
-    .where(and(ofToken(accountId, clientToken), isSpent(clientTokenHours)));

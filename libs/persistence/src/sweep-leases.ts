@@ -7,6 +7,7 @@ import { type Build, moveBuild } from './move-build.ts';
 import { announce, announceRegistration } from './outbox.ts';
 import { builds } from './tables/builds.ts';
 import { images } from './tables/images.ts';
+import { atOnce } from './tables/moment.ts';
 import { liveWorkerNumbers } from './worker-session.ts';
 
 // One round never takes more than this; the next is a moment away.
@@ -73,7 +74,7 @@ async function takeAway(
 /** Registrations whose registrar died or let the lease run out are announced anew. */
 export const sweepRegistrations = (db: Database, dead: readonly string[]): Promise<number> =>
   inTransaction(db, async (tx) => {
-    const free = { leaseUntil: null, worker: null, notBefore: sql`now()`, announcedAt: sql`now()` };
+    const free = { leaseUntil: null, worker: null, notBefore: atOnce, announcedAt: sql`now()` };
     const [ofBuild, ofImage] = [builds, images].map((it) =>
       and(isNotNull(it.leaseUntil), or(lt(it.leaseUntil, sql`now()`), inArray(it.worker, [...dead]))),
     );

@@ -14,10 +14,15 @@ export interface WorkAtHand {
   underWay: boolean;
 }
 
+// By the index, one entry for each webhook. What waits for one that is not used any more is to be given up.
+const dueDeliveries = `
+  SELECT 1 FROM webhooks w WHERE (SELECT next_at FROM webhook_deliveries d
+    WHERE d.webhook_id = w.id AND d.state = 'waiting' ORDER BY next_at LIMIT 1) <= CASE WHEN w.enabled THEN now() ELSE 'infinity' END`;
+
 const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE state = 'queued' AND admitted_at IS NULL AND not_before <= now()) AS waiting,
-    EXISTS (${untoldEvents}) OR EXISTS (SELECT 1 FROM webhook_deliveries WHERE state = 'waiting') AS webhooks,
+    EXISTS (${untoldEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
     EXISTS (SELECT 1 FROM builds WHERE state IN (${liveStateList})) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */

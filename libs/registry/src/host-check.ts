@@ -15,12 +15,14 @@ export type CheckRegistryHost = (host: string, field: string) => Promise<void>;
 
 /** Clients give up after three seconds. */
 const checkMs = 1500;
+const machineLookupsMax = 1;
 
 const isUnknown = (error: unknown): boolean =>
   ['ENOTFOUND', 'ENODATA'].includes((error as { code?: string }).code ?? '');
 
 export function openHostCheck(rules: AddressRules): CheckRegistryHost {
   const ask = askNameServers([]);
+  let machineLookups = 0;
   /** undefined when nobody can say. */
   const find = async (host: string): Promise<LookupAddress[] | undefined> => {
     try {
@@ -28,11 +30,22 @@ export function openHostCheck(rules: AddressRules): CheckRegistryHost {
     } catch (error) {
       if (!isUnknown(error)) return undefined;
     }
-    // Name servers do not know the hosts file; now that they have answered, this does not hang.
-    return asTheMachine(host).catch((error: unknown) => (isUnknown(error) ? [] : undefined));
+    // Name servers do not know the hosts file. The machine's own way has little room, which names that hang must not fill.
+    if (machineLookups >= machineLookupsMax) return undefined;
+    machineLookups += 1;
+    try {
+      return await asTheMachine(host);
+    } catch (error) {
+      return isUnknown(error) ? [] : undefined;
+    } finally {
+      machineLookups -= 1;
+    }
   };
   return async (registry, field) => {
-    const { host, port } = placeOf(new URL(`https://${apiHost(registry)}`));
+    const address = `https://${apiHost(registry)}`;
+    if (!URL.canParse(address))
+      throw new Fault('InvalidParameter', `${field}: ${registry} is not the host of a registry`, { field });
+    const { host, port } = placeOf(new URL(address));
     const ports = registry.endsWith(`:${port}`) ? [port] : [443, 80];
     if (ports.some((it) => rules.isListed(host, it))) return;
     const refuse = (fault: Fault) => {

@@ -85,11 +85,17 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
       for (const name of new Set(parsed.images)) {
         const { host, repository } = parseImageName(name);
         const access = accessOf(host, known);
-        const users = parsed.steps.filter(
-          (it) => it.from === name || it.text.includes(name) || it.flags.some(({ value }) => value === name),
+        const [step, ...others] = parsed.steps.filter(
+          (it) => it.from === name || it.flags.some((flag) => flag.name === 'from' && flag.value === name),
         );
-        const step = users[0];
         const wanted = step ? wantedPlatform(step, own) : own;
+        const other = others.find((it) => wantedPlatform(it, own) !== wanted);
+        if (other)
+          throw new Fault(
+            'DockerfileInvalid',
+            `line ${other.lines[0]}: ${name} is wanted for two platforms; a build here has each base for one`,
+            stepDetails(other),
+          );
         const manifest = await resolve(access, name, wanted).catch((error: unknown) => inStep(error, name, step));
         found.push({ name, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
       }

@@ -47,7 +47,7 @@ export function openDirectory(office: Database, db: Database): Directory {
       remember(`default workspace ${viewer.userId}`, () => findDefaultWorkspace(db, viewer)),
     workspaceIds: (viewer) => remember(`workspaces ${viewer.userId}`, () => workspacesSeenBy(db, viewer)),
     hasProject: async (accountId, id) =>
-      (await remember(`project ${accountId} ${id}`, () => findProject(office, accountId, { id }))) !== undefined,
+      (await remember(`project ${accountId} ${id}`, () => findProject(office, accountId, id))) !== undefined,
     registryConnections: (accountId) =>
       remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
   };

@@ -28,8 +28,8 @@ const isNamed = (named: Named, it: { id: string; name: string }): boolean =>
   (named.id === undefined || named.id === it.id) && (named.name === undefined || named.name === it.name);
 
 async function projectsOf(db: Database, accountId: string, { id, name }: Named): Promise<NamedProject[]> {
-  const all = await findProjects(db, accountId, id === undefined ? (name ?? '') : undefined);
-  return all.filter((it) => id === undefined || (it.id === id && (name === undefined || it.name === name)));
+  if (id === undefined) return findProjects(db, accountId, name ?? '');
+  return (await findProjects(db, accountId, undefined)).filter((it) => it.id === id);
 }
 
 /** What a request shows for itself: an access key's id and secret, in either of two shapes. */

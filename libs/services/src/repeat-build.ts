@@ -29,7 +29,7 @@ import {
   type SubmitBuildDeps,
 } from './submit-build.ts';
 
-/** A build in quarantine is run again once. */
+/** Asked again, an operator gets the build that was made the first time. */
 const foreverHours = 100 * 365 * 24;
 
 export interface RepeatDeps {

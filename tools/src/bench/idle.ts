@@ -54,7 +54,7 @@ export async function benchIdle(stack: BenchStack, minutes: number): Promise<voi
     perMinute: (seconds - (before[n]?.seconds ?? 0)) / passed,
   }));
   rows.push({ name: 'in all', perMinute: rows.reduce((sum, it) => sum + it.perMinute, 0) });
-  console.log(`\n(f) idle, over ${passed.toFixed(1)} minutes    CPU seconds a minute    of a core`);
+  console.log(`\n(g) idle, over ${passed.toFixed(1)} minutes    CPU seconds a minute    of a core`);
   for (const { name, perMinute } of rows)
     console.log(`    ${name.padEnd(28)} ${perMinute.toFixed(2).padStart(8)}  ${((perMinute / 60) * 100).toFixed(2).padStart(16)} %`); // prettier-ignore
 }

@@ -30,6 +30,7 @@ export async function startLocalStack(
   closers: Closers,
   signal: AbortSignal,
 ): Promise<LocalStack> {
+  const asked = operatorsSettings(process.env);
   const state = readState(dir);
   const processes: Managed[] = [];
   const keep = <T extends Managed>(it: T): T => {
@@ -66,7 +67,11 @@ export async function startLocalStack(
   const redis = await step(
     'Redis',
     async () => {
-      const started = await startRedis(dir, { port: await portFor(state, 'redis'), password: state.redisPassword });
+      const started = await startRedis(dir, {
+        port: await portFor(state, 'redis'),
+        password: state.redisPassword,
+        ...(asked['KILN_REDIS_PREFIX'] ? { prefix: asked['KILN_REDIS_PREFIX'] } : {}),
+      });
       keep(started.server);
       return started;
     },
@@ -91,7 +96,6 @@ export async function startLocalStack(
     () => prepareDatabase(dir, state, postgres.url, registry.host),
     (it) => `account ${it.accountName}, workspace ${it.workspaceId}`,
   );
-  const asked = operatorsSettings(process.env);
   const env: AppEnvironment = {
     ...asked,
     KILN_DATABASE_URL: postgres.url,
@@ -132,17 +136,18 @@ export async function startLocalStack(
 // Of this tool itself, or of other stacks: no app has them.
 const notOfApps = new Set(['KILN_DIR', 'KILN_STACK', 'KILN_TEST_STACK']);
 
-/** The settings of apps among the environment that `npm start` was given. */
-export const operatorsSettings = (env: NodeJS.ProcessEnv): Record<string, string> =>
+/** The settings of apps among the environment that `npm start` was given; those of files are read. */
+const operatorsSettings = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      value !== undefined && name.startsWith('KILN_') && !notOfApps.has(name) ? [[name, value]] : [],
-    ),
+    Object.entries(env).flatMap(([name, value]) => {
+      if (!value || !name.startsWith('KILN_') || notOfApps.has(name)) return [];
+      return name.endsWith('_FILE') ? [[name.slice(0, -5), readFileSync(value, 'utf8').trim()]] : [[name, value]];
+    }),
   );
 
 /** Each app tells its metrics at a port of its own: the one that was asked for, and those behind it. */
 const metricsPort = ({ KILN_METRICS_PORT: first }: Record<string, string>, offset: number): Record<string, string> =>
-  first ? { KILN_METRICS_PORT: String(Number(first) + offset) } : {};
+  Number(first) > 0 ? { KILN_METRICS_PORT: String(Number(first) + offset) } : {};
 
 /** What the builder says of its jail when it is ready. */
 async function jailOf(builder: Managed | undefined): Promise<string> {

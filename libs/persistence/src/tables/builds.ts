@@ -24,7 +24,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { moment } from './moment.ts';
+import { atOnce, moment } from './moment.ts';
 
 /** Fences only grow; every claim takes a new one, and a write that names an old one is refused. */
 export const fences = pgSequence('fences');
@@ -67,7 +67,7 @@ export const builds = pgTable(
     fence: bigint('fence', { mode: 'number' }).notNull().default(0),
     worker: text('worker'),
     leaseUntil: moment('lease_until'),
-    notBefore: moment('not_before').notNull().defaultNow(),
+    notBefore: moment('not_before').notNull().default(atOnce),
     /** Which of its account's builds go first. */
     lane: text('lane', { enum: lanes }).notNull().default('normal'),
     /** The builders that may take it; empty for those of the common pool. */
@@ -244,7 +244,7 @@ export const outbox = pgTable(
     payload: jsonb('payload').notNull(),
     /** The span in which it was written, as W3C's `traceparent`; null where nobody traces. */
     trace: text('trace'),
-    notBefore: moment('not_before').notNull().defaultNow(),
+    notBefore: moment('not_before').notNull().default(atOnce),
   },
   (t) => [index('outbox_due').on(t.notBefore, t.id)],
 );

@@ -20,7 +20,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { moment } from './moment.ts';
+import { atOnce, moment } from './moment.ts';
 
 /** Entries that hold their name and reference, for statements written out. */
 export const heldStatus = `status NOT IN (${goneStatuses.map((it) => `'${it}'`).join(', ')})`;
@@ -96,7 +96,7 @@ export const images = pgTable(
     fence: bigint('fence', { mode: 'number' }).notNull().default(0),
     worker: text('worker'),
     leaseUntil: moment('lease_until'),
-    notBefore: moment('not_before').notNull().defaultNow(),
+    notBefore: moment('not_before').notNull().default(atOnce),
     announcedAt: moment('announced_at').notNull().defaultNow(),
     createdAt: moment('created_at').notNull().defaultNow(),
     updatedAt: moment('updated_at').notNull().defaultNow(),
