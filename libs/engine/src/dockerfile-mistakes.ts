@@ -53,7 +53,7 @@ function checkFrom(text: string, line: number): void {
   if (more.length > 0) throw invalid(line, `FROM ${image} AS ${name} is followed by ${JSON.stringify(more.join(' '))}`);
 }
 
-// What ADD fetches by itself; a variable may hold such an address.
+// What ADD fetches by itself, and what stands in the Dockerfile itself; a variable may hold such an address.
 const remote = /^["']?(?:https?|ftp|git):\/\/|^["']?git@|^["']?\$/i;
 
 function checkCopy({ keyword: name, flags, text }: Step, line: number): void {
@@ -67,7 +67,7 @@ function checkCopy({ keyword: name, flags, text }: Step, line: number): void {
       // Not JSON: then it is words.
     }
   }
-  const local = all.slice(0, -1).find((it) => name === 'COPY' || !remote.test(it));
+  const local = all.slice(0, -1).find((it) => !it.startsWith('<<') && (name === 'COPY' || !remote.test(it)));
   if (local === undefined) return;
   const instead =
     name === 'COPY' ? 'COPY --from=STAGE or --from=IMAGE' : 'COPY --from=STAGE or --from=IMAGE, or ADD of an address';

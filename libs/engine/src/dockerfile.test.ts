@@ -101,6 +101,7 @@ describe('mistakes that people make', () => {
     ['FROM x\nRUN true\nCOPY app.py /app/', 'line 3: COPY app.py is a file of the build context'],
     ['FROM x\nCOPY --chown=1:1 ["a b", "/app/"]', 'line 2: COPY a b is a file of the build context'],
     ['FROM x\nCOPY . .', 'line 2: COPY . is a file'],
+    ['FROM x\nCOPY <<EOF /a\nb\nEOF', 'line 2: here-documents are not supported'],
     ['FROM x\nADD app.tar.gz /app/', 'line 2: ADD app.tar.gz is a file'],
     ['FROM x\nADD https://example.com/a b /app/', 'line 2: ADD b is a file'],
   ])('%j is refused with its line', (text, why) => {

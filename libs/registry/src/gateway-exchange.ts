@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/schemas';
 import { type RegistryClients } from './client.ts';
@@ -134,7 +135,7 @@ export class Exchange {
   #bytesOf(req: IncomingMessage) {
     const { carried } = this.#options;
     const { 'content-length': length, 'content-range': range } = req.headers;
-    async function* body(): AsyncGenerator<Buffer> {
+    async function* chunks(): AsyncGenerator<Buffer> {
       try {
         for await (const chunk of req as AsyncIterable<Buffer>) {
           carried?.(chunk.length);
@@ -144,8 +145,10 @@ export class Exchange {
         throw new EngineGone('the engine broke off an upload');
       }
     }
+    const body = Readable.from(chunks(), { objectMode: false });
+    body.on('error', () => undefined);
     return {
-      body: body(),
+      body,
       length: length === undefined ? undefined : Number(length),
       ...(range ? { headers: { 'content-range': range } } : {}),
     };

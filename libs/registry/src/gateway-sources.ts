@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Fault } from '@kiln/schemas';
 import { type FetchedManifest, type RegistryClients } from './client.ts';
 import { type GatewayOptions, type GatewaySource } from './gateway-options.ts';
@@ -19,7 +19,8 @@ export interface HeldLayer {
 }
 
 export interface LayerBytes {
-  body: AsyncIterable<Buffer>;
+  /** Whoever gets it reads or destroys it. */
+  body: Readable;
   /** How many there are, where the registry tells. */
   length: number | undefined;
 }
@@ -81,7 +82,7 @@ export class GatewaySources {
     const declared = Number(headerOf(headers['content-length']) ?? NaN);
     const length = Number.isFinite(declared) ? declared : undefined;
     if (status === 200 && (length ?? 0) <= layerBytesMax)
-      return { body: this.#checked(body, source, digest, length), length };
+      return { body: this.#checkedStream(body, source, digest, length), length };
     body.destroy();
     if (status === 404) return undefined;
     if (status !== 200) throw refused(access.host, status, what);
@@ -89,6 +90,14 @@ export class GatewaySources {
       'BaseImageTooLarge',
       `layer ${digest} of ${access.host}/${repository} has ${length ?? 0} bytes; ${layerBytesMax} may be`,
     );
+  }
+
+  #checkedStream(body: Readable, source: GatewaySource, digest: string, length: number | undefined): Readable {
+    const checked = Readable.from(this.#checked(body, source, digest, length), { objectMode: false });
+    // Who reads it learns of it; one that nobody has begun to read must let go of its connection, too.
+    checked.on('error', () => undefined);
+    checked.on('close', () => body.destroy());
+    return checked;
   }
 
   async *#checked(

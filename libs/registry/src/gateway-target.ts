@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { type Readable } from 'node:stream';
 import { Fault } from '@kiln/schemas';
 import { type FetchedManifest, type RegistryClients } from './client.ts';
 import { type GatewayOptions, type GatewayTarget } from './gateway-options.ts';
@@ -8,7 +8,7 @@ import { headerOf, type RegistryAnswer } from './registry-http.ts';
 
 /** Bytes of a blob on their way to a registry. */
 export interface BlobBytes {
-  body: AsyncIterable<Buffer>;
+  body: Readable;
   /** How many there are, where that is known. */
   length: number | undefined;
   headers?: Record<string, string>;
@@ -87,14 +87,11 @@ export class GatewayWriter {
   }
 
   async #send(method: 'PATCH' | 'PUT', path: string, { body, headers, ...more }: BlobBytes): Promise<RegistryAnswer> {
-    const stream = Readable.from(body, { objectMode: false });
-    // What becomes of the request tells of it.
-    stream.on('error', () => undefined);
     const answer = await this.#transport.upload(
       {
         method,
         path,
-        body: stream,
+        body,
         headers: { 'content-type': 'application/octet-stream', ...headers },
         signal: this.#options.signal,
         ...more,
@@ -119,7 +116,12 @@ export class GatewayWriter {
       }
       location ??= await this.#begin();
       const bytes = await sources.open(digest);
-      await this.#send('PUT', withDigest(location, digest), bytes);
+      try {
+        await this.#send('PUT', withDigest(location, digest), bytes);
+      } finally {
+        // It may not have been read to its end.
+        bytes.body.destroy();
+      }
     });
   }
 
