@@ -1,11 +1,10 @@
 import { traceparent } from '@kiln/kit';
 import { type BuildError, Fault, type ImageStep, type Label, labelsMax, type Visibility } from '@kiln/schemas';
-import { and, eq, inArray, ne, sql } from 'drizzle-orm';
+import { and, eq, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
 import { newLease } from './build-work.ts';
 import { announce, announceRegistration } from './outbox.ts';
 import { heldImage } from './image-queries.ts';
-import { builds } from './tables/builds.ts';
 import { heldStatus, imageLabels, images } from './tables/images.ts';
 import { atOnce } from './tables/moment.ts';
 import { acrossAccounts } from './wall.ts';
@@ -279,37 +278,6 @@ export async function deleteImageIn(tx: Executor, id: string, purge: boolean): P
 
 export const deleteImage = (db: Database, id: string, purge: boolean): Promise<Image | undefined> =>
   inTransaction(db, (tx) => deleteImageIn(tx, id, purge));
-
-/** What else, of whatever account, the catalogue has of a repository: to find out who needs a manifest. */
-export interface RepositoryUse {
-  /** Other entries that stand for a manifest. */
-  entries: { digest: string; mediaType: string | null }[];
-  /** Whether a build or an entry is on its way whose manifest is not known yet. */
-  unsettled: boolean;
-}
-
-export async function useOfRepository(db: Executor, image: Image): Promise<RepositoryUse> {
-  const here = and(eq(images.host, image.host), eq(images.repository, image.repository));
-  const others = await db
-    .select({ digest: images.digest, mediaType: images.mediaType })
-    .from(images)
-    .where(and(here, ne(images.id, image.id), heldImage));
-  const published = await db
-    .select({ id: builds.id })
-    .from(builds)
-    .where(
-      and(
-        eq(builds.host, image.host),
-        eq(builds.repository, image.repository),
-        inArray(builds.state, ['publishing', 'registering']),
-      ),
-    )
-    .limit(1);
-  return {
-    entries: others.flatMap(({ digest, mediaType }) => (digest === null ? [] : [{ digest, mediaType }])),
-    unsettled: published.length > 0 || others.some((it) => it.digest === null),
-  };
-}
 
 /** Shows an image to all members of its workspace; undefined when it is gone. */
 export async function publishImage(db: Executor, id: string): Promise<Image | undefined> {

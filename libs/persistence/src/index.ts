@@ -28,6 +28,7 @@ export * from './nonces.ts';
 export * from './outbox.ts';
 export * from './provision.ts';
 export * from './registration.ts';
+export * from './repository-use.ts';
 export * from './end-attempt.ts';
 export * from './submit-build.ts';
 export * from './sweep-clocks.ts';
