@@ -46,9 +46,11 @@ export function openKeptImages(
 
   const discard = async (image: BuiltImage): Promise<void> => {
     await engine.discard(image);
-    here.delete(image.id);
     // A build that is told of an image that is gone is built anew.
-    await forgetKept(db, store, image.id).catch(() => undefined);
+    await forgetKept(db, store, image.id).then(
+      () => here.delete(image.id),
+      () => undefined,
+    );
   };
   const look = async (): Promise<void> => {
     // Nobody waits for what is not here.

@@ -47,27 +47,27 @@ const unheardSeconds = 1.5;
 /** Announcements that are older than this say that Redis is away. */
 const outboxAlarmMs = 5000;
 
-/** Remembers since when each worker has been missed. */
-function openAbsences(): (missing: string[]) => string[] {
+/** Remembers since when each worker has been missed, from one sweep to the next. */
+function openAbsences() {
   let since = new Map<string, number>();
-  let lookedAt = -Infinity;
-  return (missing) => {
-    const now = performance.now();
-    // Nobody looked in between: who is missed now may have been back.
-    if (now - lookedAt > 2 * missedMs) since.clear();
-    lookedAt = now;
-    since = new Map(missing.map((it) => [it, since.get(it) ?? now]));
-    return missing.filter((it) => now - (since.get(it) ?? now) >= missedMs);
+  return {
+    deadOf(missing: string[]): string[] {
+      const now = performance.now();
+      since = new Map(missing.map((it) => [it, since.get(it) ?? now]));
+      return missing.filter((it) => now - (since.get(it) ?? now) >= missedMs);
+    },
+    /** Nobody looks now: who is missed later may have been back. */
+    forget: () => since.clear(),
   };
 }
 
 export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPolicy): Sweeper {
   const { db, producer, relay, dispatcher, signals, eventDays, log } = deps;
-  const deadOf = openAbsences();
+  const absences = openAbsences();
   let round = 0;
   const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
   const mend = async () => {
-    const dead = deadOf(await listDeadWorkers(db));
+    const dead = absences.deadOf(await listDeadWorkers(db));
     const taken = await sweepLeases(db, dead, policy);
     if (taken.length > 0) crashPoint('builds-taken-away');
     count('build-taken-away', taken.length);
@@ -107,11 +107,13 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
   return {
     async sweep(underWay) {
       const isTidy = !oldEvents && performance.now() - tidiedAt < tidyUpEveryMs;
+      if (!underWay) absences.forget();
       if (!underWay && isTidy) return;
-      await asOnlySweeper(db, async () => {
+      const isMine = await asOnlySweeper(db, async () => {
         if (underWay) await mend();
         await tidyUp();
       });
+      if (!isMine) absences.forget();
     },
   };
 }

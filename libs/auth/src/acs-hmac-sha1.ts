@@ -60,7 +60,7 @@ export function verifyAcsHmacSha1(
       `Date is more than 15 minutes from the server's time, ${new Date(nowMs).toISOString()}`,
     );
   const texts = [stringToSign(request, '='), stringToSign(request, '')] as const;
-  const bodyMatches = md5 === undefined || sameText(createHash('md5').update(body).digest('base64'), md5);
+  const bodyMatches = !md5 || sameText(createHash('md5').update(body).digest('base64'), md5);
   const matches = texts.some((it) => sameText(createHmac('sha1', secret).update(it).digest('base64'), auth.signature));
   if (!bodyMatches || !matches)
     throw new Fault('SignatureDoesNotMatch', 'the request signature that was calculated does not match the one given', {

@@ -15,14 +15,25 @@ export type CheckRegistryHost = (host: string, field: string) => Promise<void>;
 
 /** Clients give up after three seconds. */
 const checkMs = 1500;
-const machineLookupsMax = 1;
+/** How long the machine's own look-up is waited for, after name servers have said that there is no such name. */
+const machineMs = 700;
+const waitingMax = 100;
 
 const isUnknown = (error: unknown): boolean =>
   ['ENOTFOUND', 'ENODATA'].includes((error as { code?: string }).code ?? '');
 
 export function openHostCheck(rules: AddressRules): CheckRegistryHost {
   const ask = askNameServers([]);
-  let machineLookups = 0;
+  let turn: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  // One at a time: the machine's own way has little room in a process, which names that hang must not fill.
+  const askMachine = async (host: string): Promise<LookupAddress[] | undefined> => {
+    if (waiting >= waitingMax) return undefined;
+    waiting += 1;
+    const mine = turn.then(() => asTheMachine(host)).finally(() => (waiting -= 1));
+    turn = mine.catch(() => undefined);
+    return mine.catch((error: unknown) => (isUnknown(error) ? [] : undefined));
+  };
   /** undefined when nobody can say. */
   const find = async (host: string): Promise<LookupAddress[] | undefined> => {
     try {
@@ -30,16 +41,9 @@ export function openHostCheck(rules: AddressRules): CheckRegistryHost {
     } catch (error) {
       if (!isUnknown(error)) return undefined;
     }
-    // Name servers do not know the hosts file. The machine's own way has little room, which names that hang must not fill.
-    if (machineLookups >= machineLookupsMax) return undefined;
-    machineLookups += 1;
-    try {
-      return await asTheMachine(host);
-    } catch (error) {
-      return isUnknown(error) ? [] : undefined;
-    } finally {
-      machineLookups -= 1;
-    }
+    // Name servers do not know the hosts file and search domains. Where those do not tell in time, a whole name is as the servers say.
+    const found = await Promise.race([askMachine(host), sleep(machineMs)]);
+    return found ?? (host.includes('.') ? [] : undefined);
   };
   return async (registry, field) => {
     const address = `https://${apiHost(registry)}`;

@@ -41,6 +41,12 @@ it.each([
   expect(await total()).toBe(before);
 }); // prettier-ignore
 
+it('many such hosts at once are errors, every one of them', async () => {
+  const names = Array.from({ length: 8 }, (_, n) => `no-such-${n}.invalid/team/image:v1`);
+  const answers = await Promise.all(names.map(register));
+  expect(answers.map((it) => it.status)).toEqual(names.map(() => 400));
+});
+
 it.each([
   ['says nothing', { kind: 'silent' } as const, /has not answered in full yet/, /did not answer in time/],
   ['answers 503', { kind: 'status', status: 503 } as const, /answers 503/, /answers 503/],
