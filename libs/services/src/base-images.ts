@@ -63,13 +63,13 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
     const { host, repository, reference } = parseImageName(name);
     const client = registries.for(access);
     const digest = await client.headManifest(repository, reference);
+    if (digest !== undefined && reference.startsWith('sha256:') && digest !== reference)
+      throw new Fault('ManifestInvalid', `registry ${host} says that it has the digest ${digest}`);
     const key = `${host}/${repository}@${digest} ${wanted}`;
     const known = resolved.get(key);
     if (known !== undefined) return known;
     const fetched = digest === undefined ? undefined : await client.getManifest(repository, digest);
     if (!fetched) throw new Fault('BaseImageNotFound', `there is no image ${host}/${repository}:${reference}`);
-    if (reference.startsWith('sha256:') && digest !== reference)
-      throw new Fault('ManifestInvalid', `registry ${host} says that it has the digest ${digest}`);
     const isWanted = ({ os, architecture }: { os: string; architecture: string }) => `${os}/${architecture}` === wanted;
     const { images, platforms } = await readImages(client, repository, fetched, name, isWanted);
     const there = [...new Set(platforms.map(platformName))].join(', ') || 'no platform';
