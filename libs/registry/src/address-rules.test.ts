@@ -1,4 +1,4 @@
-import { openAddressRules } from './address-rules.ts';
+import { guardedConnector, openAddressRules } from './address-rules.ts';
 
 describe('address rules', () => {
   const rules = openAddressRules(['10.1.0.0/16', 'registry.corp:5000', 'fd00:1::/64']);
@@ -27,4 +27,11 @@ describe('address rules', () => {
     expect(rules.isListed('registry.corp', 5001)).toBe(false);
     expect(openAddressRules(['registry.corp']).isListed('registry.corp', 5001)).toBe(true);
   });
+});
+
+it('a name that resolves to no address at all is an error of that connection', async () => {
+  const connect = guardedConnector(openAddressRules([]), { timeout: 1000 }, () => Promise.resolve([]));
+  const target = { hostname: 'empty.example.com', host: 'empty.example.com', protocol: 'http:', port: '80' };
+  const error = await new Promise((resolve) => connect(target, (...[problem]) => resolve(problem)));
+  expect(error).toMatchObject({ code: 'ENOTFOUND' });
 });

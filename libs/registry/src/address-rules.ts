@@ -77,6 +77,9 @@ export const placeOf = ({ hostname, port, protocol }: Pick<URL, 'hostname' | 'po
   port: Number(port) || (protocol === 'https:' ? 443 : 80),
 });
 
+/** As Node says it of a name that does not resolve. */
+const nameWithoutAddress = (host: string) => Object.assign(new Error(`${host} has no address`), { code: 'ENOTFOUND' });
+
 type Connector = ReturnType<typeof buildConnector>;
 
 /**
@@ -97,6 +100,8 @@ export function guardedConnector(
         (found) => {
           const closedOne = found.find((it) => !rules.mayReach(it.address));
           if (closedOne) answer(addressRefused(rules, host, closedOne.address), []);
+          // Node ends the process over an empty answer, which a name server may well give.
+          else if (found.length === 0) answer(nameWithoutAddress(host), []);
           else answer(null, found);
         },
         (error: Error) => answer(error, []),
