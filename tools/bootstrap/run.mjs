@@ -3,4 +3,4 @@ import { prepare } from './prepare.mjs';
 
 prepare();
 const [name] = process.argv.splice(2, 1);
-await import(`../dist/${name}/main.js`);
+await import(`../${name}/dist/main.js`);

@@ -2,4 +2,4 @@ import { prepare } from './prepare.mjs';
 
 console.log('Kiln\n');
 prepare();
-await import('../dist/start/main.js');
+await import('../start/dist/main.js');

@@ -7,7 +7,7 @@ prepare();
 const nx = join(root, 'node_modules/.bin/nx');
 quietly('format', join(root, 'node_modules/.bin/prettier'), ['--check', '.']);
 quietly('lint', nx, ['run-many', '-t', 'lint', '--outputStyle=static']);
-const ran = spawnSync(process.execPath, [join(root, 'tools/dist/test/main.js'), ...process.argv.slice(2)], {
+const ran = spawnSync(process.execPath, [join(root, 'tools/test/dist/main.js'), ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
 });

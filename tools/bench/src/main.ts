@@ -1,0 +1,57 @@
+// `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
+// `--only lists`, `--only isolation` or `--only idle` (`--minutes 5`) measures those alone.
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root } from '@kiln/stack';
+import { startBenchStack } from './bench-stack.ts';
+import { benchBuilds } from './builds.ts';
+import { benchIdle } from './idle.ts';
+import { benchIsolation } from './isolation.ts';
+import { benchLists } from './lists.ts';
+import { printRows, type Row } from './measure.ts';
+import { benchRegistrations } from './registrations.ts';
+import { benchSubmissions } from './submissions.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    only: { type: 'string' },
+    minutes: { type: 'string', default: '5' },
+  },
+});
+const stack = await startBenchStack(join(root, '.kiln/bench'));
+const residentMb = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+
+try {
+  if (values.only === 'lists') await benchLists(stack);
+  else if (values.only === 'isolation') printRows(await benchIsolation(stack, Number(values.rounds)));
+  else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));
+  else await benchAll();
+} finally {
+  await stack.stop();
+}
+
+async function benchAll(): Promise<void> {
+  console.log(
+    `\n${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; medians of ${values.rounds} rounds, both sides in turn\n`,
+  );
+  const rows: Row[] = [];
+  const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
+  rows.push(...(await benchBuilds(stack, Number(values.rounds))));
+  rows.push(...(await benchIsolation(stack, Number(values.rounds))));
+  rows.push(...(await benchRegistrations(stack)));
+  await stack.apps.find((it) => it.name === 'builder')?.process.stop();
+  rows.push(...(await benchSubmissions(stack)));
+  printRows(rows);
+  console.log('\n(e) app        start    memory idle    memory after the run');
+  for (const it of idle) {
+    const after = it.name === 'builder' ? '(stopped before (c))' : `${residentMb(it.process.pid).toFixed(0)} MB`;
+    console.log(
+      `    ${it.name.padEnd(10)} ${`${it.startMs.toFixed(0)} ms`.padEnd(8)} ${`${it.memory.toFixed(0)} MB`.padEnd(14)} ${after}`,
+    );
+  }
+  await benchLists(stack);
+}

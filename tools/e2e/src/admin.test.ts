@@ -1,0 +1,66 @@
+import { eventually } from '@kiln/kit/testing';
+import { openSignedClient } from '@kiln/stack/client';
+import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
+
+let kiln: TestKiln;
+beforeAll(async () => {
+  kiln = await openTestKiln({ apps: [] });
+});
+afterAll(() => kiln.stop());
+
+const admin = (args: string[], env?: Record<string, string>) => kiln.admin(args, env);
+
+it('makes an account that can sign, lists it without secrets, and takes its key away', async () => {
+  const account = await admin(['create', 'account', 'acme']);
+  const key = await admin(['create', 'key', 'acme']);
+  const token = await admin(['create', 'token', 'acme', '--days', '1']);
+  const client = openSignedClient(kiln.url, key);
+  expect(await client.modelarts('GET', `/v1/${account.projectId}/images`)).toMatchObject({
+    status: 200,
+    body: { total: 0 },
+  });
+  const bearer = await fetch(`${kiln.url}/api/v1/imagebuilds`, { headers: { authorization: `Bearer ${token.token}` } });
+  expect(bearer.status).toBe(200);
+
+  const temporary = await admin(['create', 'key', 'acme', '--hours', '1']);
+  const passing = openSignedClient(kiln.url, temporary);
+  expect(await passing.pai('GET', '/api/v1/images')).toMatchObject({ status: 400 });
+  expect(Date.parse(temporary.expiresAt) - Date.now()).toBeGreaterThan(3_500_000);
+
+  await admin(['registry', 'put', 'acme', 'cri-1', 'registry.example.com', '--username', 'robot'], {
+    KILN_REGISTRY_PASSWORD: 'registry-secret',
+  });
+  const listed = JSON.stringify(
+    await Promise.all(['key', 'token', 'registry', 'user'].map((kind) => admin(['list', kind, '--account', 'acme']))),
+  );
+  expect(listed).toContain('registry.example.com');
+  for (const secret of [key.accessKeySecret, token.token, temporary.securityToken, 'registry-secret'])
+    expect(listed).not.toContain(secret);
+
+  await admin(['revoke', 'key', key.accessKeyId]);
+  await admin(['revoke', 'token', token.id]);
+  await eventually(
+    async () =>
+      (await client.pai('GET', '/api/v1/imagebuilds')).body.Code === 'InvalidAccessKeyId.Inactive' ? true : undefined,
+    'the key to stop working',
+    3000,
+  );
+  await admin(['revoke', 'workspace', account.workspaceId]);
+  expect(await admin(['list', 'workspace', '--account', 'acme'])).toMatchObject([
+    { id: account.workspaceId, revokedAt: expect.any(String) as string },
+  ]);
+});
+
+it.each([
+  [['create', 'account', 'twice'], ['create', 'account', 'twice'], 'accounts_name_unique'],
+  [['list', 'account'], ['create', 'key', 'nobody'], 'there is no account nobody'],
+  [['list', 'account'], ['revoke', 'key', 'nothing'], 'there is no key nothing'],
+  [
+    ['create', 'account', 'half'],
+    ['create', 'user', 'half', 'bob', '--workspace', '1'],
+    'the account has no workspace 1',
+  ],
+])('after %j, explains why %j fails', async (first, args, why) => {
+  await admin(first);
+  await expect(admin(args)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(why) as string });
+});

@@ -1,0 +1,112 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { getServers } from 'node:dns';
+import { join } from 'node:path';
+import { type BuildRequest, openBuildah, openLauncher, parseDockerfile } from '@kiln/engine';
+import { testStack } from '@kiln/kit/testing';
+import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
+import { fetchBases, openBaseImages } from '@kiln/services';
+import { debianTar, openImageMaker, pushImage, root, runQuietly } from '@kiln/stack';
+
+const stack = testStack();
+const dir = join(stack.dir, 'container-images');
+const base = `${stack.registryHost}/kiln/node:base`;
+const maker = openImageMaker(join(stack.dir, 'images'));
+const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
+afterAll(() => registries.close());
+const registry = { host: stack.registryHost, tlsMode: 'http' as const };
+
+/** A Debian with this machine's Node, since no public registry can be counted on. */
+async function ensureNodeBase(): Promise<void> {
+  const folder = join(dir, 'node-rootfs');
+  mkdirSync(folder, { recursive: true });
+  await runQuietly(['tar', '-C', folder, '-xf', await debianTar(join(root, '.kiln/cache'))]);
+  const prefix = join(process.execPath, '../..');
+  const target = join(folder, 'usr/local');
+  await runQuietly([
+    'sh',
+    '-c',
+    `mkdir -p ${target}/bin ${target}/lib/node_modules && cp ${process.execPath} ${target}/bin/node && cp -r ${prefix}/lib/node_modules/npm ${target}/lib/node_modules/ && ln -sf ../lib/node_modules/npm/bin/npm-cli.js ${target}/bin/npm`,
+  ]);
+  const env = ['--env', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+  // Where a proxy inspects TLS, the base has to know its CA, as this machine does.
+  const ca = process.env['NODE_EXTRA_CA_CERTS'];
+  if (ca) {
+    cpSync(ca, join(folder, 'etc/extra-ca.crt'), { dereference: true });
+    env.push('--env', 'NODE_EXTRA_CA_CERTS=/etc/extra-ca.crt');
+  }
+  await pushImage(maker, folder, base, env);
+}
+
+/** The checkout without what .dockerignore leaves out. */
+async function copyContext(to: string): Promise<void> {
+  mkdirSync(to, { recursive: true });
+  await runQuietly([
+    'sh',
+    '-c',
+    `git -C ${root} ls-files -z --cached --others --exclude-standard | tar -C ${root} --null -T - -cf - | tar -C ${to} -xf -`,
+  ]);
+}
+
+it('builds the images of docker-compose.yml with Kiln’s own engine, from a base of a local registry, and they start', async () => {
+  await ensureNodeBase();
+  const contextDir = join(dir, 'context');
+  await copyContext(contextDir);
+  const storeDir = join(dir, 'store');
+  const jail = openLauncher({ storeDir });
+  const engine = openBuildah({ storeDir, jail, layerCacheBytes: 0, baseBytesMax: 8 * 2 ** 30 });
+  await engine.check();
+  const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8').replace(
+    /^ARG BASE_IMAGE=.*$/m,
+    `ARG BASE_IMAGE=${base}`,
+  );
+  const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', cwd: '/' }).trim();
+  const lines: string[] = [];
+  const workDir = join(dir, 'work');
+  mkdirSync(workDir, { recursive: true });
+  const onLine = (line: string) => Promise.resolve(void lines.push(line));
+  const { signal } = new AbortController();
+  // The builder's stage is made from the other one, so that building it builds both.
+  const request = {
+    id: 'compose',
+    owner: 'kiln',
+    dockerfile,
+    contextDir,
+    workDir,
+    limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
+    // The mirrors of this machine may be anywhere.
+    network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
+    layerCache: false,
+    onLine,
+    signal,
+    target: 'builder',
+    buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
+  };
+  const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
+    const parsed = parseDockerfile(given.dockerfile, { hasContext: true });
+    const bases = await openBaseImages(registries).find(parsed, [registry]);
+    await fetchBases(registries, engine, bases, given);
+    return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {
+      throw new Error(lines.slice(-40).join('\n'), { cause: error });
+    });
+  };
+  const image = await build(request);
+  const target = { access: registry, repository: 'kiln/builder-image', tag: 'v1' };
+  const digest = await withGateway(registries, { sources: [], target, signal }, async (gateway) => {
+    await engine.push(image, { ...request, gateway: gateway.socket });
+    return gateway.pushed ?? '';
+  });
+  await engine.discard(image);
+
+  // Each app loads with production packages alone, and then says which settings it lacks. Users can be made: useradd gives up where a
+  // socket of the audit log is refused in a way that it does not know.
+  const check = `FROM ${stack.registryHost}/kiln/builder-image@${digest}
+RUN for it in api builder registrar admin; do node apps/$it/dist/main.js 2>&1 | grep -m1 -F 'settings are missing' > /dev/null || { node apps/$it/dist/main.js; exit 1; }; done
+RUN useradd -m trainer && echo trainer:secret | chpasswd && su trainer -c 'test "$(id -un)" = trainer'
+RUN buildah --version && test ! -e node_modules/typescript && test ! -e node_modules/jest && test ! -e libs/schemas/src
+USER 10001:10001
+RUN node apps/api/dist/main.js 2>&1 | grep -F KILN_DATABASE_URL
+`;
+  const checked = await build({ ...request, id: 'compose-check', dockerfile: check, target: '', buildArgs: {} });
+  await engine.discard(checked);
+}, 600_000);

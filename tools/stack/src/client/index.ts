@@ -1,0 +1,3 @@
+export * from './follow.ts';
+export * from './push.ts';
+export * from './signed-client.ts';
