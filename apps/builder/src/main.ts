@@ -19,11 +19,12 @@ import {
   readPlatform,
   retrySettings,
   serveMetrics,
+  timings,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { commonPool, everyone, poolName } from '@kiln/schemas';
-import { giveUpAfterMs, openBaseImages, openLeases, openMessaging } from '@kiln/services';
+import { openBaseImages, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { hostSettings } from './host-settings.ts';
 import { keptAtStart, openKeptImages } from './kept-images.ts';
@@ -157,7 +158,7 @@ const session = openWorkerSession(
 );
 life.defer('session', session.close);
 // It waits a little longer than the builder itself: what it kills, the builder knows to be lost.
-const watchdog = openWatchdog(giveUpAfterMs + 1000, log);
+const watchdog = openWatchdog(timings.watchdogMs, log);
 life.defer('watchdog', watchdog.close);
 const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
   watchdog.renewed(claims.map(watchedName), askedAtMs),

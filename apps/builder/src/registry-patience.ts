@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs } from '@kiln/kit';
+import { backoffMs, timings } from '@kiln/kit';
 import { asFault, type ErrorCode } from '@kiln/schemas';
 
 /** What another try may mend. */
 const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed'];
 const triesMax = 6;
-const waitMaxMs = 60_000;
+const { registryPauseMs, registryPauseMaxMs } = timings;
 
 /**
  * Tries again while a registry cannot be reached: a registry that is restarted must not cost anyone a build.
@@ -22,7 +22,10 @@ export async function withRegistryPatience<T>(
     } catch (error) {
       const fault = asFault(error);
       if (signal.aborted || tried === triesMax || !passing.includes(fault.code)) throw error;
-      const waitMs = Math.max(backoffMs(tried, 2000, waitMaxMs), Math.min(fault.details.retryAfterMs ?? 0, waitMaxMs));
+      const waitMs = Math.max(
+        backoffMs(tried, registryPauseMs, registryPauseMaxMs),
+        Math.min(fault.details.retryAfterMs ?? 0, registryPauseMaxMs),
+      );
       await say(`kiln: ${fault.message}; try ${tried + 1} of ${triesMax} in ${(waitMs / 1000).toFixed(1)} s`);
       await sleep(waitMs, undefined, { signal });
     }

@@ -24,10 +24,10 @@ const program = fileURLToPath(new URL('watchdog-process.js', import.meta.url));
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /**
- * A process beside the builder that kills an attempt's processes once its lease is older than `giveUpAfterMs`: the builder's own
+ * A process beside the builder that kills an attempt's processes once its lease is older than `limitMs`: the builder's own
  * timers do nothing while its event loop is blocked or the process is stopped.
  */
-export function openWatchdog(giveUpAfterMs: number, log: Logger): Watchdog {
+export function openWatchdog(limitMs: number, log: Logger): Watchdog {
   const until = new Map<string, { untilMs: number; pids: Set<number> }>();
   let closed = false;
   let child = start();
@@ -50,8 +50,7 @@ export function openWatchdog(giveUpAfterMs: number, log: Logger): Watchdog {
     // One that has just ended is replaced by one that is told everything.
     if (child.connected) child.send(message, () => undefined);
   }
-  const deadline = (sinceMs: number): number =>
-    Math.round(monotonicMs() - (performance.now() - sinceMs) + giveUpAfterMs);
+  const deadline = (sinceMs: number): number => Math.round(monotonicMs() - (performance.now() - sinceMs) + limitMs);
 
   return {
     renewed(ids, askedAtMs) {

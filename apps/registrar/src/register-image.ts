@@ -1,4 +1,4 @@
-import { backoffMs, inSpan } from '@kiln/kit';
+import { backoffMs, inSpan, timings } from '@kiln/kit';
 import {
   announce,
   announceRegistration,
@@ -109,6 +109,7 @@ async function isNeeded(
 }
 
 const triesMin = 2;
+const { registrationPauseMs, registrationPauseMaxMs } = timings;
 
 /** How long until the registration of an image is given up; Infinity for one that is in the catalogue. */
 const leftMs = ({ status, createdAt }: Image, registrationSeconds: number): number =>
@@ -122,7 +123,10 @@ async function settleFailure(deps: RegisterDeps, image: Image, error: unknown): 
   // One try is none: registrars may have been away until now.
   if (mayPass && (left > 0 || image.attempt < triesMin)) {
     log.warn({ imageId: image.id, code: fault.code, err: fault.cause }, fault.message);
-    const backOff = Math.max(backoffMs(image.attempt, 1000, 60_000), Math.min(fault.details.retryAfterMs ?? 0, 60_000));
+    const backOff = Math.max(
+      backoffMs(image.attempt, registrationPauseMs, registrationPauseMaxMs),
+      Math.min(fault.details.retryAfterMs ?? 0, registrationPauseMaxMs),
+    );
     const delayMs = Math.max(0, Math.min(backOff, left));
     await inTransaction(db, async (tx) => {
       if (await settleImage(tx, image, { outcome: 'deferred', reason: fault.message, delayMs }))

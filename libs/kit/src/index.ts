@@ -8,4 +8,5 @@ export * from './metrics.ts';
 export * from './platform.ts';
 export * from './retry-after.ts';
 export * from './secret.ts';
+export * from './timings.ts';
 export * from './tracing.ts';

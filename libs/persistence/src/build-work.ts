@@ -1,13 +1,12 @@
-import { metrics } from '@kiln/kit';
+import { metrics, timings } from '@kiln/kit';
 import { type BuildPhase, commonPool } from '@kiln/schemas';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';
 import { buildAttempts, buildEvents, builds } from './tables/builds.ts';
 
-/** How long a lease lasts without being renewed. Database time only. */
-export const leaseSeconds = 15;
-export const newLease = sql.raw(`now() + interval '${leaseSeconds} seconds'`);
+/** When a lease that begins now ends, in the database's time. */
+export const newLease = sql.raw(`now() + interval '${timings.leaseMs} milliseconds'`);
 
 /**
  * Takes a queued build for an attempt: counts the attempt, draws a fence and starts the lease.

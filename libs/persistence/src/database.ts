@@ -1,4 +1,4 @@
-import { measureOnDemand, metrics, type Secret } from '@kiln/kit';
+import { measureOnDemand, metrics, type Secret, timings } from '@kiln/kit';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { everyAccount, sightOption, WalledPool } from './wall.ts';
@@ -32,9 +32,6 @@ export interface DatabaseOptions {
   onError?: (error: Error) => void;
 }
 
-/** A transaction whose holder has fallen silent gives its locks back after this time. */
-const silentMs = 12_000;
-
 export function openDatabase(
   url: Secret,
   { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', name, onError }: DatabaseOptions = {},
@@ -54,7 +51,7 @@ export function openDatabase(
     keepAlive: true,
     statement_timeout: statementMs,
     query_timeout: statementMs + 1000,
-    idle_in_transaction_session_timeout: silentMs,
+    idle_in_transaction_session_timeout: timings.silentTransactionMs,
     keepAliveInitialDelayMillis: 10_000,
     options: options.join(' '),
   });

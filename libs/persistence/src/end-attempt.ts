@@ -1,4 +1,4 @@
-import { backoffMs, metrics } from '@kiln/kit';
+import { backoffMs, metrics, timings } from '@kiln/kit';
 import { type BuildState, describeFault, Fault } from '@kiln/schemas';
 import { type SQL, sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
@@ -73,7 +73,7 @@ export async function endInterrupted(
       message: fault.message,
       set: { failures },
       // What had nothing to do with the builder's own state may start again at once.
-      delayMs: interruption === 'infra' ? backoffMs(failures, 5000, 120_000) : 0,
+      delayMs: interruption === 'infra' ? backoffMs(failures, timings.attemptPauseMs, timings.attemptPauseMaxMs) : 0,
     });
     if (again) metrics.attemptsInterrupted.inc({ why: interruption });
     return again && 'queued';

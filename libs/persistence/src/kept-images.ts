@@ -3,9 +3,6 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { builds } from './tables/builds.ts';
 
-/** For this long a build waits for the builder that has its image; then whoever is free builds it anew. */
-export const storePatienceSeconds = 10;
-
 const images = (rows: { image: string | null }[]): string[] => rows.flatMap((it) => it.image ?? []);
 
 /** Images that builds want to find again in a store. */

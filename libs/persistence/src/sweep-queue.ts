@@ -1,6 +1,6 @@
+import { timings } from '@kiln/kit';
 import { sql } from 'drizzle-orm';
 import { type Database, inTransaction } from './database.ts';
-import { storePatienceSeconds } from './kept-images.ts';
 import { announce, announceBuild, announceRegistration } from './outbox.ts';
 
 /**
@@ -27,7 +27,7 @@ export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number
       'builds',
       'admitted_at',
       `state = 'queued' AND admitted_at IS NOT NULL
-      AND (kept_on IS NULL OR admitted_at < now() - interval '${storePatienceSeconds} seconds')`,
+      AND (kept_on IS NULL OR admitted_at < now() - interval '${timings.storePatienceMs} milliseconds')`,
     );
     const pushed = await told('builds', 'updated_at', `state = 'registering'`);
     const pending = await told('images', 'updated_at', 'pending');

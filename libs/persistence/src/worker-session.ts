@@ -1,9 +1,8 @@
-import { type Secret } from '@kiln/kit';
+import { type Secret, timings } from '@kiln/kit';
 import { liveStates } from '@kiln/schemas';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { type Executor, readUrl } from './database.ts';
-import { leaseSeconds } from './build-work.ts';
 import { type WorkerAbout } from './tables/builds.ts';
 import { everyAccount, sightOption } from './wall.ts';
 
@@ -38,7 +37,7 @@ export interface WorkerSession {
   /**
    * Renews leases and tells that the worker lives.
    * @returns those that the worker still holds
-   * @throws Error when PostgreSQL does not answer within 4 s
+   * @throws Error when PostgreSQL does not answer within `renewalAnswerMs`
    */
   renew(claims: HeldClaim[]): Promise<RenewedClaim[]>;
   /** From now on no work is meant for this worker. Best effort: nothing depends on it but the speed of others. */
@@ -51,7 +50,6 @@ const lockSpace = 7311;
 
 /** For statements written out. */
 export const liveStateList = liveStates.map((it) => `'${it}'`).join(', ');
-const answerMs = 4000;
 const retryMs = 250;
 
 const register = `
@@ -71,14 +69,14 @@ const renewal = `
     WHERE i.pending AND i.lease_until IS NOT NULL
   ),
   renewed_builds AS (
-    UPDATE builds b SET lease_until = now() + interval '${leaseSeconds} seconds',
+    UPDATE builds b SET lease_until = now() + interval '${timings.leaseMs} milliseconds',
       output_at = coalesce(now() - make_interval(secs => held_builds.quiet_ms / 1000.0), b.output_at)
     FROM held_builds WHERE b.id = held_builds.id AND b.fence = held_builds.fence AND b.lease_until IS NOT NULL
       AND b.id IN (SELECT id FROM builds WHERE id = ANY($2::text[]) FOR UPDATE SKIP LOCKED)
     RETURNING b.id
   ),
   renewed_images AS (
-    UPDATE images i SET lease_until = now() + interval '${leaseSeconds} seconds'
+    UPDATE images i SET lease_until = now() + interval '${timings.leaseMs} milliseconds'
     FROM held_images WHERE i.id = held_images.id AND i.fence = held_images.fence AND i.lease_until IS NOT NULL
       AND i.id IN (SELECT id FROM images WHERE id = ANY($6::uuid[]) FOR UPDATE SKIP LOCKED)
     RETURNING i.id
@@ -117,11 +115,11 @@ export function openWorkerSession(
     const { connectionString, options } = readUrl(url);
     const made = new pg.Client({
       connectionString,
-      connectionTimeoutMillis: answerMs,
-      query_timeout: answerMs,
+      connectionTimeoutMillis: timings.renewalAnswerMs,
+      query_timeout: timings.renewalAnswerMs,
       keepAlive: true,
       // A worker that is cut off without a word is given up by the server, too.
-      options: [...options, '-c idle_session_timeout=20000', sightOption(everyAccount)].join(' '),
+      options: [...options, `-c idle_session_timeout=${timings.silentSessionMs}`, sightOption(everyAccount)].join(' '),
     });
     // Of a connection that was given up already, nothing matters any more.
     const lost = (error: Error) => current === made && lose(error);

@@ -1,5 +1,5 @@
 import { type Readable } from 'node:stream';
-import { countRegistryRequest, inSpan } from '@kiln/kit';
+import { countRegistryRequest, inSpan, timings } from '@kiln/kit';
 import { Fault } from '@kiln/schemas';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from './address-rules.ts';
@@ -28,7 +28,7 @@ export type RegistryAnswer = Answer<Buffer>;
 export type RegistryStream = Answer<Dispatcher.ResponseData['body']>;
 
 /** How long an answer may take to begin, and how long nothing may come of one that has begun. */
-export const answerMs = 10_000;
+export const answerMs = timings.registryAnswerMs;
 const droppedBytesMax = 16_384;
 const redirects = new Set([301, 302, 303, 307, 308]);
 const redirectsMax = 3;

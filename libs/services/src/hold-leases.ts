@@ -1,4 +1,4 @@
-import { type Logger, metrics } from '@kiln/kit';
+import { type Logger, metrics, timings } from '@kiln/kit';
 import { type HeldClaim, type WorkerSession } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 
@@ -39,11 +39,8 @@ export interface Leases {
 /** Told of each renewal, and at which `performance.now()` it was asked for. */
 export type OnRenewed = (claims: readonly HeldClaim[], askedAtMs: number) => void;
 
-const renewEveryMs = 3000;
-const lookEveryMs = 500;
-const heardMs = 5000;
-/** Less than the lease's 15 s: the work has stopped before anyone may take it over. */
-export const giveUpAfterMs = 10_000;
+const { renewEveryMs, connectedMs, giveUpMs } = timings;
+const lookEveryMs = Math.min(500, renewEveryMs / 4);
 
 interface Held {
   claim: HeldClaim;
@@ -96,7 +93,7 @@ export function openLeases(
       else if (!answer.renewed) continue;
       else if (answer.cancelled) it.stop('cancelled');
       // The answer comes too late: its processes may have been killed meanwhile.
-      else if (performance.now() - it.renewedAt > giveUpAfterMs) it.stop('lost');
+      else if (performance.now() - it.renewedAt > giveUpMs) it.stop('lost');
       else {
         it.renewedAt = at;
         kept.push(it.claim);
@@ -107,13 +104,13 @@ export function openLeases(
   const timer = setInterval(() => {
     const now = performance.now();
     // Looked at first: an answer may fail to come without failing.
-    for (const it of held) if (now - it.renewedAt > giveUpAfterMs) it.stop('lost');
+    for (const it of held) if (now - it.renewedAt > giveUpMs) it.stop('lost');
     if (now - askedAt >= renewEveryMs) void renew();
   }, lookEveryMs);
 
   void renew();
   return {
-    heard: () => performance.now() - heardAt < heardMs,
+    heard: () => performance.now() - heardAt < connectedMs,
     get size() {
       return held.size;
     },
@@ -130,7 +127,7 @@ export function openLeases(
       if (stoppedAll) stop(stoppedAll);
       const unlisten = deps.signals.on('cancel', claim.id, () => void renew());
       const stopped = () => {
-        if (performance.now() - it.renewedAt > giveUpAfterMs) stop('lost');
+        if (performance.now() - it.renewedAt > giveUpMs) stop('lost');
         return why;
       };
       return {
