@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { getServers } from 'node:dns';
 import { join } from 'node:path';
 import { type BuildRequest, openBuildah, openLauncher, parseDockerfile } from '@kiln/engine';
@@ -38,8 +38,8 @@ async function ensureNodeBase(): Promise<void> {
   await pushImage(maker, folder, base, env);
 }
 
-/** The checkout without what .dockerignore leaves out. */
-async function copyContext(to: string): Promise<void> {
+/** The files of the checkout, without what .dockerignore leaves out. */
+async function copyCheckout(to: string): Promise<void> {
   mkdirSync(to, { recursive: true });
   await runQuietly([
     'sh',
@@ -48,65 +48,94 @@ async function copyContext(to: string): Promise<void> {
   ]);
 }
 
-it('builds the images of docker-compose.yml with Kiln’s own engine, from a base of a local registry, and they start', async () => {
-  await ensureNodeBase();
-  const contextDir = join(dir, 'context');
-  await copyContext(contextDir);
-  const storeDir = join(dir, 'store');
-  const jail = openLauncher({ storeDir });
-  const engine = openBuildah({ storeDir, jail, layerCacheBytes: 0, baseBytesMax: 8 * 2 ** 30 });
-  await engine.check();
-  const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8').replace(
-    /^ARG BASE_IMAGE=.*$/m,
-    `ARG BASE_IMAGE=${base}`,
-  );
-  const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', cwd: '/' }).trim();
-  const lines: string[] = [];
-  const workDir = join(dir, 'work');
-  mkdirSync(workDir, { recursive: true });
-  const onLine = (line: string) => Promise.resolve(void lines.push(line));
-  const { signal } = new AbortController();
-  // The builder's stage is made from the other one, so that building it builds both.
-  const request = {
-    id: 'compose',
-    owner: 'kiln',
-    dockerfile,
-    contextDir,
-    workDir,
-    limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
-    // The mirrors of this machine may be anywhere.
-    network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
-    layerCache: false,
-    onLine,
-    signal,
-    target: 'builder',
-    buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
-  };
-  const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
-    const parsed = parseDockerfile(given.dockerfile, { hasContext: true });
-    const bases = await openBaseImages(registries).find(parsed, [registry]);
-    await fetchBases(registries, engine, bases, given);
-    return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {
-      throw new Error(lines.slice(-40).join('\n'), { cause: error });
-    });
-  };
-  const image = await build(request);
-  const target = { access: registry, repository: 'kiln/builder-image', tag: 'v1' };
-  const digest = await withGateway(registries, { sources: [], target, signal }, async (gateway) => {
-    await engine.push(image, { ...request, gateway: gateway.socket });
-    return gateway.pushed ?? '';
-  });
-  await engine.discard(image);
+// `KILN_IMAGES=all` compiles in the image's own build as well: minutes on two cores.
+const stages = process.env['KILN_IMAGES'] === 'all' ? (['packed', 'build'] as const) : (['packed'] as const);
+const packed = join(dir, 'packed');
+const apps = ['api', 'builder', 'registrar', 'admin'];
 
-  // Each app loads with production packages alone, and then says which settings it lacks. Users can be made: useradd gives up where a
-  // socket of the audit log is refused in a way that it does not know.
-  const check = `FROM ${stack.registryHost}/kiln/builder-image@${digest}
+it('packs the compiled apps with production packages alone, and each app loads', async () => {
+  rmSync(packed, { recursive: true, force: true });
+  await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), packed]);
+  for (const app of apps) {
+    const { stderr, status } = spawnSync(process.execPath, [join(packed, `apps/${app}/dist/main.js`)], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] },
+    });
+    expect({ app, status, stderr }).toEqual({
+      app,
+      status: 1,
+      stderr: expect.stringContaining('settings are missing') as string,
+    });
+  }
+  for (const it of ['node_modules/typescript', 'node_modules/jest', 'node_modules/react', 'libs/schemas/src', 'tools'])
+    expect({ it, exists: existsSync(join(packed, it)) }).toEqual({ it, exists: false });
+  const files = readdirSync(join(packed, 'libs'), { recursive: true, encoding: 'utf8' });
+  expect(files.filter((it) => /\.test\.|\.map$|\.d\.ts$/.test(it) && !it.includes('node_modules'))).toEqual([]);
+  expect(existsSync(join(packed, 'apps/console/dist/index.html'))).toBe(true);
+}, 200_000);
+
+it.each(stages)(
+  'builds the images of docker-compose.yml (%s) with Kiln’s own engine, from a local base, and they start',
+  async (compiled) => {
+    await ensureNodeBase();
+    const contextDir = compiled === 'packed' ? packed : join(dir, 'checkout');
+    if (compiled === 'build') await copyCheckout(contextDir);
+    const storeDir = join(dir, 'store');
+    const jail = openLauncher({ storeDir });
+    const engine = openBuildah({ storeDir, jail, layerCacheBytes: 0, baseBytesMax: 8 * 2 ** 30 });
+    await engine.check();
+    const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8')
+      .replace(/^ARG BASE_IMAGE=.*$/m, `ARG BASE_IMAGE=${base}`)
+      .replace(/^ARG COMPILED=.*$/m, `ARG COMPILED=${compiled}`);
+    const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', cwd: '/' }).trim();
+    const lines: string[] = [];
+    const workDir = join(dir, 'work');
+    mkdirSync(workDir, { recursive: true });
+    const onLine = (line: string) => Promise.resolve(void lines.push(line));
+    const { signal } = new AbortController();
+    // The builder's stage is made from the other one, so that building it builds both.
+    const request = {
+      id: `compose-${compiled}`,
+      owner: 'kiln',
+      dockerfile,
+      contextDir,
+      workDir,
+      limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
+      // The mirrors of this machine may be anywhere.
+      network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
+      layerCache: false,
+      onLine,
+      signal,
+      target: 'builder',
+      buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
+    };
+    const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
+      const parsed = parseDockerfile(given.dockerfile, { hasContext: true });
+      const bases = await openBaseImages(registries).find(parsed, [registry]);
+      await fetchBases(registries, engine, bases, given);
+      return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {
+        throw new Error(lines.slice(-40).join('\n'), { cause: error });
+      });
+    };
+    const image = await build(request);
+    const target = { access: registry, repository: 'kiln/builder-image', tag: compiled };
+    const digest = await withGateway(registries, { sources: [], target, signal }, async (gateway) => {
+      await engine.push(image, { ...request, gateway: gateway.socket });
+      return gateway.pushed ?? '';
+    });
+    await engine.discard(image);
+
+    // Each app loads with production packages alone, and then says which settings it lacks. Users can be made: useradd gives up where a
+    // socket of the audit log is refused in a way that it does not know.
+    const check = `FROM ${stack.registryHost}/kiln/builder-image@${digest}
 RUN for it in api builder registrar admin; do node apps/$it/dist/main.js 2>&1 | grep -m1 -F 'settings are missing' > /dev/null || { node apps/$it/dist/main.js; exit 1; }; done
 RUN useradd -m trainer && echo trainer:secret | chpasswd && su trainer -c 'test "$(id -un)" = trainer'
 RUN buildah --version && test ! -e node_modules/typescript && test ! -e node_modules/jest && test ! -e libs/schemas/src
 USER 10001:10001
 RUN node apps/api/dist/main.js 2>&1 | grep -F KILN_DATABASE_URL
 `;
-  const checked = await build({ ...request, id: 'compose-check', dockerfile: check, target: '', buildArgs: {} });
-  await engine.discard(checked);
-}, 600_000);
+    const checked = await build({ ...request, id: `check-${compiled}`, dockerfile: check, target: '', buildArgs: {} });
+    await engine.discard(checked);
+  },
+  600_000,
+);

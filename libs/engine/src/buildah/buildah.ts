@@ -154,7 +154,9 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
       const progress = new Progress(request.parsed, request.onStep);
       const dir = await prepare(request, 'build');
       await writeFile(join(dir, 'request', 'Dockerfile'), withLiteralBases(request));
-      if (request.contextDir) await cp(request.contextDir, join(dir, 'request', 'context'), { recursive: true });
+      if (request.contextDir)
+        // Links stay as they are: made absolute, they would lead nowhere in the image.
+        await cp(request.contextDir, join(dir, 'request', 'context'), { recursive: true, verbatimSymlinks: true });
       const bases = basesInOrder(request);
       const images = new Map<string, string>();
       for (const it of bases) images.set(it, (await stores.baseImage(it)) ?? '');
