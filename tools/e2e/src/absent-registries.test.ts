@@ -6,7 +6,7 @@ let kiln: TestKiln;
 let front: RegistryFront;
 let images: string;
 beforeAll(async () => {
-  const clock = { KILN_REGISTRATION_CLOCK_S: '8', KILN_REGISTER_WAIT_MS: '500' };
+  const clock = { KILN_REGISTRATION_CLOCK_S: '8', KILN_REGISTER_WAIT_MS: '500', KILN_TIME_SCALE: '0.3' };
   const [, port] = testStack().registryHost.split(':');
   front = await openRegistryFront(Number(port));
   kiln = await openTestKiln({ apps: ['registrar'], env: { ...clock, KILN_OPEN_ADDRESSES: front.host } });

@@ -19,7 +19,7 @@ let layer = '';
 const run = randomUUID().slice(0, 6);
 
 beforeAll(async () => {
-  kiln = await openTestKiln({ env: { KILN_BUILDER_SLOTS: '4' } });
+  kiln = await openTestKiln({ env: { KILN_BUILDER_SLOTS: '4', KILN_TIME_SCALE: '0.3' } });
   const [, port] = kiln.stack.registryHost.split(':');
   // Each case has a base of its own, which the engine has never seen.
   front = await openRegistryFront(Number(port), (path) => path.replace(/\/case-[^/]+\/base\//, '/kiln/busybox/'));

@@ -23,7 +23,7 @@ beforeAll(async () => {
     { stdio: 'ignore' },
   );
   registry = await startRegistry(dir, { port: await freePort(), tls: { certificate, key } });
-  kiln = await openTestKiln();
+  kiln = await openTestKiln({ env: { KILN_TIME_SCALE: '0.2' } });
 });
 afterAll(async () => {
   await kiln.stop();

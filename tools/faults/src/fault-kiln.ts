@@ -36,6 +36,8 @@ export interface Server {
 /** A whole Kiln, two of each app, on servers of its own, everything of which may be broken. */
 export interface FaultKiln {
   dir: string;
+  /** What durations of Kiln are multiplied with; scenarios wait by it, too. */
+  timeScale: number;
   account: ProvisionedAccount;
   fleet: Fleet;
   postgres: Server;
@@ -75,7 +77,7 @@ export interface BuildBody {
   [field: string]: unknown;
 }
 
-export async function openFaultKiln(dir: string, settings: Record<string, string> = {}): Promise<FaultKiln> {
+export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKiln> {
   await endLeftovers(dir);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(join(dir, 'logs'), { recursive: true });
@@ -120,7 +122,7 @@ export async function openFaultKiln(dir: string, settings: Record<string, string
         KILN_ATTEMPTS_MAX: '90',
         KILN_CRASHES_MAX: '90',
         ...(app === 'api' ? { KILN_API_PORT: String(await freePort()) } : {}),
-        ...settings,
+        KILN_TIME_SCALE: String(timeScale),
       };
       members.push({ name: `${app}-${n}`, app, env, links: own });
     }
@@ -139,7 +141,7 @@ export async function openFaultKiln(dir: string, settings: Record<string, string
   const accepted = new Set<string>();
   let made = 0;
   const kiln: FaultKiln = {
-    dir, account, fleet, postgres, redis, registry, front, base, api, accepted,
+    dir, timeScale, account, fleet, postgres, redis, registry, front, base, api, accepted,
     registryHost: `127.0.0.1:${ports.registry}`,
     async sql<R extends pg.QueryResultRow>(text: string, values?: unknown[]) {
       for (let tries = 0; ; tries += 1) {

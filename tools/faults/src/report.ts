@@ -33,7 +33,7 @@ export function summarise(scenarios: Scenario[], trials: Trial[]): Line[] {
       leftovers: count((it) => it.leftovers.length),
       wrong: count((it) => (it.wrong.length === 0 ? 0 : 1)),
       times: mine.flatMap((it) => it.recoveryMs ?? []).sort((a, b) => a - b),
-      aim: aimSeconds[aim],
+      aim: aimSeconds(aim, 1),
     };
   });
 }

@@ -13,7 +13,13 @@ export type Aim =
   /** Nothing has to be taken up again. */
   | 'none';
 
-export const aimSeconds: Record<Aim, number | undefined> = { process: 3, silence: 20, server: 5, none: undefined };
+const aims: Record<Aim, number | undefined> = { process: 3, silence: 20, server: 5, none: undefined };
+
+/** How soon work has to go on, in seconds; only silence is noticed by Kiln's own durations. */
+export function aimSeconds(aim: Aim, timeScale: number): number | undefined {
+  const seconds = aims[aim];
+  return aim === 'silence' && seconds !== undefined ? seconds * timeScale : seconds;
+}
 
 export interface Scenario {
   name: string;

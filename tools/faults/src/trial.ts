@@ -46,7 +46,7 @@ export async function runTrial(kiln: FaultKiln, scenario: Scenario, seed: number
   const ids = [...kiln.accepted].filter((it) => !before.has(it));
   await kiln.ended(ids, 180_000).catch(() => undefined);
   wrong.push(...kiln.fleet.surprises(), ...(await unwantedEnds(kiln, ids, scenario.ends ?? ['succeeded'])));
-  const aim = aimSeconds[scenario.aim];
+  const aim = aimSeconds(scenario.aim, kiln.timeScale);
   return {
     scenario: scenario.name,
     seed,

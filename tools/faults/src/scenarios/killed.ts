@@ -2,7 +2,7 @@ import { type CrashPoint } from '@kiln/kit';
 import { type FaultKiln } from '../fault-kiln.ts';
 import { childOf } from '@kiln/stack/testing';
 import { outcomeOf, recovery, running, type Scenario, type Sign, sleep } from '../scenario.ts';
-import { requireDeadInTime } from './silenced.ts';
+import { longStepSeconds, requireDeadInTime } from './silenced.ts';
 
 /** By what a build is seen to go on after a crash at each point. */
 const points: [CrashPoint, Sign][] = [
@@ -109,12 +109,12 @@ export const killed: Scenario[] = [
     aim: 'silence',
     short: false,
     async run(kiln) {
-      const { id, holder } = await running(kiln, 17);
+      const { id, holder } = await running(kiln, longStepSeconds(kiln));
       process.kill(childOf(kiln.fleet.pidOf(holder), 'watchdog-process'), 'SIGKILL');
       await sleep(1000);
       kiln.fleet.signal(holder, 'SIGSTOP');
       const since = Date.now();
-      await requireDeadInTime(id, since);
+      await requireDeadInTime(kiln, id, since);
       const ms = await recovery(kiln, [id], since, 'next attempt');
       kiln.fleet.signal(holder, 'SIGCONT');
       return ms;

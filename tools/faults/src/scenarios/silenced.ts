@@ -8,14 +8,18 @@ import { type Link } from '../link.ts';
 import { holderOf, recovery, running, type Scenario, sleep } from '../scenario.ts';
 
 /** Longer than a lease, and than the watchdog waits. */
-const longMs = 25_000;
+const longMs = ({ timeScale }: FaultKiln): number => 25_000 * timeScale;
+/** After the watchdog, before the end of the lease. */
+const deadMs = ({ timeScale }: FaultKiln): number => 13_500 * timeScale;
+/** A step that would outlast both. */
+export const longStepSeconds = ({ timeScale }: FaultKiln): number => 17 * timeScale;
 
 /** The processes of an attempt are gone before its lease runs out; its step would still run. */
-export async function requireDeadInTime(id: string, sinceMs: number): Promise<void> {
-  await sleep(Math.max(0, sinceMs + 13_500 - Date.now()));
+export async function requireDeadInTime(kiln: FaultKiln, id: string, sinceMs: number): Promise<void> {
+  await sleep(Math.max(0, sinceMs + deadMs(kiln) - Date.now()));
   const alive = processesOfAttempt(id, 1);
   if (alive.length > 0)
-    throw new Error(`13.5 s after the cut, ${alive.length} processes of the first attempt still run`);
+    throw new Error(`${deadMs(kiln)} ms after the cut, ${alive.length} processes of the first attempt still run`);
 }
 
 /**
@@ -27,11 +31,11 @@ const unheard = (name: string, cut: (kiln: FaultKiln, holder: Member) => () => v
   aim: 'silence',
   short,
   async run(kiln) {
-    const { id, holder } = await running(kiln, 17);
+    const { id, holder } = await running(kiln, longStepSeconds(kiln));
     const heal = cut(kiln, kiln.fleet.member(holder));
     const since = Date.now();
-    await requireDeadInTime(id, since);
-    await sleep(longMs - 13_500);
+    await requireDeadInTime(kiln, id, since);
+    await sleep(longMs(kiln) - deadMs(kiln));
     heal();
     return recovery(kiln, [id], since, 'next attempt');
   },
@@ -62,11 +66,11 @@ export const silenced: Scenario[] = [
     aim: 'silence',
     short: false,
     async run(kiln) {
-      const { id, holder } = await running(kiln, 17);
+      const { id, holder } = await running(kiln, longStepSeconds(kiln));
       const { postgres } = kiln.fleet.member(holder).links;
       postgres.set('refuse');
       const since = Date.now();
-      await sleep(longMs);
+      await sleep(longMs(kiln));
       postgres.set('pass');
       return recovery(kiln, [id], since, 'next attempt');
     },
@@ -92,7 +96,7 @@ export const silenced: Scenario[] = [
       const heal = blackHoled(kiln.fleet.member(await holderOf(kiln, id)).links.postgres);
       const since = Date.now();
       kiln.front.set({ kind: 'well' });
-      await sleep(longMs);
+      await sleep(longMs(kiln));
       heal();
       return recovery(kiln, [id], since, 'success');
     },
@@ -114,7 +118,7 @@ export const silenced: Scenario[] = [
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
       };
       for (const it of builders) await kiln.fleet.replace(it.name, faked);
-      const { id } = await running(kiln, 17);
+      const { id } = await running(kiln, longStepSeconds(kiln));
       for (const offset of ['+3600', '-3600', '+0']) {
         await writeFile(file, offset);
         await sleep(3500);
