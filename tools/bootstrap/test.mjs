@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { prepare, quietly, root } from './prepare.mjs';
 
 prepare();
-const nx = join(root, 'node_modules/.bin/nx');
 quietly('format', join(root, 'node_modules/.bin/prettier'), ['--check', '.']);
-quietly('lint', nx, ['run-many', '-t', 'lint', '--outputStyle=static']);
+quietly('lint', join(root, 'node_modules/.bin/eslint'), ['.']);
 const ran = spawnSync(process.execPath, [join(root, 'tools/test/dist/main.js'), ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',

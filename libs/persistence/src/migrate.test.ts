@@ -5,15 +5,13 @@ import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { listImagesQuery } from '@kiln/schemas';
-import { listPaiImages, migrateDatabase, openRememberedLists } from './index.ts';
+import { listPaiImages, migrateDatabase, migrationsFolder, openRememberedLists } from './index.ts';
 import { openEmptyDatabase } from './testing/index.ts';
-
-const folder = join(import.meta.dirname, '../migrations');
 
 /** The migrations as they were when there were only so many. */
 function firstMigrations(count: number): string {
   const dir = mkdtempSync(join(tmpdir(), 'kiln-migrations-'));
-  cpSync(folder, dir, { recursive: true });
+  cpSync(migrationsFolder, dir, { recursive: true });
   const file = join(dir, 'meta/_journal.json');
   const journal = JSON.parse(readFileSync(file, 'utf8')) as { entries: unknown[] };
   writeFileSync(file, JSON.stringify({ ...journal, entries: journal.entries.slice(0, count) }));

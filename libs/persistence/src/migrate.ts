@@ -9,7 +9,7 @@ import { type App, grantRights, putAppRoles } from './app-roles.ts';
 import { type Database, type Executor } from './database.ts';
 import { settleCopiedEvents } from './events.ts';
 
-const folder = fileURLToPath(new URL('../migrations', import.meta.url));
+export const migrationsFolder = fileURLToPath(new URL('../migrations', import.meta.url));
 
 // Any number will do, as long as it stays the same: two processes that start together take turns.
 const migrationLock = 7_311_865;
@@ -41,7 +41,7 @@ export async function migrateDatabase(
           await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
           // Whoever waits for a table keeps everybody behind it waiting, too: better to step back and try again.
           await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
-          await migrate(tx as unknown as Database, { migrationsFolder: folder });
+          await migrate(tx as unknown as Database, { migrationsFolder });
           await putAppRoles(tx, passwords);
           await settleCopiedEvents(tx);
           await letSearchesUseIndexes(tx);

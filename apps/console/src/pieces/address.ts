@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import { useSearchParams } from 'wouter';
 
 /** What a list shows, kept in the address, so that a view can be sent to somebody else. */
@@ -25,6 +25,10 @@ export function useAddress() {
 /** Text that is typed, and follows the address when that changes by itself, as by the menu or the way back. */
 export function useTyped(given: string): [string, (text: string) => void] {
   const [text, setText] = useState(given);
-  useEffect(() => setText(given), [given]);
+  const [followed, setFollowed] = useState(given);
+  if (followed !== given) {
+    setFollowed(given);
+    setText(given);
+  }
   return [text, setText];
 }

@@ -25,7 +25,7 @@ import {
   IconUserCircle,
 } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';
 import { LiveContext, useLiveEvents } from '../api/live-events.ts';
@@ -59,14 +59,14 @@ export function Shell({ children }: { children: ReactNode }) {
     .filter(({ path }) => location === path || (path !== '/' && location.startsWith(`${path}/`)))
     .sort((a, b) => b.path.length - a.path.length)[0];
   const main = useRef<HTMLElement>(null);
-  const [last, setLast] = useState(location);
+  const last = useRef(location);
   useEffect(() => {
-    if (last === location) return;
-    setLast(location);
+    if (last.current === location) return;
+    last.current = location;
     // Another page begins at its top, and for those who listen, with its title.
     window.scrollTo({ top: 0 });
     main.current?.focus({ preventScroll: true });
-  }, [last, location]);
+  }, [location]);
   return (
     <AppShell
       header={{ height: 52 }}
