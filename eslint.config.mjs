@@ -4,7 +4,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
-// schemas ← kit ← { persistence | queue | registry | engine | auth } ← services ← apps; see docs/ARCHITECTURE.md.
+// domain ← contract ← kit ← { persistence | queue | registry | engine | auth } ← services ← apps; see docs/ARCHITECTURE.md.
 const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
 const layer = (name, below, owns = []) => ({
   sourceTag: `layer:${name}`,
@@ -31,20 +31,21 @@ export default defineConfig(
         {
           enforceBuildableLibDependency: true,
           depConstraints: [
-            layer('schemas', []),
-            layer('kit', ['schemas']),
-            layer('persistence', ['schemas', 'kit'], ['pg', 'drizzle-orm']),
-            layer('queue', ['schemas', 'kit'], ['bullmq', 'ioredis']),
-            layer('registry', ['schemas', 'kit'], ['undici']),
-            layer('engine', ['schemas', 'kit']),
-            layer('auth', ['schemas', 'kit']),
-            layer('services', ['schemas', 'kit', ...siblings]),
-            layer('app', ['schemas', 'kit', ...siblings, 'services']),
-            layer('api', ['schemas', 'kit', ...siblings, 'services'], ['express']),
+            layer('domain', []),
+            layer('contract', ['domain']),
+            layer('kit', ['domain', 'contract']),
+            layer('persistence', ['domain', 'contract', 'kit'], ['pg', 'drizzle-orm']),
+            layer('queue', ['domain', 'contract', 'kit'], ['bullmq', 'ioredis']),
+            layer('registry', ['domain', 'contract', 'kit'], ['undici']),
+            layer('engine', ['domain', 'contract', 'kit']),
+            layer('auth', ['domain', 'contract', 'kit']),
+            layer('services', ['domain', 'contract', 'kit', ...siblings]),
+            layer('app', ['domain', 'contract', 'kit', ...siblings, 'services']),
+            layer('api', ['domain', 'contract', 'kit', ...siblings, 'services'], ['express']),
             // In the browser: of Kiln's own, nothing but the shapes of what it is told.
-            layer('console', ['schemas']),
-            layer('stack', ['schemas', 'kit', ...siblings, 'services'], outside),
-            layer('tools', ['schemas', 'kit', ...siblings, 'services', 'stack'], outside),
+            layer('console', ['domain', 'contract']),
+            layer('stack', ['domain', 'contract', 'kit', ...siblings, 'services'], outside),
+            layer('tools', ['domain', 'contract', 'kit', ...siblings, 'services', 'stack'], outside),
           ],
         },
       ],

@@ -25,7 +25,7 @@ import {
   type RevocableKind,
 } from '@kiln/persistence';
 import { connectionBinding } from '@kiln/services';
-import { type Role, roles, type Scope, scopes } from '@kiln/schemas';
+import { type Role, roles, type Scope, scopes } from '@kiln/domain';
 import { Command, Option } from 'commander';
 import { wholeNumber } from './arguments.ts';
 import { secretCommands } from './secret-commands.ts';

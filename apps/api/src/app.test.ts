@@ -4,7 +4,7 @@ import { openSealer } from '@kiln/auth';
 import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { emptyPlatform } from '@kiln/schemas';
+import { emptyPlatform } from '@kiln/contract';
 import {
   type Directory,
   openDirectory,

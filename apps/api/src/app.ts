@@ -1,7 +1,7 @@
 import { type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, type RememberedLists } from '@kiln/persistence';
 import { type BoardQueues, type Producer, type SignalBus } from '@kiln/queue';
-import { type Platform } from '@kiln/schemas';
+import { type Platform } from '@kiln/contract';
 import {
   type AuditTrail,
   type AuthenticateDeps,

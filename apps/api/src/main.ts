@@ -33,7 +33,7 @@ import {
   openRegistryHostCheck,
   openWaitingRoom,
 } from '@kiln/services';
-import { poolNames } from '@kiln/schemas';
+import { poolNames } from '@kiln/contract';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';

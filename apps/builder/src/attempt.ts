@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type ProcessWatch } from '@kiln/engine';
 import { type Build, type Database, moveBuild } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type BuildPhase, type BuildState } from '@kiln/schemas';
+import { type BuildPhase, type BuildState } from '@kiln/domain';
 import { type Lease, type Leases } from '@kiln/services';
 import { type BuildLog, openBuildLog } from './build-log.ts';
 import { Phases } from './phases.ts';

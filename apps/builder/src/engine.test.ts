@@ -1,4 +1,5 @@
-import { openBuildah, openLauncher, parseDockerfile, stagingTag } from '@kiln/engine';
+import { openBuildah, openLauncher, stagingTag } from '@kiln/engine';
+import { parseDockerfile } from '@kiln/domain';
 import { engineContract, type EngineLinks } from '@kiln/engine/testing';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';

@@ -1,7 +1,7 @@
 import { type BuiltImage, type Engine } from '@kiln/engine';
 import { type Logger } from '@kiln/kit';
 import { type SignalBus } from '@kiln/queue';
-import { everyone } from '@kiln/schemas';
+import { everyone } from '@kiln/contract';
 import { type Build, type Database, expireKept, forgetKept, listKept, listWaitingForStore } from '@kiln/persistence';
 
 /** Images whose push failed for good: they stay in the store for a while, so that a retry need not build them again. */

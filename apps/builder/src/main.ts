@@ -23,7 +23,7 @@ import {
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { commonPool, everyone, poolName } from '@kiln/schemas';
+import { commonPool, everyone, poolName } from '@kiln/contract';
 import { openBaseImages, openLeases, openMessaging } from '@kiln/services';
 import { z } from 'zod';
 import { hostSettings } from './host-settings.ts';

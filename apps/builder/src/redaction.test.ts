@@ -1,5 +1,5 @@
 import { Secret } from '@kiln/kit';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { Redaction } from './redaction.ts';
 
 const secret = 'tök/en+with~odd chars=';

@@ -1,6 +1,6 @@
 import { type Secret } from '@kiln/kit';
 import { type RegistryAccess } from '@kiln/registry';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 
 /** Of a line of an error, so much is shown: a secret that was cut with it lies beyond. */
 const lineShown = 2000;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, timings } from '@kiln/kit';
-import { asFault, type ErrorCode } from '@kiln/schemas';
+import { asFault, type ErrorCode } from '@kiln/domain';
 
 /** What another try may mend. */
 const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed'];

@@ -1,22 +1,20 @@
 import { mkdir } from 'node:fs/promises';
 import { type Sealer } from '@kiln/auth';
-import { type BuiltImage, type Engine, parseDockerfile, stagingTag } from '@kiln/engine';
+import { type BuiltImage, type Engine, stagingTag } from '@kiln/engine';
+import { parseDockerfile, asFault, Fault, formatReference } from '@kiln/domain';
 import { crashPoint, inSpan, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
 import {
-  asFault,
   everyone,
-  Fault,
-  formatReference,
   type Limits,
   limitsOf,
   networkOf,
   type NetworkRules,
   type Platform,
   type QueuePayload,
-} from '@kiln/schemas';
+} from '@kiln/contract';
 import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, type Relay, sourcesOf } from '@kiln/services';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from './host-settings.ts';

@@ -9,7 +9,7 @@ import {
   type RetryPolicy,
 } from '@kiln/persistence';
 import { type BuiltImage } from '@kiln/engine';
-import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/schemas';
+import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
 import { type Attempt } from './attempt.ts';
 import { type KeptImages } from './kept-images.ts';
 

@@ -1,4 +1,5 @@
-import { stepDetails, type StepRun } from '@kiln/engine';
+import { stepDetails } from '@kiln/domain';
+import { type StepRun } from '@kiln/engine';
 import { recordSpan } from '@kiln/kit';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint, type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, dispatch } from '@kiln/persistence';
 import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
-import { everyone } from '@kiln/schemas';
+import { everyone } from '@kiln/contract';
 import { type Relay } from '@kiln/services';
 
 /**

@@ -1,4 +1,4 @@
-import { commonPool } from '@kiln/schemas';
+import { commonPool } from '@kiln/contract';
 import { measureOnDemand, metrics } from '@kiln/kit';
 import {
   countQuarantined,

@@ -15,7 +15,7 @@ import {
   inTransaction,
 } from '@kiln/persistence';
 import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
-import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/schemas';
+import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForBuild, type Lease } from '@kiln/services';
 import { type RegisterDeps } from './deps.ts';
 import { imageOfBuild } from './image-of-build.ts';

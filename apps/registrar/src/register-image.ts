@@ -12,7 +12,7 @@ import {
   useOfRepository,
 } from '@kiln/persistence';
 import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
-import { asFault, describeFault, Fault, formatReference } from '@kiln/schemas';
+import { asFault, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForImage, type Lease } from '@kiln/services';
 import { archOf } from './arch-of.ts';
 import { type RegisterDeps } from './deps.ts';

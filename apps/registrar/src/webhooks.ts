@@ -12,7 +12,7 @@ import {
 } from '@kiln/persistence';
 import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
 import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { checkWebhookUrl, onChanges, showEvent, webhookSecrets } from '@kiln/services';
 import { Webhook } from 'standardwebhooks';
 

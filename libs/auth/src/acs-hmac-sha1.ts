@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { sameText } from './digest.ts';
 import { byCodeUnit, clockWindowMs, queryPairs, type SignedRequest } from './signed-request.ts';
 

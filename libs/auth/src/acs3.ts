@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { hmacSha256Hex, sameText, sha256Hex } from './digest.ts';
 import {
   byCodeUnit,

@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Fault } from '@kiln/schemas';
-import {
-  parseAcs3,
-  parseSdkHmac,
-  signAcs3,
-  signSdkHmac,
-  type SignedRequest,
-  verifyAcs3,
-  verifySdkHmac,
-} from './index.ts';
+import { Fault } from '@kiln/domain';
+import { parseAcs3, signAcs3, verifyAcs3 } from './acs3.ts';
+import { parseSdkHmac, signSdkHmac, verifySdkHmac } from './sdk-hmac.ts';
+import { type SignedRequest } from './signed-request.ts';
 
 const now = Date.parse('2026-01-02T03:04:05Z');
 const code = (run: () => unknown): string => {

@@ -1,7 +1,6 @@
 import { type Secret } from '@kiln/kit';
-import { type Limits, type NetworkRules, type StepResult } from '@kiln/schemas';
-import { type ParsedDockerfile } from './dockerfile.ts';
-import { type Step } from './dockerfile-step.ts';
+import { type Limits, type NetworkRules } from '@kiln/contract';
+import { type StepResult, type ParsedDockerfile, type Step } from '@kiln/domain';
 import { type Ability } from './jail/jail.ts';
 
 /** Told of the processes that carry a build, so that somebody else can end them when this process cannot. */

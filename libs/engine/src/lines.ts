@@ -1,6 +1,6 @@
 import { type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { safeLine } from '@kiln/schemas';
+import { safeLine } from '@kiln/domain';
 
 /** Longer lines are cut into pieces of this many characters. */
 export const lineCharsMax = 8192;

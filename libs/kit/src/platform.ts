@@ -1,4 +1,4 @@
-import { emptyPlatform, type Platform, platformSchema } from '@kiln/schemas';
+import { emptyPlatform, type Platform, platformSchema } from '@kiln/contract';
 import { z } from 'zod';
 
 /** What the installation offers to builds, as JSON, most often by KILN_PLATFORM_FILE; without it, there is what is shipped. */

@@ -1,5 +1,5 @@
 import { testStack } from '@kiln/kit/testing';
-import { recordAudit, verifyAudit } from './index.ts';
+import { recordAudit, verifyAudit } from './audit.ts';
 import { openTestDatabase, type TestDatabase } from './testing/index.ts';
 
 let opened: TestDatabase;

@@ -1,4 +1,4 @@
-import { type BuildPhase, type BuildState } from '@kiln/schemas';
+import { type BuildPhase, type BuildState } from '@kiln/domain';
 import { and, asc, eq, gte, or, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { buildLogChunks, builds } from './tables/builds.ts';

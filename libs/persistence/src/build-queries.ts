@@ -1,4 +1,4 @@
-import { type BuildState, type Lineage, terminalStates } from '@kiln/schemas';
+import { type BuildState, type Lineage, terminalStates } from '@kiln/domain';
 import { and, asc, desc, eq, getTableColumns, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';

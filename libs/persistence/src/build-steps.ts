@@ -1,4 +1,4 @@
-import { type StepResult } from '@kiln/schemas';
+import { type StepResult } from '@kiln/domain';
 import { asc, eq, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { buildSteps } from './tables/builds.ts';

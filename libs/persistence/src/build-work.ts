@@ -1,5 +1,6 @@
 import { metrics, timings } from '@kiln/kit';
-import { type BuildPhase, commonPool } from '@kiln/schemas';
+import { type BuildPhase } from '@kiln/domain';
+import { commonPool } from '@kiln/contract';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';

@@ -1,4 +1,4 @@
-import { describeFault, Fault } from '@kiln/schemas';
+import { describeFault, Fault } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
 import { moveBuild } from './move-build.ts';

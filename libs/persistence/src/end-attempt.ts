@@ -1,5 +1,5 @@
 import { backoffMs, metrics, timings } from '@kiln/kit';
-import { type BuildState, describeFault, Fault } from '@kiln/schemas';
+import { type BuildState, describeFault, Fault } from '@kiln/domain';
 import { type SQL, sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
 import { type Build, moveBuild } from './move-build.ts';

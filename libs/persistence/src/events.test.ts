@@ -2,23 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import {
   type EventPlace,
-  changeWebhook,
-  createAccount,
   forgetEvents,
-  giveUpStopped,
-  inTransaction,
-  insertWebhook,
   placeThatIs,
-  planDeliveries,
   presentPlace,
   readEvents,
-  redeliver,
   settleCopiedEvents,
-  settleDelivery,
   startOfEvents,
-  takeDeliveries,
-} from './index.ts';
-import { type BuildBench, openBuildBench } from './testing/index.ts';
+} from './events.ts';
+import { changeWebhook, insertWebhook } from './webhooks.ts';
+import { createAccount } from './provision.ts';
+import { giveUpStopped, planDeliveries, redeliver, settleDelivery, takeDeliveries } from './webhook-deliveries.ts';
+import { inTransaction } from './database.ts';
+import { type BuildBench, openBuildBench } from './testing/build-bench.ts';
 
 let bench: BuildBench;
 beforeEach(async () => {

@@ -1,4 +1,5 @@
-import { type EventData, type EventType } from '@kiln/schemas';
+import { type EventData } from '@kiln/contract';
+import { type EventType } from '@kiln/domain';
 import { eq, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { events } from './tables/events.ts';

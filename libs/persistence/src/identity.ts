@@ -1,4 +1,4 @@
-import { isAtLeast, type Role, type Scope } from '@kiln/schemas';
+import { isAtLeast, type Role, type Scope } from '@kiln/domain';
 import { and, eq, inArray, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
 import { alias, type PgColumn } from 'drizzle-orm/pg-core';
 import { type Executor } from './database.ts';

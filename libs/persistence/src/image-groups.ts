@@ -1,4 +1,4 @@
-import { type UpdateImageGroupBody } from '@kiln/schemas';
+import { type UpdateImageGroupBody } from '@kiln/contract';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Viewer, visibleIn } from './identity.ts';

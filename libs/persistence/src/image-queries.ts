@@ -1,4 +1,4 @@
-import { goneStatuses } from '@kiln/schemas';
+import { goneStatuses } from '@kiln/domain';
 import { and, desc, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from './identity.ts';

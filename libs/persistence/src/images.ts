@@ -1,5 +1,6 @@
 import { traceparent } from '@kiln/kit';
-import { type BuildError, Fault, type ImageStep, type Label, labelsMax, type Visibility } from '@kiln/schemas';
+import { type BuildError, Fault, type ImageStep, type Visibility } from '@kiln/domain';
+import { type Label, labelsMax } from '@kiln/contract';
 import { and, eq, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
 import { newLease } from './build-work.ts';

@@ -1,4 +1,4 @@
-import { terminalStates } from '@kiln/schemas';
+import { terminalStates } from '@kiln/domain';
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 import { builds } from './tables/builds.ts';

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
-import { listImagesQuery } from '@kiln/schemas';
-import { listPaiImages, migrateDatabase, migrationsFolder, openRememberedLists } from './index.ts';
+import { listImagesQuery } from '@kiln/contract';
+import { listPaiImages } from './lists/images.ts';
+import { migrateDatabase, migrationsFolder } from './migrate.ts';
+import { openRememberedLists } from './lists/remembered.ts';
 import { openEmptyDatabase } from './testing/index.ts';
 
 /** The migrations as they were when there were only so many. */

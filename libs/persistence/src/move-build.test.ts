@@ -1,7 +1,10 @@
-import { buildMoves, type BuildState, buildStates, isTerminal } from '@kiln/schemas';
+import { buildMoves, type BuildState, buildStates, isTerminal } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { appendLog, cancelQueued, claimBuild, commitTagMove, moveBuild, requestCancel } from './index.ts';
-import { type BuildBench, openBuildBench } from './testing/index.ts';
+import { appendLog, claimBuild } from './build-work.ts';
+import { cancelQueued, requestCancel } from './cancel-build.ts';
+import { commitTagMove } from './registration.ts';
+import { moveBuild } from './move-build.ts';
+import { type BuildBench, openBuildBench } from './testing/build-bench.ts';
 
 let bench: BuildBench;
 beforeAll(async () => {
@@ -10,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 describe('moves', () => {
-  it('are those of the schemas and no others, in the database too', async () => {
+  it('are those of the domain and no others, in the database too', async () => {
     const { id } = await bench.newBuild();
     for (const from of buildStates) {
       for (const to of buildStates.filter((it) => it !== from)) {

@@ -1,5 +1,5 @@
 import { metrics } from '@kiln/kit';
-import { isTerminal, type BuildState } from '@kiln/schemas';
+import { isTerminal, type BuildState } from '@kiln/domain';
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { announce, type Announcement } from './outbox.ts';

@@ -1,5 +1,5 @@
 import { crashPoint, traceparent } from '@kiln/kit';
-import { type QueueName, type QueuePayload } from '@kiln/schemas';
+import { type QueueName, type QueuePayload } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { type Build } from './move-build.ts';

@@ -1,4 +1,4 @@
-import { type BuildState, lanes, type Lane, liveStates } from '@kiln/schemas';
+import { type BuildState, lanes, type Lane, liveStates } from '@kiln/domain';
 import { and, sql } from 'drizzle-orm';
 import { buildsSeenBy } from './build-queries.ts';
 import { type Executor } from './database.ts';

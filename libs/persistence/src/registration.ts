@@ -3,7 +3,7 @@ import { type Database, type Executor, inTransaction } from './database.ts';
 import { newLease, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from './images.ts';
 import { type Build, countEnd, moveBuildIn } from './move-build.ts';
-import { goneStatuses } from '@kiln/schemas';
+import { goneStatuses } from '@kiln/domain';
 import { builds } from './tables/builds.ts';
 import { images, tagMoves } from './tables/images.ts';
 

@@ -1,6 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { claimBuild, dispatch, relayOutbox, sweepLeases, sweepUnheard } from './index.ts';
-import { type BuildBench, openBuildBench } from './testing/index.ts';
+import { claimBuild } from './build-work.ts';
+import { dispatch } from './waiting-room/dispatch.ts';
+import { relayOutbox } from './outbox.ts';
+import { sweepLeases } from './sweep-leases.ts';
+import { sweepUnheard } from './sweep-queue.ts';
+import { type BuildBench, openBuildBench } from './testing/build-bench.ts';
 
 // While Kiln is being upgraded, processes of the version before go on working on the migrated schema. What follows is what
 // they write, word for word.

@@ -1,5 +1,5 @@
 import { traceparent } from '@kiln/kit';
-import { type Lane, type Lineage } from '@kiln/schemas';
+import { type Lane, type Lineage } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from './database.ts';
 import { builds, type BuildSpec } from './tables/builds.ts';

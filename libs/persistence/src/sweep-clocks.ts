@@ -1,4 +1,4 @@
-import { type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/schemas';
+import { type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/domain';
 import { and, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Database } from './database.ts';
 import { moveBuild } from './move-build.ts';

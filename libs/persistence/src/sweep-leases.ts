@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
 import { cancelledError } from './cancel-build.ts';
 import { type Database, inTransaction } from './database.ts';

@@ -1,22 +1,15 @@
 import { eventually } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import { Secret } from '@kiln/kit';
-import {
-  announce,
-  announceBuild,
-  claimBuild,
-  type Clocks,
-  listDeadWorkers,
-  loadBuild,
-  openWorkerSession,
-  relayOutbox,
-  requestCancel,
-  sweepClocks,
-  sweepLeases,
-  sweepRegistrations,
-  sweepUnheard,
-} from './index.ts';
-import { type BuildBench, openBuildBench } from './testing/index.ts';
+import { announce, announceBuild, relayOutbox } from './outbox.ts';
+import { claimBuild } from './build-work.ts';
+import { type Clocks, sweepClocks } from './sweep-clocks.ts';
+import { listDeadWorkers, openWorkerSession } from './worker-session.ts';
+import { loadBuild } from './build-queries.ts';
+import { requestCancel } from './cancel-build.ts';
+import { sweepLeases, sweepRegistrations } from './sweep-leases.ts';
+import { sweepUnheard } from './sweep-queue.ts';
+import { type BuildBench, openBuildBench } from './testing/build-bench.ts';
 
 let bench: BuildBench;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { liveStates } from '@kiln/schemas';
+import { liveStates } from '@kiln/domain';
 import { inArray, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from './database.ts';
 import { builds } from './tables/builds.ts';

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Secret } from '@kiln/kit';
 import pg from 'pg';
 import { type App, appRoles, scramVerifier } from './app-roles.ts';
-import { acrossAccounts, actingFor, createAccount, type OpenDatabase, openDatabase } from './index.ts';
-import { type BuildBench, openBuildBench } from './testing/index.ts';
+import { acrossAccounts, actingFor } from './wall.ts';
+import { createAccount } from './provision.ts';
+import { type OpenDatabase, openDatabase } from './database.ts';
+import { type BuildBench, openBuildBench } from './testing/build-bench.ts';
 
 let bench: BuildBench;
 let own: Awaited<ReturnType<typeof createAccount>>;

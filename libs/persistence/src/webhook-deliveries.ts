@@ -1,4 +1,5 @@
-import { type EventData, type EventType } from '@kiln/schemas';
+import { type EventData } from '@kiln/contract';
+import { type EventType } from '@kiln/domain';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { settled, settledHere } from './events.ts';

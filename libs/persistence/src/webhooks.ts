@@ -1,4 +1,4 @@
-import { type EventData } from '@kiln/schemas';
+import { type EventData } from '@kiln/contract';
 import { and, count, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from './database.ts';
 import { events, webhooks } from './tables/events.ts';

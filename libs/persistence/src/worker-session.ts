@@ -1,5 +1,5 @@
 import { type Secret, timings } from '@kiln/kit';
-import { liveStates } from '@kiln/schemas';
+import { liveStates } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { type Executor, readUrl } from './database.ts';

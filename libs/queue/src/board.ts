@@ -1,5 +1,5 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { queues } from '@kiln/schemas';
+import { queues } from '@kiln/contract';
 import { type Redis } from 'ioredis';
 import { everyQueue, openQueues } from './open-queues.ts';
 

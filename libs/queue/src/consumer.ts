@@ -1,5 +1,5 @@
 import { type Logger } from '@kiln/kit';
-import { queueOf, queues, type QueueName, type QueuePayload } from '@kiln/schemas';
+import { queueOf, queues, type QueueName, type QueuePayload } from '@kiln/contract';
 import { Worker } from 'bullmq';
 import { type Redis } from 'ioredis';
 import { openTelemetry } from './telemetry.ts';

@@ -1,4 +1,4 @@
-import { queueNames, queueOf } from '@kiln/schemas';
+import { queueNames, queueOf } from '@kiln/contract';
 import { Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
 import { openTelemetry } from './telemetry.ts';

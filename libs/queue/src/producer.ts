@@ -1,5 +1,5 @@
 import { isTracing, withTrace } from '@kiln/kit';
-import { queueNames, queueOf, queues } from '@kiln/schemas';
+import { queueNames, queueOf, queues } from '@kiln/contract';
 import { type Queue } from 'bullmq';
 import { type Redis } from 'ioredis';
 import { everyQueue, openQueues } from './open-queues.ts';

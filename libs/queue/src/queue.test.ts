@@ -2,7 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
 import { openLogger, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
-import { closeRedis, consume, openProducer, openRedis, openNudgedLoop, openSignals } from './index.ts';
+import { closeRedis, openRedis } from './redis.ts';
+import { consume } from './consumer.ts';
+import { openProducer } from './producer.ts';
+import { openNudgedLoop } from './nudged-loop.ts';
+import { openSignals } from './signals.ts';
 
 const log = openLogger('test', 'silent');
 const prefix = `test-${randomUUID().slice(0, 8)}`;

@@ -1,4 +1,4 @@
-import { everyone, signals, type SignalName } from '@kiln/schemas';
+import { everyone, signals, type SignalName } from '@kiln/contract';
 import { type Redis } from 'ioredis';
 
 /** Wakes other processes at once, where otherwise they would find out at their next look at PostgreSQL. */

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { closedBlocks, Fault } from '@kiln/schemas';
+import { closedBlocks, Fault } from '@kiln/domain';
 import { buildConnector } from 'undici';
 import { asTheMachine, type FindAddresses } from './name-servers.ts';
 

@@ -1,5 +1,5 @@
 import { retryAfterMs } from '@kiln/kit';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { mayAuthenticateAt, parseChallenge, parseToken } from './challenge.ts';
 import { isPassing, PassingTrouble } from './registry-errors.ts';
 import { answerMs, type Headers, type RegistryHttp } from './registry-http.ts';

@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { z } from 'zod';
 import { apiHost, type RegistryAccess } from './connection.ts';
 

@@ -1,6 +1,9 @@
 import { Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
-import { openAddressRules, openRegistryClients, sha256Digest, verifyImage } from './index.ts';
+import { openAddressRules } from './address-rules.ts';
+import { openRegistryClients } from './client.ts';
+import { sha256Digest } from './manifests.ts';
+import { verifyImage } from './verify.ts';
 import { openServed } from './testing/served.ts';
 
 // What a registry or something in its place may answer that a real one here does not: these servers play one fault each.

@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { type AddressRules } from './address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { asFault, Fault } from '@kiln/schemas';
+import { asFault, Fault } from '@kiln/domain';
 import { type RegistryClients } from './client.ts';
 import { type GatewayOptions } from './gateway-options.ts';
 import { GatewaySources } from './gateway-sources.ts';

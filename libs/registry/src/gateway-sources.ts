@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClients } from './client.ts';
 import { type GatewayOptions, type GatewaySource } from './gateway-options.ts';
 import { isDigest } from './manifests.ts';

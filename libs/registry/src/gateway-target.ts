@@ -1,5 +1,5 @@
 import { type Readable } from 'node:stream';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClients } from './client.ts';
 import { type GatewayOptions, type GatewayTarget } from './gateway-options.ts';
 import { type GatewaySources, type HeldLayer } from './gateway-sources.ts';

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Fault } from '@kiln/schemas';
+import { type Fault } from '@kiln/domain';
 import { type RegistryClients } from './client.ts';
 import { Exchange } from './gateway-exchange.ts';
 import { type GatewayOptions } from './gateway-options.ts';

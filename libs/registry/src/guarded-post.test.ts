@@ -2,7 +2,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { type GuardedPost, openAddressRules, openGuardedPost } from './index.ts';
+import { type GuardedPost, openGuardedPost } from './guarded-post.ts';
+import { openAddressRules } from './address-rules.ts';
 
 /** Name → address that the name server gives; for other names it says nothing at all. */
 const names: Record<string, string> = { 'inside.example.com': '10.0.0.1', 'open.example.com': '127.0.0.1' };

@@ -1,4 +1,4 @@
-import { type ImageStep } from '@kiln/schemas';
+import { type ImageStep } from '@kiln/domain';
 import { type z } from 'zod';
 import { type configSchema, type Manifest } from './manifests.ts';
 

@@ -1,7 +1,7 @@
 import { type LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { addressRefused, type AddressRules, placeOf } from './address-rules.ts';
 import { apiHost } from './connection.ts';
 import { askNameServers, asTheMachine } from './name-servers.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { z } from 'zod';
 
 export const indexTypes = [

@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClient } from './client.ts';
 import {
   artifactTypeOf,

@@ -1,4 +1,4 @@
-import { Fault, safeLine } from '@kiln/schemas';
+import { Fault, safeLine } from '@kiln/domain';
 import { z } from 'zod';
 
 /** Statuses that another try may change. */

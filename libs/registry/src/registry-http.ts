@@ -1,6 +1,6 @@
 import { type Readable } from 'node:stream';
 import { countRegistryRequest, inSpan, timings } from '@kiln/kit';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from './address-rules.ts';
 import { baseUrl, type RegistryAccess } from './connection.ts';

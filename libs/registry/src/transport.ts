@@ -1,7 +1,7 @@
 import { type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, retryAfterMs } from '@kiln/kit';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { type AddressRules } from './address-rules.ts';
 import { Authenticator } from './authenticator.ts';
 import { type RegistryAccess } from './connection.ts';

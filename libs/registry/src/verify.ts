@@ -1,4 +1,4 @@
-import { Fault, type ImageStep } from '@kiln/schemas';
+import { Fault, type ImageStep } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClient } from './client.ts';
 import { historyOf } from './history.ts';
 import { type Manifest, platformName } from './manifests.ts';

@@ -14,7 +14,7 @@ import {
   verifySdkHmac,
 } from '@kiln/auth';
 import { type Credential, type FoundToken, type NonceStore, type Viewer } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { csrfTokenOf, sessionIn } from './browser-session.ts';
 import { type Directory } from './directory.ts';
 

@@ -1,6 +1,6 @@
 import { type Database, type Image, loadImage } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 
 export interface AwaitImageDeps {
   db: Database;

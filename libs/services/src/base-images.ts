@@ -1,11 +1,5 @@
-import {
-  type BaseImage,
-  type Engine,
-  type EngineCall,
-  type ParsedDockerfile,
-  type Step,
-  stepDetails,
-} from '@kiln/engine';
+import { type BaseImage, type Engine, type EngineCall } from '@kiln/engine';
+import { type ParsedDockerfile, type Step, stepDetails, Fault, parseImageName } from '@kiln/domain';
 import {
   type FetchedManifest,
   type GatewaySource,
@@ -15,7 +9,6 @@ import {
   type RegistryClients,
   withGateway,
 } from '@kiln/registry';
-import { Fault, parseImageName } from '@kiln/schemas';
 import { LRUCache } from 'lru-cache';
 
 /** An image that a build starts from, and where it is read from. */

@@ -1,6 +1,6 @@
 import { hashToken, hmacSha256Hex, newToken, type SignedRequest } from '@kiln/auth';
 import { actingFor, type Database, insertToken } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { type Caller } from './authenticate.ts';
 import { type Directory } from './directory.ts';
 

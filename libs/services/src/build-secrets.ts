@@ -1,7 +1,7 @@
 import { type Sealer } from '@kiln/auth';
 import { type Secret } from '@kiln/kit';
 import { type Executor, findBuildSecrets, listBuildSecrets } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { buildSecretBinding } from './registry-access.ts';
 
 const missing = (name: string, line: number) =>

@@ -1,6 +1,6 @@
 import { type Build, cancelQueued, type Database, loadBuild, requestCancel, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault, isTerminal } from '@kiln/schemas';
+import { Fault, isTerminal } from '@kiln/domain';
 import { requireOwner } from './ownership.ts';
 
 // A build may go back to the queue between the two looks; it does so three times in its life at most.

@@ -1,5 +1,5 @@
 import { deleteImage, type Image, requestSync } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Relay } from './relay.ts';
 

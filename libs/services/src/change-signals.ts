@@ -1,5 +1,5 @@
 import { type SignalBus } from '@kiln/queue';
-import { everyone } from '@kiln/schemas';
+import { everyone } from '@kiln/contract';
 
 /** Calls `listen` whenever a signal says that some build or image may have changed its state; the answer stops it. */
 export function onChanges(signals: SignalBus, listen: () => void): () => void {

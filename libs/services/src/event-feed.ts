@@ -12,7 +12,7 @@ import {
   startOfEvents,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { onChanges } from './change-signals.ts';
 import { openSharedPieces } from './shared-pieces.ts';
 

@@ -1,6 +1,7 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
 import { actingFor, type Database, insertToken, namesOf } from '@kiln/persistence';
-import { type CreateTokenBody, Fault } from '@kiln/schemas';
+import { type CreateTokenBody } from '@kiln/contract';
+import { Fault } from '@kiln/domain';
 import { type Caller } from './authenticate.ts';
 import { type Directory } from './directory.ts';
 import { findProjects, type NamedProject } from './projects.ts';

@@ -1,5 +1,4 @@
-import { parseDockerfile } from '@kiln/engine';
-import { Fault } from '@kiln/schemas';
+import { parseDockerfile, Fault } from '@kiln/domain';
 
 export interface Finding {
   severity: 'error' | 'warning';

@@ -10,7 +10,7 @@ import {
   readProgress,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault, isTerminal } from '@kiln/schemas';
+import { Fault, isTerminal } from '@kiln/domain';
 import { openSharedPieces } from './shared-pieces.ts';
 
 /** A place in a build's log: before a line of an attempt, from 0. */

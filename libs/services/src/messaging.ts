@@ -12,7 +12,7 @@ import {
   type Producer,
   type SignalBus,
 } from '@kiln/queue';
-import { commonPool, type QueueName, type QueuePayload } from '@kiln/schemas';
+import { commonPool, type QueueName, type QueuePayload } from '@kiln/contract';
 import { openOutboxRelay, type Relay } from './relay.ts';
 
 export interface Messaging {

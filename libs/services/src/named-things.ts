@@ -1,5 +1,5 @@
 import { type RegistryConnection, type Viewer, type Workspace } from '@kiln/persistence';
-import { Fault, type Reference } from '@kiln/schemas';
+import { Fault, type Reference } from '@kiln/domain';
 import { type Directory } from './directory.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { type Viewer } from '@kiln/persistence';
-import { Fault, isAtLeast, type Role } from '@kiln/schemas';
+import { Fault, isAtLeast, type Role } from '@kiln/domain';
 
 /**
  * PUBLIC lets others read, no more: only its creator and those of the account who are at least this change something.

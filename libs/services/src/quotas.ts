@@ -1,5 +1,5 @@
 import { countUse, type Database, type DefaultLimits, type Use } from '@kiln/persistence';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 import { openMemory } from './memory.ts';
 
 /** What an account may have, counted before something is accepted. What other processes accept within a second may overrun it. */

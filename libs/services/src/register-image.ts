@@ -9,16 +9,8 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type CheckRegistryHost } from '@kiln/registry';
-import {
-  type AddImageBody,
-  Fault,
-  formatReference,
-  type Label,
-  parseReference,
-  type Reference,
-  type RegisterImageBody,
-  splitRepository,
-} from '@kiln/schemas';
+import { type AddImageBody, type Label, type RegisterImageBody } from '@kiln/contract';
+import { Fault, formatReference, parseReference, type Reference, splitRepository } from '@kiln/domain';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './named-things.ts';

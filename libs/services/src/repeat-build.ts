@@ -9,16 +9,8 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import {
-  type CreateImageBuildBody,
-  everyone,
-  Fault,
-  isTerminal,
-  type Lane,
-  type Platform,
-  poolOf,
-  type RerunBody,
-} from '@kiln/schemas';
+import { type CreateImageBuildBody, everyone, type Platform, poolOf, type RerunBody } from '@kiln/contract';
+import { Fault, isTerminal, type Lane } from '@kiln/domain';
 import { requireOwner } from './ownership.ts';
 import { type Quotas } from './quotas.ts';
 import { registryAuthsBinding, type RegistryAuths } from './registry-access.ts';

@@ -1,5 +1,5 @@
 import { type AccountEvent } from '@kiln/persistence';
-import { type ShownEvent } from '@kiln/schemas';
+import { type ShownEvent } from '@kiln/contract';
 
 /** An event as it looks everywhere. */
 export const showEvent = ({ key, type, at, data }: Pick<AccountEvent, 'key' | 'type' | 'at' | 'data'>): ShownEvent => ({

@@ -1,5 +1,13 @@
 import { type Sealer } from '@kiln/auth';
-import { type PackageRules, parseDockerfile, requirePackageInstallation, stagingTag } from '@kiln/engine';
+import {
+  type PackageRules,
+  parseDockerfile,
+  requirePackageInstallation,
+  Fault,
+  type Lane,
+  parseReference,
+} from '@kiln/domain';
+import { stagingTag } from '@kiln/engine';
 import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
 import {
   type BuildSpec,
@@ -11,17 +19,7 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import {
-  type CreateImageBuildBody,
-  everyone,
-  Fault,
-  type Lane,
-  limitsOf,
-  networkOf,
-  parseReference,
-  poolOf,
-  type Platform,
-} from '@kiln/schemas';
+import { type CreateImageBuildBody, everyone, limitsOf, networkOf, poolOf, type Platform } from '@kiln/contract';
 import stringify from 'safe-stable-stringify';
 import { requireBuildSecrets } from './build-secrets.ts';
 import { type Directory } from './directory.ts';

@@ -13,7 +13,7 @@ import {
   type Webhook,
 } from '@kiln/persistence';
 import { addressRefused, type AddressRules, openAddressRules, placeOf } from '@kiln/registry';
-import { Fault } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
 
 const webhooksMax = 20;
 const oldSecretMs = 24 * 3600 * 1000;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Operation, operations } from '@kiln/schemas';
+import { type Operation, operations } from '@kiln/contract';
 import { provisionAccount, type ProvisionedAccount } from '@kiln/stack';
 import { exampleFor, idsFor, openTestKiln, sendOperation, type TestKiln } from '@kiln/stack/testing';
 

@@ -1,5 +1,5 @@
 import { eventually } from '@kiln/kit/testing';
-import { operations } from '@kiln/schemas';
+import { operations } from '@kiln/contract';
 import { Redis } from 'ioredis';
 import { appUrls } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';

@@ -1,4 +1,4 @@
-import { apis, operations } from '@kiln/schemas';
+import { apis, operations } from '@kiln/contract';
 import fc from 'fast-check';
 import {
   exampleFor,

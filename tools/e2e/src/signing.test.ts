@@ -3,7 +3,7 @@ import { newAccessKey, newTemporaryKey, openSealer, signSdkHmac } from '@kiln/au
 import { Secret } from '@kiln/kit';
 import { eventually } from '@kiln/kit/testing';
 import { insertAccessKey, revoke } from '@kiln/persistence';
-import { modelArtsImageOperations, paiImageOperations } from '@kiln/schemas';
+import { modelArtsImageOperations, paiImageOperations } from '@kiln/contract';
 import { provisionAccount } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 import { type CloudKey, huaweiCore, openapiClient, openapiCore, popCore } from './conformance/cloud-clients.ts';

@@ -1,4 +1,4 @@
-import { type TerminalState } from '@kiln/schemas';
+import { type TerminalState } from '@kiln/domain';
 import { type FaultKiln } from './fault-kiln.ts';
 import { type Random } from './random.ts';
 

@@ -2,7 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { getServers } from 'node:dns';
 import { join } from 'node:path';
-import { type BuildRequest, openBuildah, openLauncher, parseDockerfile } from '@kiln/engine';
+import { type BuildRequest, openBuildah, openLauncher } from '@kiln/engine';
+import { parseDockerfile } from '@kiln/domain';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
 import { fetchBases, openBaseImages } from '@kiln/services';
@@ -67,7 +68,7 @@ it('packs the compiled apps with production packages alone, and each app loads',
       stderr: expect.stringContaining('settings are missing') as string,
     });
   }
-  for (const it of ['node_modules/typescript', 'node_modules/jest', 'node_modules/react', 'libs/schemas/src', 'tools'])
+  for (const it of ['node_modules/typescript', 'node_modules/jest', 'node_modules/react', 'libs/domain/src', 'tools'])
     expect({ it, exists: existsSync(join(packed, it)) }).toEqual({ it, exists: false });
   const files = readdirSync(join(packed, 'libs'), { recursive: true, encoding: 'utf8' });
   expect(files.filter((it) => /\.test\.|\.map$|\.d\.ts$/.test(it) && !it.includes('node_modules'))).toEqual([]);

@@ -10,7 +10,8 @@ import {
   lookAtShares,
 } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
-import { consoleOperations, Fault, type Platform, poolNames } from '@kiln/schemas';
+import { consoleOperations, type Platform, poolNames } from '@kiln/contract';
+import { Fault } from '@kiln/domain';
 import { redriveBuild, type SubmitBuildDeps } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 

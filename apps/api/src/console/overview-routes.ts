@@ -10,7 +10,8 @@ import {
   lookAtSlots,
   showImage,
 } from '@kiln/persistence';
-import { consoleOperations, Fault, formatReference, type Platform } from '@kiln/schemas';
+import { consoleOperations, type Platform } from '@kiln/contract';
+import { Fault, formatReference } from '@kiln/domain';
 import { type Directory, lintDockerfile, openMemory } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';

@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { ExpressAdapter } from '@bull-board/express';
 import { type BoardQueues } from '@kiln/queue';
-import { asFault, Fault, isAtLeast } from '@kiln/schemas';
+import { asFault, Fault, isAtLeast } from '@kiln/domain';
 import { type AuditTrail, type AuthenticateDeps, type Caller, type LastUsed } from '@kiln/services';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { identify } from '../http/identify.ts';

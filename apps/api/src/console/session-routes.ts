@@ -1,5 +1,6 @@
 import { actingFor, type Database, endToken, listWorkspaces, namesOf } from '@kiln/persistence';
-import { Fault, sessionOperations } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { sessionOperations } from '@kiln/contract';
 import { beginSession, type Caller, type Directory, sessionCookies, sessionMs } from '@kiln/services';
 import { type Response } from 'express';
 import { type Route, route } from '../http/dialect.ts';

@@ -1,5 +1,5 @@
 import { type AccountEvent, type EventPlace, formatPlace, parsePlace, seesAll } from '@kiln/persistence';
-import { eventOperations } from '@kiln/schemas';
+import { eventOperations } from '@kiln/contract';
 import {
   type Caller,
   type Directory,

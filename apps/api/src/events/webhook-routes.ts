@@ -7,7 +7,8 @@ import {
   tellTestEvent,
   type Webhook,
 } from '@kiln/persistence';
-import { Fault, webhookOperations } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { webhookOperations } from '@kiln/contract';
 import {
   createWebhook,
   deleteWebhook,

@@ -1,5 +1,6 @@
 import { type Caller } from '@kiln/services';
-import { type DialectName, type ErrorCode, type Fault, type Operation, type PathParameters } from '@kiln/schemas';
+import { type DialectName, type Operation, type PathParameters } from '@kiln/contract';
+import { type ErrorCode, type Fault } from '@kiln/domain';
 import { type SignedRequest } from '@kiln/auth';
 import { type Response } from 'express';
 import { type z } from 'zod';

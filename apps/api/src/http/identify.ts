@@ -1,5 +1,5 @@
 import { type SignedRequest } from '@kiln/auth';
-import { asFault } from '@kiln/schemas';
+import { asFault } from '@kiln/domain';
 import { type Caller, type LastUsed } from '@kiln/services';
 import { type Request } from 'express';
 import { type Dialect } from './dialect.ts';

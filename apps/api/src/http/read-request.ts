@@ -1,5 +1,6 @@
 import { type SignedRequest } from '@kiln/auth';
-import { Fault, type Operation, parseInput, refuseNearMisses, withoutNulls } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { type Operation, parseInput, refuseNearMisses, withoutNulls } from '@kiln/contract';
 import { type Request } from 'express';
 
 /** The largest request body, in bytes. */

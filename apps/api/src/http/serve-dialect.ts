@@ -1,6 +1,7 @@
 import { inSpan, type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
-import { asFault, errorClass, Fault, isAtLeast, type Operation, scopeOfOperation } from '@kiln/schemas';
+import { asFault, errorClass, Fault, isAtLeast, scopeOfOperation } from '@kiln/domain';
+import { type Operation } from '@kiln/contract';
 import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
 import express, {
   type ErrorRequestHandler,

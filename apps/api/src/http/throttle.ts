@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { type ErrorCode, Fault } from '@kiln/schemas';
+import { type ErrorCode, Fault } from '@kiln/domain';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
 /** What one process answers; 0 for as many as come. */

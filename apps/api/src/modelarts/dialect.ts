@@ -1,5 +1,5 @@
 import { type Directory, authenticateModelArts, type AuthenticateDeps } from '@kiln/services';
-import { Fault, wireError } from '@kiln/schemas';
+import { Fault, wireError } from '@kiln/domain';
 import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';
 
 /** Which project a path is about; undefined for those of IAM, which are about none. */

@@ -8,7 +8,8 @@ import {
   summariseGroups,
   updateImageGroup,
 } from '@kiln/persistence';
-import { Fault, modelArtsImageOperations as operations, splitRepository } from '@kiln/schemas';
+import { Fault, splitRepository } from '@kiln/domain';
+import { modelArtsImageOperations as operations } from '@kiln/contract';
 import { type Caller, mayChange, requireOwner } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { isForced, type ModelArtsRoutesDeps } from './image-routes.ts';

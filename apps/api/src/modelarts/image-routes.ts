@@ -10,7 +10,8 @@ import {
   type ShownImage,
   workspacesOf,
 } from '@kiln/persistence';
-import { Fault, modelArtsImageOperations as operations } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { modelArtsImageOperations as operations } from '@kiln/contract';
 import {
   type Caller,
   registerImage,

@@ -1,5 +1,5 @@
 import { type Database } from '@kiln/persistence';
-import { projectOperations } from '@kiln/schemas';
+import { projectOperations } from '@kiln/contract';
 import { findProjects } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 

@@ -1,5 +1,5 @@
 import { type ShownImage } from '@kiln/persistence';
-import { formatReference, splitRepository } from '@kiln/schemas';
+import { formatReference, splitRepository } from '@kiln/domain';
 
 export interface WorkspaceIds {
   modelartsId: string;

@@ -1,4 +1,4 @@
-import { tokenOperations } from '@kiln/schemas';
+import { tokenOperations } from '@kiln/contract';
 import { issueToken } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 

@@ -1,12 +1,5 @@
-import {
-  apis,
-  commonErrors,
-  type DialectName,
-  type ErrorCode,
-  type Operation,
-  operations,
-  wireError,
-} from '@kiln/schemas';
+import { apis, commonErrors, type DialectName, type Operation, operations } from '@kiln/contract';
+import { type ErrorCode, wireError } from '@kiln/domain';
 import { z } from 'zod';
 import { requestIdHeaders } from '../http/dialect.ts';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';

@@ -1,6 +1,6 @@
 import { countLiveBuilds, type Database, lookAtOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
-import { type Platform, poolNames } from '@kiln/schemas';
+import { type Platform, poolNames } from '@kiln/contract';
 import { Router } from 'express';
 
 /** For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting. */

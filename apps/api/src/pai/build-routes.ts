@@ -12,7 +12,8 @@ import {
   listSteps,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { buildOperations, Fault } from '@kiln/schemas';
+import { buildOperations } from '@kiln/contract';
+import { Fault } from '@kiln/domain';
 import {
   type Caller,
   cancelBuild,

@@ -1,5 +1,5 @@
 import { type Build, type BuildStep, type listPhases } from '@kiln/persistence';
-import { buildPhases } from '@kiln/schemas';
+import { buildPhases } from '@kiln/domain';
 import { renderBuildSummary } from './render-build.ts';
 
 /** A build with what its last attempt did. */

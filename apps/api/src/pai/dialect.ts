@@ -1,5 +1,6 @@
 import { authenticatePai, type AuthenticateDeps } from '@kiln/services';
-import { apis, Fault, wireError } from '@kiln/schemas';
+import { apis } from '@kiln/contract';
+import { Fault, wireError } from '@kiln/domain';
 import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';
 
 /** How Alibaba's ROA APIs speak. */

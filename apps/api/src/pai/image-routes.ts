@@ -9,7 +9,8 @@ import {
   type RememberedLists,
   showImage,
 } from '@kiln/persistence';
-import { Fault, paiImageOperations } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { paiImageOperations } from '@kiln/contract';
 import {
   addImage,
   type Caller,

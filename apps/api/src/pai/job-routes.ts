@@ -10,7 +10,8 @@ import {
   workspacesOf,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault, jobOperations } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { jobOperations } from '@kiln/contract';
 import { type Caller, cancelBuild, type Directory, requireOwner, type WaitingRoom } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { readPodLogs } from './pod-logs.ts';

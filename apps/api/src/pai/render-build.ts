@@ -8,7 +8,7 @@ import {
   type Repeat,
   type ShownBuild,
 } from '@kiln/persistence';
-import { formatReference } from '@kiln/schemas';
+import { formatReference } from '@kiln/domain';
 import { type ShownPlace } from '@kiln/services';
 import { optional } from '../http/optional.ts';
 

@@ -1,5 +1,5 @@
 import { type ShownImage } from '@kiln/persistence';
-import { formatReference } from '@kiln/schemas';
+import { formatReference } from '@kiln/domain';
 import { optional } from '../http/optional.ts';
 
 /** An image as PAI shows it; Kiln adds digest, status and the reason for it. */

@@ -1,5 +1,6 @@
 import { type BuildEvent, type ShownBuild } from '@kiln/persistence';
-import { formatReference, isTerminal, jobStatus, lanePriorities } from '@kiln/schemas';
+import { formatReference, isTerminal } from '@kiln/domain';
+import { jobStatus, lanePriorities } from '@kiln/contract';
 import { type ShownPlace } from '@kiln/services';
 
 /** DLC writes whole seconds. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type Build, type Database, linesOfStep, readLog } from '@kiln/persistence';
-import { type buildOperations, Fault, isTerminal } from '@kiln/schemas';
+import { type buildOperations } from '@kiln/contract';
+import { Fault, isTerminal } from '@kiln/domain';
 import { type LogFeed } from '@kiln/services';
 import { type Call } from '../http/dialect.ts';
 import { acceptedStream } from '../http/stream.ts';

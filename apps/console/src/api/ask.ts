@@ -1,4 +1,4 @@
-import type { Operation } from '@kiln/schemas';
+import type { Operation } from '@kiln/contract';
 
 /** What an operation answers, as its schema says. */
 export type Reply<O extends Pick<Operation, 'reply'>> = O['reply']['_zod']['output'];

@@ -1,4 +1,4 @@
-import type { ShownEvent } from '@kiln/schemas';
+import type { ShownEvent } from '@kiln/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { ask } from './ask.ts';
 import { createContext, useContext, useEffect, useState } from 'react';

@@ -4,7 +4,7 @@ import type {
   paiImageOperations,
   sessionOperations,
   webhookOperations,
-} from '@kiln/schemas';
+} from '@kiln/contract';
 import type { Reply } from './ask.ts';
 
 export type Session = Reply<typeof sessionOperations.GetSession>;

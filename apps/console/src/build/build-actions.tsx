@@ -1,4 +1,4 @@
-import { isTerminal } from '@kiln/schemas/build-states';
+import { isTerminal } from '@kiln/domain/build-states';
 import { Button } from '@mantine/core';
 import { IconPlayerStop, IconRefresh, IconRepeat, IconEdit } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';

@@ -1,4 +1,4 @@
-import { isTerminal } from '@kiln/schemas/build-states';
+import { isTerminal } from '@kiln/domain/build-states';
 import { Alert, Anchor, Card, Group, Stack, Tabs, Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';

@@ -1,4 +1,4 @@
-import { isTerminal } from '@kiln/schemas/build-states';
+import { isTerminal } from '@kiln/domain/build-states';
 import { Group, SegmentedControl, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { type Build, type Step } from '../api/replies.ts';

@@ -1,4 +1,4 @@
-import { liveStates } from '@kiln/schemas/build-states';
+import { liveStates } from '@kiln/domain/build-states';
 import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconPlus, IconSearch } from '@tabler/icons-react';

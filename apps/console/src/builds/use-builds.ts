@@ -1,4 +1,4 @@
-import { isTerminal, liveStates } from '@kiln/schemas/build-states';
+import { isTerminal, liveStates } from '@kiln/domain/build-states';
 import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { ask, type Query } from '../api/ask.ts';

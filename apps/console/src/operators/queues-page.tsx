@@ -1,5 +1,5 @@
 import { Anchor, Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import type { consoleOperations } from '@kiln/schemas';
+import type { consoleOperations } from '@kiln/contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { ask } from '../api/ask.ts';

@@ -1,5 +1,5 @@
 import { type QueryClient, useQuery } from '@tanstack/react-query';
-import { isAtLeast as outranks, type Role } from '@kiln/schemas/roles';
+import { isAtLeast as outranks, type Role } from '@kiln/domain/roles';
 import { createContext, useContext } from 'react';
 import { ApiError, ask, keepCsrfToken } from '../api/ask.ts';
 import type { Session } from '../api/replies.ts';

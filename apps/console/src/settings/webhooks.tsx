@@ -1,5 +1,5 @@
-import { eventKinds, eventTypes } from '@kiln/schemas/event-types';
-import type { webhookOperations } from '@kiln/schemas';
+import { eventKinds, eventTypes } from '@kiln/domain/event-types';
+import type { webhookOperations } from '@kiln/contract';
 import {
   Alert,
   Button,

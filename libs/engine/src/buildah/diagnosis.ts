@@ -1,6 +1,6 @@
-import { Fault, type FaultDetails, type Limits } from '@kiln/schemas';
+import { Fault, type FaultDetails, stepDetails } from '@kiln/domain';
+import { type Limits } from '@kiln/contract';
 import { type JailReport } from '../jail/jail.ts';
-import { stepDetails } from '../dockerfile-step.ts';
 import { type Progress } from './progress.ts';
 
 /** What the engine said last that sounds like an error. */

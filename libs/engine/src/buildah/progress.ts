@@ -1,6 +1,4 @@
-import { type StepResult } from '@kiln/schemas';
-import { type ParsedDockerfile } from '../dockerfile.ts';
-import { type Step } from '../dockerfile-step.ts';
+import { type StepResult, type ParsedDockerfile, type Step } from '@kiln/domain';
 import { type StepRun } from '../engine.ts';
 
 /** How many of the last lines an error carries. */

@@ -1,5 +1,5 @@
 import { type Secret } from '@kiln/kit';
-import { type Limits, type NetworkRules } from '@kiln/schemas';
+import { type Limits, type NetworkRules } from '@kiln/contract';
 import { type ProcessWatch } from '../engine.ts';
 
 /** One command of the engine, in a jail. */

@@ -2,16 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
-import { Fault } from '@kiln/schemas';
+import { Fault, parseDockerfile } from '@kiln/domain';
 import {
   type BaseImage,
   type BuildRequest,
   type BuiltImage,
   type Engine,
   type EngineCall,
-  parseDockerfile,
   stagingTag,
-} from '../index.ts';
+} from '../engine.ts';
 
 const processesWith = (text: string): number =>
   readdirSync('/proc').filter((it) => {

@@ -1,4 +1,5 @@
-import { Fault, type ListBuildsQuery } from '@kiln/schemas';
+import { Fault } from '@kiln/domain';
+import { type ListBuildsQuery } from '@kiln/contract';
 import { and, desc, gte, inArray, lte, sql } from 'drizzle-orm';
 import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../build-queries.ts';
 import { type Executor } from '../database.ts';

@@ -1,4 +1,4 @@
-import { type ListImageGroupQuery } from '@kiln/schemas';
+import { type ListImageGroupQuery } from '@kiln/contract';
 import { and, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Database } from '../database.ts';
 import { type ImageGroup } from '../image-groups.ts';

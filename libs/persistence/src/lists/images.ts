@@ -1,4 +1,5 @@
-import { Fault, type ImageStatus, type Label, type ListImageQuery, type ListImagesQuery } from '@kiln/schemas';
+import { Fault, type ImageStatus } from '@kiln/domain';
+import { type Label, type ListImageQuery, type ListImagesQuery } from '@kiln/contract';
 import { and, asc, desc, eq, inArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Database } from '../database.ts';
 import { imageLabels, images, tallies } from '../tables/images.ts';

@@ -1,4 +1,4 @@
-import { type ListJobsQuery, statesOfStatus } from '@kiln/schemas';
+import { type ListJobsQuery, statesOfStatus } from '@kiln/contract';
 import { and, asc, desc, eq, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 import { type Database } from '../database.ts';

@@ -1,4 +1,4 @@
-import { type Label, type ListImageLabelsQuery } from '@kiln/schemas';
+import { type Label, type ListImageLabelsQuery } from '@kiln/contract';
 import { and, inArray, or, sql } from 'drizzle-orm';
 import { type Database } from '../database.ts';
 import { imageLabels, images } from '../tables/images.ts';

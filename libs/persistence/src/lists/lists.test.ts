@@ -1,14 +1,11 @@
 import { testStack } from '@kiln/kit/testing';
-import { listImageQuery, listImagesQuery, listJobsQuery } from '@kiln/schemas';
+import { listImageQuery, listImagesQuery, listJobsQuery } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
-import {
-  createAccount,
-  listJobs,
-  listModelArtsImages,
-  listPaiImages,
-  openRememberedLists,
-  sweepTallies,
-} from '../index.ts';
+import { createAccount } from '../provision.ts';
+import { listJobs } from './jobs.ts';
+import { listModelArtsImages, listPaiImages } from './images.ts';
+import { openRememberedLists } from './remembered.ts';
+import { sweepTallies } from '../sweeps.ts';
 import { openTestDatabase } from '../testing/index.ts';
 
 let database: Awaited<ReturnType<typeof openTestDatabase>>;

@@ -1,4 +1,4 @@
-import { type Label } from '@kiln/schemas';
+import { type Label } from '@kiln/contract';
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../database.ts';
 import { type Image } from '../images.ts';

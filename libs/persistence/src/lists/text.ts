@@ -1,4 +1,4 @@
-import { parseReference } from '@kiln/schemas';
+import { parseReference } from '@kiln/domain';
 import { and, eq, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 

@@ -7,8 +7,8 @@ import {
   stepResults,
   visibilities,
   type BuildError,
-  type CreateImageBuildBody,
-} from '@kiln/schemas';
+} from '@kiln/domain';
+import { type CreateImageBuildBody } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import {
   bigint,

@@ -1,4 +1,5 @@
-import { type EventData, visibilities } from '@kiln/schemas';
+import { type EventData } from '@kiln/contract';
+import { visibilities } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import {
   bigint,

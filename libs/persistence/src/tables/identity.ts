@@ -1,4 +1,4 @@
-import { roles, scopes } from '@kiln/schemas';
+import { roles, scopes } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { boolean, index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 

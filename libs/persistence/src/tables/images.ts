@@ -1,11 +1,5 @@
-import {
-  goneStatuses,
-  imageStatuses,
-  serviceTypes,
-  visibilities,
-  type BuildError,
-  type ImageStep,
-} from '@kiln/schemas';
+import { goneStatuses, imageStatuses, visibilities, type BuildError, type ImageStep } from '@kiln/domain';
+import { serviceTypes } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import {
   bigint,

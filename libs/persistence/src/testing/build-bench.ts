@@ -1,17 +1,12 @@
 import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
-import {
-  type Build,
-  claimBuild,
-  claimRegistration,
-  createAccount,
-  type Database,
-  loadBuild,
-  moveBuild,
-  type NewBuild,
-  submitBuild,
-  type SubmitOutcome,
-} from '../index.ts';
+import { type Build, moveBuild } from '../move-build.ts';
+import { claimBuild } from '../build-work.ts';
+import { claimRegistration } from '../registration.ts';
+import { createAccount } from '../provision.ts';
+import { type Database } from '../database.ts';
+import { loadBuild } from '../build-queries.ts';
+import { type NewBuild, submitBuild, type SubmitOutcome } from '../submit-build.ts';
 import { openTestDatabase } from './index.ts';
 
 export interface BuildBench {

@@ -1,11 +1,10 @@
 import { crashPoint } from '@kiln/kit';
-import { type Lane, lanes } from '@kiln/schemas';
+import { type Lane, lanes, byLaneAndAge, chooseNext, type Contender, type Waiting } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../database.ts';
 import { announce, announceBuild } from '../outbox.ts';
 import { liveWorkerNumbers } from '../worker-session.ts';
 import { type DefaultLimits } from './limits.ts';
-import { byLaneAndAge, chooseNext, type Contender, type Waiting } from './fair-share.ts';
 
 /** Builders that are there for new work. */
 export const liveBuilders = sql`

@@ -1,4 +1,4 @@
-import { liveStates } from '@kiln/schemas';
+import { liveStates } from '@kiln/domain';
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../database.ts';
 import { accountShares } from '../tables/builds.ts';

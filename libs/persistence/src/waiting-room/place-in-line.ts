@@ -1,10 +1,9 @@
-import { lanes, type WaitingReason } from '@kiln/schemas';
+import { lanes, type WaitingReason, ageingSeconds, startTag } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Database } from '../database.ts';
 import { type Build } from '../move-build.ts';
 import { buildsUnderWay, liveBuilders } from './dispatch.ts';
 import { type DefaultLimits } from './limits.ts';
-import { ageingSeconds, startTag } from './fair-share.ts';
 
 /** The waiting room of one pool as a whole, at one moment. */
 export interface Picture {

@@ -1,22 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Secret } from '@kiln/kit';
-import { type Lane } from '@kiln/schemas';
+import { type Lane, ageingSeconds, byLaneAndAge, chooseNext, type Contender } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import {
-  claimBuild,
-  countOwnAhead,
-  countUse,
-  dispatch,
-  loadBuild,
-  lookAtWaitingRoom,
-  moveBuild,
-  openWorkerSession,
-  placeInLine,
-  putAccountLimits,
-  type WorkerSession,
-} from '../index.ts';
-import { type BuildBench, openBuildBench } from '../testing/index.ts';
-import { ageingSeconds, byLaneAndAge, chooseNext, type Contender } from './fair-share.ts';
+import { claimBuild } from '../build-work.ts';
+import { countOwnAhead, lookAtWaitingRoom, placeInLine } from './place-in-line.ts';
+import { countUse, putAccountLimits } from './limits.ts';
+import { dispatch } from './dispatch.ts';
+import { loadBuild } from '../build-queries.ts';
+import { moveBuild } from '../move-build.ts';
+import { openWorkerSession, type WorkerSession } from '../worker-session.ts';
+import { type BuildBench, openBuildBench } from '../testing/build-bench.ts';
 
 const contender = (
   accountId: string,

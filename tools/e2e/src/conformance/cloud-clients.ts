@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { apis, type Operation } from '@kiln/schemas';
+import { apis, type Operation } from '@kiln/contract';
 
 // The clients are CommonJS, and say more of themselves at run time than in their types.
 const require = createRequire(import.meta.url);

@@ -1,4 +1,4 @@
-import { type Operation } from '@kiln/schemas';
+import { type Operation } from '@kiln/contract';
 import { type TestKiln } from '@kiln/stack/testing';
 import { type CloudClient, type CloudError, type CloudRequest } from './cloud-clients.ts';
 import { type ConformanceRecord } from './record.ts';

@@ -1,4 +1,4 @@
-import { modelArtsImageOperations as operations, paiImageOperations, projectOperations } from '@kiln/schemas';
+import { modelArtsImageOperations as operations, paiImageOperations, projectOperations } from '@kiln/contract';
 import { pushImage } from '@kiln/stack/client';
 import { type CloudClient } from './cloud-clients.ts';
 import { type Conformance, fail, succeed } from './context.ts';

@@ -1,4 +1,4 @@
-import { buildOperations, jobOperations as jobs, paiImageOperations } from '@kiln/schemas';
+import { buildOperations, jobOperations as jobs, paiImageOperations } from '@kiln/contract';
 import { eventually } from '@kiln/kit/testing';
 import { type Conformance, fail, succeed } from './context.ts';
 

@@ -1,4 +1,4 @@
-import { paiImageOperations as operations } from '@kiln/schemas';
+import { paiImageOperations as operations } from '@kiln/contract';
 import { pushImage } from '@kiln/stack/client';
 import { type Conformance, fail, succeed } from './context.ts';
 

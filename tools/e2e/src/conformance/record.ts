@@ -1,4 +1,4 @@
-import { operations, type Operation } from '@kiln/schemas';
+import { operations, type Operation } from '@kiln/contract';
 import { type CloudClient, type CloudReply, type CloudRequest } from './cloud-clients.ts';
 import { exceptions, vendorContract } from './vendor-contract.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '@kiln/kit/testing';
 import { listWorkers } from '@kiln/persistence';
-import { apis, type Operation } from '@kiln/schemas';
+import { apis, type Operation } from '@kiln/contract';
 import fc from 'fast-check';
 import { pushImage } from '../client/push.ts';
 import { type TestKiln } from './test-kiln.ts';

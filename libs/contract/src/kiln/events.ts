@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { buildStates, imageStatuses, eventTypes } from '@kiln/domain';
+
+const buildData = z.object({
+  ImageBuildId: z.string(),
+  ImageBuildJobId: z.string(),
+  WorkspaceId: z.string(),
+  UserId: z.string(),
+  ImageName: z.string(),
+  ImageUri: z.string(),
+  State: z.enum(buildStates),
+  Attempt: z.int(),
+  Message: z.string(),
+  ImageId: z.string().optional(),
+  Digest: z.string().optional(),
+  SizeInBytes: z.int().optional(),
+  Error: z
+    .object({ Code: z.string(), Class: z.string(), Message: z.string(), Reason: z.string().optional() })
+    .optional(),
+});
+
+const imageData = z.object({
+  ImageId: z.string(),
+  ModelArtsImageId: z.string().describe("the image's id in ModelArts' calls"),
+  WorkspaceId: z.string(),
+  UserId: z.string(),
+  Name: z.string(),
+  ImageUri: z.string(),
+  Status: z.enum(imageStatuses),
+  StatusMessage: z.string(),
+  Digest: z.string().optional(),
+  SizeInBytes: z.int().optional(),
+  ImageBuildId: z.string().optional(),
+});
+
+const testData = z.object({ WebhookId: z.string() });
+
+const eventData = z.union([buildData, imageData, testData]);
+export type EventData = z.infer<typeof eventData>;
+
+/** An event as it looks everywhere: in lists, in streams, and as the body of a webhook. */
+export const shownEvent = z
+  .object({
+    id: z.string().describe('the same wherever the event is told, and however often'),
+    type: z.enum(eventTypes),
+    timestamp: z.iso.datetime(),
+    data: eventData,
+  })
+  .meta({ id: 'Event' });
+export type ShownEvent = z.infer<typeof shownEvent>;
+
+export const exampleEvent = {
+  id: 'evt_0190b6f5c7c84f0fa5b3d5e6f7a8b9c0',
+  type: 'build.succeeded',
+  timestamp: '2026-01-21T17:12:35.232Z',
+  data: {
+    ImageBuildId: 'build-a1b2c3d4e5f6g7h8',
+    ImageBuildJobId: 'dlc-a1b2c3d4e5f6g7h8',
+    WorkspaceId: '123456',
+    UserId: '10000000000001',
+    ImageName: 'torch-serving',
+    ImageUri: 'registry.example.com/ml/torch-serving:v1',
+    State: 'succeeded',
+    Attempt: 1,
+    Message: 'published sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+  },
+} as const satisfies ShownEvent;

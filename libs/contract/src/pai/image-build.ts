@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { visibilities } from '@kiln/domain';
+import { idText, oneOf, required, text } from '../text.ts';
+import { imageName, imageUri, labels } from './image.ts';
+
+/** The largest Dockerfile that is accepted, in bytes of UTF-8. */
+export const dockerfileBytesMax = 262_144;
+
+/** A Dockerfile, as a request brings it. */
+export const dockerfileText = text(dockerfileBytesMax, 1).refine(
+  (it) => Buffer.byteLength(it) <= dockerfileBytesMax,
+  `must have at most ${dockerfileBytesMax} bytes`,
+);
+
+// base64 of `user:password`, as docker's config.json has it.
+const registryAuth = z.object(
+  {
+    Auth: text(8192, 1).refine(
+      (it) => /^[A-Za-z0-9+/]+={0,2}$/.test(it) && /^[^:\p{Cc}]+:\P{Cc}*$/u.test(Buffer.from(it, 'base64').toString()),
+      'must be the base64 form of user:password',
+    ),
+  },
+  required('must be an object {Auth}'),
+);
+
+const registryHost = z
+  .string()
+  .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'must be a registry host, such as registry.example.com');
+
+/** Body of PAI's CreateImageBuild, version 2021-02-04. Fields that it does not name are ignored, as the cloud ignores them. */
+export const createImageBuildBody = z.object(
+  {
+    WorkspaceId: idText(64),
+    Accessibility: oneOf(visibilities).default('PRIVATE'),
+    Resource: z.object(
+      {
+        EcsSpec: text(128).optional(),
+        ResourceConfig: z
+          .object(
+            {
+              CPU: text(16)
+                .regex(/^\d{1,4}(\.\d{1,3})?$|^\d{1,7}m$/, 'must be a number of cores, such as 4 or 500m')
+                .optional(),
+              Memory: text(16)
+                .regex(/^\d{1,7}(\.\d{1,3})?(Ki|Mi|Gi|Ti)?$/, 'must be an amount of memory, such as 8Gi')
+                .optional(),
+            },
+            'must be an object {CPU, Memory}',
+          )
+          .optional(),
+        ResourceId: text(128).optional(),
+        ResourceType: oneOf(['Lingjun']).optional(),
+      },
+      required('must be an object'),
+    ),
+    UserVpc: z
+      .object(
+        {
+          VpcId: text(128).optional(),
+          SwitchId: text(128).optional(),
+          SecurityGroupId: text(128).optional(),
+          ExtendedCidrs: z
+            .array(z.union([z.cidrv4('must be a CIDR block'), z.cidrv6('must be a CIDR block')]))
+            .max(32, 'must have at most 32 blocks')
+            .optional(),
+          DefaultRoute: oneOf(['eth0', 'eth1']).optional(),
+        },
+        'must be an object',
+      )
+      .superRefine((vpc, context) => {
+        if (vpc.VpcId && !vpc.SecurityGroupId)
+          context.addIssue({ code: 'custom', path: ['SecurityGroupId'], message: 'is required once VpcId is set' });
+        if (vpc.SwitchId && !vpc.ExtendedCidrs?.length)
+          context.addIssue({ code: 'custom', path: ['ExtendedCidrs'], message: 'is required once SwitchId is set' });
+      })
+      .optional(),
+    TargetRegistry: z.object(
+      { InstanceId: text(128, 1), Type: oneOf(['AcrEnterprise']) },
+      required('must be an object {Type, InstanceId}'),
+    ),
+    OverwriteImageTag: z.boolean('must be true or false').default(false),
+    BuildConfig: z.object(
+      {
+        Dockerfile: dockerfileText,
+        BuildType: oneOf(['PackageInstallation', 'CustomDockerfile']),
+        RegistryAuths: z
+          .record(registryHost, registryAuth, 'must be an object {host: {Auth}}')
+          .refine((it) => Object.keys(it).length <= 32, 'must name at most 32 registries')
+          .optional(),
+      },
+      required('must be an object'),
+    ),
+    RegionId: text(64).optional(),
+    ImageBuildJobName: text(256).optional(),
+    Image: z.object(
+      { Name: imageName, Uri: imageUri, Description: text(1024).optional(), Labels: labels.default([]) },
+      required('must be an object'),
+    ),
+  },
+  'must be a JSON object',
+);
+export type CreateImageBuildBody = z.infer<typeof createImageBuildBody>;
+
+/** Idempotence token: 1 to 64 printable ASCII characters, compared with case. */
+export const clientToken = text(64, 1).regex(/^[\x21-\x7e]+$/, 'must be 1 to 64 printable ASCII characters');

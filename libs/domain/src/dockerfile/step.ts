@@ -1,0 +1,34 @@
+import { Fault } from '../errors/fault.ts';
+
+/** One instruction of a Dockerfile, with its place in the file and in its stage. */
+export interface Step {
+  keyword: string;
+  /** Flags in front of the arguments, e.g. `--from=x`. */
+  flags: { name: string; value: string }[];
+  /** The arguments as one line: continuations joined, comment lines dropped. */
+  text: string;
+  /** First and last line in the file, from 1. */
+  lines: [number, number];
+  /** Number of its stage from 1, and of the instruction in its stage from 1; 0 and 0 for an ARG before the first FROM. */
+  stage: number;
+  index: number;
+  /** What a FROM starts from, with its variables filled in: an image, `scratch`, or an earlier stage. */
+  from?: string;
+}
+
+/** A step as errors name it. */
+export const stepDetails = ({ keyword, text, lines }: Step): { step: string; lines: [number, number] } => ({
+  step: `${keyword} ${text}`.slice(0, 2000).toWellFormed(),
+  lines,
+});
+
+export const keywords = new Set([
+  'ADD', 'ARG', 'CMD', 'COPY', 'ENTRYPOINT', 'ENV', 'EXPOSE', 'FROM', 'HEALTHCHECK', 'LABEL', 'MAINTAINER', 'ONBUILD', 'RUN',
+  'SHELL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR',
+]); // prettier-ignore
+
+export const invalid = (line: number, why: string) =>
+  new Fault('DockerfileInvalid', `BuildConfig.Dockerfile: line ${line}: ${why}`, {
+    field: 'BuildConfig.Dockerfile',
+    lines: [line, line],
+  });

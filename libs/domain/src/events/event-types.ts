@@ -1,0 +1,11 @@
+import { buildStates, imageStatuses } from '../builds/build-states.ts';
+
+/** What can happen: a build or an image is now in a state. `webhook.test` is what somebody asked to be sent. */
+export const eventTypes = [
+  ...buildStates.map((it) => `build.${it}` as const),
+  ...imageStatuses.map((it) => `image.${it.toLowerCase() as Lowercase<typeof it>}` as const),
+  'webhook.test',
+] as const;
+export type EventType = (typeof eventTypes)[number];
+/** Kinds of events, for those who want all of one. */
+export const eventKinds = ['build.*', 'image.*'] as const;

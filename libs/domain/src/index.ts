@@ -1,0 +1,17 @@
+export * from './access/roles.ts';
+export * from './builds/build-error.ts';
+export * from './builds/build-states.ts';
+export * from './builds/safe-line.ts';
+export * from './dockerfile/dockerfile.ts';
+export * from './dockerfile/package-installation.ts';
+export { type Step, stepDetails } from './dockerfile/step.ts';
+export * from './errors/error-codes.ts';
+export * from './errors/fault.ts';
+export { diagnose, type Diagnosis, type Failure } from './errors/diagnosis/diagnose.ts';
+export * from './events/event-types.ts';
+export * from './images/image-step.ts';
+export * from './images/reference.ts';
+export * from './platform/addresses.ts';
+export * from './platform/amounts.ts';
+export * from './platform/ecs-classes.ts';
+export * from './scheduling/fair-share.ts';
