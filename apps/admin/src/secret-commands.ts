@@ -1,13 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
-import {
-  listAudit,
-  listBuildSecrets,
-  putBuildSecret,
-  removeBuildSecret,
-  resealAll,
-  verifyAudit,
-} from '@kiln/persistence';
+import { listAudit, listBuildSecrets, putBuildSecret, removeBuildSecret, resealAll, verifyAudit } from '@kiln/persistence';
 import { buildSecretBinding } from '@kiln/services';
 import { type Command } from 'commander';
 import { type CommandDeps } from './commands.ts';

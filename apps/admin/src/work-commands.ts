@@ -1,11 +1,4 @@
-import {
-  cordonWorker,
-  listQuarantined,
-  listWorkers,
-  loadBuild,
-  putAccountLimits,
-  setOperates,
-} from '@kiln/persistence';
+import { cordonWorker, listQuarantined, listWorkers, loadBuild, putAccountLimits, setOperates } from '@kiln/persistence';
 import { redriveBuild } from '@kiln/services';
 import { type Command } from 'commander';
 import { type CommandDeps } from './commands.ts';

@@ -5,16 +5,7 @@ import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { emptyPlatform } from '@kiln/contract';
-import {
-  type Directory,
-  openDirectory,
-  openEventFeed,
-  openLogFeed,
-  openMessaging,
-  openQuotas,
-  openWaitingRoom,
-  openWebhookRules,
-} from '@kiln/services';
+import { type Directory, openDirectory, openEventFeed, openLogFeed, openMessaging, openQuotas, openWaitingRoom, openWebhookRules } from '@kiln/services';
 import { createApp } from './app.ts';
 import { openThrottle } from './http/throttle.ts';
 

@@ -2,20 +2,7 @@ import { type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, type RememberedLists } from '@kiln/persistence';
 import { type BoardQueues, type Producer, type SignalBus } from '@kiln/queue';
 import { type Platform } from '@kiln/contract';
-import {
-  type AuditTrail,
-  type AuthenticateDeps,
-  type Directory,
-  type EventFeed,
-  type LastUsed,
-  type LogFeed,
-  type Quotas,
-  type RegisterImageDeps,
-  type Relay,
-  type SubmitBuildDeps,
-  type WaitingRoom,
-  type WebhookDeps,
-} from '@kiln/services';
+import { type AuditTrail, type AuthenticateDeps, type Directory, type EventFeed, type LastUsed, type LogFeed, type Quotas, type RegisterImageDeps, type Relay, type SubmitBuildDeps, type WaitingRoom, type WebhookDeps } from '@kiln/services';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { dialectOf } from './http/dialect.ts';

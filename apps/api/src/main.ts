@@ -1,38 +1,9 @@
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
-import {
-  addressSettings,
-  commonSettings,
-  Lifecycle,
-  limitsOfAccounts,
-  limitSettings,
-  listSetting,
-  metricsSettings,
-  millisSetting,
-  openLogger,
-  openTracing,
-  platformSettings,
-  portSetting,
-  readConfig,
-  readPlatform,
-  serveMetrics,
-  webhookSettings,
-} from '@kiln/kit';
+import { addressSettings, commonSettings, Lifecycle, limitsOfAccounts, limitSettings, listSetting, metricsSettings, millisSetting, openLogger, openTracing, platformSettings, portSetting, readConfig, readPlatform, serveMetrics, webhookSettings } from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import {
-  nonceKeepSeconds,
-  openAuditTrail,
-  openLastUsed,
-  openLogFeed,
-  openDirectory,
-  openEventFeed,
-  openWebhookRules,
-  openMessaging,
-  openQuotas,
-  openRegistryHostCheck,
-  openWaitingRoom,
-} from '@kiln/services';
+import { nonceKeepSeconds, openAuditTrail, openLastUsed, openLogFeed, openDirectory, openEventFeed, openWebhookRules, openMessaging, openQuotas, openRegistryHostCheck, openWaitingRoom } from '@kiln/services';
 import { poolNames } from '@kiln/contract';
 import { z } from 'zod';
 import { createApp } from './app.ts';

@@ -6,15 +6,7 @@ import { crashPoint, inSpan, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
-import {
-  everyone,
-  type Limits,
-  limitsOf,
-  networkOf,
-  type NetworkRules,
-  type Platform,
-  type QueuePayload,
-} from '@kiln/contract';
+import { everyone, type Limits, limitsOf, networkOf, type NetworkRules, type Platform, type QueuePayload } from '@kiln/contract';
 import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, type Relay, sourcesOf } from '@kiln/services';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from './host-settings.ts';

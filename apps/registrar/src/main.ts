@@ -1,20 +1,6 @@
 import { hostname } from 'node:os';
 import { openSealer } from '@kiln/auth';
-import {
-  addressSettings,
-  commonSettings,
-  Lifecycle,
-  limitsOfAccounts,
-  limitSettings,
-  metricsSettings,
-  openLogger,
-  openTracing,
-  randomSuffix,
-  readConfig,
-  retrySettings,
-  serveMetrics,
-  webhookSettings,
-} from '@kiln/kit';
+import { addressSettings, commonSettings, Lifecycle, limitsOfAccounts, limitSettings, metricsSettings, openLogger, openTracing, randomSuffix, readConfig, retrySettings, serveMetrics, webhookSettings } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openGuardedPost, openRegistryClients } from '@kiln/registry';
 import { openLeases, openMessaging, openWebhookRules } from '@kiln/services';

@@ -1,16 +1,5 @@
 import { backoffMs, inSpan, timings } from '@kiln/kit';
-import {
-  announce,
-  announceRegistration,
-  claimImage,
-  type Image,
-  inTransaction,
-  noteOnImage,
-  type RepositoryUse,
-  type Settled,
-  settleImage,
-  useOfRepository,
-} from '@kiln/persistence';
+import { announce, announceRegistration, claimImage, type Image, inTransaction, noteOnImage, type RepositoryUse, type Settled, settleImage, useOfRepository } from '@kiln/persistence';
 import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
 import { asFault, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForImage, type Lease } from '@kiln/services';

@@ -1,21 +1,5 @@
 import { crashPoint, type Logger, metrics } from '@kiln/kit';
-import {
-  asOnlySweeper,
-  type Clocks,
-  type Database,
-  forgetEvents,
-  forgetOldWorkers,
-  listDeadWorkers,
-  lookAtOutbox,
-  type RetryPolicy,
-  sampleSlots,
-  sweepClocks,
-  sweepExpired,
-  sweepLeases,
-  sweepRegistrations,
-  sweepTallies,
-  sweepUnheard,
-} from '@kiln/persistence';
+import { asOnlySweeper, type Clocks, type Database, forgetEvents, forgetOldWorkers, listDeadWorkers, lookAtOutbox, type RetryPolicy, sampleSlots, sweepClocks, sweepExpired, sweepLeases, sweepRegistrations, sweepTallies, sweepUnheard } from '@kiln/persistence';
 import { type NudgedLoop, type Producer, type SignalBus } from '@kiln/queue';
 import { type Relay } from '@kiln/services';
 

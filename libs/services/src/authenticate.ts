@@ -1,18 +1,4 @@
-import {
-  acs3Algorithm,
-  acsHmacSha1Scheme,
-  hashToken,
-  parseAcs3,
-  parseAcsHmacSha1,
-  parseSdkHmac,
-  sameText,
-  sdkHmacAlgorithm,
-  type Sealer,
-  type SignedRequest,
-  verifyAcs3,
-  verifyAcsHmacSha1,
-  verifySdkHmac,
-} from '@kiln/auth';
+import { acs3Algorithm, acsHmacSha1Scheme, hashToken, parseAcs3, parseAcsHmacSha1, parseSdkHmac, sameText, sdkHmacAlgorithm, type Sealer, type SignedRequest, verifyAcs3, verifyAcsHmacSha1, verifySdkHmac } from '@kiln/auth';
 import { type Credential, type FoundToken, type NonceStore, type Viewer } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { csrfTokenOf, sessionIn } from './browser-session.ts';

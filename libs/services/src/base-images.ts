@@ -1,14 +1,6 @@
 import { type BaseImage, type Engine, type EngineCall } from '@kiln/engine';
 import { type ParsedDockerfile, type Step, stepDetails, Fault, parseImageName } from '@kiln/domain';
-import {
-  type FetchedManifest,
-  type GatewaySource,
-  platformName,
-  readImages,
-  type RegistryAccess,
-  type RegistryClients,
-  withGateway,
-} from '@kiln/registry';
+import { type FetchedManifest, type GatewaySource, platformName, readImages, type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
 import { LRUCache } from 'lru-cache';
 
 /** An image that a build starts from, and where it is read from. */

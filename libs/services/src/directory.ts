@@ -1,18 +1,4 @@
-import {
-  type Database,
-  findAccessKey,
-  type FoundAccessKey,
-  type FoundToken,
-  findProject,
-  findDefaultWorkspace,
-  findToken,
-  findWorkspace,
-  listRegistryConnections,
-  type RegistryConnection,
-  type Viewer,
-  type Workspace,
-  workspacesSeenBy,
-} from '@kiln/persistence';
+import { type Database, findAccessKey, type FoundAccessKey, type FoundToken, findProject, findDefaultWorkspace, findToken, findWorkspace, listRegistryConnections, type RegistryConnection, type Viewer, type Workspace, workspacesSeenBy } from '@kiln/persistence';
 import { openMemory } from './memory.ts';
 
 /** How long an answer may be reused: a revoked key, token or workspace stops working within this time. */

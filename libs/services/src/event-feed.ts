@@ -1,16 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { metrics } from '@kiln/kit';
-import {
-  type AccountEvent,
-  accountsToldAfter,
-  type Database,
-  type EventPlace,
-  formatPlace,
-  placeThatIs,
-  presentPlace,
-  readEvents,
-  startOfEvents,
-} from '@kiln/persistence';
+import { type AccountEvent, accountsToldAfter, type Database, type EventPlace, formatPlace, placeThatIs, presentPlace, readEvents, startOfEvents } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault } from '@kiln/domain';
 import { onChanges } from './change-signals.ts';

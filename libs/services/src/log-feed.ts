@@ -1,14 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { metrics } from '@kiln/kit';
-import {
-  type BuildProgress,
-  type Database,
-  logExtent,
-  type LogLine,
-  readLogPiece,
-  readProgress,
-} from '@kiln/persistence';
+import { type BuildProgress, type Database, logExtent, type LogLine, readLogPiece, readProgress } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/domain';
 import { openSharedPieces } from './shared-pieces.ts';

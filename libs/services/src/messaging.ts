@@ -1,17 +1,6 @@
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
-import {
-  type BoardQueues,
-  closeRedis,
-  type Consumer,
-  consume,
-  openBoardQueues,
-  openProducer,
-  openRedis,
-  openSignals,
-  type Producer,
-  type SignalBus,
-} from '@kiln/queue';
+import { type BoardQueues, closeRedis, type Consumer, consume, openBoardQueues, openProducer, openRedis, openSignals, type Producer, type SignalBus } from '@kiln/queue';
 import { commonPool, type QueueName, type QueuePayload } from '@kiln/contract';
 import { openOutboxRelay, type Relay } from './relay.ts';
 

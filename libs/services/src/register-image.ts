@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { newPaiImageId, randomSuffix } from '@kiln/kit';
-import {
-  type Database,
-  type Image,
-  insertImage,
-  type NewImage,
-  updateImageGroup,
-  type Viewer,
-} from '@kiln/persistence';
+import { type Database, type Image, insertImage, type NewImage, updateImageGroup, type Viewer } from '@kiln/persistence';
 import { type CheckRegistryHost } from '@kiln/registry';
 import { type AddImageBody, type Label, type RegisterImageBody } from '@kiln/contract';
 import { Fault, formatReference, parseReference, type Reference, splitRepository } from '@kiln/domain';

@@ -1,12 +1,6 @@
 import { type Sealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
-import {
-  type Build,
-  type Database,
-  type Image,
-  listRegistryConnections,
-  type RegistryConnection,
-} from '@kiln/persistence';
+import { type Build, type Database, type Image, listRegistryConnections, type RegistryConnection } from '@kiln/persistence';
 import { type RegistryAccess } from '@kiln/registry';
 
 /** Credentials as docker writes them, by registry host: base64 of `user:password`. */

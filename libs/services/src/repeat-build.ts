@@ -1,13 +1,6 @@
 import { type Sealer } from '@kiln/auth';
 import { crashPoint, newBuildIds } from '@kiln/kit';
-import {
-  type Build,
-  type Database,
-  findByClientToken,
-  type NewBuild,
-  submitBuild,
-  type Viewer,
-} from '@kiln/persistence';
+import { type Build, type Database, findByClientToken, type NewBuild, submitBuild, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type CreateImageBuildBody, everyone, type Platform, poolOf, type RerunBody } from '@kiln/contract';
 import { Fault, isTerminal, type Lane } from '@kiln/domain';

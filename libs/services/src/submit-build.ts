@@ -1,23 +1,8 @@
 import { type Sealer } from '@kiln/auth';
-import {
-  type PackageRules,
-  parseDockerfile,
-  requirePackageInstallation,
-  Fault,
-  type Lane,
-  parseReference,
-} from '@kiln/domain';
+import { type PackageRules, parseDockerfile, requirePackageInstallation, Fault, type Lane, parseReference } from '@kiln/domain';
 import { stagingTag } from '@kiln/engine';
 import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
-import {
-  type BuildSpec,
-  type Database,
-  findByClientToken,
-  type NewBuild,
-  submitBuild as insertBuild,
-  type SubmitOutcome,
-  type Viewer,
-} from '@kiln/persistence';
+import { type BuildSpec, type Database, findByClientToken, type NewBuild, submitBuild as insertBuild, type SubmitOutcome, type Viewer } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type CreateImageBuildBody, everyone, limitsOf, networkOf, poolOf, type Platform } from '@kiln/contract';
 import stringify from 'safe-stable-stringify';

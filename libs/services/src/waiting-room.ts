@@ -1,13 +1,4 @@
-import {
-  type Build,
-  countOwnAhead,
-  type Database,
-  type DefaultLimits,
-  lookAtWaitingRoom,
-  type Picture,
-  type PlaceInLine,
-  placeInLine,
-} from '@kiln/persistence';
+import { type Build, countOwnAhead, type Database, type DefaultLimits, lookAtWaitingRoom, type Picture, type PlaceInLine, placeInLine } from '@kiln/persistence';
 import { openMemory } from './memory.ts';
 
 /** What people are told of a build that waits. */

@@ -2,16 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Sealer } from '@kiln/auth';
 import { randomSuffix, Secret } from '@kiln/kit';
-import {
-  changeWebhook,
-  type Database,
-  findWebhook,
-  inTransaction,
-  insertWebhook,
-  removeWebhook,
-  replaceWebhookSecret,
-  type Webhook,
-} from '@kiln/persistence';
+import { changeWebhook, type Database, findWebhook, inTransaction, insertWebhook, removeWebhook, replaceWebhookSecret, type Webhook } from '@kiln/persistence';
 import { addressRefused, type AddressRules, openAddressRules, placeOf } from '@kiln/registry';
 import { Fault } from '@kiln/domain';
 

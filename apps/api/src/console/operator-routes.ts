@@ -1,14 +1,4 @@
-import {
-  cordonWorker,
-  type Database,
-  type DefaultLimits,
-  listQuarantined,
-  listWorkers,
-  loadBuild,
-  lookAtLanes,
-  lookAtOutbox,
-  lookAtShares,
-} from '@kiln/persistence';
+import { cordonWorker, type Database, type DefaultLimits, listQuarantined, listWorkers, loadBuild, lookAtLanes, lookAtOutbox, lookAtShares } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
 import { consoleOperations, type Platform, poolNames } from '@kiln/contract';
 import { Fault } from '@kiln/domain';

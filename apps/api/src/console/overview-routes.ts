@@ -1,15 +1,4 @@
-import {
-  type Database,
-  findImage,
-  type Image,
-  listAudit,
-  listOwnKeys,
-  listVersions,
-  lookAtBuilds,
-  lookAtPastSlots,
-  lookAtSlots,
-  showImage,
-} from '@kiln/persistence';
+import { type Database, findImage, type Image, listAudit, listOwnKeys, listVersions, lookAtBuilds, lookAtPastSlots, lookAtSlots, showImage } from '@kiln/persistence';
 import { consoleOperations, type Platform } from '@kiln/contract';
 import { Fault, formatReference } from '@kiln/domain';
 import { type Directory, lintDockerfile, openMemory } from '@kiln/services';

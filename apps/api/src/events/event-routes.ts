@@ -1,13 +1,6 @@
 import { type AccountEvent, type EventPlace, formatPlace, parsePlace, seesAll } from '@kiln/persistence';
 import { eventOperations } from '@kiln/contract';
-import {
-  type Caller,
-  type Directory,
-  type EventFeed,
-  type FeedPiece,
-  showEvent,
-  type WantedPlace,
-} from '@kiln/services';
+import { type Caller, type Directory, type EventFeed, type FeedPiece, showEvent, type WantedPlace } from '@kiln/services';
 import { type Call, type Route, route } from '../http/dialect.ts';
 import { acceptedStream, openStream, sseEvent } from '../http/stream.ts';
 import { scopeOf } from '../pai/scope.ts';

@@ -1,26 +1,7 @@
-import {
-  type Database,
-  listDeliveries,
-  listWebhooks,
-  redeliver,
-  type ShownDelivery,
-  tellTestEvent,
-  type Webhook,
-} from '@kiln/persistence';
+import { type Database, listDeliveries, listWebhooks, redeliver, type ShownDelivery, tellTestEvent, type Webhook } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { webhookOperations } from '@kiln/contract';
-import {
-  createWebhook,
-  deleteWebhook,
-  type Directory,
-  eventId,
-  requireEnabledWebhook,
-  requireWebhook,
-  requireWorkspace,
-  rotateWebhookSecret,
-  updateWebhook,
-  type WebhookDeps,
-} from '@kiln/services';
+import { createWebhook, deleteWebhook, type Directory, eventId, requireEnabledWebhook, requireWebhook, requireWorkspace, rotateWebhookSecret, updateWebhook, type WebhookDeps } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 

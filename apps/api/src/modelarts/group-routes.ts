@@ -1,13 +1,4 @@
-import {
-  deleteImageGroup,
-  findImageGroup,
-  imagesOfGroup,
-  inScope,
-  listImageGroups,
-  type SeenGroup,
-  summariseGroups,
-  updateImageGroup,
-} from '@kiln/persistence';
+import { deleteImageGroup, findImageGroup, imagesOfGroup, inScope, listImageGroups, type SeenGroup, summariseGroups, updateImageGroup } from '@kiln/persistence';
 import { Fault, splitRepository } from '@kiln/domain';
 import { modelArtsImageOperations as operations } from '@kiln/contract';
 import { type Caller, mayChange, requireOwner } from '@kiln/services';

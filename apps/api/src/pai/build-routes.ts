@@ -1,30 +1,8 @@
-import {
-  type Build,
-  type Database,
-  findBuild,
-  findImage,
-  findPreviousBuild,
-  listAttempts,
-  listBuilds,
-  listEvents,
-  listPhases,
-  listRepeats,
-  listSteps,
-} from '@kiln/persistence';
+import { type Build, type Database, findBuild, findImage, findPreviousBuild, listAttempts, listBuilds, listEvents, listPhases, listRepeats, listSteps } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { buildOperations } from '@kiln/contract';
 import { Fault } from '@kiln/domain';
-import {
-  type Caller,
-  cancelBuild,
-  type LogFeed,
-  rerunBuild,
-  retryBuild,
-  submitBuild,
-  type SubmitBuildDeps,
-  type Submitted,
-  type WaitingRoom,
-} from '@kiln/services';
+import { type Caller, cancelBuild, type LogFeed, rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted, type WaitingRoom } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { type BuildCourse, compareBuilds } from './compare-builds.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';

@@ -1,24 +1,7 @@
-import {
-  changeLabels,
-  type Database,
-  findImage,
-  type Image,
-  listImageLabels,
-  listPaiImages,
-  publishImage,
-  type RememberedLists,
-  showImage,
-} from '@kiln/persistence';
+import { changeLabels, type Database, findImage, type Image, listImageLabels, listPaiImages, publishImage, type RememberedLists, showImage } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { paiImageOperations } from '@kiln/contract';
-import {
-  addImage,
-  type Caller,
-  type Directory,
-  type RegisterImageDeps,
-  removeImage,
-  requireOwner,
-} from '@kiln/services';
+import { addImage, type Caller, type Directory, type RegisterImageDeps, removeImage, requireOwner } from '@kiln/services';
 import { type Route, route } from '../http/dialect.ts';
 import { renderPaiImage } from './render-image.ts';
 import { scopeOf } from './scope.ts';

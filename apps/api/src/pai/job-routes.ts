@@ -1,14 +1,4 @@
-import {
-  type Build,
-  type Database,
-  findBuild,
-  hideJob,
-  listEvents,
-  listJobs,
-  type RememberedLists,
-  showBuild,
-  workspacesOf,
-} from '@kiln/persistence';
+import { type Build, type Database, findBuild, hideJob, listEvents, listJobs, type RememberedLists, showBuild, workspacesOf } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault } from '@kiln/domain';
 import { jobOperations } from '@kiln/contract';

@@ -1,13 +1,4 @@
-import {
-  type Build,
-  type BuildEvent,
-  type BuildStep,
-  type Image,
-  type listAttempts,
-  type listPhases,
-  type Repeat,
-  type ShownBuild,
-} from '@kiln/persistence';
+import { type Build, type BuildEvent, type BuildStep, type Image, type listAttempts, type listPhases, type Repeat, type ShownBuild } from '@kiln/persistence';
 import { formatReference } from '@kiln/domain';
 import { type ShownPlace } from '@kiln/services';
 import { optional } from '../http/optional.ts';

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { Fault, ecsClass, ecsForm } from '@kiln/domain';
+import { Fault, ecsClass, ecsForm, parseBytes, parseCpu } from '@kiln/domain';
 import { type CreateImageBuildBody } from '../pai/image-build.ts';
-import { parseBytes, parseCpu } from '@kiln/domain';
 import { amount, cores } from './amounts.ts';
 
 /** What one build may use. */

@@ -1,8 +1,8 @@
 import { type ListJobsQuery, statesOfStatus } from '@kiln/contract';
 import { and, asc, desc, eq, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
-import { type Database } from '../database.ts';
-import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../build-queries.ts';
+import { type Database } from '../db/database.ts';
+import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../builds/build-queries.ts';
 import { builds } from '../tables/builds.ts';
 import { tallies } from '../tables/images.ts';
 import { inOrderOf, pageOfIds, type RememberedLists } from './remembered.ts';

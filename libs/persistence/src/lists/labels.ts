@@ -1,6 +1,6 @@
 import { type Label, type ListImageLabelsQuery } from '@kiln/contract';
 import { and, inArray, or, sql } from 'drizzle-orm';
-import { type Database } from '../database.ts';
+import { type Database } from '../db/database.ts';
 import { imageLabels, images } from '../tables/images.ts';
 import { shownInPai } from './images.ts';
 import { type RememberedLists } from './remembered.ts';

@@ -1,11 +1,11 @@
 import { testStack } from '@kiln/kit/testing';
 import { listImageQuery, listImagesQuery, listJobsQuery } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
-import { createAccount } from '../provision.ts';
+import { createAccount } from '../accounts/provision.ts';
 import { listJobs } from './jobs.ts';
 import { listModelArtsImages, listPaiImages } from './images.ts';
 import { openRememberedLists } from './remembered.ts';
-import { sweepTallies } from '../sweeps.ts';
+import { sweepTallies } from '../sweeps/sweeps.ts';
 import { openTestDatabase } from '../testing/index.ts';
 
 let database: Awaited<ReturnType<typeof openTestDatabase>>;

@@ -1,7 +1,7 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
-import { type Executor } from '../database.ts';
-import { publicOrOwn, seesAll, type Viewer, visibleIn } from '../identity.ts';
+import { type Executor } from '../db/database.ts';
+import { publicOrOwn, seesAll, type Viewer, visibleIn } from '../accounts/identity.ts';
 import { workspaces } from '../tables/identity.ts';
 import { images, tallies } from '../tables/images.ts';
 import { type Ids } from './remembered.ts';

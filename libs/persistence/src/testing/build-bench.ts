@@ -1,12 +1,12 @@
 import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
-import { type Build, moveBuild } from '../move-build.ts';
-import { claimBuild } from '../build-work.ts';
-import { claimRegistration } from '../registration.ts';
-import { createAccount } from '../provision.ts';
-import { type Database } from '../database.ts';
-import { loadBuild } from '../build-queries.ts';
-import { type NewBuild, submitBuild, type SubmitOutcome } from '../submit-build.ts';
+import { type Build, moveBuild } from '../builds/move-build.ts';
+import { claimBuild } from '../builds/build-work.ts';
+import { claimRegistration } from '../builds/registration.ts';
+import { createAccount } from '../accounts/provision.ts';
+import { type Database } from '../db/database.ts';
+import { loadBuild } from '../builds/build-queries.ts';
+import { type NewBuild, submitBuild, type SubmitOutcome } from '../builds/submit-build.ts';
 import { openTestDatabase } from './index.ts';
 
 export interface BuildBench {

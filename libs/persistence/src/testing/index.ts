@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
 import pg from 'pg';
-import { grantRights } from '../app-roles.ts';
-import { openDatabase, type OpenDatabase } from '../database.ts';
-import { migrateDatabase, migrationsFolder } from '../migrate.ts';
+import { grantRights } from '../schema/app-roles.ts';
+import { openDatabase, type OpenDatabase } from '../db/database.ts';
+import { migrateDatabase, migrationsFolder } from '../schema/migrate.ts';
 
 export type TestDatabase = OpenDatabase & { url: Secret };
 

@@ -1,0 +1,103 @@
+import { metrics, timings } from '@kiln/kit';
+import { type BuildPhase } from '@kiln/domain';
+import { commonPool } from '@kiln/contract';
+import { and, eq, sql } from 'drizzle-orm';
+import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { type Build } from './move-build.ts';
+import { buildAttempts, buildEvents, builds } from '../tables/builds.ts';
+
+/** When a lease that begins now ends, in the database's time. */
+export const newLease = sql.raw(`now() + interval '${timings.leaseMs} milliseconds'`);
+
+/**
+ * Takes a queued build for an attempt: counts the attempt, draws a fence and starts the lease.
+ * @param attempt the attempt number that the queue's job names: a stale or doubled job finds another one and gets nothing
+ * @param pool whose builds the worker takes
+ */
+export const claimBuild = (
+  db: Database,
+  id: string,
+  attempt: number,
+  worker: string,
+  pool = commonPool,
+): Promise<Build | undefined> =>
+  inTransaction(db, async (tx) => {
+    const [build] = await tx
+      .update(builds)
+      .set({
+        state: 'assigned',
+        phase: 'prepare',
+        attempt: sql`${builds.attempt} + 1`,
+        fence: sql`nextval('fences')`,
+        worker,
+        leaseUntil: newLease,
+        phaseStartedAt: sql`now()`,
+        outputAt: null,
+        startedAt: sql`coalesce(${builds.startedAt}, now())`,
+        updatedAt: sql`now()`,
+      })
+      .where(
+        and(
+          eq(builds.id, id),
+          eq(builds.attempt, attempt),
+          eq(builds.state, 'queued'),
+          eq(builds.pool, pool),
+          sql`${builds.notBefore} <= now()`,
+        ),
+      )
+      .returning();
+    if (!build) return undefined;
+    await tx.insert(buildAttempts).values({ buildId: id, attempt: build.attempt, fence: build.fence, worker });
+    await tx
+      .insert(buildEvents)
+      .values({ buildId: id, state: 'assigned', attempt: build.attempt, message: `taken by ${worker}` });
+    return build;
+  });
+
+/** Ends the phase that an attempt was in, and names the next one. Nothing happens when the fence is stale. */
+export async function recordPhase(
+  db: Executor,
+  attempt: { id: string; attempt: number; fence: number },
+  ended: { phase: BuildPhase; startedAtMs: number; result: 'ok' | 'failed' | 'cancelled'; bytes?: number },
+  next?: BuildPhase,
+): Promise<void> {
+  const seconds = Math.max(0, (Date.now() - ended.startedAtMs) / 1000);
+  metrics.phaseSeconds.observe({ phase: ended.phase, result: ended.result }, seconds);
+  if (ended.bytes !== undefined) metrics.registryBytes.inc(ended.bytes);
+  await db.execute(sql`
+    WITH held AS (
+      UPDATE builds SET updated_at = now(),
+        -- Past the commit point a build stays there, however often its registration is done again.
+        phase = CASE WHEN phase = 'tag' THEN phase ELSE coalesce(${next ?? null}::text, phase) END,
+        phase_started_at = now()
+      WHERE id = ${attempt.id} AND fence = ${attempt.fence} RETURNING id
+    )
+    INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result, bytes)
+    SELECT id, ${attempt.attempt}::int, ${ended.phase}, to_timestamp(${ended.startedAtMs / 1000}), now(), ${ended.result},
+      ${ended.bytes ?? null}::int8 FROM held
+    ON CONFLICT (build_id, attempt, phase) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result, bytes = excluded.bytes`);
+}
+
+export interface LogChunk {
+  seq: number;
+  firstLine: number;
+  lineTimes: number[];
+  text: string;
+}
+
+/**
+ * Appends a piece of an attempt's log. Writing the same piece again changes nothing.
+ * @returns false when the attempt no longer holds the build
+ */
+export async function appendLog(
+  db: Executor,
+  attempt: { id: string; attempt: number; fence: number },
+  chunk: LogChunk,
+): Promise<boolean> {
+  const { rowCount } = await db.execute(sql`
+    INSERT INTO build_log_chunks (build_id, attempt, seq, first_line, line_times, text)
+    SELECT id, ${attempt.attempt}::int, ${chunk.seq}::int, ${chunk.firstLine}::int, ${`{${chunk.lineTimes.join(',')}}`}::int8[], ${chunk.text}
+    FROM builds WHERE id = ${attempt.id} AND fence = ${attempt.fence} AND attempt = ${attempt.attempt}::int
+    ON CONFLICT DO NOTHING`);
+  return (rowCount ?? 0) > 0;
+}

@@ -1,0 +1,105 @@
+import { metrics } from '@kiln/kit';
+import { isTerminal, type BuildState } from '@kiln/domain';
+import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { announce, type Announcement } from '../outbox/outbox.ts';
+import { buildAttempts, buildEvents, builds } from '../tables/builds.ts';
+
+export type Build = typeof builds.$inferSelect;
+
+export interface Move {
+  id: string;
+  from: readonly BuildState[];
+  to: BuildState;
+  /** What happened, for the event list. */
+  message: string;
+  /** The mover's fence; left out only by those that hold no attempt, such as the sweeper. */
+  fence?: number;
+  /** Refuse once somebody asked to cancel. */
+  unlessCancelled?: boolean;
+  /** Further conditions, e.g. that the lease has run out. */
+  when?: SQL;
+  set?: Partial<
+    Pick<
+      Build,
+      'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase' | 'failures' | 'quarantinedAt' | 'keptOn' | 'keptImage'
+    >
+  >;
+  /** How the attempt ended, for the list of attempts; the state that follows when left out. */
+  outcome?: string;
+  /** When a build goes back to the queue: not before this many milliseconds from now. */
+  delayMs?: number;
+  announcement?: Announcement;
+}
+
+const outcomes: Partial<Record<BuildState, string>> = { registering: 'pushed' };
+
+/**
+ * The only way in which a build changes state: one guarded UPDATE, with its event, its attempt's end and its announcement
+ * in the same transaction.
+ * @returns the build as it is now, or undefined when the guard did not hold and nothing changed
+ */
+export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | undefined> {
+  const endsLease = move.to === 'queued' || move.to === 'registering' || isTerminal(move.to);
+  const [build] = await tx
+    .update(builds)
+    .set({
+      ...move.set,
+      state: move.to,
+      updatedAt: sql`now()`,
+      ...(endsLease
+        ? {
+            leaseUntil: null,
+            worker: null,
+            phaseStartedAt: move.to === 'registering' ? sql`now()` : null,
+            outputAt: null,
+          }
+        : {}),
+      ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
+      ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
+      // Back in the waiting room; the dispatcher lets it out again.
+      ...(move.to === 'queued' ? { phase: 'wait' as const, admittedAt: null } : {}),
+      ...(move.to === 'running' ? { outputAt: sql`now()` } : {}),
+      ...(endsLease && !isTerminal(move.to)
+        ? { notBefore: sql`now() + make_interval(secs => ${(move.delayMs ?? 0) / 1000})`, announcedAt: sql`now()` }
+        : {}),
+    })
+    .where(
+      and(
+        eq(builds.id, move.id),
+        inArray(builds.state, [...move.from]),
+        move.fence === undefined ? undefined : eq(builds.fence, move.fence),
+        move.unlessCancelled ? isNull(builds.cancelRequestedAt) : undefined,
+        move.when,
+      ),
+    )
+    .returning();
+  if (!build) return undefined;
+  await tx
+    .insert(buildEvents)
+    .values({ buildId: build.id, state: move.to, attempt: build.attempt, message: move.message });
+  if (endsLease) {
+    await tx
+      .update(buildAttempts)
+      .set({ endedAt: sql`now()`, outcome: move.outcome ?? outcomes[move.to] ?? move.to })
+      .where(
+        and(
+          eq(buildAttempts.buildId, build.id),
+          eq(buildAttempts.attempt, build.attempt),
+          isNull(buildAttempts.endedAt),
+        ),
+      );
+  }
+  if (move.announcement) await announce(tx, move.announcement);
+  return build;
+}
+
+export async function moveBuild(db: Database, move: Move): Promise<Build | undefined> {
+  const build = await inTransaction(db, (tx) => moveBuildIn(tx, move));
+  if (build && isTerminal(build.state)) countEnd(build);
+  return build;
+}
+
+/** Counts a build that has ended; after its transaction, which may come to nothing. */
+export const countEnd = ({ state, error }: Pick<Build, 'state' | 'error'>): void =>
+  metrics.buildsEnded.inc({ state, class: error?.class ?? 'none' });

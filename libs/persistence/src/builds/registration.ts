@@ -1,0 +1,188 @@
+import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
+import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { newLease, recordPhase } from './build-work.ts';
+import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from '../images/images.ts';
+import { type Build, countEnd, moveBuildIn } from './move-build.ts';
+import { goneStatuses } from '@kiln/domain';
+import { builds } from '../tables/builds.ts';
+import { images, tagMoves } from '../tables/images.ts';
+
+/** Takes a pushed build for verification and tagging, with a fence of its own; undefined when it is not there to take. */
+export async function claimRegistration(
+  db: Executor,
+  id: string,
+  attempt: number,
+  worker: string,
+): Promise<Build | undefined> {
+  const [build] = await db
+    .update(builds)
+    .set({
+      fence: sql`nextval('fences')`,
+      worker,
+      leaseUntil: newLease,
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        eq(builds.id, id),
+        eq(builds.state, 'registering'),
+        eq(builds.attempt, attempt),
+        sql`${builds.notBefore} <= now()`,
+        sql`(${builds.leaseUntil} IS NULL OR ${builds.leaseUntil} < now())`,
+      ),
+    )
+    .returning();
+  return build;
+}
+
+/** Puts a registration off because the registry cannot be asked now; false when the claim is stale. */
+export async function deferRegistration(
+  db: Executor,
+  claim: { id: string; fence: number },
+  delayMs: number,
+): Promise<boolean> {
+  const { rowCount } = await db
+    .update(builds)
+    .set({
+      leaseUntil: null,
+      worker: null,
+      notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})`,
+      announcedAt: sql`now()`,
+      updatedAt: sql`now()`,
+    })
+    .where(and(eq(builds.id, claim.id), eq(builds.fence, claim.fence), eq(builds.state, 'registering')));
+  return rowCount === 1;
+}
+
+/**
+ * Runs `work` as the only one that sets this reference's tag, on every registrar. The lock goes with its connection: at once
+ * when the holder dies, and some seconds after it was last heard of when it is cut off.
+ */
+export const withTagLock = <T>(
+  db: Database,
+  reference: { host: string; repository: string; tag: string },
+  work: () => Promise<T>,
+): Promise<T> =>
+  inTransaction(db, async (tx) => {
+    const key = `tag ${reference.host}/${reference.repository}:${reference.tag}`;
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
+    // Keeps the transaction from looking silent while the registry is slow.
+    const beat = setInterval(() => void tx.execute(sql`SELECT 1`).catch(() => undefined), 4000);
+    return work().finally(() => clearInterval(beat));
+  });
+
+/**
+ * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in the
+ * reference's order. From here on a cancel comes too late. Doing it again gives the same place.
+ * @returns undefined when the claim is stale or the build was cancelled; else whether somebody else is setting this very tag, which
+ * only happens when the tag's lock was lost, whether a newer move has overtaken this one, and whether another image has taken the name, in which case the tag must not be moved
+ */
+export const commitTagMove = (
+  db: Database,
+  build: Build,
+  digest: string,
+): Promise<{ busy: boolean; overtaken: boolean; nameTaken: boolean } | undefined> =>
+  inTransaction(db, async (tx) => {
+    const setting = await tx
+      .select({ id: builds.id })
+      .from(builds)
+      .where(
+        and(
+          eq(builds.state, 'registering'),
+          eq(builds.phase, 'tag'),
+          ne(builds.id, build.id),
+          eq(builds.host, build.host),
+          eq(builds.repository, build.repository),
+          eq(builds.tag, build.tag),
+          sql`${builds.leaseUntil} > now()`,
+        ),
+      );
+    if (setting.length > 0) return { busy: true, overtaken: false, nameTaken: false };
+    const [held] = await tx
+      .update(builds)
+      .set({
+        phase: 'tag',
+        phaseStartedAt: sql`CASE WHEN ${builds.phase} = 'tag' THEN ${builds.phaseStartedAt} ELSE now() END`,
+        updatedAt: sql`now()`,
+      })
+      .where(
+        and(
+          eq(builds.id, build.id),
+          eq(builds.fence, build.fence),
+          eq(builds.state, 'registering'),
+          isNull(builds.cancelRequestedAt),
+        ),
+      )
+      .returning({ id: builds.id });
+    if (!held) return undefined;
+    const named = await tx
+      .select({ id: images.id })
+      .from(images)
+      .where(
+        and(
+          eq(images.workspaceId, build.workspaceId),
+          eq(images.name, build.imageName),
+          notInArray(images.status, [...goneStatuses]),
+        ),
+      );
+    if (named.length > 0) return { busy: false, overtaken: false, nameTaken: true };
+    const place = { host: build.host, repository: build.repository, tag: build.tag };
+    await tx
+      .insert(tagMoves)
+      .values({
+        ...place,
+        digest,
+        buildId: build.id,
+        seq: sql`(SELECT coalesce(max(seq), 0) + 1 FROM tag_moves WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag})`,
+      })
+      .onConflictDoNothing({ target: tagMoves.buildId });
+    const { rows } = await tx.execute<{ overtaken: boolean }>(sql`
+      SELECT max(seq) > max(seq) FILTER (WHERE build_id = ${build.id}) AS overtaken FROM tag_moves
+      WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag}`);
+    return { busy: false, overtaken: rows[0]?.overtaken ?? false, nameTaken: false };
+  });
+
+/** Whether a build has passed its commit point: an earlier registrar may have set the tag already. */
+export async function hasTagMove(db: Executor, buildId: string): Promise<boolean> {
+  const rows = await db.select({ seq: tagMoves.seq }).from(tagMoves).where(eq(tagMoves.buildId, buildId));
+  return rows.length > 0;
+}
+
+/**
+ * Ends a build well: the catalogue entry, the terminal state and its event, in one transaction under the fence.
+ * @returns undefined when the claim is stale; 'name-taken' when another image took the name meanwhile
+ */
+export const succeedBuild = async (
+  db: Database,
+  build: Build,
+  image: NewImage & VerifiedImage,
+  tagStartedAtMs: number,
+): Promise<Image | 'name-taken' | undefined> => {
+  try {
+    const published = await inTransaction(db, async (tx) => {
+      const entry = await insertBuiltImage(tx, { ...image, buildId: build.id });
+      if (!entry) throw new NameTaken();
+      await recordPhase(tx, build, { phase: 'tag', startedAtMs: tagStartedAtMs, result: 'ok' });
+      const moved = await moveBuildIn(tx, {
+        id: build.id,
+        from: ['registering'],
+        to: 'succeeded',
+        fence: build.fence,
+        message: `published ${image.digest}`,
+        set: { imageId: entry.id, digest: image.digest, sizeBytes: image.sizeBytes },
+      });
+      if (!moved) throw new StaleClaim();
+      return entry;
+    });
+    countEnd({ state: 'succeeded', error: null });
+    return published;
+  } catch (error) {
+    if (error instanceof NameTaken) return 'name-taken';
+    if (error instanceof StaleClaim) return undefined;
+    throw error;
+  }
+};
+
+// Thrown inside the transaction above to roll it back.
+class NameTaken extends Error {}
+class StaleClaim extends Error {}

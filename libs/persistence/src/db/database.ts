@@ -1,0 +1,122 @@
+import { measureOnDemand, metrics, type Secret, timings } from '@kiln/kit';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import { everyAccount, sightOption, WalledPool } from './tenant-pool.ts';
+
+export type Database = NodePgDatabase & { $client: pg.Pool };
+/** A database or a transaction of one: what statements that may run inside a transaction take. */
+export type Executor = Pick<Database, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
+
+export interface OpenDatabase {
+  db: Database;
+  close: () => Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Most connections at once. */
+  connections?: number;
+  /**
+   * `false` lets a commit answer before it is on disk. Only for rows whose loss in a crash of the server
+   * is acceptable; never for a row that a 2xx stands for.
+   */
+  durable?: boolean;
+  /**
+   * A statement that takes longer is stuck, here in milliseconds: every one is meant to take a few. A server that has gone
+   * without a word is noticed as late.
+   */
+  statementMs?: number;
+  /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
+  sight?: 'everyone' | 'caller';
+  /** What its connections are called in the metrics; they are not measured without a name. */
+  name?: string;
+  onError?: (error: Error) => void;
+}
+
+export function openDatabase(
+  url: Secret,
+  { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', name, onError }: DatabaseOptions = {},
+): OpenDatabase {
+  const { connectionString, options: own } = readUrl(url);
+  const options = [
+    ...own,
+    `-c synchronous_commit=${durable ? 'on' : 'off'}`,
+    // The wall makes statements look dear, and compiling one then takes longer than running it.
+    '-c jit=off',
+    ...(sight === 'everyone' ? [sightOption(everyAccount)] : []),
+  ];
+  const pool = new (sight === 'everyone' ? pg.Pool : WalledPool)({
+    connectionString,
+    max: connections,
+    connectionTimeoutMillis: 5000,
+    keepAlive: true,
+    statement_timeout: statementMs,
+    query_timeout: statementMs + 1000,
+    idle_in_transaction_session_timeout: timings.silentTransactionMs,
+    keepAliveInitialDelayMillis: 10_000,
+    options: options.join(' '),
+  });
+  if (name !== undefined)
+    measureOnDemand(() => {
+      const set = (state: string, n: number) => metrics.databaseConnections.set({ pool: name, state }, n);
+      set('busy', pool.totalCount - pool.idleCount);
+      set('idle', pool.idleCount);
+      set('wanted', pool.waitingCount);
+    });
+  // A connection that breaks, idle or in use, is replaced by the pool; without a listener it would end the process.
+  pool.on('error', (error) => onError?.(error));
+  pool.on('connect', (client) => client.on('error', (error) => onError?.(error)));
+  return { db: drizzle(pool), close: () => pool.end() };
+}
+
+/** An address, and the options that it has itself: the driver would take those alone. */
+export function readUrl(url: Secret): { connectionString: string; options: string[] } {
+  const parsed = new URL(url.reveal());
+  const own = parsed.searchParams.get('options');
+  parsed.searchParams.delete('options');
+  return { connectionString: parsed.href, options: own === null ? [] : [own] };
+}
+
+/**
+ * Runs `work` in a transaction on a connection of its own, and gives the connection back whatever happens: one that fails
+ * even to roll back is thrown away.
+ */
+export async function inTransaction<T>(db: Database, work: (tx: Executor) => Promise<T>): Promise<T> {
+  const client = await db.$client.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(drizzle(client));
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Runs a statement that PostgreSQL plans once for each connection: for those that every request runs. */
+export const runPrepared = <R extends pg.QueryResultRow>(
+  db: Executor,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<pg.QueryResult<R>> =>
+  // A transaction of `inTransaction` has its connection there.
+  (db as Database).$client.query<R>({ name, text, values });
+
+const gone = /^(08|57P|57014|25P03|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
+// The driver's own errors have no code.
+const goneInWords =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|timeout expired|is not queryable|Client was closed/;
+
+/** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */
+export function isDatabaseDown(error: unknown): boolean {
+  let it = error as { code?: unknown; message?: unknown; cause?: unknown } | null | undefined;
+  for (; typeof it === 'object' && it !== null; it = it.cause as typeof it) {
+    if (typeof it.code === 'string' && gone.test(it.code)) return true;
+    if (goneInWords.test(String(it.message))) return true;
+  }
+  return false;
+}

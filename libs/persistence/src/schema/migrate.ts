@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate } from 'drizzle-orm/node-postgres/migrator';
+import pg from 'pg';
+import { type Secret } from '@kiln/kit';
+import { type App, grantRights, putAppRoles } from './app-roles.ts';
+import { type Database, type Executor } from '../db/database.ts';
+import { settleCopiedEvents } from '../events/events.ts';
+
+export const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
+
+// Any number will do, as long as it stays the same: two processes that start together take turns.
+const migrationLock = 7_311_865;
+const triesMax = 20;
+
+const isLockTrouble = (error: unknown): boolean => {
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  return code === '55P03' || code === '40P01' || (cause !== undefined && cause !== null && isLockTrouble(cause));
+};
+
+/**
+ * Brings the schema, and what the apps' users may do with it, up to date; safe to run from several processes at once. It has a connection of its own, since a
+ * migration of a large database may take longer than any other statement is allowed to.
+ * @param passwords of the apps' users that are to be made, or to have another one
+ */
+export async function migrateDatabase(
+  db: Database,
+  passwords: Partial<Record<App, Secret | undefined>> = {},
+): Promise<void> {
+  const { connectionString } = db.$client.options;
+  const client = new pg.Client({ ...(connectionString === undefined ? {} : { connectionString }), keepAlive: true });
+  // A connection that is lost meanwhile shows in the statement.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await drizzle(client).transaction(async (tx) => {
+          await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
+          // Whoever waits for a table keeps everybody behind it waiting, too: better to step back and try again.
+          await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
+          await migrate(tx as unknown as Database, { migrationsFolder });
+          await putAppRoles(tx, passwords);
+          await settleCopiedEvents(tx);
+          await letSearchesUseIndexes(tx);
+          await grantRights(tx);
+        });
+        return;
+      } catch (error) {
+        if (tries === triesMax || !isLockTrouble(error)) throw error;
+        await sleep(1000);
+      }
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * LIKE tells nothing of a row but whether it fits; marked so, it may use its index before a row's account is looked at. The mark is
+ * the database's and in no backup, and only a superuser sets it: without it, searching for a part of a name reads all of an
+ * account's rows.
+ */
+const letSearchesUseIndexes = (tx: Executor) =>
+  tx.execute(sql`
+    DO $$ BEGIN
+      IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        ALTER FUNCTION textlike(text, text) LEAKPROOF;
+        ALTER FUNCTION texticlike(text, text) LEAKPROOF;
+      END IF;
+    END $$`);

@@ -1,0 +1,95 @@
+import { type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/domain';
+import { and, inArray, type SQL, sql } from 'drizzle-orm';
+import { type Database } from '../db/database.ts';
+import { moveBuild } from '../builds/move-build.ts';
+import { builds } from '../tables/builds.ts';
+
+export interface Clocks {
+  /** How long a build may wait before its first attempt starts. */
+  queueSeconds: number;
+  /** How long a build may take from the start of its first attempt. */
+  totalSeconds: number;
+  /** How long a running step may print nothing. */
+  outputSeconds: number;
+  /** How long each phase of an attempt may take. */
+  phaseSeconds: Partial<Record<BuildPhase, number>>;
+  /** How long a build may stay past its commit point, whose tag a registry does not take. */
+  tagSeconds: number;
+}
+
+interface Clock {
+  /** The state that it ends a build in. */
+  to: BuildState;
+  from: BuildState[];
+  /** Which builds have overrun it. */
+  over: SQL;
+  /** Looks at those past their commit point, which all others leave alone. */
+  pastCommit?: true;
+  code: ErrorCode;
+  message: string;
+}
+
+const running: BuildState[] = ['assigned', 'running', 'publishing', 'registering'];
+const olderThan = (column: SQL, seconds: number): SQL => sql`${column} < now() - make_interval(secs => ${seconds})`;
+
+const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds, tagSeconds }: Clocks): Clock[] => [
+  {
+    to: 'expired',
+    from: ['queued'],
+    over: sql`${builds.attempt} = 0 AND ${olderThan(sql`${builds.createdAt}`, queueSeconds)}`,
+    code: 'QueueTimeout',
+    message: `waited longer than the queue clock allows, ${queueSeconds} s`,
+  },
+  {
+    to: 'timed_out',
+    from: running,
+    over: olderThan(sql`${builds.startedAt}`, totalSeconds),
+    code: 'RunTimeout',
+    message: `ran longer than the total clock allows, ${totalSeconds} s`,
+  },
+  {
+    to: 'timed_out',
+    from: ['running'],
+    over: olderThan(sql`${builds.outputAt}`, outputSeconds),
+    code: 'OutputTimeout',
+    message: `its step printed nothing for longer than the output clock allows, ${outputSeconds} s`,
+  },
+  {
+    to: 'timed_out',
+    from: ['registering'],
+    over: olderThan(sql`${builds.phaseStartedAt}`, tagSeconds),
+    pastCommit: true,
+    code: 'PhaseTimeout',
+    message: `phase tag took longer than its clock allows, ${tagSeconds} s; its tag may have been set`,
+  },
+  ...Object.entries(phaseSeconds).map(([phase, seconds]): Clock => ({
+    to: 'timed_out',
+    from: running,
+    over: sql`${builds.phase} = ${phase} AND ${olderThan(sql`${builds.phaseStartedAt}`, seconds)}`,
+    code: 'PhaseTimeout',
+    message: `phase ${phase} took longer than its clock allows, ${seconds} s`,
+  })),
+];
+
+/**
+ * Ends builds whose clock ran out; each error names the clock. Past its commit point a build has one last, long clock.
+ * @returns ids of the builds that were ended
+ */
+export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[]> {
+  const ended: string[] = [];
+  for (const { to, from, over, pastCommit, code, message } of clocksOf(clocks)) {
+    const when = sql`(${builds.phase} = 'tag') = ${pastCommit ?? false} AND ${over}`;
+    const found = await db
+      .select({ id: builds.id, phase: builds.phase, attempt: builds.attempt })
+      .from(builds)
+      .where(and(inArray(builds.state, from), when))
+      .limit(500)
+      // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
+      .for('update', { skipLocked: true });
+    for (const { id, phase, attempt } of found) {
+      const error = describeFault(new Fault(code, message), phase, attempt);
+      if (await moveBuild(db, { id, from, to, when, message, set: { error } })) ended.push(id);
+    }
+  }
+  return ended;
+}
