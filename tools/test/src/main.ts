@@ -26,7 +26,11 @@ const args = [
   ...projects,
 ];
 const status = await new Promise<number>((resolve) => {
-  const env = { ...process.env, NODE_OPTIONS: '--experimental-vm-modules', KILN_TEST_STACK: running.file };
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
+    KILN_TEST_STACK: running.file,
+  };
   // What Jest says to people is on stderr; the results are in the file.
   spawn(join(root, 'node_modules/.bin/jest'), args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], env }).on(
     'close',

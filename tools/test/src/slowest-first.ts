@@ -1,8 +1,11 @@
 import { basename } from 'node:path';
-// CommonJS, with its class under `default`.
-import sequencer from '@jest/test-sequencer';
+import { createRequire } from 'node:module';
+import type testSequencer from '@jest/test-sequencer';
 
-type Test = Parameters<InstanceType<typeof sequencer.default>['allFailedTests']>[0][number];
+// Its types are those of the CommonJS form, so that is what is loaded.
+const { default: Sequencer } = createRequire(import.meta.url)('@jest/test-sequencer') as typeof testSequencer;
+
+type Test = Parameters<InstanceType<typeof Sequencer>['allFailedTests']>[0][number];
 
 /** Files that take long, the longest first: begun late, one of them would keep a single worker busy at the end. */
 const slowest = [
@@ -20,7 +23,7 @@ const rank = (path: string): number => {
   return found === -1 ? slowest.length : found;
 };
 
-export default class SlowestFirst extends sequencer.default {
+export default class SlowestFirst extends Sequencer {
   /** The slow ones in their order; the others by their size, the largest first. */
   override sort(tests: Test[]): Test[] {
     const sizes = new Map(tests.map((it) => [it.path, it.context.hasteFS.getSize(it.path) ?? 0]));
