@@ -4,14 +4,16 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
-// domain ← contract ← kit ← { persistence | queue | registry | engine | auth } ← services ← apps; see docs/ARCHITECTURE.md.
+// domain ← contract ← kit ← { persistence | queue | registry | engine | auth } ← { usecases | worker } ← apps; see docs/ARCHITECTURE.md.
 const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
 const layer = (name, below, owns = []) => ({
   sourceTag: `layer:${name}`,
   onlyDependOnLibsWithTags: [name, ...below].map((it) => `layer:${it}`),
   bannedExternalImports: outside.filter((it) => !owns.includes(it)),
 });
+const base = ['domain', 'contract', 'kit'];
 const siblings = ['persistence', 'queue', 'registry', 'engine', 'auth'];
+const shared = ['usecases', 'worker'];
 
 export default defineConfig(
   globalIgnores(['**/dist', '**/dist-types', '**/migrations', '**/*.config.*', '.nx', '.kiln']),
@@ -34,18 +36,19 @@ export default defineConfig(
             layer('domain', []),
             layer('contract', ['domain']),
             layer('kit', ['domain', 'contract']),
-            layer('persistence', ['domain', 'contract', 'kit'], ['pg', 'drizzle-orm']),
-            layer('queue', ['domain', 'contract', 'kit'], ['bullmq', 'ioredis']),
-            layer('registry', ['domain', 'contract', 'kit'], ['undici']),
-            layer('engine', ['domain', 'contract', 'kit']),
-            layer('auth', ['domain', 'contract', 'kit']),
-            layer('services', ['domain', 'contract', 'kit', ...siblings]),
-            layer('app', ['domain', 'contract', 'kit', ...siblings, 'services']),
-            layer('api', ['domain', 'contract', 'kit', ...siblings, 'services'], ['express']),
+            layer('persistence', base, ['pg', 'drizzle-orm']),
+            layer('queue', base, ['bullmq', 'ioredis']),
+            layer('registry', base, ['undici']),
+            layer('engine', base),
+            layer('auth', base),
+            layer('usecases', [...base, ...siblings]),
+            layer('worker', [...base, ...siblings]),
+            layer('app', [...base, ...siblings, ...shared]),
+            layer('api', [...base, ...siblings, ...shared], ['express']),
             // In the browser: of Kiln's own, nothing but the shapes of what it is told.
             layer('console', ['domain', 'contract']),
-            layer('stack', ['domain', 'contract', 'kit', ...siblings, 'services'], outside),
-            layer('tools', ['domain', 'contract', 'kit', ...siblings, 'services', 'stack'], outside),
+            layer('stack', [...base, ...siblings, ...shared], outside),
+            layer('tools', [...base, ...siblings, ...shared, 'stack'], outside),
           ],
         },
       ],

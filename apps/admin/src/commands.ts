@@ -1,8 +1,30 @@
 import { readFile } from 'node:fs/promises';
 import { newAccessKey, newTemporaryKey, newToken, type Sealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
-import { addMember, type App, createAccount, createProject, createUser, createWorkspace, type Database, expireKey, findAccount, findUser, inTransaction, insertAccessKey, insertToken, listAppRoles, listIdentities, migrateDatabase, putRegistryConnection, recordAudit, removeRegistryConnection, revoke, type RevocableKind } from '@kiln/persistence';
-import { connectionBinding } from '@kiln/services';
+import {
+  addMember,
+  type App,
+  createAccount,
+  createProject,
+  createUser,
+  createWorkspace,
+  type Database,
+  expireKey,
+  findAccount,
+  findUser,
+  inTransaction,
+  insertAccessKey,
+  insertToken,
+  listAppRoles,
+  listIdentities,
+  migrateDatabase,
+  putRegistryConnection,
+  recordAudit,
+  removeRegistryConnection,
+  revoke,
+  type RevocableKind,
+} from '@kiln/persistence';
+import { connectionBinding } from '@kiln/usecases';
 import { type Role, roles, type Scope, scopes } from '@kiln/domain';
 import { Command, Option } from 'commander';
 import { wholeNumber } from './arguments.ts';

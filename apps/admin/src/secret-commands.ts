@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
-import { listAudit, listBuildSecrets, putBuildSecret, removeBuildSecret, resealAll, verifyAudit } from '@kiln/persistence';
-import { buildSecretBinding } from '@kiln/services';
+import {
+  listAudit,
+  listBuildSecrets,
+  putBuildSecret,
+  removeBuildSecret,
+  resealAll,
+  verifyAudit,
+} from '@kiln/persistence';
+import { buildSecretBinding } from '@kiln/usecases';
 import { type Command } from 'commander';
 import { type CommandDeps } from './commands.ts';
 import { wholeNumber } from './arguments.ts';

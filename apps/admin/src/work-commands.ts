@@ -1,5 +1,12 @@
-import { cordonWorker, listQuarantined, listWorkers, loadBuild, putAccountLimits, setOperates } from '@kiln/persistence';
-import { redriveBuild } from '@kiln/services';
+import {
+  cordonWorker,
+  listQuarantined,
+  listWorkers,
+  loadBuild,
+  putAccountLimits,
+  setOperates,
+} from '@kiln/persistence';
+import { redriveBuild } from '@kiln/usecases';
 import { type Command } from 'commander';
 import { type CommandDeps } from './commands.ts';
 import { wholeNumber } from './arguments.ts';

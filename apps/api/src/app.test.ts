@@ -5,9 +5,13 @@ import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
 import { emptyPlatform } from '@kiln/contract';
-import { type Directory, openDirectory, openEventFeed, openLogFeed, openMessaging, openQuotas, openWaitingRoom, openWebhookRules } from '@kiln/services';
+import { type Directory, openDirectory, openQuotas, openWebhookRules } from '@kiln/usecases';
+import { openEventFeed } from './live/event-feed.ts';
+import { openLogFeed } from './live/log-feed.ts';
+import { openMessaging } from '@kiln/worker';
+import { openWaitingRoom } from './usecases/place-in-line.ts';
 import { createApp } from './app.ts';
-import { openThrottle } from './http/throttle.ts';
+import { openThrottle } from './callers/throttle.ts';
 
 const life = new Lifecycle(openLogger('test', 'silent'));
 const servers: Server[] = [];

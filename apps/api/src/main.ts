@@ -1,14 +1,39 @@
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
-import { addressSettings, commonSettings, Lifecycle, limitsOfAccounts, limitSettings, listSetting, metricsSettings, millisSetting, openLogger, openTracing, platformSettings, portSetting, readConfig, readPlatform, serveMetrics, webhookSettings } from '@kiln/kit';
+import {
+  addressSettings,
+  commonSettings,
+  Lifecycle,
+  limitsOfAccounts,
+  limitSettings,
+  listSetting,
+  metricsSettings,
+  millisSetting,
+  openLogger,
+  openTracing,
+  platformSettings,
+  portSetting,
+  readConfig,
+  readPlatform,
+  serveMetrics,
+  webhookSettings,
+} from '@kiln/kit';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { nonceKeepSeconds, openAuditTrail, openLastUsed, openLogFeed, openDirectory, openEventFeed, openWebhookRules, openMessaging, openQuotas, openRegistryHostCheck, openWaitingRoom } from '@kiln/services';
+import { nonceKeepSeconds } from './callers/authenticate.ts';
+import { openAuditTrail } from './callers/audit-trail.ts';
+import { openLastUsed } from './callers/last-used.ts';
+import { openLogFeed } from './live/log-feed.ts';
+import { openDirectory, openWebhookRules, openQuotas } from '@kiln/usecases';
+import { openEventFeed } from './live/event-feed.ts';
+import { openMessaging } from '@kiln/worker';
+import { openRegistryHostCheck } from './usecases/registry-hosts.ts';
+import { openWaitingRoom } from './usecases/place-in-line.ts';
 import { poolNames } from '@kiln/contract';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
-import { openThrottle } from './http/throttle.ts';
+import { openThrottle } from './callers/throttle.ts';
 
 const config = readConfig(
   z.object({

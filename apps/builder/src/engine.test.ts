@@ -3,7 +3,7 @@ import { parseDockerfile } from '@kiln/domain';
 import { engineContract, type EngineLinks } from '@kiln/engine/testing';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
-import { fetchBases, openBaseImages } from '@kiln/services';
+import { fetchBases, openBaseImages } from '@kiln/usecases';
 
 const registry = { host: testStack().registryHost, tlsMode: 'http' as const };
 const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));

@@ -3,11 +3,29 @@ import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openSealer } from '@kiln/auth';
 import { abilities, openBuildah, openLauncher } from '@kiln/engine';
-import { addressSettings, commonSettings, crashPoint, Lifecycle, listSetting, metricsSettings, millisSetting, openLogger, openTracing, platformSettings, randomSuffix, readConfig, readPlatform, retrySettings, serveMetrics, timings } from '@kiln/kit';
+import {
+  addressSettings,
+  commonSettings,
+  crashPoint,
+  Lifecycle,
+  listSetting,
+  metricsSettings,
+  millisSetting,
+  openLogger,
+  openTracing,
+  platformSettings,
+  randomSuffix,
+  readConfig,
+  readPlatform,
+  retrySettings,
+  serveMetrics,
+  timings,
+} from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { commonPool, everyone, poolName } from '@kiln/contract';
-import { openBaseImages, openLeases, openMessaging } from '@kiln/services';
+import { openBaseImages } from '@kiln/usecases';
+import { openLeases, openMessaging } from '@kiln/worker';
 import { z } from 'zod';
 import { hostSettings } from './host-settings.ts';
 import { keptAtStart, openKeptImages } from './kept-images.ts';

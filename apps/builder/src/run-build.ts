@@ -6,8 +6,17 @@ import { crashPoint, inSpan, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
-import { everyone, type Limits, limitsOf, networkOf, type NetworkRules, type Platform, type QueuePayload } from '@kiln/contract';
-import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, type Relay, sourcesOf } from '@kiln/services';
+import {
+  everyone,
+  type Limits,
+  limitsOf,
+  networkOf,
+  type NetworkRules,
+  type Platform,
+  type QueuePayload,
+} from '@kiln/contract';
+import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, sourcesOf } from '@kiln/usecases';
+import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from './host-settings.ts';
 import { type KeptImages } from './kept-images.ts';

@@ -1,5 +1,13 @@
 import { type Logger } from '@kiln/kit';
-import { attemptStates, type Build, cancelledError, type Database, endInterrupted, moveBuild, type RetryPolicy } from '@kiln/persistence';
+import {
+  attemptStates,
+  type Build,
+  cancelledError,
+  type Database,
+  endInterrupted,
+  moveBuild,
+  type RetryPolicy,
+} from '@kiln/persistence';
 import { type BuiltImage } from '@kiln/engine';
 import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
 import { type Attempt } from './attempt.ts';

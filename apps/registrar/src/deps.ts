@@ -3,7 +3,7 @@ import { type Logger } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type RegistryClients } from '@kiln/registry';
-import { type Leases, type Relay } from '@kiln/services';
+import { type Leases, type Relay } from '@kiln/worker';
 
 export interface RegisterDeps {
   db: Database;

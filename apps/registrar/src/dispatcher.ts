@@ -3,7 +3,7 @@ import { crashPoint, type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, dispatch } from '@kiln/persistence';
 import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/contract';
-import { type Relay } from '@kiln/services';
+import { type Relay } from '@kiln/worker';
 
 /**
  * Lets builds out of the waiting room as slots become free. Every registrar has one; whichever is first does the work, and

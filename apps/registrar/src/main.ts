@@ -1,9 +1,24 @@
 import { hostname } from 'node:os';
 import { openSealer } from '@kiln/auth';
-import { addressSettings, commonSettings, Lifecycle, limitsOfAccounts, limitSettings, metricsSettings, openLogger, openTracing, randomSuffix, readConfig, retrySettings, serveMetrics, webhookSettings } from '@kiln/kit';
+import {
+  addressSettings,
+  commonSettings,
+  Lifecycle,
+  limitsOfAccounts,
+  limitSettings,
+  metricsSettings,
+  openLogger,
+  openTracing,
+  randomSuffix,
+  readConfig,
+  retrySettings,
+  serveMetrics,
+  webhookSettings,
+} from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openGuardedPost, openRegistryClients } from '@kiln/registry';
-import { openLeases, openMessaging, openWebhookRules } from '@kiln/services';
+import { openLeases, openMessaging } from '@kiln/worker';
+import { openWebhookRules } from '@kiln/usecases';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
 import { measureQueues } from './measure-queues.ts';

@@ -1,6 +1,13 @@
 import { commonPool } from '@kiln/contract';
 import { measureOnDemand, metrics } from '@kiln/kit';
-import { countQuarantined, type Database, lookAtDeliveries, lookAtLanes, lookAtOutbox, lookAtSlots } from '@kiln/persistence';
+import {
+  countQuarantined,
+  type Database,
+  lookAtDeliveries,
+  lookAtLanes,
+  lookAtOutbox,
+  lookAtSlots,
+} from '@kiln/persistence';
 
 /** Measures what waits and what is busy, whenever somebody asks for this process's metrics. */
 export const measureQueues = (db: Database): void =>

@@ -1,8 +1,23 @@
 import { backoffMs, crashPoint, inSpan } from '@kiln/kit';
-import { announce, announceRegistration, type Build, cancelledError, claimRegistration, commitTagMove, deferRegistration, hasTagMove, moveBuild, recordPhase, succeedBuild, withTagLock, inTransaction } from '@kiln/persistence';
+import {
+  announce,
+  announceRegistration,
+  type Build,
+  cancelledError,
+  claimRegistration,
+  commitTagMove,
+  deferRegistration,
+  hasTagMove,
+  moveBuild,
+  recordPhase,
+  succeedBuild,
+  withTagLock,
+  inTransaction,
+} from '@kiln/persistence';
 import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
 import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/domain';
-import { accessForBuild, type Lease } from '@kiln/services';
+import { accessForBuild } from '@kiln/usecases';
+import { type Lease } from '@kiln/worker';
 import { type RegisterDeps } from './deps.ts';
 import { imageOfBuild } from './image-of-build.ts';
 

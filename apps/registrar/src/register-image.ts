@@ -1,8 +1,20 @@
 import { backoffMs, inSpan, timings } from '@kiln/kit';
-import { announce, announceRegistration, claimImage, type Image, inTransaction, noteOnImage, type RepositoryUse, type Settled, settleImage, useOfRepository } from '@kiln/persistence';
+import {
+  announce,
+  announceRegistration,
+  claimImage,
+  type Image,
+  inTransaction,
+  noteOnImage,
+  type RepositoryUse,
+  type Settled,
+  settleImage,
+  useOfRepository,
+} from '@kiln/persistence';
 import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
 import { asFault, describeFault, Fault, formatReference } from '@kiln/domain';
-import { accessForImage, type Lease } from '@kiln/services';
+import { accessForImage } from '@kiln/usecases';
+import { type Lease } from '@kiln/worker';
 import { archOf } from './arch-of.ts';
 import { type RegisterDeps } from './deps.ts';
 

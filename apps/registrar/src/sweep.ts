@@ -1,7 +1,23 @@
 import { crashPoint, type Logger, metrics } from '@kiln/kit';
-import { asOnlySweeper, type Clocks, type Database, forgetEvents, forgetOldWorkers, listDeadWorkers, lookAtOutbox, type RetryPolicy, sampleSlots, sweepClocks, sweepExpired, sweepLeases, sweepRegistrations, sweepTallies, sweepUnheard } from '@kiln/persistence';
+import {
+  asOnlySweeper,
+  type Clocks,
+  type Database,
+  forgetEvents,
+  forgetOldWorkers,
+  listDeadWorkers,
+  lookAtOutbox,
+  type RetryPolicy,
+  sampleSlots,
+  sweepClocks,
+  sweepExpired,
+  sweepLeases,
+  sweepRegistrations,
+  sweepTallies,
+  sweepUnheard,
+} from '@kiln/persistence';
 import { type NudgedLoop, type Producer, type SignalBus } from '@kiln/queue';
-import { type Relay } from '@kiln/services';
+import { type Relay } from '@kiln/worker';
 
 /** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */
 export interface Sweeper {

@@ -1,10 +1,20 @@
 import { type Sealer } from '@kiln/auth';
 import { crashPoint, type Logger, metrics, retryAfterMs } from '@kiln/kit';
-import { type Database, type DeliveryTry, giveUpStopped, planDeliveries, settleDelivery, takeDeliveries, type TakenDelivery, type Tried } from '@kiln/persistence';
+import {
+  type Database,
+  type DeliveryTry,
+  giveUpStopped,
+  planDeliveries,
+  settleDelivery,
+  takeDeliveries,
+  type TakenDelivery,
+  type Tried,
+} from '@kiln/persistence';
 import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
 import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
 import { Fault } from '@kiln/domain';
-import { checkWebhookUrl, onChanges, showEvent, webhookSecrets } from '@kiln/services';
+import { checkWebhookUrl, showEvent, webhookSecrets } from '@kiln/usecases';
+import { onChanges } from '@kiln/worker';
 import { Webhook } from 'standardwebhooks';
 
 export interface WebhookSender {

@@ -2,7 +2,28 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
 import { migrateDatabase, type OpenDatabase, openDatabase } from '@kiln/persistence';
-import { type AppEnvironment, endLeftovers, engineParts, ensureBusyboxBase, installParts, type Managed, missingParts, openImageMaker, portFor, provisionAccount, type ProvisionedAccount, pushImage, readState, runQuietly, serverParts, startApi, startApp, startPostgres, startRedis, startRegistry } from '@kiln/stack';
+import {
+  type AppEnvironment,
+  endLeftovers,
+  engineParts,
+  ensureBusyboxBase,
+  installParts,
+  type Managed,
+  missingParts,
+  openImageMaker,
+  portFor,
+  provisionAccount,
+  type ProvisionedAccount,
+  pushImage,
+  readState,
+  runQuietly,
+  serverParts,
+  startApi,
+  startApp,
+  startPostgres,
+  startRedis,
+  startRegistry,
+} from '@kiln/stack';
 import { openSignedClient, type SignedClient } from '@kiln/stack/client';
 import { timed } from './measure.ts';
 

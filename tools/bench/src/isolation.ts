@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Engine, openBuildah, openLauncher } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { fetchBases, openBaseImages } from '@kiln/services';
+import { fetchBases, openBaseImages } from '@kiln/usecases';
 import { program, runQuietly } from '@kiln/stack';
 import { type BenchStack } from './bench-stack.ts';
 import { alternate, median, ms, type Row, timed } from './measure.ts';

@@ -1,6 +1,16 @@
 import { apis, operations } from '@kiln/contract';
 import fc from 'fast-check';
-import { exampleFor, expectDialect, idsFor, openTestKiln, requestFor, send, sendOperation, type TestKiln, written } from '@kiln/stack/testing';
+import {
+  exampleFor,
+  expectDialect,
+  idsFor,
+  openTestKiln,
+  requestFor,
+  send,
+  sendOperation,
+  type TestKiln,
+  written,
+} from '@kiln/stack/testing';
 
 let kiln: TestKiln;
 beforeAll(async () => {

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { eventually } from '@kiln/kit/testing';
-import { openRegistryFront, openTestKiln, type RegistryFront, type RegistryMood, type TestKiln } from '@kiln/stack/testing';
+import {
+  openRegistryFront,
+  openTestKiln,
+  type RegistryFront,
+  type RegistryMood,
+  type TestKiln,
+} from '@kiln/stack/testing';
 
 // Every request of a pull and of a push meets every fault, in builds that run beside each other and beside some that nothing
 // happens to. Whatever a registry answers, it is that one build's business.

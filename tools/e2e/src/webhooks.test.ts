@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { Webhook } from 'standardwebhooks';
 
-import { openReceiver, openTestKiln, type Received, type Receiver, type Reply, type TestKiln } from '@kiln/stack/testing';
+import {
+  openReceiver,
+  openTestKiln,
+  type Received,
+  type Receiver,
+  type Reply,
+  type TestKiln,
+} from '@kiln/stack/testing';
 
 let kiln: TestKiln;
 let receiver: Receiver;

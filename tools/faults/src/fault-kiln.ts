@@ -7,7 +7,20 @@ import { Secret } from '@kiln/kit';
 import { eventually } from '@kiln/kit/testing';
 import { isDatabaseDown, migrateDatabase, openDatabase } from '@kiln/persistence';
 import pg from 'pg';
-import { type AppEnvironment, endLeftovers, ensureBusyboxBase, freePort, type Managed, openImageMaker, provisionAccount, type ProvisionedAccount, readState, startPostgres, startRedis, startRegistry } from '@kiln/stack';
+import {
+  type AppEnvironment,
+  endLeftovers,
+  ensureBusyboxBase,
+  freePort,
+  type Managed,
+  openImageMaker,
+  provisionAccount,
+  type ProvisionedAccount,
+  readState,
+  startPostgres,
+  startRedis,
+  startRegistry,
+} from '@kiln/stack';
 import { type Answer, openSignedClient, type SignedClient } from '@kiln/stack/client';
 import { openRegistryFront, type RegistryFront } from '@kiln/stack/testing';
 import { type App, type Fleet, type Member, openFleet } from './fleet.ts';

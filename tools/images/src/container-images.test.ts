@@ -6,7 +6,7 @@ import { type BuildRequest, openBuildah, openLauncher } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
 import { testStack } from '@kiln/kit/testing';
 import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
-import { fetchBases, openBaseImages } from '@kiln/services';
+import { fetchBases, openBaseImages } from '@kiln/usecases';
 import { debianTar, openImageMaker, pushImage, root, runQuietly } from '@kiln/stack';
 
 const stack = testStack();

@@ -2,7 +2,30 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
 import { migrateDatabase, openDatabase, putRegistryConnection, setOperates } from '@kiln/persistence';
-import { type AppEnvironment, endLeftovers, engineParts, ensureDebianBase, installParts, type LocalState, logTail, type Managed, missingParts, openImageMaker, portFor, provisionAccount, type ProvisionedAccount, readState, serverParts, startApi, startApp, startPostgres, startRedis, startRegistry, versionOf, writeState } from '@kiln/stack';
+import {
+  type AppEnvironment,
+  endLeftovers,
+  engineParts,
+  ensureDebianBase,
+  installParts,
+  type LocalState,
+  logTail,
+  type Managed,
+  missingParts,
+  openImageMaker,
+  portFor,
+  provisionAccount,
+  type ProvisionedAccount,
+  readState,
+  serverParts,
+  startApi,
+  startApp,
+  startPostgres,
+  startRedis,
+  startRegistry,
+  versionOf,
+  writeState,
+} from '@kiln/stack';
 import { bold, dim, say, step } from './progress.ts';
 
 export interface LocalStack {

@@ -2,7 +2,9 @@ import { inSpan, type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { asFault, errorClass, Fault, isAtLeast, scopeOfOperation } from '@kiln/domain';
 import { type Operation } from '@kiln/contract';
-import { type AuditTrail, type Caller, type LastUsed } from '@kiln/services';
+import { type AuditTrail } from '../callers/audit-trail.ts';
+import { type Caller } from '../callers/authenticate.ts';
+import { type LastUsed } from '../callers/last-used.ts';
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -11,9 +13,9 @@ import express, {
   type Router,
 } from 'express';
 import { type Dialect, type Route } from './dialect.ts';
-import { admit, identify } from './identify.ts';
+import { admit, identify } from '../callers/identify.ts';
 import { bodyBytesMax, parseCall, signedRequest } from './read-request.ts';
-import { type Throttle } from './throttle.ts';
+import { type Throttle } from '../callers/throttle.ts';
 
 /** What Express and Node say of a request that never reached a route. */
 function fromHttp(error: unknown): Fault {

@@ -1,7 +1,17 @@
-import { deleteImageGroup, findImageGroup, imagesOfGroup, inScope, listImageGroups, type SeenGroup, summariseGroups, updateImageGroup } from '@kiln/persistence';
+import {
+  deleteImageGroup,
+  findImageGroup,
+  imagesOfGroup,
+  inScope,
+  listImageGroups,
+  type SeenGroup,
+  summariseGroups,
+  updateImageGroup,
+} from '@kiln/persistence';
 import { Fault, splitRepository } from '@kiln/domain';
 import { modelArtsImageOperations as operations } from '@kiln/contract';
-import { type Caller, mayChange, requireOwner } from '@kiln/services';
+import { type Caller } from '../callers/authenticate.ts';
+import { mayChange, requireOwner } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
 import { isForced, type ModelArtsRoutesDeps } from './image-routes.ts';
 import { pageOf } from './page.ts';

@@ -1,7 +1,21 @@
-import { acrossAccounts, type Database, findImage, findPublicImage, type Image, listModelArtsImages, type RememberedLists, showImage, type ShownImage, workspacesOf } from '@kiln/persistence';
+import {
+  acrossAccounts,
+  type Database,
+  findImage,
+  findPublicImage,
+  type Image,
+  listModelArtsImages,
+  type RememberedLists,
+  showImage,
+  type ShownImage,
+  workspacesOf,
+} from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { modelArtsImageOperations as operations } from '@kiln/contract';
-import { type Caller, registerImage, type RegisterImageDeps, removeImage, requireOwner, syncImage } from '@kiln/services';
+import { type Caller } from '../callers/authenticate.ts';
+import { registerImage, type RegisterImageDeps } from '../usecases/register-image.ts';
+import { removeImage, syncImage } from '../usecases/change-image.ts';
+import { requireOwner } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
 import { pageOf } from './page.ts';
 import { renderModelArtsImage } from './render-image.ts';

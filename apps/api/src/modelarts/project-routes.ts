@@ -1,6 +1,6 @@
 import { type Database } from '@kiln/persistence';
 import { projectOperations } from '@kiln/contract';
-import { findProjects } from '@kiln/services';
+import { findProjects } from '../usecases/projects.ts';
 import { type Route, route } from '../http/dialect.ts';
 
 /** IAM's list of projects, as clients ask for it that know only their region. */

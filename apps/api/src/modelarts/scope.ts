@@ -1,5 +1,6 @@
 import { type ListScope } from '@kiln/persistence';
-import { type Caller, type Directory, requireWorkspace } from '@kiln/services';
+import { type Caller } from '../callers/authenticate.ts';
+import { type Directory, requireWorkspace } from '@kiln/usecases';
 
 /**
  * The one workspace that a list is of; "0" is its project's default one.

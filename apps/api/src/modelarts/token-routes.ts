@@ -1,5 +1,5 @@
 import { tokenOperations } from '@kiln/contract';
-import { issueToken } from '@kiln/services';
+import { issueToken } from '../callers/issue-token.ts';
 import { type Route, route } from '../http/dialect.ts';
 
 // IAM writes microseconds.

@@ -1,13 +1,29 @@
-import { type Build, type Database, findBuild, findImage, findPreviousBuild, listAttempts, listBuilds, listEvents, listPhases, listRepeats, listSteps } from '@kiln/persistence';
+import {
+  type Build,
+  type Database,
+  findBuild,
+  findImage,
+  findPreviousBuild,
+  listAttempts,
+  listBuilds,
+  listEvents,
+  listPhases,
+  listRepeats,
+  listSteps,
+} from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { buildOperations } from '@kiln/contract';
 import { Fault } from '@kiln/domain';
-import { type Caller, cancelBuild, type LogFeed, rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted, type WaitingRoom } from '@kiln/services';
+import { type Caller } from '../callers/authenticate.ts';
+import { cancelBuild } from '../usecases/cancel-build.ts';
+import { type LogFeed } from '../live/log-feed.ts';
+import { rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted } from '@kiln/usecases';
+import { type WaitingRoom } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { type BuildCourse, compareBuilds } from './compare-builds.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';
 import { scopeOf } from './scope.ts';
-import { sendBuildLog } from './send-log.ts';
+import { sendBuildLog } from '../live/send-log.ts';
 
 export interface BuildRoutesDeps extends SubmitBuildDeps {
   db: Database;

@@ -1,4 +1,4 @@
-import { authenticatePai, type AuthenticateDeps } from '@kiln/services';
+import { authenticatePai, type AuthenticateDeps } from '../callers/authenticate.ts';
 import { apis } from '@kiln/contract';
 import { Fault, wireError } from '@kiln/domain';
 import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';

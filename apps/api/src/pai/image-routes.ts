@@ -1,7 +1,20 @@
-import { changeLabels, type Database, findImage, type Image, listImageLabels, listPaiImages, publishImage, type RememberedLists, showImage } from '@kiln/persistence';
+import {
+  changeLabels,
+  type Database,
+  findImage,
+  type Image,
+  listImageLabels,
+  listPaiImages,
+  publishImage,
+  type RememberedLists,
+  showImage,
+} from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { paiImageOperations } from '@kiln/contract';
-import { addImage, type Caller, type Directory, type RegisterImageDeps, removeImage, requireOwner } from '@kiln/services';
+import { addImage, type RegisterImageDeps } from '../usecases/register-image.ts';
+import { type Caller } from '../callers/authenticate.ts';
+import { type Directory, requireOwner } from '@kiln/usecases';
+import { removeImage } from '../usecases/change-image.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { renderPaiImage } from './render-image.ts';
 import { scopeOf } from './scope.ts';

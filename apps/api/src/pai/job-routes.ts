@@ -1,8 +1,21 @@
-import { type Build, type Database, findBuild, hideJob, listEvents, listJobs, type RememberedLists, showBuild, workspacesOf } from '@kiln/persistence';
+import {
+  type Build,
+  type Database,
+  findBuild,
+  hideJob,
+  listEvents,
+  listJobs,
+  type RememberedLists,
+  showBuild,
+  workspacesOf,
+} from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault } from '@kiln/domain';
 import { jobOperations } from '@kiln/contract';
-import { type Caller, cancelBuild, type Directory, requireOwner, type WaitingRoom } from '@kiln/services';
+import { type Caller } from '../callers/authenticate.ts';
+import { cancelBuild } from '../usecases/cancel-build.ts';
+import { type Directory, requireOwner } from '@kiln/usecases';
+import { type WaitingRoom } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { readPodLogs } from './pod-logs.ts';
 import { jobDetail, podId, podUid, renderEvent, renderJob } from './render-job.ts';

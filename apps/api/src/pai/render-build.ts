@@ -1,6 +1,15 @@
-import { type Build, type BuildEvent, type BuildStep, type Image, type listAttempts, type listPhases, type Repeat, type ShownBuild } from '@kiln/persistence';
+import {
+  type Build,
+  type BuildEvent,
+  type BuildStep,
+  type Image,
+  type listAttempts,
+  type listPhases,
+  type Repeat,
+  type ShownBuild,
+} from '@kiln/persistence';
 import { formatReference } from '@kiln/domain';
-import { type ShownPlace } from '@kiln/services';
+import { type ShownPlace } from '../usecases/place-in-line.ts';
 import { optional } from '../http/optional.ts';
 
 type Attempt = Awaited<ReturnType<typeof listAttempts>>[number];

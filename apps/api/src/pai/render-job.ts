@@ -1,7 +1,7 @@
 import { type BuildEvent, type ShownBuild } from '@kiln/persistence';
 import { formatReference, isTerminal } from '@kiln/domain';
 import { jobStatus, lanePriorities } from '@kiln/contract';
-import { type ShownPlace } from '@kiln/services';
+import { type ShownPlace } from '../usecases/place-in-line.ts';
 
 /** DLC writes whole seconds. */
 export const dlcTime = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;

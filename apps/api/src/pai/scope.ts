@@ -1,5 +1,6 @@
 import { type ListScope } from '@kiln/persistence';
-import { type Caller, type Directory, requireWorkspace } from '@kiln/services';
+import { type Caller } from '../callers/authenticate.ts';
+import { type Directory, requireWorkspace } from '@kiln/usecases';
 
 /**
  * What a list is of: the workspace that was named, or all that the caller sees.

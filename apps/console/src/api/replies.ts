@@ -1,4 +1,10 @@
-import type { buildOperations, consoleOperations, paiImageOperations, sessionOperations, webhookOperations } from '@kiln/contract';
+import type {
+  buildOperations,
+  consoleOperations,
+  paiImageOperations,
+  sessionOperations,
+  webhookOperations,
+} from '@kiln/contract';
 import type { Reply } from './ask.ts';
 
 export type Session = Reply<typeof sessionOperations.GetSession>;

@@ -1,0 +1,107 @@
+import {
+  cordonWorker,
+  type Database,
+  type DefaultLimits,
+  listQuarantined,
+  listWorkers,
+  loadBuild,
+  lookAtLanes,
+  lookAtOutbox,
+  lookAtShares,
+} from '@kiln/persistence';
+import { type Producer } from '@kiln/queue';
+import { consoleOperations, type Platform, poolNames } from '@kiln/contract';
+import { Fault } from '@kiln/domain';
+import { redriveBuild, type SubmitBuildDeps } from '@kiln/usecases';
+import { type Route, route } from '../http/dialect.ts';
+
+export interface OperatorRoutesDeps extends Pick<SubmitBuildDeps, 'sealer'> {
+  /** Sees all accounts: these calls are for those who run the installation. */
+  office: Database;
+  producer: Producer;
+  platform: Platform;
+  limits: Pick<DefaultLimits, 'runningMax'>;
+}
+
+/** What those see who run the installation. */
+export function operatorRoutes({ office, producer, platform, limits, sealer }: OperatorRoutesDeps): Route[] {
+  const pools = poolNames(platform.pools);
+  return [
+    route(consoleOperations.ListQueues, async ({ requestId }) => {
+      const [lanes, accounts, outbox, queues, quarantined] = await Promise.all([
+        lookAtLanes(office),
+        lookAtShares(office, limits),
+        lookAtOutbox(office),
+        producer.counts(pools).catch(() => undefined),
+        listQuarantined(office),
+      ]);
+      return {
+        body: {
+          RequestId: requestId,
+          Lanes: lanes.map((it) => ({
+            Pool: it.pool,
+            Lane: it.lane,
+            Waiting: it.waiting,
+            OldestSeconds: it.oldestSeconds,
+          })),
+          Accounts: accounts.map((it) => ({
+            AccountId: it.accountId,
+            Account: it.account,
+            Waiting: it.waiting,
+            Running: it.running,
+            Weight: it.weight,
+            RunningMax: it.runningMax,
+          })),
+          Outbox: { Waiting: outbox.waiting, OldestMs: outbox.oldestMs },
+          ...(queues ? { Queues: queues } : {}),
+          Quarantine: quarantined.map((it) => ({
+            ImageBuildId: it.id,
+            Account: it.account,
+            ImageName: it.imageName,
+            GmtQuarantineTime: new Date(it.quarantinedAt).toISOString(),
+            Attempts: it.attempts,
+            Message: it.message ?? '',
+          })),
+        },
+      };
+    }),
+    route(consoleOperations.RedriveImageBuild, async ({ params, requestId }) => {
+      const build = await loadBuild(office, params.ImageBuildId);
+      if (!build) throw new Fault('BuildNotFound', `there is no build ${params.ImageBuildId}`);
+      const { buildId } = await redriveBuild({ db: office, sealer }, build);
+      return { body: { RequestId: requestId, ImageBuildId: buildId } };
+    }),
+    route(consoleOperations.UpdateWorker, async ({ params, body, requestId }) => {
+      if (!(await cordonWorker(office, params.Name, body.Cordoned)))
+        throw new Fault('WorkerNotFound', `there is no builder ${params.Name} just now`);
+      return { body: { RequestId: requestId } };
+    }),
+    route(consoleOperations.ListWorkers, async ({ requestId }) => {
+      const workers = await listWorkers(office);
+      return {
+        body: {
+          RequestId: requestId,
+          Workers: workers.map(({ about, ...it }) => ({
+            Name: it.name,
+            App: it.app,
+            Alive: it.alive,
+            Draining: it.draining,
+            Cordoned: it.cordoned,
+            Slots: it.slots,
+            Busy: it.builds,
+            Pool: it.pool,
+            GmtStartTime: new Date(it.startedAt).toISOString(),
+            GmtSeenTime: new Date(it.seenAt).toISOString(),
+            ...(about.engine === undefined ? {} : { Engine: `${about.engine} ${about.version ?? ''}`.trim() }),
+            ...(about.jail === undefined ? {} : { Jail: about.jail }),
+            ...(about.enforces === undefined ? {} : { Enforces: about.enforces }),
+            ...(about.missing === undefined ? {} : { Missing: about.missing }),
+            ...(about.disk === undefined
+              ? {}
+              : { DiskFreeBytes: about.disk.freeBytes, DiskTotalBytes: about.disk.totalBytes }),
+          })),
+        },
+      };
+    }),
+  ];
+}

@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { type Build, type Database, linesOfStep, readLog } from '@kiln/persistence';
+import { type buildOperations } from '@kiln/contract';
+import { Fault, isTerminal } from '@kiln/domain';
+import { type LogFeed } from './log-feed.ts';
+import { type Call } from '../http/dialect.ts';
+import { acceptedStream } from './stream.ts';
+import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log.ts';
+
+/**
+ * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
+ * carries the cursor to go on from. The end of the answer is the end of the log so far; as server-sent events, or when it is
+ * followed, that of the build. Of one step alone, it is where the next step begins.
+ */
+export async function sendBuildLog(
+  { db, logFeed }: { db: Database; logFeed: LogFeed },
+  build: Build,
+  { query: wanted, headers, res }: Pick<Call<typeof buildOperations.GetImageBuildLogs>, 'query' | 'headers' | 'res'>,
+): Promise<undefined> {
+  const format = wanted.Format ?? acceptedStream(headers['accept']) ?? 'text';
+  const resumed = placeOfEventId(headers['last-event-id']);
+  const attempt = resumed?.attempt ?? wanted.Attempt ?? Math.max(1, build.attempt);
+  const part = await partOf(db, build, attempt, wanted.Step);
+  const from = Math.max(wanted.Cursor, part?.first ?? 0);
+  if (format === 'sse' || wanted.Follow) {
+    const place = { attempt, line: Math.max(resumed?.line ?? 0, from) };
+    const only = wanted.Attempt !== undefined || part !== undefined;
+    return followLog(logFeed, build, format, { place, only, part }, res);
+  }
+  const end = await part?.end();
+  res.set({
+    'content-type': format === 'ndjson' ? 'application/x-ndjson; charset=utf-8' : 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'kiln-attempt': String(attempt),
+    // Whether more lines can still come.
+    'kiln-log-complete': String(isTerminal(build.state) || attempt < build.attempt || end !== undefined),
+  });
+  let left = Math.max(0, Math.min(wanted.Limit, (end ?? Infinity) - from));
+  for await (const lines of readLog(db, build.id, attempt, from)) {
+    const taken = lines.slice(0, left);
+    left -= taken.length;
+    const text = taken.map((it) => (format === 'text' ? it.text : JSON.stringify(shownLine(it))));
+    // A slow reader holds back the next chunk; one that has gone ends the reading.
+    if (text.length > 0 && !res.write(`${text.join('\n')}\n`))
+      await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    if (left <= 0 || res.destroyed) break;
+  }
+  res.end();
+  return undefined;
+}
+
+/**
+ * Where the lines of a step are.
+ * @throws Fault InvalidParameter when the attempt has not come to that step
+ */
+async function partOf(
+  db: Database,
+  build: Build,
+  attempt: number,
+  step: number | undefined,
+): Promise<LogPart | undefined> {
+  if (step === undefined) return undefined;
+  const found = await linesOfStep(db, build.id, attempt, step);
+  if (!found)
+    throw new Fault('InvalidParameter', `Step: attempt ${attempt} of build ${build.id} has not come to step ${step}`, {
+      field: 'Step',
+    });
+  let { end } = found;
+  return {
+    first: found.first,
+    end: async () => (end ??= (await linesOfStep(db, build.id, attempt, step))?.end),
+  };
+}

@@ -1,0 +1,122 @@
+import { type BaseImage, type Engine, type EngineCall } from '@kiln/engine';
+import { type ParsedDockerfile, type Step, stepDetails, Fault, parseImageName } from '@kiln/domain';
+import {
+  type FetchedManifest,
+  type GatewaySource,
+  platformName,
+  readImages,
+  type RegistryAccess,
+  type RegistryClients,
+  withGateway,
+} from '@kiln/registry';
+import { LRUCache } from 'lru-cache';
+
+/** An image that a build starts from, and where it is read from. */
+export type FoundBase = BaseImage & GatewaySource;
+
+const accessOf = (host: string, known: readonly RegistryAccess[]): RegistryAccess =>
+  known.find((it) => it.host === host) ?? { host, tlsMode: 'verify' };
+
+/** Where the images that a Dockerfile names are read from. */
+export const sourcesOf = (parsed: ParsedDockerfile, known: readonly RegistryAccess[]): GatewaySource[] =>
+  parsed.images.map(parseImageName).map(({ host, repository }) => ({ access: accessOf(host, known), repository }));
+
+/** `os/architecture` that an instruction wants of an image; what it leaves to a variable is the builder's own. */
+function wantedPlatform({ flags }: Pick<Step, 'flags'>, own: string): string {
+  const value = flags.find((it) => it.name === 'platform')?.value ?? '';
+  const [os, architecture] = value.split('/');
+  return os && architecture && !value.includes('$') ? `${os}/${architecture}` : own;
+}
+
+export interface BaseImages {
+  /**
+   * Asks, with this build's own credentials and anew for each build, what every image that the Dockerfile names is at this moment: who
+   * may not see an image cannot build from it, however often others did here. Of an image for several platforms, it is the one that
+   * the build needs.
+   * @throws Fault BaseImageNotFound, BaseImageDenied, ArchMismatch, ManifestInvalid, RegistryRefused with the step; RegistryUnreachable
+   */
+  find(parsed: ParsedDockerfile, known: readonly RegistryAccess[]): Promise<FoundBase[]>;
+}
+
+const rememberedBytesMax = 16 << 20;
+
+/** What images have to be for to run on this machine, in OCI's words. */
+const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch}`;
+
+/** @param own `os/architecture` of the builder */
+export function openBaseImages(registries: RegistryClients, own = hostPlatform): BaseImages {
+  // What a digest holds never changes. Registries count manifests that are read, and most of them not those that are only asked about.
+  const resolved = new LRUCache<string, FetchedManifest>({
+    maxSize: rememberedBytesMax,
+    sizeCalculation: (it) => it.bytes.length + 1,
+  });
+
+  /** The manifest of a base's image for a platform. */
+  const resolve = async (access: RegistryAccess, name: string, wanted: string): Promise<FetchedManifest> => {
+    const { host, repository, reference } = parseImageName(name);
+    const client = registries.for(access);
+    const digest = await client.headManifest(repository, reference);
+    if (digest !== undefined && reference.startsWith('sha256:') && digest !== reference)
+      throw new Fault('ManifestInvalid', `registry ${host} says that it has the digest ${digest}`);
+    const key = `${host}/${repository}@${digest} ${wanted}`;
+    const known = resolved.get(key);
+    if (known !== undefined) return known;
+    const fetched = digest === undefined ? undefined : await client.getManifest(repository, digest);
+    if (!fetched) throw new Fault('BaseImageNotFound', `there is no image ${host}/${repository}:${reference}`);
+    const isWanted = ({ os, architecture }: { os: string; architecture: string }) => `${os}/${architecture}` === wanted;
+    const { images, platforms } = await readImages(client, repository, fetched, name, isWanted);
+    const there = [...new Set(platforms.map(platformName))].join(', ') || 'no platform';
+    if (!images[0])
+      throw new Fault('ArchMismatch', `it is for ${there}, and not for ${wanted}, which this build needs`);
+    resolved.set(key, images[0].fetched);
+    return images[0].fetched;
+  };
+
+  return {
+    async find(parsed, known) {
+      const found: FoundBase[] = [];
+      for (const name of new Set(parsed.images)) {
+        const { host, repository } = parseImageName(name);
+        const access = accessOf(host, known);
+        const [step, ...others] = parsed.steps.filter(
+          (it) => it.from === name || it.flags.some((flag) => flag.name === 'from' && flag.value === name),
+        );
+        const wanted = step ? wantedPlatform(step, own) : own;
+        const other = others.find((it) => wantedPlatform(it, own) !== wanted);
+        if (other)
+          throw new Fault(
+            'DockerfileInvalid',
+            `line ${other.lines[0]}: ${name} is wanted for two platforms; a build here has each base for one`,
+            stepDetails(other),
+          );
+        const manifest = await resolve(access, name, wanted).catch((error: unknown) => inStep(error, name, step));
+        found.push({ name, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
+      }
+      return found;
+    },
+  };
+}
+
+/** Says of an error in which line of the Dockerfile it has its reason. */
+function inStep(error: unknown, name: string, step: Step | undefined): never {
+  if (!(error instanceof Fault)) throw error;
+  const where = step ? `line ${step.lines[0]}: ` : '';
+  const code = error.code === 'RegistryDenied' ? 'BaseImageDenied' : error.code;
+  const details = { ...error.details, ...(step ? stepDetails(step) : {}) };
+  throw new Fault(code, `${where}base image ${name}: ${error.message}`, details, error.cause);
+}
+
+/** Makes sure that the engine has a build's bases. */
+export async function fetchBases(
+  registries: RegistryClients,
+  engine: Engine,
+  bases: readonly FoundBase[],
+  call: EngineCall & { carried?: (bytes: number) => void },
+): Promise<void> {
+  for (const { id, ...source } of bases) {
+    if (await engine.hasBase(id)) continue;
+    const { signal, carried } = call;
+    const from = { sources: [source], signal, ...(carried ? { carried } : {}) };
+    await withGateway(registries, from, ({ socket: gateway }) => engine.fetchBase(id, { ...call, gateway }));
+  }
+}

@@ -1,0 +1,54 @@
+import {
+  type Database,
+  findAccessKey,
+  type FoundAccessKey,
+  type FoundToken,
+  findProject,
+  findDefaultWorkspace,
+  findToken,
+  findWorkspace,
+  listRegistryConnections,
+  type RegistryConnection,
+  type Viewer,
+  type Workspace,
+  workspacesSeenBy,
+} from '@kiln/persistence';
+import { openMemory } from './ttl-cache.ts';
+
+/** How long an answer may be reused: a revoked key, token or workspace stops working within this time. */
+export const directoryTtlMs = 2000;
+
+/** Who is who, for the hot path of a request: PostgreSQL's answers, kept for two seconds. */
+export interface Directory {
+  accessKey(id: string): Promise<FoundAccessKey | undefined>;
+  token(hash: string): Promise<FoundToken | undefined>;
+  workspace(viewer: Viewer, by: { id: string; projectId?: string }): Promise<Workspace | undefined>;
+  /** Where an image goes whose request names no workspace. */
+  defaultWorkspace(viewer: Viewer): Promise<Workspace | undefined>;
+  /** Ids of all workspaces that a viewer may see. */
+  workspaceIds(viewer: Viewer): Promise<string[]>;
+  hasProject(accountId: string, id: string): Promise<boolean>;
+  registryConnections(accountId: string): Promise<RegistryConnection[]>;
+}
+
+/**
+ * @param office sees all accounts: for finding out who asks, and whether the path's project is theirs
+ * @param db sees the caller's
+ */
+export function openDirectory(office: Database, db: Database): Directory {
+  // "Not there" is remembered as well: it spares the database a flood of bad keys.
+  const remember = openMemory({ max: 10_000, ttl: directoryTtlMs });
+  return {
+    accessKey: (id) => remember(`key ${id}`, () => findAccessKey(office, id)),
+    token: (hash) => remember(`token ${hash}`, () => findToken(office, hash)),
+    workspace: (viewer, by) =>
+      remember(`workspace ${viewer.userId} ${by.projectId ?? ''} ${by.id}`, () => findWorkspace(db, viewer, by)),
+    defaultWorkspace: (viewer) =>
+      remember(`default workspace ${viewer.userId}`, () => findDefaultWorkspace(db, viewer)),
+    workspaceIds: (viewer) => remember(`workspaces ${viewer.userId}`, () => workspacesSeenBy(db, viewer)),
+    hasProject: async (accountId, id) =>
+      (await remember(`project ${accountId} ${id}`, () => findProject(office, accountId, id))) !== undefined,
+    registryConnections: (accountId) =>
+      remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
+  };
+}

@@ -1,0 +1,74 @@
+import { type Sealer } from '@kiln/auth';
+import { Secret } from '@kiln/kit';
+import {
+  type Build,
+  type Database,
+  type Image,
+  listRegistryConnections,
+  type RegistryConnection,
+} from '@kiln/persistence';
+import { type RegistryAccess } from '@kiln/registry';
+
+/** Credentials as docker writes them, by registry host: base64 of `user:password`. */
+export type RegistryAuths = Record<string, { Auth: string }>;
+
+export const registryAuthsBinding = (buildId: string): string => `registry-auths:${buildId}`;
+export const buildSecretBinding = (accountId: string, name: string): string => `build-secret:${accountId}:${name}`;
+export const connectionBinding = (accountId: string, id: string): string => `registry-connection:${accountId}:${id}`;
+
+const fromConnection = (connection: RegistryConnection, sealer: Sealer): RegistryAccess => ({
+  host: connection.host,
+  connected: true,
+  tlsMode: connection.tlsMode,
+  caPem: connection.caPem ?? undefined,
+  credentials:
+    connection.username === null || connection.passwordSealed === null
+      ? undefined
+      : {
+          username: connection.username,
+          password: sealer.open(connection.passwordSealed, connectionBinding(connection.accountId, connection.id)),
+        },
+});
+
+function fromAuth(host: string, auth: string): RegistryAccess {
+  const [username = '', ...password] = Buffer.from(auth, 'base64').toString().split(':');
+  return { host, tlsMode: 'verify', credentials: { username, password: new Secret(password.join(':')) } };
+}
+
+/**
+ * How to reach the registry of a catalogue entry: by the connection that it names, else the account's for its host, else
+ * in nobody's name over TLS.
+ */
+export async function accessForImage(
+  db: Database,
+  sealer: Sealer,
+  { accountId, host, registryConnectionId }: Pick<Image, 'accountId' | 'host' | 'registryConnectionId'>,
+): Promise<RegistryAccess> {
+  const fitting = (await listRegistryConnections(db, accountId)).filter((it) => it.host === host);
+  const connection = fitting.find((it) => it.id === registryConnectionId) ?? fitting[0];
+  return connection ? fromConnection(connection, sealer) : { host, tlsMode: 'verify' };
+}
+
+/**
+ * How a build reaches its registries: the account's connections, and over them the credentials that came with the
+ * request. The target's connection is the one that the request named. Opened afresh just before each use.
+ */
+export async function accessForBuild(
+  db: Database,
+  sealer: Sealer,
+  build: Build,
+): Promise<{ target: RegistryAccess; bases: RegistryAccess[] }> {
+  const connections = await listRegistryConnections(db, build.accountId);
+  const auths =
+    build.registryAuthsSealed === null
+      ? {}
+      : (JSON.parse(sealer.open(build.registryAuthsSealed, registryAuthsBinding(build.id)).reveal()) as RegistryAuths);
+  const byHost = new Map<string, RegistryAccess>(connections.map((it) => [it.host, fromConnection(it, sealer)]));
+  const named = connections.find((it) => it.id === build.registryConnectionId);
+  if (named) byHost.set(named.host, fromConnection(named, sealer));
+  for (const [host, { Auth }] of Object.entries(auths)) {
+    const access = fromAuth(host, Auth);
+    byHost.set(host, { ...byHost.get(host), ...access, tlsMode: byHost.get(host)?.tlsMode ?? access.tlsMode });
+  }
+  return { target: byHost.get(build.host) ?? { host: build.host, tlsMode: 'verify' }, bases: [...byHost.values()] };
+}

@@ -1,0 +1,4 @@
+export * from './change-signals.ts';
+export * from './leases.ts';
+export * from './messaging.ts';
+export * from './relay.ts';
