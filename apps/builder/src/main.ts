@@ -29,8 +29,8 @@ import { openLeases, openMessaging } from '@kiln/worker';
 import { z } from 'zod';
 import { hostSettings } from './host-settings.ts';
 import { keptAtStart, openKeptImages } from './kept-images.ts';
-import { runBuild, type RunBuildDeps } from './run-build.ts';
-import { openWatchdog, watchedName } from './watchdog.ts';
+import { runBuild, type RunBuildDeps } from './attempt/run-build.ts';
+import { openWatchdog, watchedName } from './attempt/watchdog.ts';
 
 const config = readConfig(
   z.object({

@@ -7,7 +7,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
-import { ApiError } from './api/ask.ts';
+import { ApiError } from './api/api-client.ts';
 
 const theme = createTheme({
   primaryColor: 'kiln',

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Secret, randomSuffix } from '@kiln/kit';
-import { sha256Hex } from './digest.ts';
+import { sha256Hex } from './signatures/digest.ts';
 
 /** A new access key; the secret is shown once and stored sealed, since HMAC needs it in clear to verify. */
 export const newAccessKey = (): { id: string; secret: Secret } => ({

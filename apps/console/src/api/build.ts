@@ -1,4 +1,4 @@
-import { ask } from './ask.ts';
+import { ask } from './api-client.ts';
 import type { Build } from './replies.ts';
 
 export const buildKey = (id: string) => ['build', id];

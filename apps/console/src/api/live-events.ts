@@ -1,6 +1,6 @@
 import type { ShownEvent } from '@kiln/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
-import { ask } from './ask.ts';
+import { ask } from './api-client.ts';
 import { createContext, useContext, useEffect, useState } from 'react';
 
 const ofBuilds = [['builds', 'newest'], ['builds', 'live'], ['builds', 'latest'], ['queues'], ['workers']];

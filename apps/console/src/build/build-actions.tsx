@@ -3,10 +3,10 @@ import { Button } from '@mantine/core';
 import { IconPlayerStop, IconRefresh, IconRepeat, IconEdit } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import { buildKey } from '../api/build.ts';
 import { type Build } from '../api/replies.ts';
-import { tell, tellError } from '../pieces/tell.ts';
+import { tell, tellError } from '../components/notifications.ts';
 import { isAtLeast, mayChange, useSession } from '../session/session.ts';
 
 /** Whether the same inputs may come to another end; the api decides it again. */

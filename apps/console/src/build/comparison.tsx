@@ -1,13 +1,13 @@
 import { Alert, Anchor, Stack, Table, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Build, Comparison } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { duration } from '../pieces/format.ts';
-import { Empty } from '../pieces/page-state.tsx';
-import { When } from '../pieces/when.tsx';
-import { WideTable } from '../pieces/wide-table.tsx';
+import { Answered } from '../components/answered.tsx';
+import { duration } from '../components/format.ts';
+import { Empty } from '../components/page-state.tsx';
+import { When } from '../components/when.tsx';
+import { WideTable } from '../components/wide-table.tsx';
 
 const shown = (ms: number | undefined): string => (ms === undefined ? '—' : duration(ms));
 

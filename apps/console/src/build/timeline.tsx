@@ -2,8 +2,8 @@ import { isTerminal } from '@kiln/domain/build-states';
 import { Group, SegmentedControl, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { type Build, type Step } from '../api/replies.ts';
-import { bytes, duration } from '../pieces/format.ts';
-import { useNow } from '../pieces/when.tsx';
+import { bytes, duration } from '../components/format.ts';
+import { useNow } from '../components/when.tsx';
 import classes from './timeline.module.css';
 
 /** A bar of the picture: from one moment to another, or to now. */

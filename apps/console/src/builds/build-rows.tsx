@@ -3,9 +3,9 @@ import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type { BuildSummary } from '../api/replies.ts';
-import { duration } from '../pieces/format.ts';
-import { StateBadge } from '../pieces/state-badge.tsx';
-import { useNow, When } from '../pieces/when.tsx';
+import { duration } from '../components/format.ts';
+import { StateBadge } from '../components/state-badge.tsx';
+import { useNow, When } from '../components/when.tsx';
 import classes from './build-rows.module.css';
 import type { ListedBuilds } from './use-builds.ts';
 

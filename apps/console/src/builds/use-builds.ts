@@ -1,7 +1,7 @@
 import { isTerminal, liveStates } from '@kiln/domain/build-states';
 import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { ask, type Query } from '../api/ask.ts';
+import { ask, type Query } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
 import { type BuildList, type BuildSummary } from '../api/replies.ts';
 

@@ -1,7 +1,7 @@
 import { List, Text } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Lint } from '../api/replies.ts';
 
 /** What the api says of a Dockerfile, a moment after it was last changed. */

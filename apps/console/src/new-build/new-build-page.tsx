@@ -4,11 +4,11 @@ import {
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, lazy, Suspense, useEffect, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
-import { ApiError, ask } from '../api/ask.ts';
+import { ApiError, ask } from '../api/api-client.ts';
 import { buildQuery } from '../api/build.ts';
 import { type Build, requestOf } from '../api/replies.ts';
-import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
+import { Page, useTitle } from '../components/page.tsx';
+import { Empty, Failed, Loading } from '../components/page-state.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
 import { Findings, useLint } from './lint.tsx';
 import {

@@ -2,16 +2,16 @@ import { Anchor, Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title }
 import type { consoleOperations } from '@kiln/contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Queues } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { DataTable } from '../pieces/data-table.tsx';
-import { duration } from '../pieces/format.ts';
-import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty } from '../pieces/page-state.tsx';
-import { Tone } from '../pieces/state-badge.tsx';
-import { tell, tellError } from '../pieces/tell.ts';
-import { When } from '../pieces/when.tsx';
+import { Answered } from '../components/answered.tsx';
+import { DataTable } from '../components/data-table.tsx';
+import { duration } from '../components/format.ts';
+import { Page, useTitle } from '../components/page.tsx';
+import { Empty } from '../components/page-state.tsx';
+import { Tone } from '../components/state-badge.tsx';
+import { tell, tellError } from '../components/notifications.ts';
+import { When } from '../components/when.tsx';
 import { useSession } from '../session/session.ts';
 
 const poolName = (pool: string): string => (pool === '' ? 'Common' : pool);

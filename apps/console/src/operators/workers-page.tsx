@@ -1,14 +1,14 @@
 import { Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Worker, Workers } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { bytes } from '../pieces/format.ts';
-import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty } from '../pieces/page-state.tsx';
-import { Tone } from '../pieces/state-badge.tsx';
-import { tellError } from '../pieces/tell.ts';
-import { When } from '../pieces/when.tsx';
+import { Answered } from '../components/answered.tsx';
+import { bytes } from '../components/format.ts';
+import { Page, useTitle } from '../components/page.tsx';
+import { Empty } from '../components/page-state.tsx';
+import { Tone } from '../components/state-badge.tsx';
+import { tellError } from '../components/notifications.ts';
+import { When } from '../components/when.tsx';
 
 export default function WorkersPage() {
   useTitle('Workers');

@@ -1,13 +1,13 @@
 import { Anchor, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
 import type { BuildList, BuildSummary } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { Empty } from '../pieces/page-state.tsx';
-import { StateBadge } from '../pieces/state-badge.tsx';
-import { When } from '../pieces/when.tsx';
+import { Answered } from '../components/answered.tsx';
+import { Empty } from '../components/page-state.tsx';
+import { StateBadge } from '../components/state-badge.tsx';
+import { When } from '../components/when.tsx';
 
 export function LatestBuilds() {
   const latest = useQuery({

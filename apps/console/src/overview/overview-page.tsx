@@ -2,12 +2,12 @@ import { Anchor, Card, Grid, Group, Progress, SegmentedControl, SimpleGrid, Stac
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Overview } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { duration } from '../pieces/format.ts';
-import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty } from '../pieces/page-state.tsx';
+import { Answered } from '../components/answered.tsx';
+import { duration } from '../components/format.ts';
+import { Page, useTitle } from '../components/page.tsx';
+import { Empty } from '../components/page-state.tsx';
 import { LatestBuilds } from './latest-builds.tsx';
 import { type Series, TimeChart } from './time-chart.tsx';
 

@@ -1,7 +1,7 @@
 import { type QueryClient, useQuery } from '@tanstack/react-query';
 import { isAtLeast as outranks, type Role } from '@kiln/domain/roles';
 import { createContext, useContext } from 'react';
-import { ApiError, ask, keepCsrfToken } from '../api/ask.ts';
+import { ApiError, ask, keepCsrfToken } from '../api/api-client.ts';
 import type { Session } from '../api/replies.ts';
 
 async function fetchSession(): Promise<Session | null> {

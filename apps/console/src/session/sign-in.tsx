@@ -1,9 +1,9 @@
 import { Alert, Button, Card, Center, Code, PasswordInput, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Session } from '../api/replies.ts';
-import { useTitle } from '../pieces/page.tsx';
+import { useTitle } from '../components/page.tsx';
 import logo from '../kiln.svg';
 import { changeSession } from './session.ts';
 

@@ -1,13 +1,13 @@
 import { Button, Card, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ApiError, ask } from '../api/ask.ts';
+import { ApiError, ask } from '../api/api-client.ts';
 import type { Deliveries } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { DataTable } from '../pieces/data-table.tsx';
-import { Empty } from '../pieces/page-state.tsx';
-import { Tone } from '../pieces/state-badge.tsx';
-import { tellError } from '../pieces/tell.ts';
-import { When } from '../pieces/when.tsx';
+import { Answered } from '../components/answered.tsx';
+import { DataTable } from '../components/data-table.tsx';
+import { Empty } from '../components/page-state.tsx';
+import { Tone } from '../components/state-badge.tsx';
+import { tellError } from '../components/notifications.ts';
+import { When } from '../components/when.tsx';
 
 type Delivery = Deliveries['Deliveries'][number];
 

@@ -1,15 +1,15 @@
 import { Button, Card, Stack, Tabs, Text } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Access, Audit } from '../api/replies.ts';
-import { useAddress } from '../pieces/address.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { DataTable } from '../pieces/data-table.tsx';
-import { exact } from '../pieces/format.ts';
-import { Page, useTitle } from '../pieces/page.tsx';
-import { Empty, Failed, Loading } from '../pieces/page-state.tsx';
-import { Tone } from '../pieces/state-badge.tsx';
-import { When } from '../pieces/when.tsx';
+import { useAddress } from '../components/address.ts';
+import { Answered } from '../components/answered.tsx';
+import { DataTable } from '../components/data-table.tsx';
+import { exact } from '../components/format.ts';
+import { Page, useTitle } from '../components/page.tsx';
+import { Empty, Failed, Loading } from '../components/page-state.tsx';
+import { Tone } from '../components/state-badge.tsx';
+import { When } from '../components/when.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
 import { WebhookSettings } from './webhooks.tsx';
 

@@ -15,14 +15,14 @@ import {
 } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import type { Webhook, Webhooks } from '../api/replies.ts';
-import { Answered } from '../pieces/answered.tsx';
-import { DataTable } from '../pieces/data-table.tsx';
-import { Empty, Failed } from '../pieces/page-state.tsx';
-import { Tone } from '../pieces/state-badge.tsx';
-import { tell, tellError } from '../pieces/tell.ts';
-import { When } from '../pieces/when.tsx';
+import { Answered } from '../components/answered.tsx';
+import { DataTable } from '../components/data-table.tsx';
+import { Empty, Failed } from '../components/page-state.tsx';
+import { Tone } from '../components/state-badge.tsx';
+import { tell, tellError } from '../components/notifications.ts';
+import { When } from '../components/when.tsx';
 import { DeliveryList } from './deliveries.tsx';
 
 const key = ['webhooks'];

@@ -1,7 +1,7 @@
 import { Alert } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { ApiError } from '../api/ask.ts';
+import { ApiError } from '../api/api-client.ts';
 
 /** Says so when what is asked for again and again does not come any more: what is shown is getting old. */
 export function Outage() {

@@ -27,10 +27,10 @@ import {
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
-import { ask } from '../api/ask.ts';
+import { ask } from '../api/api-client.ts';
 import { LiveContext, useLiveEvents } from '../api/live-events.ts';
 import logo from '../kiln.svg';
-import { tellError } from '../pieces/tell.ts';
+import { tellError } from '../components/notifications.ts';
 import { Outage } from './outage.tsx';
 import classes from './shell.module.css';
 import { changeSession, isAtLeast, runsInstallation, useSession } from '../session/session.ts';

@@ -1,7 +1,7 @@
 import { crashPoint, metrics } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
-import { untilWritten } from './until-written.ts';
+import { untilWritten } from '../attempt/retry-write.ts';
 
 /** A chunk is written when it reaches this size or age, whichever comes first. */
 const chunkBytesMax = 64 * 1024;

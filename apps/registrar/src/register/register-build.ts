@@ -18,7 +18,7 @@ import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry'
 import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForBuild } from '@kiln/usecases';
 import { type Lease } from '@kiln/worker';
-import { type RegisterDeps } from './deps.ts';
+import { type RegisterDeps } from '../deps.ts';
 import { imageOfBuild } from './image-of-build.ts';
 
 /**

@@ -5,11 +5,11 @@ import { type Build, type Database, moveBuild } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type BuildPhase, type BuildState } from '@kiln/domain';
 import { type Lease, type Leases } from '@kiln/worker';
-import { type BuildLog, openBuildLog } from './build-log.ts';
+import { type BuildLog, openBuildLog } from '../log/build-log.ts';
 import { Phases } from './phases.ts';
-import { Redaction } from './redaction.ts';
-import { withRegistryPatience } from './registry-patience.ts';
-import { NotOurs } from './settle-attempt.ts';
+import { Redaction } from '../log/redaction.ts';
+import { withRegistryPatience } from './retry-registry.ts';
+import { NotOurs } from './end-attempt.ts';
 import { openStepRecord, type StepRecord } from './step-record.ts';
 import { type Watchdog, watchedName } from './watchdog.ts';
 

@@ -2,7 +2,7 @@ import { type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, retryAfterMs } from '@kiln/kit';
 import { Fault } from '@kiln/domain';
-import { type AddressRules } from './address-rules.ts';
+import { type AddressRules } from '../egress/address-rules.ts';
 import { Authenticator } from './authenticator.ts';
 import { type RegistryAccess } from './connection.ts';
 import { answered, explain, isPassing, PassingTrouble, refusalBytesMax } from './registry-errors.ts';

@@ -1,10 +1,10 @@
 import { type Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClients } from './client.ts';
-import { type GatewayOptions, type GatewayTarget } from './gateway-options.ts';
-import { type GatewaySources, type HeldLayer } from './gateway-sources.ts';
-import { refused } from './registry-errors.ts';
-import { headerOf, type RegistryAnswer } from './registry-http.ts';
+import { type FetchedManifest, type RegistryClients } from '../client/client.ts';
+import { type GatewayOptions, type GatewayTarget } from './options.ts';
+import { type GatewaySources, type HeldLayer } from './sources.ts';
+import { refused } from '../client/registry-errors.ts';
+import { headerOf, type RegistryAnswer } from '../client/registry-http.ts';
 
 /** Bytes of a blob on their way to a registry. */
 export interface BlobBytes {

@@ -1,6 +1,6 @@
 import { type ImageStep } from '@kiln/domain';
 import { type z } from 'zod';
-import { type configSchema, type Manifest } from './manifests.ts';
+import { type configSchema, type Manifest } from '../client/manifests.ts';
 
 const instructionMax = 500;
 const stepsMax = 500;

@@ -1,5 +1,5 @@
 import { notifications } from '@mantine/notifications';
-import { ApiError } from '../api/ask.ts';
+import { ApiError } from '../api/api-client.ts';
 
 /** Says that something was done. */
 export const tell = (message: string): void => void notifications.show({ message, color: 'green', withBorder: true });

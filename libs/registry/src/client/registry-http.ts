@@ -2,7 +2,7 @@ import { type Readable } from 'node:stream';
 import { countRegistryRequest, inSpan, timings } from '@kiln/kit';
 import { Fault } from '@kiln/domain';
 import { Agent, type Dispatcher, request as send } from 'undici';
-import { type AddressRules, guardedConnector } from './address-rules.ts';
+import { type AddressRules, guardedConnector } from '../egress/address-rules.ts';
 import { baseUrl, type RegistryAccess } from './connection.ts';
 
 export type Headers = Record<string, string | string[] | undefined>;

@@ -12,7 +12,7 @@ import {
   trace,
   TraceFlags,
 } from '@opentelemetry/api';
-import { type Lifecycle } from './lifecycle.ts';
+import { type Lifecycle } from '../lifecycle.ts';
 import { type Logger } from './logger.ts';
 
 /**

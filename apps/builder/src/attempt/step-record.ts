@@ -2,8 +2,8 @@ import { stepDetails } from '@kiln/domain';
 import { type StepRun } from '@kiln/engine';
 import { recordSpan } from '@kiln/kit';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
-import { type Redaction } from './redaction.ts';
-import { untilWritten } from './until-written.ts';
+import { type Redaction } from '../log/redaction.ts';
+import { untilWritten } from './retry-write.ts';
 
 /** An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being written. */
 export interface StepRecord {

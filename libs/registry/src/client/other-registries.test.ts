@@ -1,11 +1,11 @@
 import { type RequestListener } from 'node:http';
 import { Secret } from '@kiln/kit';
 import { parseChallenge } from './challenge.ts';
-import { openAddressRules } from './address-rules.ts';
+import { openAddressRules } from '../egress/address-rules.ts';
 import { openRegistryClients } from './client.ts';
 import { sha256Digest } from './manifests.ts';
-import { verifyImage } from './verify.ts';
-import { openServed } from './testing/served.ts';
+import { verifyImage } from '../verify/verify.ts';
+import { openServed } from '../testing/served.ts';
 
 // What registries say that Debian's does not, as people have met it. These servers play one of them each.
 const { serve, close } = openServed();

@@ -4,9 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fault } from '@kiln/domain';
-import { type RegistryClients } from './client.ts';
-import { Exchange } from './gateway-exchange.ts';
-import { type GatewayOptions } from './gateway-options.ts';
+import { type RegistryClients } from '../client/client.ts';
+import { Exchange } from './exchange.ts';
+import { type GatewayOptions } from './options.ts';
 
 /**
  * What an engine in a jail sees of all registries: a small one on a socket, with the repositories `base` to read and `image` to

@@ -18,9 +18,9 @@ import {
 import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, sourcesOf } from '@kiln/usecases';
 import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
-import { type HostSettings } from './host-settings.ts';
-import { type KeptImages } from './kept-images.ts';
-import { type Ended, NotOurs, settleAttempt } from './settle-attempt.ts';
+import { type HostSettings } from '../host-settings.ts';
+import { type KeptImages } from '../kept-images.ts';
+import { type Ended, NotOurs, settleAttempt } from './end-attempt.ts';
 
 export interface RunBuildDeps extends AttemptDeps {
   signals: SignalBus;

@@ -11,7 +11,7 @@ import {
 import { type BuiltImage } from '@kiln/engine';
 import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
 import { type Attempt } from './attempt.ts';
-import { type KeptImages } from './kept-images.ts';
+import { type KeptImages } from '../kept-images.ts';
 
 /** Stops the attempt: its build is no longer where it has to be. */
 export class NotOurs extends Error {}

@@ -1,8 +1,8 @@
 import { Fault, type ImageStep } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClient } from './client.ts';
+import { type FetchedManifest, type RegistryClient } from '../client/client.ts';
 import { historyOf } from './history.ts';
-import { type Manifest, platformName } from './manifests.ts';
-import { type PlatformImage, readImages } from './platform-images.ts';
+import { type Manifest, platformName } from '../client/manifests.ts';
+import { type PlatformImage, readImages } from '../client/platform-images.ts';
 
 export interface Verified {
   manifest: FetchedManifest;

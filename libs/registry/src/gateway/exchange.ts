@@ -3,12 +3,12 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/domain';
-import { type RegistryClients } from './client.ts';
-import { type GatewayOptions } from './gateway-options.ts';
-import { GatewaySources } from './gateway-sources.ts';
-import { GatewayWriter } from './gateway-target.ts';
-import { manifestBytesMax, sha256Digest } from './manifests.ts';
-import { headerOf } from './registry-http.ts';
+import { type RegistryClients } from '../client/client.ts';
+import { type GatewayOptions } from './options.ts';
+import { GatewaySources } from './sources.ts';
+import { GatewayWriter } from './target.ts';
+import { manifestBytesMax, sha256Digest } from '../client/manifests.ts';
+import { headerOf } from '../client/registry-http.ts';
 
 const unknown = (res: ServerResponse, code: string): void =>
   void res.writeHead(404).end(JSON.stringify({ errors: [{ code }] }));

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
-import { ApiError } from '../api/ask.ts';
+import { ApiError } from '../api/api-client.ts';
 
 /** What stands in for a list while it loads: of the size that the list will have. */
 export function Loading({ rows = 8, height = 44 }: { rows?: number; height?: number }) {

@@ -1,5 +1,5 @@
-import { type FetchedManifest } from './client.ts';
-import { type RegistryAccess } from './connection.ts';
+import { type FetchedManifest } from '../client/client.ts';
+import { type RegistryAccess } from '../client/connection.ts';
 
 /** An image that an engine may read: by its digest only. */
 export interface GatewaySource {

@@ -1,10 +1,10 @@
 import { Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
-import { openAddressRules } from './address-rules.ts';
+import { openAddressRules } from '../egress/address-rules.ts';
 import { openRegistryClients } from './client.ts';
 import { sha256Digest } from './manifests.ts';
-import { verifyImage } from './verify.ts';
-import { openServed } from './testing/served.ts';
+import { verifyImage } from '../verify/verify.ts';
+import { openServed } from '../testing/served.ts';
 
 // What a registry or something in its place may answer that a real one here does not: these servers play one fault each.
 const { serve, close } = openServed();

@@ -1,5 +1,5 @@
 import { Fault } from '@kiln/domain';
-import { type AddressRules } from './address-rules.ts';
+import { type AddressRules } from '../egress/address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
 import { refused } from './registry-errors.ts';

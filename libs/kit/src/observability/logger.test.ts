@@ -1,5 +1,5 @@
 import { openLogger } from './logger.ts';
-import { Secret } from './secret.ts';
+import { Secret } from '../secret.ts';
 
 const logged = (write: (log: ReturnType<typeof openLogger>) => void): string => {
   let text = '';

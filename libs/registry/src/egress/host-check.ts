@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '@kiln/domain';
 import { addressRefused, type AddressRules, placeOf } from './address-rules.ts';
-import { apiHost } from './connection.ts';
+import { apiHost } from '../client/connection.ts';
 import { askNameServers, asTheMachine } from './name-servers.ts';
 
 /**

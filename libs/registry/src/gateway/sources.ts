@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClients } from './client.ts';
-import { type GatewayOptions, type GatewaySource } from './gateway-options.ts';
-import { isDigest } from './manifests.ts';
-import { explain, refused } from './registry-errors.ts';
-import { headerOf } from './registry-http.ts';
+import { type FetchedManifest, type RegistryClients } from '../client/client.ts';
+import { type GatewayOptions, type GatewaySource } from './options.ts';
+import { isDigest } from '../client/manifests.ts';
+import { explain, refused } from '../client/registry-errors.ts';
+import { headerOf } from '../client/registry-http.ts';
 
 /** Most bytes of one layer, as it is sent. */
 const layerBytesMax = 20 * 2 ** 30;
