@@ -2,7 +2,7 @@ import { openSealer } from '@kiln/auth';
 import { readConfig, secretSetting } from '@kiln/kit';
 import { openDatabase } from '@kiln/persistence';
 import { z } from 'zod';
-import { adminCommands } from './commands.ts';
+import { adminCommands } from './commands/program.ts';
 
 // Left empty, as compose files do, is left out.
 const passwordSetting = secretSetting.or(z.literal('').transform(() => undefined)).optional();

@@ -1,24 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
-import {
-  listAudit,
-  listBuildSecrets,
-  putBuildSecret,
-  removeBuildSecret,
-  resealAll,
-  verifyAudit,
-} from '@kiln/persistence';
+import { listBuildSecrets, putBuildSecret, removeBuildSecret, resealAll } from '@kiln/persistence';
 import { buildSecretBinding } from '@kiln/usecases';
-import { type Command } from 'commander';
-import { type CommandDeps } from './commands.ts';
-import { wholeNumber } from './arguments.ts';
+import { type CommandContext, type CommandRoots } from './context.ts';
 
-/** What operators do about secrets, and about the record of who did what. */
-export function secretCommands(
-  program: Command,
-  { db, sealer, print }: CommandDeps,
-  account: (nameOrId: string) => Promise<{ id: string }>,
-): void {
+/** Build secrets, and the key that seals all secrets. */
+export function secretCommands({ program }: CommandRoots, context: CommandContext): void {
+  const { db, sealer, print, account } = context;
+
   const secret = program
     .command('secret')
     .description('what the builds of an account may mount: RUN --mount=type=secret,id=NAME');
@@ -56,32 +45,5 @@ export function secretCommands(
       print({ key: sealer.keyId, resealed, unopened });
       if (unopened.length > 0)
         throw new Error(`no key opens ${unopened.length} secrets; leave the old keys where they are`);
-    });
-
-  const audit = program.command('audit').description('the record of who did what');
-  audit
-    .command('list')
-    .description('the newest entries first')
-    .option('--account <name>', 'of this account only')
-    .option('--limit <n>', 'so many', wholeNumber('entries', 1, 10_000), 100)
-    .option('--before <id>', 'older than this entry', wholeNumber('an entry', 1, Number.MAX_SAFE_INTEGER))
-    .action(async (options: { account?: string; limit: number; before?: number }) => {
-      const accountId = options.account === undefined ? undefined : (await account(options.account)).id;
-      const { limit, before } = options;
-      print(
-        await listAudit(db, {
-          limit,
-          ...(accountId === undefined ? {} : { accountId }),
-          ...(before === undefined ? {} : { before }),
-        }),
-      );
-    });
-  audit
-    .command('verify')
-    .description('work out every hash again; an entry that was changed or removed shows')
-    .action(async () => {
-      const result = await verifyAudit(db);
-      print(result);
-      if (result.brokenAt !== null) throw new Error(`the audit log is broken at entry ${result.brokenAt}`);
     });
 }

@@ -1,0 +1,35 @@
+import { listAudit, verifyAudit } from '@kiln/persistence';
+import { type CommandContext, type CommandRoots } from './context.ts';
+import { wholeNumber } from './whole-number.ts';
+
+/** The record of who did what. */
+export function auditCommands({ program }: CommandRoots, context: CommandContext): void {
+  const { db, print, account } = context;
+
+  const audit = program.command('audit').description('the record of who did what');
+  audit
+    .command('list')
+    .description('the newest entries first')
+    .option('--account <name>', 'of this account only')
+    .option('--limit <n>', 'so many', wholeNumber('entries', 1, 10_000), 100)
+    .option('--before <id>', 'older than this entry', wholeNumber('an entry', 1, Number.MAX_SAFE_INTEGER))
+    .action(async (options: { account?: string; limit: number; before?: number }) => {
+      const accountId = options.account === undefined ? undefined : (await account(options.account)).id;
+      const { limit, before } = options;
+      print(
+        await listAudit(db, {
+          limit,
+          ...(accountId === undefined ? {} : { accountId }),
+          ...(before === undefined ? {} : { before }),
+        }),
+      );
+    });
+  audit
+    .command('verify')
+    .description('work out every hash again; an entry that was changed or removed shows')
+    .action(async () => {
+      const result = await verifyAudit(db);
+      print(result);
+      if (result.brokenAt !== null) throw new Error(`the audit log is broken at entry ${result.brokenAt}`);
+    });
+}

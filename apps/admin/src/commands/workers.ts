@@ -1,0 +1,23 @@
+import { cordonWorker, listWorkers } from '@kiln/persistence';
+import { type CommandContext, type CommandRoots } from './context.ts';
+
+/** Builders and registrars. */
+export function workerCommands({ program }: CommandRoots, context: CommandContext): void {
+  const { db, print } = context;
+
+  program
+    .command('workers')
+    .description('show the builders and registrars, and which of them are alive')
+    .action(async () => print(await listWorkers(db)));
+
+  program
+    .command('cordon <worker>')
+    .description('have a builder take nothing new, while it ends what it has')
+    .option('--undo', 'have it take work again')
+    .action(async (name: string, options: { undo?: boolean }) => {
+      const cordoned = options.undo !== true;
+      if (!(await cordonWorker(db, name, cordoned)))
+        throw new Error(`there is no builder ${name} just now; "admin workers" shows all`);
+      print({ worker: name, cordoned });
+    });
+}
