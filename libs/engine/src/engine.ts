@@ -2,12 +2,7 @@ import { type Secret } from '@kiln/kit';
 import { type Limits, type NetworkRules } from '@kiln/contract';
 import { type StepResult, type ParsedDockerfile, type Step } from '@kiln/domain';
 import { type Ability } from './jail/jail.ts';
-
-/** Told of the processes that carry a build, so that somebody else can end them when this process cannot. */
-export interface ProcessWatch {
-  started(pid: number): void;
-  ended(pid: number): void;
-}
+import { type ProcessWatch } from './process-watch.ts';
 
 /** What every command of an engine is given. */
 export interface EngineCall {

@@ -9,4 +9,5 @@ export * from './platform.ts';
 export * from './retry-after.ts';
 export * from './secret.ts';
 export * from './timings.ts';
+export * from './observability/spans.ts';
 export * from './observability/tracing.ts';

@@ -13,9 +13,10 @@ import {
   verifyAcsHmacSha1,
   verifySdkHmac,
 } from '@kiln/auth';
-import { type Credential, type FoundToken, type NonceStore, type Viewer } from '@kiln/persistence';
+import { type FoundToken, type NonceStore } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { csrfTokenOf, sessionIn } from './browser-session.ts';
+import { type Caller } from './caller.ts';
 import { type Directory } from '@kiln/usecases';
 
 export interface AuthenticateDeps {
@@ -24,17 +25,6 @@ export interface AuthenticateDeps {
   nonces: NonceStore;
   /** Whether requests signed with HMAC-SHA1, the old way, are taken. */
   legacySignatures: boolean;
-}
-
-/** Who asks, and where alone the credentials are good. */
-export interface Caller extends Viewer {
-  onlyProjectId: string | null;
-  /** What the caller signed with; null for a stranger. */
-  credential: Credential | null;
-  /** Whether the operators of its account run the installation. */
-  operates: boolean;
-  /** Of a browser's session; absent without one. */
-  csrfToken?: string;
 }
 
 /** Twice the clock window: a request's nonce must outlive the time in which it could be sent again. */

@@ -1,6 +1,6 @@
 import { type SignedRequest } from '@kiln/auth';
 import { asFault } from '@kiln/domain';
-import { type Caller } from './authenticate.ts';
+import { type Caller } from './caller.ts';
 import { type LastUsed } from './last-used.ts';
 import { type Request } from 'express';
 import { type Dialect } from '../http/dialect.ts';

@@ -2,7 +2,7 @@ import { newToken, sameText, type Sealer } from '@kiln/auth';
 import { actingFor, type Database, insertToken, namesOf } from '@kiln/persistence';
 import { type CreateTokenBody } from '@kiln/contract';
 import { Fault } from '@kiln/domain';
-import { type Caller } from './authenticate.ts';
+import { type Caller } from './caller.ts';
 import { type Directory } from '@kiln/usecases';
 import { findProjects, type NamedProject } from '../usecases/projects.ts';
 

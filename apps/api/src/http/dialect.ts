@@ -1,4 +1,4 @@
-import { type Caller } from '../callers/authenticate.ts';
+import { type Caller } from '../callers/caller.ts';
 import { type DialectName, type Operation, type PathParameters } from '@kiln/contract';
 import { type ErrorCode, type Fault } from '@kiln/domain';
 import { type SignedRequest } from '@kiln/auth';

@@ -3,7 +3,7 @@ import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { asFault, errorClass, Fault, isAtLeast, scopeOfOperation } from '@kiln/domain';
 import { type Operation } from '@kiln/contract';
 import { type AuditTrail } from '../callers/audit-trail.ts';
-import { type Caller } from '../callers/authenticate.ts';
+import { type Caller } from '../callers/caller.ts';
 import { type LastUsed } from '../callers/last-used.ts';
 import express, {
   type ErrorRequestHandler,

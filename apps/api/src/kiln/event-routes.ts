@@ -1,6 +1,6 @@
 import { type AccountEvent, type EventPlace, formatPlace, parsePlace, seesAll } from '@kiln/persistence';
 import { eventOperations } from '@kiln/contract';
-import { type Caller } from '../callers/authenticate.ts';
+import { type Caller } from '../callers/caller.ts';
 import { type Directory, showEvent } from '@kiln/usecases';
 import { type EventFeed, type FeedPiece, type WantedPlace } from '../live/event-feed.ts';
 import { type Call, type Route, route } from '../http/dialect.ts';

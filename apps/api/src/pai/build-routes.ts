@@ -14,7 +14,7 @@ import {
 import { type SignalBus } from '@kiln/queue';
 import { buildOperations } from '@kiln/contract';
 import { Fault } from '@kiln/domain';
-import { type Caller } from '../callers/authenticate.ts';
+import { type Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
 import { type LogFeed } from '../live/log-feed.ts';
 import { rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted } from '@kiln/usecases';

@@ -12,7 +12,7 @@ import {
 import { Fault } from '@kiln/domain';
 import { paiImageOperations } from '@kiln/contract';
 import { addImage, type RegisterImageDeps } from '../usecases/register-image.ts';
-import { type Caller } from '../callers/authenticate.ts';
+import { type Caller } from '../callers/caller.ts';
 import { type Directory, requireOwner } from '@kiln/usecases';
 import { removeImage } from '../usecases/change-image.ts';
 import { type Route, route } from '../http/dialect.ts';

@@ -12,7 +12,7 @@ import {
 import { type SignalBus } from '@kiln/queue';
 import { Fault } from '@kiln/domain';
 import { jobOperations } from '@kiln/contract';
-import { type Caller } from '../callers/authenticate.ts';
+import { type Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
 import { type Directory, requireOwner } from '@kiln/usecases';
 import { type WaitingRoom } from '../usecases/place-in-line.ts';

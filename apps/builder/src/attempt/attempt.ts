@@ -9,7 +9,7 @@ import { type BuildLog, openBuildLog } from '../log/build-log.ts';
 import { Phases } from './phases.ts';
 import { Redaction } from '../log/redaction.ts';
 import { withRegistryPatience } from './retry-registry.ts';
-import { NotOurs } from './end-attempt.ts';
+import { StaleAttempt } from './stale-attempt.ts';
 import { openStepRecord, type StepRecord } from './step-record.ts';
 import { type Watchdog, watchedName } from './watchdog.ts';
 
@@ -40,7 +40,7 @@ export interface Attempt {
   steps: StepRecord;
   /** Runs a phase, which tries again while a registry cannot be reached, and records how it went. */
   run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>): Promise<T>;
-  /** @throws NotOurs when the build is no longer where it has to be */
+  /** @throws StaleAttempt when the build is no longer where it has to be */
   move(from: BuildState, to: BuildState, message: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,7 +75,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
     run: (phase, next, work) => phases.run(phase, next, () => withRegistryPatience(work, patience), stopped),
     async move(from, to, message) {
       const guard = { id: build.id, fence: build.fence, from: [from], unlessCancelled: true };
-      if (!(await moveBuild(db, { ...guard, to, message }))) throw new NotOurs();
+      if (!(await moveBuild(db, { ...guard, to, message }))) throw new StaleAttempt();
       progress();
     },
     async close() {

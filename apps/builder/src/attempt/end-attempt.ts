@@ -12,9 +12,7 @@ import { type BuiltImage } from '@kiln/engine';
 import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
 import { type Attempt } from './attempt.ts';
 import { type KeptImages } from '../kept-images.ts';
-
-/** Stops the attempt: its build is no longer where it has to be. */
-export class NotOurs extends Error {}
+import { StaleAttempt } from './stale-attempt.ts';
 
 /** What is left of an attempt. */
 export type Ended = 'handed over' | 'over' | 'image kept';
@@ -59,7 +57,7 @@ export async function settleAttempt(
     log.warn({ buildId, stopped, became }, became ? 'attempt given back' : 'build is no longer ours; dropped');
     return 'over';
   }
-  if (error instanceof NotOurs) {
+  if (error instanceof StaleAttempt) {
     log.warn({ buildId }, 'build is no longer ours; dropped');
     return 'over';
   }

@@ -20,7 +20,8 @@ import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
 import { type KeptImages } from '../kept-images.ts';
-import { type Ended, NotOurs, settleAttempt } from './end-attempt.ts';
+import { type Ended, settleAttempt } from './end-attempt.ts';
+import { StaleAttempt } from './stale-attempt.ts';
 
 export interface RunBuildDeps extends AttemptDeps {
   signals: SignalBus;
@@ -227,7 +228,7 @@ async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, dige
     set: { digest },
     announcement: announceRegistration('build', build.id, build.attempt),
   });
-  if (!moved) throw new NotOurs();
+  if (!moved) throw new StaleAttempt();
   relay.nudge();
   // The slot is as good as free.
   signals.send('dispatch', everyone);

@@ -1,6 +1,6 @@
 import { type Secret } from '@kiln/kit';
 import { type Limits, type NetworkRules } from '@kiln/contract';
-import { type ProcessWatch } from '../engine.ts';
+import { type ProcessWatch } from '../process-watch.ts';
 
 /** One command of the engine, in a jail. */
 export interface JailRequest {

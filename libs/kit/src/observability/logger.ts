@@ -1,6 +1,6 @@
 import { type DestinationStream, pino } from 'pino';
 import { PinoPretty } from 'pino-pretty';
-import { traceOfLog } from './tracing.ts';
+import { traceOfLog } from './spans.ts';
 
 export type Logger = ReturnType<typeof openLogger>;
 

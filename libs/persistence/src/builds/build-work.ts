@@ -3,7 +3,7 @@ import { type BuildPhase } from '@kiln/domain';
 import { commonPool } from '@kiln/contract';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { type Build } from './move-build.ts';
+import { type Build } from '../tables/builds.ts';
 import { buildAttempts, buildEvents, builds } from '../tables/builds.ts';
 
 /** When a lease that begins now ends, in the database's time. */

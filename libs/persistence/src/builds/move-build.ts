@@ -4,8 +4,7 @@ import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { announce, type Announcement } from '../outbox/outbox.ts';
 import { buildAttempts, buildEvents, builds } from '../tables/builds.ts';
-
-export type Build = typeof builds.$inferSelect;
+import { type Build } from '../tables/builds.ts';
 
 export interface Move {
   id: string;

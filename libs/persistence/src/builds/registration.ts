@@ -1,8 +1,10 @@
 import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { newLease, recordPhase } from './build-work.ts';
-import { insertBuiltImage, type Image, type NewImage, type VerifiedImage } from '../images/images.ts';
-import { type Build, countEnd, moveBuildIn } from './move-build.ts';
+import { insertBuiltImage, type NewImage, type VerifiedImage } from '../images/images.ts';
+import { type Image } from '../tables/images.ts';
+import { countEnd, moveBuildIn } from './move-build.ts';
+import { type Build } from '../tables/builds.ts';
 import { goneStatuses } from '@kiln/domain';
 import { builds } from '../tables/builds.ts';
 import { images, tagMoves } from '../tables/images.ts';

@@ -2,7 +2,7 @@ import { crashPoint, traceparent } from '@kiln/kit';
 import { type QueueName, type QueuePayload } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { type Build } from '../builds/move-build.ts';
+import { type Build } from '../tables/builds.ts';
 import { outbox } from '../tables/builds.ts';
 import { atOnce } from '../tables/moment.ts';
 

@@ -1,7 +1,7 @@
 import { lanes, type WaitingReason, ageingSeconds, startTag } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Database } from '../db/database.ts';
-import { type Build } from '../builds/move-build.ts';
+import { type Build } from '../tables/builds.ts';
 import { buildsUnderWay, liveBuilders } from './dispatch.ts';
 import { type DefaultLimits } from './limits.ts';
 

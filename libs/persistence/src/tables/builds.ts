@@ -330,3 +330,6 @@ export const dispatchState = pgTable('dispatch_state', {
   one: boolean('one').primaryKey().default(true),
   virtualTime: doublePrecision('virtual_time').notNull().default(0),
 });
+
+/** A row of the builds. */
+export type Build = typeof builds.$inferSelect;

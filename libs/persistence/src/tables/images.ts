@@ -163,3 +163,6 @@ export const tagMoves = pgTable(
   },
   (t) => [primaryKey({ columns: [t.host, t.repository, t.tag, t.seq] })],
 );
+
+/** A row of the images. */
+export type Image = typeof images.$inferSelect;

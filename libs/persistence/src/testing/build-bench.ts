@@ -1,13 +1,14 @@
 import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
-import { type Build, moveBuild } from '../builds/move-build.ts';
+import { moveBuild } from '../builds/move-build.ts';
+import { type Build } from '../tables/builds.ts';
 import { claimBuild } from '../builds/build-work.ts';
 import { claimRegistration } from '../builds/registration.ts';
 import { createAccount } from '../accounts/provision.ts';
 import { type Database } from '../db/database.ts';
 import { loadBuild } from '../builds/build-queries.ts';
 import { type NewBuild, submitBuild, type SubmitOutcome } from '../builds/submit-build.ts';
-import { openTestDatabase } from './index.ts';
+import { openTestDatabase } from './test-database.ts';
 
 export interface BuildBench {
   db: Database;

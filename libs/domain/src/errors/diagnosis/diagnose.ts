@@ -1,8 +1,14 @@
-import { type BuildError } from '../../builds/build-error.ts';
-import { rules, type Rule } from './rules.ts';
+import { type Rule } from './rule.ts';
+import { rules } from './rules.ts';
 
-/** What is known of a failure, as it is stored. */
-export type Failure = Pick<BuildError, 'code' | 'message' | 'step' | 'exitCode' | 'logTail'>;
+/** What is known of a failure. */
+export interface Failure {
+  code: string;
+  message: string;
+  step?: string | undefined;
+  exitCode?: number | undefined;
+  logTail?: string[] | undefined;
+}
 
 export interface Diagnosis {
   /** Name of the rule that fits. */

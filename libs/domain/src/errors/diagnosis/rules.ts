@@ -1,23 +1,7 @@
-import { type ErrorCode } from '../error-codes.ts';
+import { type Rule } from './rule.ts';
 import { limitRules, registryRules } from './rules-of-codes.ts';
 import { packageRules } from './rules-of-packages.ts';
 import { shellRules } from './rules-of-shells.ts';
-
-/** One kind of failure, and how it is told: all that is given has to hold. */
-export interface Rule {
-  name: string;
-  codes?: readonly ErrorCode[];
-  /** The instruction that failed. */
-  keyword?: string;
-  exitCode?: number;
-  /** What the instruction has in it. */
-  step?: RegExp;
-  /** What a line of the step's last ones says, or else the error itself. */
-  says?: RegExp;
-  /** With `$1` to `$3` for what the pattern's groups found. */
-  cause: string;
-  suggestion: string;
-}
 
 /** The first that fits counts: what says most comes first. */
 export const rules: readonly Rule[] = [...limitRules, ...registryRules, ...packageRules, ...shellRules];
