@@ -86,7 +86,11 @@ it.each([
       expect(it).toContain('given up after 8 s');
     }
     front.set({ kind: 'well' });
-    expect((await register(path)).body.status).toBe('ACTIVE');
+    const mended = (await register(path)).body;
+    await eventually(
+      async () => (await kiln.modelarts('GET', `${images}/${mended.id}`)).body.status === 'ACTIVE' || undefined,
+      'the image of a registry that is well again',
+    );
     expect((await add('waits', path)).status).toBe(200);
     // For the case after this one.
     for (const it of (await kiln.modelarts('GET', images)).body.data as { id: string }[])

@@ -50,7 +50,9 @@ it('an overview counts what runs, waits, ended and why, and how that was before'
   // Answers are remembered for three seconds; those of another period are others.
   const later = await look('5');
   expect(later.Live).toEqual({});
-  expect(later.Pieces.at(-1)).toMatchObject({ Waiting: 0, Running: 0, Cancelled: 3 });
+  expect(later.Pieces.at(-1)).toMatchObject({ Waiting: 0, Running: 0 });
+  // They may have ended on both sides of a border between two pieces.
+  expect(later.Pieces.at(-2).Cancelled + later.Pieces.at(-1).Cancelled).toBe(3);
 }, 60_000);
 
 it('a builder that an operator drains ends what it has and takes nothing new, until it may again', async () => {

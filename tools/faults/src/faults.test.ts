@@ -8,7 +8,7 @@ import { complaints, runTrial, scenarios } from './trial.ts';
 
 let kiln: FaultKiln;
 beforeAll(async () => {
-  kiln = await openFaultKiln(join(testStack().dir, 'faults'), 1 / 3);
+  kiln = await openFaultKiln(join(testStack().dir, 'faults'), 1 / 2);
 }, 60_000);
 afterAll(() => kiln.stop(), 60_000);
 

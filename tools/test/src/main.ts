@@ -2,13 +2,14 @@
 // one line: "N passed, N failed". Arguments go on to Jest.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { processesOf, root } from '@kiln/stack';
 import { startTestStack } from '@kiln/stack/testing';
 import { type JestResults, printSummary } from './summary.ts';
 
-// More than this machine may have cores: most tests wait for half of their time.
-const workers = 3;
+// Most tests wait for half of their time: more at once would keep two cores busy all of it, and measure nothing but that.
+const workers = Math.max(2, availableParallelism() - 1);
 
 const projects = ['libs', 'apps', 'tools']
   .flatMap((folder) => readdirSync(join(root, folder)).map((it) => join(root, folder, it)))
