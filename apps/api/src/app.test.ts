@@ -9,7 +9,7 @@ import { type Directory, openDirectory, openQuotas, openWebhookRules } from '@ki
 import { openEventFeed } from './live/event-feed.ts';
 import { openLogFeed } from './live/log-feed.ts';
 import { openMessaging } from '@kiln/worker';
-import { openWaitingRoom } from './usecases/place-in-line.ts';
+import { openPendingQueue } from './usecases/place-in-line.ts';
 import { createApp } from './app.ts';
 import { openThrottle } from './callers/throttle.ts';
 
@@ -31,12 +31,12 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
   const messaging = openMessaging(settings, { db, life, log });
   const app = createApp({
     db,
-    office: db,
+    systemDb: db,
     nonces: openNonceStore(db, 60),
     directory: change.directory ?? openDirectory(db, db),
     sealer: openSealer(new Secret(Buffer.alloc(32).toString('base64'))),
     lists: openRememberedLists(),
-    waitingRoom: openWaitingRoom(db, db, limits),
+    pendingQueue: openPendingQueue(db, db, limits),
     quotas: openQuotas(db, limits),
     logFeed: openLogFeed(db, messaging.signals),
     eventFeed: openEventFeed(db, db, messaging.signals),

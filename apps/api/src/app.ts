@@ -10,7 +10,7 @@ import { type LastUsed } from './callers/last-used.ts';
 import { type LogFeed } from './live/log-feed.ts';
 import { type RegisterImageDeps } from './usecases/register-image.ts';
 import { type Relay } from '@kiln/worker';
-import { type WaitingRoom } from './usecases/place-in-line.ts';
+import { type PendingQueue } from './usecases/place-in-line.ts';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { dialectOf } from './http/dialect.ts';
@@ -39,7 +39,7 @@ export interface AppDeps extends AuthenticateDeps {
   /** Sees the rows of the caller's account. */
   db: Database;
   /** Sees those of all. */
-  office: Database;
+  systemDb: Database;
   directory: Directory;
   producer: Producer;
   relay: Relay;
@@ -51,7 +51,7 @@ export interface AppDeps extends AuthenticateDeps {
   audit: AuditTrail;
   /** Addresses of proxies whose word on where a request comes from is taken. */
   trustedProxies: readonly string[];
-  waitingRoom: WaitingRoom;
+  pendingQueue: PendingQueue;
   quotas: Quotas;
   logFeed: LogFeed;
   eventFeed: EventFeed;

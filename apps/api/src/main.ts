@@ -28,7 +28,7 @@ import { openDirectory, openWebhookRules, openQuotas } from '@kiln/usecases';
 import { openEventFeed } from './live/event-feed.ts';
 import { openMessaging } from '@kiln/worker';
 import { openRegistryHostCheck } from './usecases/registry-hosts.ts';
-import { openWaitingRoom } from './usecases/place-in-line.ts';
+import { openPendingQueue } from './usecases/place-in-line.ts';
 import { poolNames } from '@kiln/contract';
 import { z } from 'zod';
 import { createApp } from './app.ts';
@@ -65,7 +65,7 @@ const config = readConfig(
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
   }),
 );
-// Who asks, the outbox, the audit log, the whole waiting room: few statements, and most of them remembered.
+// Who asks, the outbox, the audit log, the whole pending queue: few statements, and most of them remembered.
 const officeConnections = 6;
 const log = openLogger('api', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
@@ -75,41 +75,41 @@ const onError = (error: Error) => log.warn({ err: error.message }, 'database con
 // Requests see the rows of their caller's account only; what is done for all of them has connections of its own.
 const database = openDatabase(config.KILN_DATABASE_URL, {
   connections: config.KILN_DATABASE_CONNECTIONS,
-  sight: 'caller',
+  scope: 'caller',
   name: 'caller',
   onError,
 });
 life.defer('database', database.close);
-const office = openDatabase(config.KILN_DATABASE_URL, {
+const systemDb = openDatabase(config.KILN_DATABASE_URL, {
   connections: officeConnections,
-  name: 'office',
+  name: 'system',
   onError,
 });
-life.defer('office', office.close);
+life.defer('system database', systemDb.close);
 // A crash of the PostgreSQL server may forget the nonces of the last moments.
 const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durable: false, onError });
 life.defer('nonces', volatile.close);
-const { signals, producer, relay, openBoard } = openMessaging(config, { db: office.db, life, log });
+const { signals, producer, relay, openBoard } = openMessaging(config, { db: systemDb.db, life, log });
 
-const lastUsed = openLastUsed(office.db);
+const lastUsed = openLastUsed(systemDb.db);
 life.defer('last-used', lastUsed.close);
-const audit = openAuditTrail(office.db, log);
+const audit = openAuditTrail(systemDb.db, log);
 life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
 const platform = readPlatform(config.KILN_PLATFORM);
 const logFeed = openLogFeed(database.db, signals);
-const eventFeed = openEventFeed(database.db, office.db, signals);
+const eventFeed = openEventFeed(database.db, systemDb.db, signals);
 const app = createApp({
   db: database.db,
-  office: office.db,
+  systemDb: systemDb.db,
   nonces: openNonceStore(volatile.db, nonceKeepSeconds),
-  directory: openDirectory(office.db, database.db),
+  directory: openDirectory(systemDb.db, database.db),
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   producer,
   relay,
   signals,
   lists: openRememberedLists(),
-  waitingRoom: openWaitingRoom(office.db, database.db, limits),
+  pendingQueue: openPendingQueue(systemDb.db, database.db, limits),
   quotas: openQuotas(database.db, limits),
   logFeed,
   eventFeed,

@@ -75,7 +75,7 @@ export function openKeptImages(
     setInterval(lookNow, lookEveryMs),
     setInterval(() => void expire().catch(() => undefined), expireEveryMs),
   ];
-  const silence = deps.signals.on('admitted', everyone, lookNow);
+  const unsubscribe = deps.signals.on('admitted', everyone, lookNow);
   return {
     mark(image) {
       here.add(image.id);
@@ -88,7 +88,7 @@ export function openKeptImages(
     discard,
     async close() {
       closed = true;
-      silence();
+      unsubscribe();
       timers.forEach(clearInterval);
       await Promise.all(underWay.values());
     },

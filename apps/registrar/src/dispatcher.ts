@@ -1,25 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint, type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, dispatch } from '@kiln/persistence';
-import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
+import { type PollLoop, openPollLoop, type SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/contract';
 import { type Relay } from '@kiln/worker';
 
 /**
- * Lets builds out of the waiting room as slots become free. Every registrar has one; whichever is first does the work, and
+ * Lets builds out of the pending queue as slots become free. Every registrar has one; whichever is first does the work, and
  * the others look again, since what woke them may have come after it looked.
  */
 export function openDispatcher(
   { db, relay, signals, log }: { db: Database; relay: Relay; signals: SignalBus; log: Logger },
   defaults: Pick<DefaultLimits, 'runningMax'>,
-): NudgedLoop {
+): PollLoop {
   const pass = async (): Promise<number> => {
     for (let look = 0; look < 3; look += 1) {
       const admitted = await dispatch(db, defaults);
       if (admitted !== undefined) {
         if (admitted > 0) {
           crashPoint('dispatch-committed');
-          relay.nudge();
+          relay.wake();
           signals.send('admitted', everyone);
         }
         return admitted;
@@ -28,10 +28,10 @@ export function openDispatcher(
     }
     return 0;
   };
-  const loop = openNudgedLoop('dispatcher', pass, log);
-  const unlisten = signals.on('dispatch', everyone, () => loop.nudge());
+  const loop = openPollLoop('dispatcher', pass, log);
+  const unlisten = signals.on('dispatch', everyone, () => loop.wake());
   return {
-    nudge: () => loop.nudge(),
+    wake: () => loop.wake(),
     close: async () => {
       unlisten();
       await loop.close();

@@ -1,23 +1,16 @@
 import { commonPool } from '@kiln/contract';
 import { measureOnDemand, metrics } from '@kiln/kit';
-import {
-  countQuarantined,
-  type Database,
-  lookAtDeliveries,
-  lookAtLanes,
-  lookAtOutbox,
-  lookAtSlots,
-} from '@kiln/persistence';
+import { countQuarantined, type Database, readDeliveryLag, readLanes, readOutbox, readSlots } from '@kiln/persistence';
 
 /** Measures what waits and what is busy, whenever somebody asks for this process's metrics. */
 export const measureQueues = (db: Database): void =>
   measureOnDemand(async () => {
     const [lanes, slots, outbox, quarantined, deliveries] = await Promise.all([
-      lookAtLanes(db),
-      lookAtSlots(db),
-      lookAtOutbox(db),
+      readLanes(db),
+      readSlots(db),
+      readOutbox(db),
       countQuarantined(db),
-      lookAtDeliveries(db),
+      readDeliveryLag(db),
     ]);
     // A lane in which nothing waits any more is not among them.
     metrics.buildsWaiting.reset();

@@ -6,7 +6,7 @@ import {
   forgetEvents,
   forgetOldWorkers,
   listDeadWorkers,
-  lookAtOutbox,
+  readOutbox,
   type RetryPolicy,
   sampleSlots,
   sweepClocks,
@@ -14,9 +14,9 @@ import {
   sweepLeases,
   sweepRegistrations,
   sweepTallies,
-  sweepUnheard,
+  republishStale,
 } from '@kiln/persistence';
-import { type NudgedLoop, type Producer, type SignalBus } from '@kiln/queue';
+import { type PollLoop, type Producer, type SignalBus } from '@kiln/queue';
 import { type Relay } from '@kiln/worker';
 
 /** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */
@@ -32,7 +32,7 @@ export interface SweeperDeps {
   db: Database;
   producer: Producer;
   relay: Relay;
-  dispatcher: NudgedLoop;
+  dispatcher: PollLoop;
   signals: SignalBus;
   /** How long events are kept. */
   eventDays: number;
@@ -43,7 +43,7 @@ const tidyUpEveryMs = 60_000;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
 const missedMs = 900;
 /** A job that nobody took within this time is announced again. */
-const unheardSeconds = 1.5;
+const staleSeconds = 1.5;
 /** Announcements that are older than this say that Redis is away. */
 const outboxAlarmMs = 5000;
 
@@ -83,12 +83,12 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     count('registration-freed', freed);
     // While Redis cannot be asked, nobody knows what it has forgotten.
     const forgotten = !(await producer.isMarked().catch(() => true));
-    const told = await sweepUnheard(db, forgotten ? 0 : unheardSeconds);
+    const told = await republishStale(db, forgotten ? 0 : staleSeconds);
     if (forgotten) await producer.mark();
     count('announced-again', told);
     count('redis-forgot', forgotten ? 1 : 0);
-    if (freed + told > 0) relay.nudge();
-    if (taken.length + ended.length > 0) dispatcher.nudge();
+    if (freed + told > 0) relay.wake();
+    if (taken.length + ended.length > 0) dispatcher.wake();
     round += 1;
     if (round % 10 === 0) await sweepTallies(db);
     if (round % 10 === 5) await alarm(db, log);
@@ -119,7 +119,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
 }
 
 async function alarm(db: Database, log: Logger): Promise<void> {
-  const { waiting, oldestMs } = await lookAtOutbox(db);
+  const { waiting, oldestMs } = await readOutbox(db);
   if (oldestMs > outboxAlarmMs)
     log.error({ waiting, oldestMs }, 'announcements do not reach the queue; is Redis away?');
 }

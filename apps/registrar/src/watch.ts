@@ -1,22 +1,21 @@
 import { type Logger } from '@kiln/kit';
-import { type Database, lookForWork } from '@kiln/persistence';
+import { type Database, readWorkAtHand } from '@kiln/persistence';
 import { type Sweeper } from './sweep.ts';
 
 export interface Watch {
   close: () => Promise<void>;
 }
 
-interface Nudged {
-  nudge(): void;
+interface Wakeable {
+  wake(): void;
 }
 
 const lookEveryMs = 250;
 const sweepEveryMs = 500;
 
 /**
- * Looks four times a second, in one statement, whether there is anything to do that nobody has told of, and wakes whoever does it:
- * signals and nudges are quicker, but can be lost with the process that was to send them. While there is nothing, this is all
- * that an idle Kiln asks of PostgreSQL.
+ * Asks PostgreSQL four times a second, in one statement, whether there is work, and wakes the loops that do it. Signals are faster, but
+ * are lost with the process that was to send them. An idle Kiln asks PostgreSQL nothing else.
  */
 export function openWatch(
   {
@@ -25,7 +24,7 @@ export function openWatch(
     dispatcher,
     webhooks,
     log,
-  }: { db: Database; relay: Nudged; dispatcher: Nudged; webhooks: Nudged; log: Logger },
+  }: { db: Database; relay: Wakeable; dispatcher: Wakeable; webhooks: Wakeable; log: Logger },
   { sweep }: Sweeper,
 ): Watch {
   let sweptAt = -Infinity;
@@ -34,10 +33,10 @@ export function openWatch(
   let isFailing = false;
 
   const look = async (): Promise<void> => {
-    const work = await lookForWork(db);
-    if (work.outbox) relay.nudge();
-    if (work.waiting) dispatcher.nudge();
-    if (work.webhooks) webhooks.nudge();
+    const work = await readWorkAtHand(db);
+    if (work.outbox) relay.wake();
+    if (work.waiting) dispatcher.wake();
+    if (work.webhooks) webhooks.wake();
     if (sweeping || performance.now() - sweptAt < sweepEveryMs) return;
     sweptAt = performance.now();
     // Not waited for: one that hangs must not keep the others from being woken.
@@ -45,14 +44,14 @@ export function openWatch(
       .catch((error: unknown) => log.warn({ err: error }, 'sweep failed'))
       .finally(() => (sweeping = undefined));
   };
-  const told = (failing: boolean, error?: unknown): void => {
+  const report = (failing: boolean, error?: unknown): void => {
     if (failing && !isFailing) log.warn({ err: error }, 'the watch cannot ask PostgreSQL what there is to do');
     isFailing = failing;
   };
   const timer = setInterval(() => {
     looking ??= look()
-      .then(() => told(false))
-      .catch((error: unknown) => told(true, error))
+      .then(() => report(false))
+      .catch((error: unknown) => report(true, error))
       .finally(() => (looking = undefined));
   }, lookEveryMs);
   return {

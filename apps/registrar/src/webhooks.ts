@@ -10,7 +10,7 @@ import {
   type TakenDelivery,
   type Tried,
 } from '@kiln/persistence';
-import { type NudgedLoop, openNudgedLoop, type SignalBus } from '@kiln/queue';
+import { type PollLoop, openPollLoop, type SignalBus } from '@kiln/queue';
 import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
 import { Fault } from '@kiln/domain';
 import { checkWebhookUrl, showEvent, webhookSecrets } from '@kiln/usecases';
@@ -19,7 +19,7 @@ import { Webhook } from 'standardwebhooks';
 
 export interface WebhookSender {
   /** Asks for a look at events and deliveries. */
-  nudge(): void;
+  wake(): void;
   close: () => Promise<void>;
 }
 
@@ -93,7 +93,7 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
   const webhooks = new Counts();
   const accounts = new Counts();
   const working = new Set<Promise<void>>();
-  let loop: NudgedLoop | undefined = undefined;
+  let loop: PollLoop | undefined = undefined;
   let looked = -Infinity;
 
   /** What a delivery sends; a secret that cannot be opened is this side's trouble, and no failed try. */
@@ -149,14 +149,14 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
         accounts.add(accountId, -1);
         working.delete(work);
         looked = -Infinity;
-        loop?.nudge();
+        loop?.wake();
       });
     working.add(work);
   };
 
   const pass = async (): Promise<number> => {
     const planned = await planDeliveries(db);
-    // Most of what nudges this is no event of an account with a webhook.
+    // Most wake-ups are for events of accounts without webhooks.
     if (planned === 0 && performance.now() - looked < intervalMs) return 0;
     looked = performance.now();
     const given = await giveUpStopped(db);
@@ -165,12 +165,12 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
     for (const it of taken) start(it);
     return planned + given + taken.length;
   };
-  loop = openNudgedLoop('webhooks', pass, log);
-  const silence = onChanges(signals, () => loop.nudge());
+  loop = openPollLoop('webhooks', pass, log);
+  const unsubscribe = onChanges(signals, () => loop.wake());
   return {
-    nudge: () => loop.nudge(),
+    wake: () => loop.wake(),
     async close() {
-      silence();
+      unsubscribe();
       await loop.close();
       await Promise.all(working);
     },

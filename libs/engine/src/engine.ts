@@ -9,7 +9,7 @@ export interface EngineCall {
   /** Folder for the engine's own files; the caller removes it afterwards. */
   workDir: string;
   /** Called with each line that the command prints, and whether it was cut and goes on; the engine waits for it. */
-  onLine(line: string, goesOn: boolean): Promise<void>;
+  onLine(line: string, partial: boolean): Promise<void>;
   signal: AbortSignal;
   watch?: ProcessWatch;
 }

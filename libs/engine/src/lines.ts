@@ -9,7 +9,7 @@ export const lineCharsMax = 8192;
 export interface Line {
   text: string;
   /** Whether it was cut here, and its rest comes next. */
-  goesOn: boolean;
+  partial: boolean;
 }
 
 /**
@@ -25,7 +25,7 @@ export async function* linesOf(stream: Readable): AsyncGenerator<Line> {
     rest = shown(pieces.pop() ?? '');
     for (const piece of pieces) yield* cut(shown(piece.replace(/\r$/, '')));
     while (rest.length > lineCharsMax) {
-      yield { text: clean(rest.slice(0, lineCharsMax)), goesOn: true };
+      yield { text: clean(rest.slice(0, lineCharsMax)), partial: true };
       rest = rest.slice(lineCharsMax);
     }
   }
@@ -40,5 +40,5 @@ const clean = (text: string): string => safeLine(text).toWellFormed();
 
 function* cut(line: string): Generator<Line> {
   for (let from = 0; from === 0 || from < line.length; from += lineCharsMax)
-    yield { text: clean(line.slice(from, from + lineCharsMax)), goesOn: from + lineCharsMax < line.length };
+    yield { text: clean(line.slice(from, from + lineCharsMax)), partial: from + lineCharsMax < line.length };
 }

@@ -29,7 +29,7 @@ export * from './outbox/outbox.ts';
 export * from './accounts/provision.ts';
 export * from './builds/registration.ts';
 export * from './images/repository-use.ts';
-export * from './builds/end-attempt.ts';
+export * from './builds/requeue-or-fail.ts';
 export * from './builds/submit-build.ts';
 export * from './sweeps/sweep-clocks.ts';
 export * from './sweeps/sweep-leases.ts';

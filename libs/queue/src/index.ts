@@ -2,5 +2,5 @@ export * from './board.ts';
 export * from './consumer.ts';
 export * from './producer.ts';
 export * from './redis.ts';
-export * from './nudged-loop.ts';
+export * from './poll-loop.ts';
 export * from './signals.ts';

@@ -5,7 +5,7 @@ import { eventually, testStack } from '@kiln/kit/testing';
 import { closeRedis, openRedis } from './redis.ts';
 import { consume } from './consumer.ts';
 import { openProducer } from './producer.ts';
-import { openNudgedLoop } from './nudged-loop.ts';
+import { openPollLoop } from './poll-loop.ts';
 import { openSignals } from './signals.ts';
 
 const log = openLogger('test', 'silent');
@@ -110,11 +110,11 @@ describe('a connection', () => {
 });
 
 describe('relay', () => {
-  it('passes at once when nudged, goes on while there is more, and survives a failing pass', async () => {
+  it('passes at once when woken, goes on while there is more, and survives a failing pass', async () => {
     let left = 0;
     let failures = 1;
     let passed = 0;
-    const relay = openNudgedLoop(
+    const relay = openPollLoop(
       'test',
       () => {
         if (failures > 0 && left > 0) {
@@ -129,7 +129,7 @@ describe('relay', () => {
       log,
     );
     left = 25;
-    relay.nudge();
+    relay.wake();
     await eventually(() => (passed === 25 ? true : undefined), 'all to be passed');
     await relay.close();
   });

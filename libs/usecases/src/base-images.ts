@@ -111,12 +111,12 @@ export async function fetchBases(
   registries: RegistryClients,
   engine: Engine,
   bases: readonly FoundBase[],
-  call: EngineCall & { carried?: (bytes: number) => void },
+  call: EngineCall & { onBytes?: (bytes: number) => void },
 ): Promise<void> {
   for (const { id, ...source } of bases) {
     if (await engine.hasBase(id)) continue;
-    const { signal, carried } = call;
-    const from = { sources: [source], signal, ...(carried ? { carried } : {}) };
+    const { signal, onBytes } = call;
+    const from = { sources: [source], signal, ...(onBytes ? { onBytes } : {}) };
     await withGateway(registries, from, ({ socket: gateway }) => engine.fetchBase(id, { ...call, gateway }));
   }
 }

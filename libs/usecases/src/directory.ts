@@ -13,7 +13,7 @@ import {
   type Workspace,
   workspacesSeenBy,
 } from '@kiln/persistence';
-import { openMemory } from './ttl-cache.ts';
+import { openTtlCache } from './ttl-cache.ts';
 
 /** How long an answer may be reused: a revoked key, token or workspace stops working within this time. */
 export const directoryTtlMs = 2000;
@@ -32,22 +32,22 @@ export interface Directory {
 }
 
 /**
- * @param office sees all accounts: for finding out who asks, and whether the path's project is theirs
+ * @param systemDb sees all accounts: for finding out who asks, and whether the path's project is theirs
  * @param db sees the caller's
  */
-export function openDirectory(office: Database, db: Database): Directory {
+export function openDirectory(systemDb: Database, db: Database): Directory {
   // "Not there" is remembered as well: it spares the database a flood of bad keys.
-  const remember = openMemory({ max: 10_000, ttl: directoryTtlMs });
+  const remember = openTtlCache({ max: 10_000, ttl: directoryTtlMs });
   return {
-    accessKey: (id) => remember(`key ${id}`, () => findAccessKey(office, id)),
-    token: (hash) => remember(`token ${hash}`, () => findToken(office, hash)),
+    accessKey: (id) => remember(`key ${id}`, () => findAccessKey(systemDb, id)),
+    token: (hash) => remember(`token ${hash}`, () => findToken(systemDb, hash)),
     workspace: (viewer, by) =>
       remember(`workspace ${viewer.userId} ${by.projectId ?? ''} ${by.id}`, () => findWorkspace(db, viewer, by)),
     defaultWorkspace: (viewer) =>
       remember(`default workspace ${viewer.userId}`, () => findDefaultWorkspace(db, viewer)),
     workspaceIds: (viewer) => remember(`workspaces ${viewer.userId}`, () => workspacesSeenBy(db, viewer)),
     hasProject: async (accountId, id) =>
-      (await remember(`project ${accountId} ${id}`, () => findProject(office, accountId, id))) !== undefined,
+      (await remember(`project ${accountId} ${id}`, () => findProject(systemDb, accountId, id))) !== undefined,
     registryConnections: (accountId) =>
       remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
   };

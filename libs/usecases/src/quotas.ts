@@ -1,6 +1,6 @@
 import { countUse, type Database, type DefaultLimits, type Use } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
-import { openMemory } from './ttl-cache.ts';
+import { openTtlCache } from './ttl-cache.ts';
 
 /** What an account may have, counted before something is accepted. What other processes accept within a second may overrun it. */
 export interface Quotas {
@@ -34,7 +34,7 @@ function count(use: Use, n: 1 | -1): void {
 }
 
 export function openQuotas(db: Database, defaults: DefaultLimits): Quotas {
-  const remember = openMemory({ max: 10_000, ttl: countMs });
+  const remember = openTtlCache({ max: 10_000, ttl: countMs });
   const useOf = (accountId: string): Promise<Use> => remember(accountId, () => countUse(db, accountId, defaults));
   return {
     async admitBuild(accountId) {

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
 /** Answers that are remembered for a while: those who ask the same meanwhile share one question. A failure is not an answer. */
-export type Memory = <T>(key: string, ask: () => Promise<T>) => Promise<T>;
+export type TtlCache = <T>(key: string, ask: () => Promise<T>) => Promise<T>;
 
-export function openMemory(options: { max: number; ttl: number }): Memory {
+export function openTtlCache(options: { max: number; ttl: number }): TtlCache {
   // Promises, and not what they give: "not there" is worth remembering, too.
   const kept = new LRUCache<string, Promise<unknown>>(options);
   return <T>(key: string, ask: () => Promise<T>): Promise<T> => {

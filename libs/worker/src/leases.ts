@@ -23,14 +23,14 @@ export interface Lease {
 export interface Leases {
   /**
    * Keeps a claim's lease until it is released.
-   * @param quietMs how long the claim's work has printed nothing; undefined while nothing is expected
+   * @param idleMs how long the claim's work has printed nothing; undefined while nothing is expected
    * @param claimedAtMs `performance.now()` before the claim was made: its lease began no earlier
    */
-  hold(claim: HeldClaim, claimedAtMs: number, quietMs?: () => number | undefined): Lease;
+  hold(claim: HeldClaim, claimedAtMs: number, idleMs?: () => number | undefined): Lease;
   /** How many are held. */
   readonly size: number;
   /** Whether PostgreSQL has just been heard: a worker that it does not see must take nothing on. */
-  heard(): boolean;
+  isConnected(): boolean;
   /** Stops all, and those to come. */
   stopAll(why: Stop): void;
   close: () => void;
@@ -45,7 +45,7 @@ const lookEveryMs = Math.min(500, renewEveryMs / 4);
 interface Held {
   claim: HeldClaim;
   renewedAt: number;
-  quietMs: (() => number | undefined) | undefined;
+  idleMs: (() => number | undefined) | undefined;
   stop: (why: Stop) => void;
 }
 
@@ -74,7 +74,7 @@ export function openLeases(
       askedAt = performance.now();
       const asked = [...held];
       try {
-        const renewed = await deps.session.renew(asked.map((it) => ({ ...it.claim, quietMs: it.quietMs?.() })));
+        const renewed = await deps.session.renew(asked.map((it) => ({ ...it.claim, idleMs: it.idleMs?.() })));
         heardAt = askedAt;
         settle(asked, renewed, askedAt);
       } catch (error) {
@@ -110,11 +110,11 @@ export function openLeases(
 
   void renew();
   return {
-    heard: () => performance.now() - heardAt < connectedMs,
+    isConnected: () => performance.now() - heardAt < connectedMs,
     get size() {
       return held.size;
     },
-    hold(claim, claimedAtMs, quietMs) {
+    hold(claim, claimedAtMs, idleMs) {
       const controller = new AbortController();
       let why: Stop | undefined;
       const stop = (reason: Stop) => {
@@ -122,7 +122,7 @@ export function openLeases(
         why ??= reason;
         controller.abort(new Error(`stopped: ${why}`));
       };
-      const it: Held = { claim, renewedAt: claimedAtMs, quietMs, stop };
+      const it: Held = { claim, renewedAt: claimedAtMs, idleMs, stop };
       held.add(it);
       if (stoppedAll) stop(stoppedAll);
       const unlisten = deps.signals.on('cancel', claim.id, () => void renew());

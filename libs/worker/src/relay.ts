@@ -1,10 +1,10 @@
 import { type Logger } from '@kiln/kit';
 import { type Database, relayOutbox } from '@kiln/persistence';
-import { type NudgedLoop, openNudgedLoop, type Producer } from '@kiln/queue';
+import { type PollLoop, openPollLoop, type Producer } from '@kiln/queue';
 
 /** Passes what PostgreSQL's outbox announces on to the queues. */
-export type Relay = NudgedLoop;
+export type Relay = PollLoop;
 
 /** Every app runs one; they share the rows among them. */
 export const openOutboxRelay = (db: Database, producer: Producer, log: Logger): Relay =>
-  openNudgedLoop('relay', () => relayOutbox(db, 500, (rows) => producer.send(rows)), log);
+  openPollLoop('relay', () => relayOutbox(db, 500, (rows) => producer.send(rows)), log);

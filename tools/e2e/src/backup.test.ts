@@ -23,7 +23,7 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
   const { ImageBuildId: done } = await build('echo in the log');
   expect(await kiln.ended(done)).toMatchObject({ State: 'succeeded' });
 
-  // Without a registrar nothing is let out of the waiting room, so it goes once the others are under way.
+  // Without a registrar nothing is let out of the pending queue, so it goes once the others are under way.
   const { ImageBuildId: running } = await build('echo begun; sleep 6');
   const { ImageBuildId: pushed } = await build('sleep 1');
   await eventually(async () => ((await kiln.logs(running)).includes('begun\n') ? true : undefined), 'the step to run');

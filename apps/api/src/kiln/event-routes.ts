@@ -1,8 +1,8 @@
-import { type AccountEvent, type EventPlace, formatPlace, parsePlace, seesAll } from '@kiln/persistence';
+import { type AccountEvent, type EventCursor, formatEventCursor, parseEventCursor, seesAll } from '@kiln/persistence';
 import { eventOperations } from '@kiln/contract';
 import { type Caller } from '../callers/caller.ts';
 import { type Directory, showEvent } from '@kiln/usecases';
-import { type EventFeed, type FeedPiece, type WantedPlace } from '../live/event-feed.ts';
+import { type EventFeed, type FeedPiece, type WantedCursor } from '../live/event-feed.ts';
 import { type Call, type Route, route } from '../http/dialect.ts';
 import { acceptedStream, openStream, sseEvent } from '../live/stream.ts';
 import { scopeOf } from '../pai/scope.ts';
@@ -34,8 +34,8 @@ async function openFilter(
 }
 
 /** @param cursor what a client names; what none of ours is, is of elsewhere */
-const wantedPlace = (cursor: string): WantedPlace =>
-  cursor === 'start' || cursor === 'now' ? cursor : (parsePlace(cursor) ?? 'elsewhere');
+const wantedPlace = (cursor: string): WantedCursor =>
+  cursor === 'start' || cursor === 'now' ? cursor : (parseEventCursor(cursor) ?? 'elsewhere');
 
 /** What happened to the builds and images that a caller sees. */
 export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; directory: Directory }): Route[] {
@@ -44,10 +44,13 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
     events.filter(await openFilter(directory, viewer, query));
 
   const follow = async ({ viewer, query, headers, res }: ListEventsCall, writing: Writing): Promise<undefined> => {
-    const stream = openStream(res, writing.contentType, () => writing.heartbeat(place), { untilMs: followMs, stallMs });
+    const stream = openStream(res, writing.contentType, () => writing.heartbeat(cursor), {
+      untilMs: followMs,
+      stallMs,
+    });
     const wanted = wantedPlace(headers['last-event-id'] || (query.After ?? 'now'));
     const pieces = eventFeed.follow(viewer.accountId, wanted, stream.signal);
-    let place: EventPlace | undefined;
+    let cursor: EventCursor | undefined;
     try {
       // What goes wrong before there is anything to tell is answered like everything else.
       let it = await pieces.next();
@@ -57,7 +60,7 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
         const shown = piece.kind === 'start' ? piece : { ...piece, events: await fitting(piece.events, viewer, query) };
         const text = writing.piece(shown);
         // Not before: a heartbeat tells how far it has come.
-        place = piece.place;
+        cursor = piece.cursor;
         await stream.send(text);
       }
     } finally {
@@ -75,18 +78,18 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
       if (format === 'sse') return follow(call, sse);
       if (format === 'ndjson' || query.Follow) return follow(call, ndjson);
       const begun = await eventFeed.present(wantedPlace(query.After ?? 'start'));
-      let { place } = begun;
+      let { cursor } = begun;
       let more = true;
       const found: AccountEvent[] = [];
       for (let looked = 0; looked < lookedAtMax && found.length < query.Limit;) {
-        const events = await eventFeed.read(viewer.accountId, place);
+        const events = await eventFeed.read(viewer.accountId, cursor);
         more = events.length > 0;
         if (!more) break;
         looked += events.length;
         const fit = new Set(await fitting(events, viewer, query));
         for (const it of events) {
           if (found.length === query.Limit) break;
-          place = it.place;
+          cursor = it.cursor;
           if (fit.has(it)) found.push(it);
         }
       }
@@ -94,7 +97,7 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
         body: {
           RequestId: requestId,
           Events: found.map(showEvent),
-          NextCursor: formatPlace(place),
+          NextCursor: formatEventCursor(cursor),
           More: more,
           ...(begun.reset ? { Reset: true } : {}),
         },
@@ -107,7 +110,7 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
 interface Writing {
   contentType: string;
   head: string;
-  heartbeat(place: EventPlace | undefined): string;
+  heartbeat(cursor: EventCursor | undefined): string;
   piece(it: FeedPiece): string;
 }
 
@@ -115,25 +118,25 @@ const sse: Writing = {
   contentType: 'text/event-stream; charset=utf-8',
   head: 'retry: 1000\n\n',
   // Without data it is no event, but moves the place to go on from: past those that the client does not see.
-  heartbeat: (place) => (place ? `id: ${formatPlace(place)}\n\n` : ': heartbeat\n\n'),
+  heartbeat: (cursor) => (cursor ? `id: ${formatEventCursor(cursor)}\n\n` : ': heartbeat\n\n'),
   piece(it) {
     if (it.kind === 'start') {
-      const cursor = formatPlace(it.place);
+      const cursor = formatEventCursor(it.cursor);
       return sseEvent(it.reset ? 'reset' : 'ready', { cursor }, cursor);
     }
-    return it.events.map((event) => sseEvent(undefined, showEvent(event), formatPlace(event.place))).join('');
+    return it.events.map((event) => sseEvent(undefined, showEvent(event), formatEventCursor(event.cursor))).join('');
   },
 };
 
 const ndjson: Writing = {
   contentType: 'application/x-ndjson; charset=utf-8',
   head: '',
-  heartbeat: (place) => (place ? `${JSON.stringify({ heartbeat: { cursor: formatPlace(place) } })}\n` : ''),
+  heartbeat: (cursor) => (cursor ? `${JSON.stringify({ heartbeat: { cursor: formatEventCursor(cursor) } })}\n` : ''),
   piece(it) {
     if (it.kind === 'start')
-      return `${JSON.stringify({ [it.reset ? 'reset' : 'ready']: { cursor: formatPlace(it.place) } })}\n`;
+      return `${JSON.stringify({ [it.reset ? 'reset' : 'ready']: { cursor: formatEventCursor(it.cursor) } })}\n`;
     return it.events
-      .map((event) => `${JSON.stringify({ cursor: formatPlace(event.place), ...showEvent(event) })}\n`)
+      .map((event) => `${JSON.stringify({ cursor: formatEventCursor(event.cursor), ...showEvent(event) })}\n`)
       .join('');
   },
 };

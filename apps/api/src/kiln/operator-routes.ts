@@ -5,9 +5,9 @@ import {
   listQuarantined,
   listWorkers,
   loadBuild,
-  lookAtLanes,
-  lookAtOutbox,
-  lookAtShares,
+  readLanes,
+  readOutbox,
+  readShares,
 } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
 import { consoleOperations, type Platform, poolNames } from '@kiln/contract';
@@ -17,23 +17,23 @@ import { type Route, route } from '../http/dialect.ts';
 
 export interface OperatorRoutesDeps extends Pick<SubmitBuildDeps, 'sealer'> {
   /** Sees all accounts: these calls are for those who run the installation. */
-  office: Database;
+  systemDb: Database;
   producer: Producer;
   platform: Platform;
   limits: Pick<DefaultLimits, 'runningMax'>;
 }
 
 /** What those see who run the installation. */
-export function operatorRoutes({ office, producer, platform, limits, sealer }: OperatorRoutesDeps): Route[] {
+export function operatorRoutes({ systemDb, producer, platform, limits, sealer }: OperatorRoutesDeps): Route[] {
   const pools = poolNames(platform.pools);
   return [
     route(consoleOperations.ListQueues, async ({ requestId }) => {
       const [lanes, accounts, outbox, queues, quarantined] = await Promise.all([
-        lookAtLanes(office),
-        lookAtShares(office, limits),
-        lookAtOutbox(office),
+        readLanes(systemDb),
+        readShares(systemDb, limits),
+        readOutbox(systemDb),
         producer.counts(pools).catch(() => undefined),
-        listQuarantined(office),
+        listQuarantined(systemDb),
       ]);
       return {
         body: {
@@ -66,18 +66,18 @@ export function operatorRoutes({ office, producer, platform, limits, sealer }: O
       };
     }),
     route(consoleOperations.RedriveImageBuild, async ({ params, requestId }) => {
-      const build = await loadBuild(office, params.ImageBuildId);
+      const build = await loadBuild(systemDb, params.ImageBuildId);
       if (!build) throw new Fault('BuildNotFound', `there is no build ${params.ImageBuildId}`);
-      const { buildId } = await redriveBuild({ db: office, sealer }, build);
+      const { buildId } = await redriveBuild({ db: systemDb, sealer }, build);
       return { body: { RequestId: requestId, ImageBuildId: buildId } };
     }),
     route(consoleOperations.UpdateWorker, async ({ params, body, requestId }) => {
-      if (!(await cordonWorker(office, params.Name, body.Cordoned)))
+      if (!(await cordonWorker(systemDb, params.Name, body.Cordoned)))
         throw new Fault('WorkerNotFound', `there is no builder ${params.Name} just now`);
       return { body: { RequestId: requestId } };
     }),
     route(consoleOperations.ListWorkers, async ({ requestId }) => {
-      const workers = await listWorkers(office);
+      const workers = await listWorkers(systemDb);
       return {
         body: {
           RequestId: requestId,

@@ -5,14 +5,14 @@ import {
   listAudit,
   listOwnKeys,
   listVersions,
-  lookAtBuilds,
-  lookAtPastSlots,
-  lookAtSlots,
+  readBuilds,
+  readPastSlots,
+  readSlots,
   showImage,
 } from '@kiln/persistence';
 import { consoleOperations, type Platform } from '@kiln/contract';
 import { Fault, formatReference } from '@kiln/domain';
-import { type Directory, openMemory } from '@kiln/usecases';
+import { type Directory, openTtlCache } from '@kiln/usecases';
 import { lintDockerfile } from '../usecases/lint-dockerfile.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
@@ -23,23 +23,23 @@ const versionsMax = 50;
 /** What every user of an account sees beside builds and images. */
 export function overviewRoutes({
   db,
-  office,
+  systemDb,
   directory,
   platform,
 }: {
   db: Database;
-  office: Database;
+  systemDb: Database;
   directory: Directory;
   platform: Platform;
 }): Route[] {
   // Every open console asks again and again.
-  const remember = openMemory({ max: 1000, ttl: 3000 });
+  const remember = openTtlCache({ max: 1000, ttl: 3000 });
   return [
     route(consoleOperations.GetOverview, async ({ viewer, query, requestId }) => {
       const [seen, pools, past] = await Promise.all([
-        remember(`${viewer.userId} ${query.Hours}`, () => lookAtBuilds(db, viewer, query.Hours)),
-        remember('slots', () => lookAtSlots(office)),
-        remember(`past slots ${query.Hours}`, () => lookAtPastSlots(office, query.Hours)),
+        remember(`${viewer.userId} ${query.Hours}`, () => readBuilds(db, viewer, query.Hours)),
+        remember('slots', () => readSlots(systemDb)),
+        remember(`past slots ${query.Hours}`, () => readPastSlots(systemDb, query.Hours)),
       ]);
       const ofOthers = (pool: string) =>
         !viewer.operates && !(platform.pools[pool]?.accounts?.includes(viewer.accountId) ?? true);

@@ -4,7 +4,7 @@ import {
   listWebhooks,
   redeliver,
   type ShownDelivery,
-  tellTestEvent,
+  emitTestEvent,
   type Webhook,
 } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
@@ -79,7 +79,7 @@ export function webhookRoutes({
     }),
     route(webhookOperations.TestWebhook, async ({ viewer, params, requestId }) => {
       const webhook = await requireEnabledWebhook(db, viewer.accountId, params.WebhookId);
-      const id = await tellTestEvent(db, webhook, viewer.userId);
+      const id = await emitTestEvent(db, webhook, viewer.userId);
       return { body: { RequestId: requestId, EventId: eventId(id) } };
     }),
     route(webhookOperations.ListWebhookDeliveries, async ({ viewer, params, query, requestId }) => {

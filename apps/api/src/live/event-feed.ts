@@ -2,38 +2,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { metrics } from '@kiln/kit';
 import {
   type AccountEvent,
-  accountsToldAfter,
+  accountsWithEventsAfter,
   type Database,
-  type EventPlace,
-  formatPlace,
-  placeThatIs,
-  presentPlace,
+  type EventCursor,
+  formatEventCursor,
+  resolveEventCursor,
+  currentEventCursor,
   readEvents,
-  startOfEvents,
+  oldestEventCursor,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault } from '@kiln/domain';
 import { onChanges } from '@kiln/worker';
-import { openSharedPieces } from './page-cache.ts';
+import { openPageCache } from './page-cache.ts';
 
 export type FeedPiece =
-  /** Where it begins: the place that was asked for, or the first one that is there instead. */
-  { kind: 'start'; place: EventPlace; reset: boolean } | { kind: 'events'; events: AccountEvent[]; place: EventPlace };
+  /** Where it begins: the cursor that was asked for, or the one that is valid instead (`reset`). */
+  | { kind: 'start'; cursor: EventCursor; reset: boolean }
+  | { kind: 'events'; events: AccountEvent[]; cursor: EventCursor };
 
-/** Where to begin: a place that somebody names, or that nobody knows (`elsewhere`). */
-export type WantedPlace = EventPlace | 'start' | 'now' | 'elsewhere';
+/** Where to begin: a cursor, the oldest event, the present, or a cursor that was not understood (`elsewhere`). */
+export type WantedCursor = EventCursor | 'start' | 'now' | 'elsewhere';
 
 /** An account's events as they happen, for any number of readers, without gap or repeat. */
 export interface EventFeed {
-  /** The place that is wanted, or what is there instead of it (`reset`). */
-  present(wanted: WantedPlace): Promise<{ place: EventPlace; reset: boolean }>;
-  /** Events after a place, as many as there are up to some hundred; none when there are none yet. */
-  read(accountId: string, place: EventPlace): Promise<AccountEvent[]>;
+  /** Resolves where to begin. */
+  present(wanted: WantedCursor): Promise<{ cursor: EventCursor; reset: boolean }>;
+  /** Up to a hundred events after a cursor; none when there are none yet. */
+  read(accountId: string, cursor: EventCursor): Promise<AccountEvent[]>;
   /**
    * @param signal ends it, without an error
    * @throws Fault Throttling when this process has as many readers as it may have, or as many of the account
    */
-  follow(accountId: string, wanted: WantedPlace, signal: AbortSignal): AsyncGenerator<FeedPiece>;
+  follow(accountId: string, wanted: WantedCursor, signal: AbortSignal): AsyncGenerator<FeedPiece>;
   /** Ends what is followed, so that clients go on elsewhere. */
   close(): void;
 }
@@ -42,26 +43,26 @@ const pieceMax = 100;
 const piecesBytesMax = 16 << 20;
 const readersMax = 10_000;
 const readersOfAccountMax = 1000;
-/** Signals can be lost, and what is told may have to wait for another transaction to end: looked at this often while somebody reads. */
+/** Signals can be lost, and events become visible only when older transactions have ended. */
 const lookEveryMs = 500;
 /** Signals come in crowds; one look does for those of this time. */
 const gapMs = 40;
 
 /**
  * @param db sees the rows of the reader's account
- * @param office sees those of all: whether anything has happened is asked once for all readers
+ * @param systemDb sees those of all: whether anything has happened is asked once for all readers
  */
-export function openEventFeed(db: Database, office: Database, signals: SignalBus): EventFeed {
-  const pieces = openSharedPieces<AccountEvent>(piecesBytesMax, (it) => 600 + 2 * JSON.stringify(it.data).length);
-  const read = (accountId: string, place: EventPlace) =>
-    pieces(`${accountId} ${formatPlace(place)}`, () => readEvents(db, accountId, place, pieceMax), wakes);
+export function openEventFeed(db: Database, systemDb: Database, signals: SignalBus): EventFeed {
+  const pieces = openPageCache<AccountEvent>(piecesBytesMax, (it) => 600 + 2 * JSON.stringify(it.data).length);
+  const read = (accountId: string, cursor: EventCursor) =>
+    pieces(`${accountId} ${formatEventCursor(cursor)}`, () => readEvents(db, accountId, cursor, pieceMax), wakes);
 
-  const present = async (wanted: WantedPlace) => {
-    if (wanted === 'start') return { place: await startOfEvents(db), reset: false };
-    if (wanted === 'now') return { place: await presentPlace(db), reset: false };
-    if (wanted === 'elsewhere') return { place: await presentPlace(db), reset: true };
-    const place = await placeThatIs(db, wanted);
-    return { place, reset: place !== wanted };
+  const present = async (wanted: WantedCursor) => {
+    if (wanted === 'start') return { cursor: await oldestEventCursor(db), reset: false };
+    if (wanted === 'now') return { cursor: await currentEventCursor(db), reset: false };
+    if (wanted === 'elsewhere') return { cursor: await currentEventCursor(db), reset: true };
+    const cursor = await resolveEventCursor(db, wanted);
+    return { cursor, reset: cursor !== wanted };
   };
 
   /** How often anybody was woken: who was, does not take the answer to a question from before. */
@@ -74,43 +75,43 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
   };
   const stopped = new AbortController();
   let readers = 0;
-  let nudge: () => void = () => undefined;
+  let endWait: () => void = () => undefined;
 
   const watch = async () => {
-    let tail: EventPlace | undefined;
+    let tail: EventCursor | undefined;
     while (readers > 0 && !stopped.signal.aborted) {
-      const nudged = new Promise<void>((resolve) => (nudge = resolve));
+      const woken = new Promise<void>((resolve) => (endWait = resolve));
       try {
-        const known = tail ?? (await presentPlace(office));
-        const told = await accountsToldAfter(office, known);
-        // Of what came before it knew where to begin, nobody has told those who read by then.
-        for (const it of tail ? told.accountIds : [...waiting.keys()]) wake(it);
-        tail = told.place;
+        const known = tail ?? (await currentEventCursor(systemDb));
+        const news = await accountsWithEventsAfter(systemDb, known);
+        // At the first look nobody knows what the readers have missed: all of them look.
+        for (const it of tail ? news.accountIds : [...waiting.keys()]) wake(it);
+        tail = news.cursor;
       } catch {
         // PostgreSQL is away. Nobody knows what comes meanwhile.
         tail = undefined;
       }
       const stop = new AbortController();
-      await Promise.race([nudged, sleep(lookEveryMs, undefined, { signal: stop.signal }).catch(() => undefined)]);
+      await Promise.race([woken, sleep(lookEveryMs, undefined, { signal: stop.signal }).catch(() => undefined)]);
       stop.abort();
       await sleep(gapMs);
     }
     watching = false;
   };
   let watching = false;
-  const silence = onChanges(signals, () => nudge());
+  const unsubscribe = onChanges(signals, () => endWait());
 
-  async function* followed(accountId: string, wanted: WantedPlace, signal: AbortSignal): AsyncGenerator<FeedPiece> {
-    let told = true;
+  async function* followed(accountId: string, wanted: WantedCursor, signal: AbortSignal): AsyncGenerator<FeedPiece> {
+    let isStale = true;
     let goOn: () => void = () => undefined;
-    const hear = () => {
-      told = true;
+    const onWake = () => {
+      isStale = true;
       goOn();
     };
     const set = waiting.get(accountId) ?? new Set();
-    waiting.set(accountId, set.add(hear));
+    waiting.set(accountId, set.add(onWake));
     // By hand: what `AbortSignal.any` makes is kept by a signal that lives as long as the process.
-    for (const it of [signal, stopped.signal]) it.addEventListener('abort', hear);
+    for (const it of [signal, stopped.signal]) it.addEventListener('abort', onWake);
     const isOver = () => signal.aborted || stopped.signal.aborted;
     readers += 1;
     metrics.eventReaders.inc();
@@ -120,25 +121,25 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     }
     try {
       const start = await present(wanted);
-      let { place } = start;
+      let { cursor } = start;
       yield { kind: 'start', ...start };
       while (!isOver()) {
-        told = false;
-        const events = await read(accountId, place);
+        isStale = false;
+        const events = await read(accountId, cursor);
         const last = events.at(-1);
         if (last) {
-          place = last.place;
-          yield { kind: 'events', events, place };
+          cursor = last.cursor;
+          yield { kind: 'events', events, cursor };
           continue;
         }
         // Set by whoever wakes it, maybe while it was reading.
-        if (!told) await new Promise<void>((resolve) => (goOn = resolve));
+        if (!isStale) await new Promise<void>((resolve) => (goOn = resolve));
       }
     } finally {
       readers -= 1;
       metrics.eventReaders.dec();
-      for (const it of [signal, stopped.signal]) it.removeEventListener('abort', hear);
-      set.delete(hear);
+      for (const it of [signal, stopped.signal]) it.removeEventListener('abort', onWake);
+      set.delete(onWake);
       if (set.size === 0) waiting.delete(accountId);
     }
   }
@@ -153,8 +154,8 @@ export function openEventFeed(db: Database, office: Database, signals: SignalBus
     },
     close() {
       stopped.abort();
-      nudge();
-      silence();
+      endWait();
+      unsubscribe();
     },
   };
 }

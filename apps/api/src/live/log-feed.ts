@@ -11,7 +11,7 @@ import {
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/domain';
-import { openSharedPieces } from './page-cache.ts';
+import { openPageCache } from './page-cache.ts';
 
 /** A place in a build's log: before a line of an attempt, from 0. */
 export interface LogPlace {
@@ -63,7 +63,7 @@ interface Watched {
 }
 
 export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
-  const pieces = openSharedPieces<LogLine>(piecesBytesMax, (it) => 2 * it.text.length + 100);
+  const pieces = openPageCache<LogLine>(piecesBytesMax, (it) => 2 * it.text.length + 100);
   const watched = new Map<string, Watched>();
   let closed = false;
   let readers = 0;
@@ -92,7 +92,7 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
       looking = false;
     });
     const timer = setInterval(() => void look(), lookEveryMs);
-    const silence = signals.on('progress', buildId, () => void look());
+    const unsubscribe = signals.on('progress', buildId, () => void look());
     const it: Watched = {
       readers: 1,
       progress: undefined,
@@ -100,7 +100,7 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
       wake: new Set(),
       stop: () => {
         clearInterval(timer);
-        silence();
+        unsubscribe();
       },
     };
     watched.set(buildId, it);
@@ -129,7 +129,7 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
     });
 
   /** The place itself, or the first one that is there instead. */
-  const placeThatIs = async (buildId: string, place: LogPlace, progress: BuildProgress): Promise<LogPlace> => {
+  const resolvePlace = async (buildId: string, place: LogPlace, progress: BuildProgress): Promise<LogPlace> => {
     const newest = Math.max(1, progress.attempt);
     if (place.attempt > newest) return { attempt: newest, line: (await logExtent(db, buildId, newest)).first };
     if (place.line === 0) return place;
@@ -146,21 +146,21 @@ export function openLogFeed(db: Database, signals: SignalBus): LogFeed {
   ): AsyncGenerator<LogEvent> {
     while (!it.progress && !signal.aborted && !closed) await lookAfter(it, it.looks, signal);
     if (!it.progress) return;
-    let place = await placeThatIs(buildId, wanted, it.progress);
+    let place = await resolvePlace(buildId, wanted, it.progress);
     if (place !== wanted) yield { kind: 'reset', place };
-    let told: BuildProgress | undefined;
+    let sent: BuildProgress | undefined;
     let last = false;
     for (;;) {
       if (signal.aborted || closed) return;
       // Looked at before the piece: what is not in the log of a build that had ended by then will not come.
       const { looks, progress } = it;
       if (
-        told?.state !== progress.state ||
-        told.phase !== progress.phase ||
-        told.attempt !== progress.attempt ||
-        told.step !== progress.step
+        sent?.state !== progress.state ||
+        sent.phase !== progress.phase ||
+        sent.attempt !== progress.attempt ||
+        sent.step !== progress.step
       ) {
-        told = progress;
+        sent = progress;
         yield { kind: 'progress', progress };
       }
       const lines: LogLine[] = await piece(buildId, place);

@@ -4,10 +4,10 @@ import { LRUCache } from 'lru-cache';
  * Pieces of something that only grows at its end, for many readers that each ask for the piece after the last that they got. Those that
  * ask for the same piece share one question, unless they know of something that came after it was asked (`since`); one that is there never changes and may be remembered, an empty one is not there yet.
  */
-export type SharedPieces<T> = (key: string, ask: () => Promise<T[]>, since?: number) => Promise<T[]>;
+export type PageCache<T> = (key: string, ask: () => Promise<T[]>, since?: number) => Promise<T[]>;
 
 /** @param sizeOf bytes that one item takes, roughly */
-export function openSharedPieces<T>(bytesMax: number, sizeOf: (item: T) => number): SharedPieces<T> {
+export function openPageCache<T>(bytesMax: number, sizeOf: (item: T) => number): PageCache<T> {
   const pieces = new LRUCache<string, T[]>({
     maxSize: bytesMax,
     sizeCalculation: (items) => items.reduce((sum, it) => sum + sizeOf(it), 100),

@@ -59,7 +59,7 @@ export function modelArtsGroupRoutes({ db, directory, lists, relay }: ModelArtsR
       const members = await imagesOfGroup(db, group.id);
       for (const it of members) requireOwner(viewer, it, `image ${it.id}`);
       await deleteImageGroup(db, group.id, members, isForced(query, body));
-      relay.nudge();
+      relay.wake();
       return { body: { ...renderGroup(group), version_count: 0 } };
     }),
   ];

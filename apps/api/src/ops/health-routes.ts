@@ -1,15 +1,15 @@
-import { countLiveBuilds, type Database, lookAtOutbox } from '@kiln/persistence';
+import { countLiveBuilds, type Database, readOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
 import { type Platform, poolNames } from '@kiln/contract';
 import { Router } from 'express';
 
 /** For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting. */
 export function healthRoutes({
-  office: db,
+  systemDb: db,
   producer,
   platform,
 }: {
-  office: Database;
+  systemDb: Database;
   producer: Producer;
   platform: Platform;
 }): Router {
@@ -17,7 +17,7 @@ export function healthRoutes({
   const pools = poolNames(platform.pools);
   router.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
   router.get('/readyz', async (_req, res) => {
-    const outbox = await lookAtOutbox(db).catch(() => undefined);
+    const outbox = await readOutbox(db).catch(() => undefined);
     if (outbox === undefined) return void res.status(503).json({ status: 'unavailable', postgres: 'down' });
     const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts(pools).catch(() => undefined)]);
     res.json({ status: 'ok', postgres: 'up', redis: queues ? 'up' : 'down', outbox: outbox.waiting, builds, queues });

@@ -18,7 +18,7 @@ import { type Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
 import { type LogFeed } from '../live/log-feed.ts';
 import { rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted } from '@kiln/usecases';
-import { type WaitingRoom } from '../usecases/place-in-line.ts';
+import { type PendingQueue } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { type BuildCourse, compareBuilds } from './compare-builds.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';
@@ -28,13 +28,13 @@ import { sendBuildLog } from '../live/send-log.ts';
 export interface BuildRoutesDeps extends SubmitBuildDeps {
   db: Database;
   signals: SignalBus;
-  waitingRoom: WaitingRoom;
+  pendingQueue: PendingQueue;
   logFeed: LogFeed;
 }
 
 /** CreateImageBuild, and Kiln's own calls about builds in PAI's style. */
 export function buildRoutes(deps: BuildRoutesDeps): Route[] {
-  const { db, directory, waitingRoom } = deps;
+  const { db, directory, pendingQueue } = deps;
   const wanted = async (viewer: Caller, id: string): Promise<Build> => {
     const build = await findBuild(db, viewer, { id });
     if (!build) throw new Fault('BuildNotFound', `there is no build ${id}`);
@@ -66,7 +66,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
         listSteps(db, build.id),
         listEvents(db, build.id, { limit: 1000 }),
         build.imageId === null ? undefined : findImage(db, viewer, { id: build.imageId }),
-        waitingRoom.placeOf(build),
+        pendingQueue.placeOf(build),
         listRepeats(db, build.id),
       ]);
       const parts = { attempts, phases, steps, events, image, place, repeatedBy };

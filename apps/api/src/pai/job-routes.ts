@@ -15,7 +15,7 @@ import { jobOperations } from '@kiln/contract';
 import { type Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
 import { type Directory, requireOwner } from '@kiln/usecases';
-import { type WaitingRoom } from '../usecases/place-in-line.ts';
+import { type PendingQueue } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { readPodLogs } from './pod-logs.ts';
 import { jobDetail, podId, podUid, renderEvent, renderJob } from './render-job.ts';
@@ -26,7 +26,7 @@ export interface JobRoutesDeps {
   directory: Directory;
   signals: SignalBus;
   lists: RememberedLists;
-  waitingRoom: WaitingRoom;
+  pendingQueue: PendingQueue;
 }
 
 interface Range {
@@ -70,7 +70,7 @@ export function jobRoutes(deps: JobRoutesDeps): Route[] {
       const [name, happened, place] = await Promise.all([
         nameOf(build),
         listEvents(db, build.id, { limit: 1000 }),
-        deps.waitingRoom.placeOf(build),
+        deps.pendingQueue.placeOf(build),
       ]);
       const job = showBuild(build);
       const detail = query.NeedDetail ? jobDetail(job, happened) : {};

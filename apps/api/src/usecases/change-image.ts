@@ -21,7 +21,7 @@ export async function removeImage(
   const remove = async () => {
     const removed = await deleteImage(deps.db, id, purge);
     if (!removed) throw gone(shownId);
-    if (purge) deps.relay.nudge();
+    if (purge) deps.relay.wake();
     return removed;
   };
   return purge ? awaitImage(deps, id, deps.waitMs, remove) : remove();
@@ -35,6 +35,6 @@ export async function syncImage(deps: ChangeImageDeps, image: Image): Promise<Im
   if (image.status === 'CREATE_FAILED') return image;
   return awaitImage(deps, image.id, deps.waitMs, async () => {
     if (!(await requestSync(deps.db, image.id))) throw gone(image.id);
-    deps.relay.nudge();
+    deps.relay.wake();
   });
 }

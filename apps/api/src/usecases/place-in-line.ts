@@ -3,20 +3,20 @@ import {
   countOwnAhead,
   type Database,
   type DefaultLimits,
-  lookAtWaitingRoom,
-  type Picture,
+  readQueueSnapshot,
+  type QueueSnapshot,
   type PlaceInLine,
   placeInLine,
 } from '@kiln/persistence';
-import { openMemory } from '@kiln/usecases';
+import { openTtlCache } from '@kiln/usecases';
 
 /** What people are told of a build that waits. */
 export interface ShownPlace extends PlaceInLine {
   message: string;
 }
 
-/** The waiting room as the API sees it: remembered for a moment, since clients ask again and again. */
-export interface WaitingRoom {
+/** The pending queue as the API sees it: remembered for a moment, since clients ask again and again. */
+export interface PendingQueue {
   /** Where a build stands; undefined for one that does not wait. */
   placeOf(build: Build): Promise<ShownPlace | undefined>;
 }
@@ -24,27 +24,31 @@ export interface WaitingRoom {
 const pictureMs = 500;
 
 /**
- * @param office sees all accounts: for the picture of the whole
+ * @param systemDb sees all accounts: for the snapshot of the whole
  * @param db sees the caller's
  */
-export function openWaitingRoom(
-  office: Database,
+export function openPendingQueue(
+  systemDb: Database,
   db: Database,
   defaults: Pick<DefaultLimits, 'runningMax'>,
-): WaitingRoom {
-  const remember = openMemory({ max: 1000, ttl: pictureMs });
-  const picture = (pool: string): Promise<Picture> => remember(pool, () => lookAtWaitingRoom(office, pool, defaults));
+): PendingQueue {
+  const remember = openTtlCache({ max: 1000, ttl: pictureMs });
+  const snapshot = (pool: string): Promise<QueueSnapshot> =>
+    remember(pool, () => readQueueSnapshot(systemDb, pool, defaults));
   return {
     async placeOf(build) {
       if (build.state !== 'queued') return undefined;
-      const [now, ownAhead] = await Promise.all([picture(build.pool), build.admittedAt ? 0 : countOwnAhead(db, build)]);
+      const [now, ownAhead] = await Promise.all([
+        snapshot(build.pool),
+        build.admittedAt ? 0 : countOwnAhead(db, build),
+      ]);
       const place = placeInLine(now, build, ownAhead, new Date());
       return { ...place, message: describe(place, now, build.pool) };
     },
   };
 }
 
-function describe({ reason, ahead, start }: PlaceInLine, { slots }: Picture, pool: string): string {
+function describe({ reason, ahead, start }: PlaceInLine, { slots }: QueueSnapshot, pool: string): string {
   const before =
     ahead === 0 ? 'none goes before it' : ahead === 1 ? '1 build goes before it' : `${ahead} builds go before it`;
   const when = start

@@ -120,7 +120,7 @@ async function insertWithFreeName({ db, relay }: RegisterImageDeps, image: NewIm
       throw new Fault('ImageAlreadyRegistered', `swr_path: ${formatReference(image)} is registered already`, {
         field: 'swr_path',
       });
-    if (inserted === 'accepted') return relay.nudge();
+    if (inserted === 'accepted') return relay.wake();
   }
   throw new Fault('ImageNameDuplicated', `swr_path: no free name like ${image.name} was found`);
 }
@@ -180,7 +180,7 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
         `Name: an image or a running build of workspace ${workspace.id} is called ${image.name}`,
         { field: 'Name' },
       );
-    deps.relay.nudge();
+    deps.relay.wake();
   };
   const leftMs = Math.max(0, addWaitMs - (performance.now() - begunAt));
   return outcomeOf(await awaitImage(deps, image.id, Math.min(deps.waitMs, leftMs), insert));

@@ -36,7 +36,7 @@ export interface Attempt {
   /** What every command of the engine is given. */
   engineOptions: { workDir: string; signal: AbortSignal; watch: ProcessWatch };
   /** Counts what goes from or to a registry. */
-  carried: (bytes: number) => void;
+  onBytes: (bytes: number) => void;
   steps: StepRecord;
   /** Runs a phase, which tries again while a registry cannot be reached, and records how it went. */
   run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>): Promise<T>;
@@ -53,8 +53,8 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   const phases = new Phases(db, build);
   const redaction = new Redaction();
   // Only a step that runs is expected to print.
-  const quietMs = () => (phases.current === 'build' ? log.quietMs() : undefined);
-  const lease = leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, quietMs);
+  const idleMs = () => (phases.current === 'build' ? log.idleMs() : undefined);
+  const lease = leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, idleMs);
   const watch = watchdog.watch(watchedName(build), claimedAtMs);
   const stopped = () => lease.stopped() !== undefined;
   const progress = () => signals.send('progress', build.id);
@@ -70,7 +70,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
     redaction,
     phase: () => phases.current,
     engineOptions: { workDir, signal: lease.signal, watch },
-    carried: phases.carried,
+    onBytes: phases.onBytes,
     steps,
     run: (phase, next, work) => phases.run(phase, next, () => withRegistryPatience(work, patience), stopped),
     async move(from, to, message) {

@@ -19,7 +19,7 @@ export class Phases {
   }
 
   /** Counts what goes from or to a registry in this phase. */
-  readonly carried = (bytes: number): void => {
+  readonly onBytes = (bytes: number): void => {
     this.#bytes += bytes;
   };
 

@@ -20,7 +20,7 @@ import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
 import { type KeptImages } from '../kept-images.ts';
-import { type Ended, settleAttempt } from './end-attempt.ts';
+import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
 export interface RunBuildDeps extends AttemptDeps {
@@ -47,7 +47,7 @@ export interface RunBuildDeps extends AttemptDeps {
 export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-build'>): Promise<void> {
   crashPoint('build-fetched');
   // Whom PostgreSQL does not see counts as dead: somebody else is told of the build in a moment.
-  if (!deps.leases.heard()) return;
+  if (!deps.leases.isConnected()) return;
   const claimedAtMs = performance.now();
   const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker, deps.pool);
   if (!build) return;
@@ -86,7 +86,7 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
       await attempt.log.flush();
     }
   } catch (error) {
-    ended = await settleAttempt(deps, attempt, error, image);
+    ended = await finishFailedAttempt(deps, attempt, error, image);
   } finally {
     if (ended !== 'image kept') await discardImage(deps, attempt, image);
     else if (image) deps.engine.keep(image);
@@ -131,8 +131,8 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
   const network = networkHere(deps, attempt);
   const found = await deps.bases.find(parsed, bases);
   for (const it of found) await log.write(`kiln: ${it.name} is ${it.id}`);
-  const { carried, steps } = attempt;
-  const call = { ...attempt.engineOptions, carried, onLine: (line: string) => log.write(line) };
+  const { onBytes, steps } = attempt;
+  const call = { ...attempt.engineOptions, onBytes, onLine: (line: string) => log.write(line) };
   await fetchBases(deps.registries, deps.engine, found, call);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
   const secrets = await openBuildSecrets(deps.db, deps.sealer, build.accountId, parsed.secrets);
@@ -149,9 +149,9 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
     secrets,
     layerCache: host.layerCache,
     onStep: (step) => steps.take(step, log.nextLine()),
-    onLine(line, goesOn) {
+    onLine(line, partial) {
       crashPoint('step-running');
-      return log.write(line, goesOn);
+      return log.write(line, partial);
     },
   });
 }
@@ -199,10 +199,10 @@ async function pushImage(
   attempt.redaction.add([target]);
   // A base's layers can go to the target without this machine when both are in one registry.
   const sources = sourcesOf(parseDockerfile(build.spec.BuildConfig.Dockerfile), bases);
-  const { carried } = attempt;
+  const { onBytes } = attempt;
   const { signal } = attempt.engineOptions;
   const to = { access: target, repository: build.repository, tag: stagingTag };
-  return withGateway(deps.registries, { sources, target: to, signal, carried }, async (gateway) => {
+  return withGateway(deps.registries, { sources, target: to, signal, onBytes }, async (gateway) => {
     await deps.engine.push(image, {
       ...attempt.engineOptions,
       gateway: gateway.socket,
@@ -229,7 +229,7 @@ async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, dige
     announcement: announceRegistration('build', build.id, build.attempt),
   });
   if (!moved) throw new StaleAttempt();
-  relay.nudge();
+  relay.wake();
   // The slot is as good as free.
   signals.send('dispatch', everyone);
 }

@@ -12,13 +12,13 @@ const tailBytesMax = 1 << 20;
 
 export interface BuildLog {
   /** Adds a line, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast build cannot fill the memory. */
-  write(line: string, goesOn?: boolean): Promise<void>;
+  write(line: string, partial?: boolean): Promise<void>;
   /** Writes what is left, and the end of a log that was cut. */
   flush(): Promise<void>;
   /** Number that the next line will have. */
   nextLine(): number;
   /** Milliseconds since the last line. */
-  quietMs(): number;
+  idleMs(): number;
 }
 
 interface Kept {
@@ -113,9 +113,9 @@ export function openBuildLog(
   };
 
   return {
-    async write(line, goesOn = false) {
+    async write(line, partial = false) {
       lastLineAt = performance.now();
-      const shown = redaction.line(line, goesOn);
+      const shown = redaction.line(line, partial);
       if (total > headBytesMax) return tail.push({ text: shown, at: Date.now() });
       total += shown.length + 1;
       if (total <= headBytesMax) return add(shown, Date.now());
@@ -133,6 +133,6 @@ export function openBuildLog(
       await before();
     },
     nextLine: () => firstLine + lines.length,
-    quietMs: () => performance.now() - lastLineAt,
+    idleMs: () => performance.now() - lastLineAt,
   };
 }

@@ -53,10 +53,10 @@ export class Redaction {
     return shown;
   }
 
-  /** @param goesOn whether the line was cut here, and its rest comes next */
-  line(piece: string, goesOn: boolean): string {
+  /** @param partial whether the line was cut here, and its rest comes next */
+  line(piece: string, partial: boolean): string {
     const shown = this.text(this.#held + piece);
-    const keep = goesOn ? Math.max(0, (this.#hidden[0]?.length ?? 0) - 1) : 0;
+    const keep = partial ? Math.max(0, (this.#hidden[0]?.length ?? 0) - 1) : 0;
     const at = Math.max(0, shown.length - keep);
     this.#held = shown.slice(at);
     return shown.slice(0, at);

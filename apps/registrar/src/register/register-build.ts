@@ -29,7 +29,7 @@ export async function registerBuild(deps: RegisterDeps, id: string, attempt: num
   const { db } = deps;
   crashPoint('registration-fetched');
   // Whom PostgreSQL does not see counts as dead: somebody else is told of the build in a moment.
-  if (!deps.leases.heard()) return;
+  if (!deps.leases.isConnected()) return;
   const claimedAtMs = performance.now();
   const build = await claimRegistration(db, id, attempt, deps.worker);
   if (!build) return;
@@ -138,7 +138,7 @@ async function settle(
       if (await deferRegistration(tx, guard, delayMs))
         await announce(tx, announceRegistration('build', build.id, build.attempt, { delayMs }));
     });
-    return relay.nudge();
+    return relay.wake();
   }
   await recordPhase(db, build, { phase, startedAtMs, result: 'failed' });
   await moveBuild(db, {

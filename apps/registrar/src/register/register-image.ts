@@ -27,7 +27,7 @@ const silenceMs = 2000;
  */
 export async function registerImage(deps: RegisterDeps, id: string): Promise<void> {
   const { db } = deps;
-  if (!deps.leases.heard()) return;
+  if (!deps.leases.isConnected()) return;
   const claimedAtMs = performance.now();
   const image = await claimImage(db, id, deps.worker);
   if (!image) return;

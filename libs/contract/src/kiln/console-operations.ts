@@ -155,7 +155,7 @@ export const consoleOperations = {
     api: 'Kiln',
     method: 'GET',
     path: '/api/v1/queues',
-    summary: 'Shows the waiting room by lane and account, the queues behind it, and the builds in quarantine',
+    summary: 'Shows the pending queue by lane and account, the queues behind it, and the builds in quarantine',
     query: z.object({}),
     reply: z.object({
       ...requestId,

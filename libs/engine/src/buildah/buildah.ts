@@ -92,10 +92,10 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
       ...request,
       signal: call.signal,
       watch: call.watch,
-      async onLine(line, goesOn) {
+      async onLine(line, partial) {
         tail.push(line);
         if (tail.length > 20) tail.shift();
-        await call.onLine(line, goesOn);
+        await call.onLine(line, partial);
       },
     });
     return { report, tail };
@@ -191,9 +191,9 @@ export function openBuildah({ storeDir, jail, layerCacheBytes, baseBytesMax }: B
           secrets,
           signal: request.signal,
           watch: request.watch,
-          async onLine(line, goesOn) {
-            const shown = progress.take(line, goesOn);
-            if (shown !== undefined) await request.onLine(shown, goesOn);
+          async onLine(line, partial) {
+            const shown = progress.take(line, partial);
+            if (shown !== undefined) await request.onLine(shown, partial);
           },
         });
         // Without a first step, it may be the volume itself that will not do.

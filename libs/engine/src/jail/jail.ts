@@ -25,7 +25,7 @@ export interface JailRequest {
   data?: string;
   secrets?: readonly { id: string; value: Secret }[];
   /** Called with each line of output, both streams as one, and whether it is cut and goes on; the command waits for it. */
-  onLine(line: string, goesOn: boolean): Promise<void>;
+  onLine(line: string, partial: boolean): Promise<void>;
   signal: AbortSignal;
   watch?: ProcessWatch | undefined;
 }

@@ -43,7 +43,7 @@ export async function spawnJail(
   const kill = () => child.kill('SIGKILL');
   signal.addEventListener('abort', kill, { once: true });
   try {
-    for await (const { text, goesOn } of linesOf(child.stdout)) if (!signal.aborted) await onLine(text, goesOn);
+    for await (const { text, partial } of linesOf(child.stdout)) if (!signal.aborted) await onLine(text, partial);
     return { code: await ended, said: said.trim() };
   } finally {
     signal.removeEventListener('abort', kill);

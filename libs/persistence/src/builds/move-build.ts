@@ -56,7 +56,7 @@ export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | und
         : {}),
       ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
       ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
-      // Back in the waiting room; the dispatcher lets it out again.
+      // Back in the pending queue; the dispatcher lets it out again.
       ...(move.to === 'queued' ? { phase: 'wait' as const, admittedAt: null } : {}),
       ...(move.to === 'running' ? { outputAt: sql`now()` } : {}),
       ...(endsLease && !isTerminal(move.to)

@@ -87,7 +87,7 @@ async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
 }
 
 /**
- * Accepts a build into the waiting room: row and first event together. A refused build leaves its client token unused. When two requests
+ * Accepts a build into the pending queue: row and first event together. A refused build leaves its client token unused. When two requests
  * with one token race, the loser waits for the winner's commit and then reads what it wrote.
  * @param clientTokenHours how long a client token stands for what it was used for first
  */

@@ -1,7 +1,7 @@
 import { measureOnDemand, metrics, type Secret, timings } from '@kiln/kit';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
-import { everyAccount, sightOption, WalledPool } from './tenant-pool.ts';
+import { allTenants, tenantOption, TenantPool } from './tenant-pool.ts';
 
 export type Database = NodePgDatabase & { $client: pg.Pool };
 /** A database or a transaction of one: what statements that may run inside a transaction take. */
@@ -26,7 +26,7 @@ export interface DatabaseOptions {
    */
   statementMs?: number;
   /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
-  sight?: 'everyone' | 'caller';
+  scope?: 'all' | 'caller';
   /** What its connections are called in the metrics; they are not measured without a name. */
   name?: string;
   onError?: (error: Error) => void;
@@ -34,7 +34,7 @@ export interface DatabaseOptions {
 
 export function openDatabase(
   url: Secret,
-  { connections = 10, durable = true, statementMs = 8000, sight = 'everyone', name, onError }: DatabaseOptions = {},
+  { connections = 10, durable = true, statementMs = 8000, scope = 'all', name, onError }: DatabaseOptions = {},
 ): OpenDatabase {
   const { connectionString, options: own } = readUrl(url);
   const options = [
@@ -42,9 +42,9 @@ export function openDatabase(
     `-c synchronous_commit=${durable ? 'on' : 'off'}`,
     // The wall makes statements look dear, and compiling one then takes longer than running it.
     '-c jit=off',
-    ...(sight === 'everyone' ? [sightOption(everyAccount)] : []),
+    ...(scope === 'all' ? [tenantOption(allTenants)] : []),
   ];
-  const pool = new (sight === 'everyone' ? pg.Pool : WalledPool)({
+  const pool = new (scope === 'all' ? pg.Pool : TenantPool)({
     connectionString,
     max: connections,
     connectionTimeoutMillis: 5000,

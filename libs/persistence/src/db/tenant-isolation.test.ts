@@ -14,11 +14,11 @@ const builds = { own: '', other: '' };
 const closers: (() => Promise<void>)[] = [];
 
 /** The bench's database as an app signs in to it. */
-function openAs(app: App, sight: 'caller' | 'everyone', connections = 2): OpenDatabase {
+function openAs(app: App, scope: 'caller' | 'all', connections = 2): OpenDatabase {
   const url = new URL(bench.url);
-  const everyone = sight === 'everyone' ? ' -c kiln.account=*' : '';
+  const everyone = scope === 'all' ? ' -c kiln.account=*' : '';
   url.searchParams.set('options', `-c role=${appRoles[app]}${everyone}`);
-  const opened = openDatabase(new Secret(url.href), { connections, sight });
+  const opened = openDatabase(new Secret(url.href), { connections, scope });
   closers.push(opened.close);
   return opened;
 }
@@ -198,14 +198,14 @@ describe("the apps' users", () => {
     ],
     ['api', ['build_secrets', 'tag_moves']],
   ] as const)('of the %s reads nothing that it has no use for', async (app, tables) => {
-    const opened = openAs(app, 'everyone');
+    const opened = openAs(app, 'all');
     for (const table of tables) await expect(query(opened, `SELECT * FROM ${table}`)).rejects.toThrow(forbidden);
   });
 
   it.each(['api', 'builder', 'registrar'] as const)(
     'of the %s changes neither tables nor who may do what',
     async (app) => {
-      const opened = openAs(app, 'everyone');
+      const opened = openAs(app, 'all');
       for (const text of [
         `UPDATE users SET role = 'admin'`,
         `UPDATE registry_connections SET host = 'mine'`,
@@ -230,7 +230,7 @@ describe("the apps' users", () => {
        AND has_function_privilege('kiln_api', oid, 'EXECUTE') ORDER BY 1`,
     );
     expect(rows.map((it) => it.name)).toEqual(['anothers_build', 'anothers_image']);
-    const api = openAs('api', 'everyone');
+    const api = openAs('api', 'all');
     await expect(query(api, 'CREATE TEMPORARY TABLE mine (id int)')).rejects.toThrow(forbidden);
   });
 

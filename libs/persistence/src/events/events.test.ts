@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import {
-  type EventPlace,
+  type EventCursor,
   forgetEvents,
-  placeThatIs,
-  presentPlace,
+  resolveEventCursor,
+  currentEventCursor,
   readEvents,
-  settleCopiedEvents,
-  startOfEvents,
+  adoptCopiedEvents,
+  oldestEventCursor,
 } from './events.ts';
 import { changeWebhook, insertWebhook } from './webhooks.ts';
 import { createAccount } from '../accounts/provision.ts';
@@ -22,8 +22,8 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const read = async (place?: EventPlace, limit = 100) =>
-  readEvents(bench.db, bench.account.id, place ?? (await startOfEvents(bench.db)), limit);
+const read = async (cursor?: EventCursor, limit = 100) =>
+  readEvents(bench.db, bench.account.id, cursor ?? (await oldestEventCursor(bench.db)), limit);
 const run = (text: string) => bench.db.$client.query(text);
 /** Waits until no transaction of this server, of other tests' databases either, holds back what was written here. */
 const horizon = () =>
@@ -60,12 +60,12 @@ it('every change of a build is told with what it changed, and none that came to 
 });
 
 it('nothing is passed over by those who read on, in whatever order transactions end', async () => {
-  let place = await presentPlace(bench.db);
+  let cursor = await currentEventCursor(bench.db);
   const seen: string[] = [];
   const readOn = async () => {
-    for (const it of await read(place)) {
+    for (const it of await read(cursor)) {
       seen.push(it.type);
-      place = it.place;
+      cursor = it.cursor;
     }
   };
   await inTransaction(bench.db, async (early) => {
@@ -85,15 +85,15 @@ it('nothing is passed over by those who read on, in whatever order transactions 
 });
 
 it('two hundred writers at once lose nothing and tell nothing twice to one that reads all the while', async () => {
-  let place = await presentPlace(bench.db);
+  let cursor = await currentEventCursor(bench.db);
   const seen: number[] = [];
   let writing = true;
   const reading = (async () => {
     for (;;) {
       const last = !writing;
-      const events = await read(place, 7);
+      const events = await read(cursor, 7);
       for (const it of events) seen.push(it.id);
-      place = events.at(-1)?.place ?? place;
+      cursor = events.at(-1)?.cursor ?? cursor;
       if (last && events.length === 0) return;
     }
   })();
@@ -113,21 +113,21 @@ it('two hundred writers at once lose nothing and tell nothing twice to one that 
   expect(seen.length).toBe(400);
 });
 
-it('a place of which events were forgotten, or that is of another life of the server, is told as such', async () => {
+it('a cursor of which events were forgotten, or that is of another server epoch, is replaced', async () => {
   await bench.newBuild();
   await bench.newBuild();
   const [first, second] = await readAll();
   if (!first || !second) throw new Error('no events');
-  const start = await startOfEvents(bench.db);
-  expect(await placeThatIs(bench.db, start)).toBe(start);
+  const start = await oldestEventCursor(bench.db);
+  expect(await resolveEventCursor(bench.db, start)).toBe(start);
   await run(`UPDATE events SET at = now() - interval '31 days' WHERE id = ${first.id}`);
   expect(await forgetEvents(bench.db, 30)).toBe(false);
   expect((await readAll()).map((it) => it.id)).toEqual([second.id]);
-  expect(await placeThatIs(bench.db, start)).toEqual(first.place);
-  expect(await placeThatIs(bench.db, first.place)).toBe(first.place);
-  const present = await presentPlace(bench.db);
-  expect(await placeThatIs(bench.db, { ...first.place, xact: '9000000000000000000' })).toEqual(present);
-  expect(await placeThatIs(bench.db, { ...second.place, life: '00000000' })).toEqual(present);
+  expect(await resolveEventCursor(bench.db, start)).toEqual(first.cursor);
+  expect(await resolveEventCursor(bench.db, first.cursor)).toBe(first.cursor);
+  const present = await currentEventCursor(bench.db);
+  expect(await resolveEventCursor(bench.db, { ...first.cursor, xact: '9000000000000000000' })).toEqual(present);
+  expect(await resolveEventCursor(bench.db, { ...second.cursor, epoch: '00000000' })).toEqual(present);
 });
 
 it('events that were copied from another database come before all that happens here, in their order', async () => {
@@ -135,7 +135,7 @@ it('events that were copied from another database come before all that happens h
   const before = (await readAll()).map((it) => it.id);
   await run(`UPDATE events SET xact = '9000000000000000000' WHERE id = ${before[0]}`);
   await run(`UPDATE event_marks SET xact = '8999999999999999999', id = ${before[1]} WHERE name = 'webhooks'`);
-  await settleCopiedEvents(bench.db);
+  await adoptCopiedEvents(bench.db);
   await bench.newBuild();
   // The order of their transactions stays.
   expect((await readAll()).map((it) => it.id).slice(0, 3)).toEqual([before[1], before[2], before[0]]);
@@ -240,7 +240,7 @@ describe('deliveries', () => {
     await insertWebhook(bench.db, { ...webhook, id: 'wh-other', accountId: other.id, secretSealed: 's' }, 2);
     await bench.newBuild({ accountId: other.id });
     await plan();
-    // One place is free, and the others have waited longer.
+    // One cursor is free, and the others have waited longer.
     const busy = { all: 3, accounts: new Map([[bench.account.id, 2]]) };
     expect((await take(4, busy)).map((it) => it.webhook.id)).toEqual(['wh-other']);
     expect((await take(10)).map((it) => it.webhook.accountId)).toEqual([1, 2, 3].map(() => bench.account.id));

@@ -4,20 +4,20 @@ import { eq, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { events } from '../tables/events.ts';
 
-/** A place in the events, after one of them: by transaction, then by number. */
-export interface EventPlace {
-  /** The life of the server that numbered the transaction: after a restore, or in another server, it is another one. */
-  life: string;
-  /** In decimal. */
+/** A position in the order of events: by transaction, then by id. Events after it have not been read. */
+export interface EventCursor {
+  /** The server that numbered the transaction; it changes after a restore, a promotion or a move to another server. */
+  epoch: string;
+  /** Transaction id, in decimal. */
   xact: string;
   id: number;
 }
 
 export interface AccountEvent {
   id: number;
-  /** What it is known by outside. */
+  /** Public id. */
   key: string;
-  place: EventPlace;
+  cursor: EventCursor;
   type: EventType;
   at: Date;
   workspaceId: string;
@@ -26,49 +26,48 @@ export interface AccountEvent {
   data: EventData;
 }
 
-export const formatPlace = ({ life, xact, id }: EventPlace): string => `${life}-${xact}-${id}`;
-/** @returns undefined when it is nothing that `formatPlace` has made */
-export function parsePlace(cursor: string): EventPlace | undefined {
-  const [, life, xact, id] = /^([0-9a-f]{8})-(\d{1,19})-(\d{1,15})$/.exec(cursor) ?? [];
-  return life === undefined || xact === undefined ? undefined : { life, xact, id: Number(id) };
+export const formatEventCursor = ({ epoch, xact, id }: EventCursor): string => `${epoch}-${xact}-${id}`;
+/** @returns undefined when `formatEventCursor` cannot have made it */
+export function parseEventCursor(cursor: string): EventCursor | undefined {
+  const [, epoch, xact, id] = /^([0-9a-f]{8})-(\d{1,19})-(\d{1,15})$/.exec(cursor) ?? [];
+  return epoch === undefined || xact === undefined ? undefined : { epoch, xact, id: Number(id) };
 }
 
-/** Numbers of transactions that are still under way are from here on: nothing comes in before it any more. */
-export const settledHere = 'pg_snapshot_xmin(pg_current_snapshot())';
-export const settled = sql.raw(settledHere);
-const after = ({ xact, id }: EventPlace): SQL => sql`(${events.xact}, ${events.id}) > (${xact}::xid8, ${id}::int8)`;
-const lifeOfServer = sql.raw(
+/** The oldest transaction that is still running: the order of all events before it is final. */
+export const commitHorizonSql = 'pg_snapshot_xmin(pg_current_snapshot())';
+export const commitHorizon = sql.raw(commitHorizonSql);
+const after = ({ xact, id }: EventCursor): SQL => sql`(${events.xact}, ${events.id}) > (${xact}::xid8, ${id}::int8)`;
+const serverEpoch = sql.raw(
   // The timeline is the first part of the names of its files, from the moment of a promotion on.
   `(SELECT substr(md5(system_identifier || '.' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)), 1, 8) FROM pg_control_system())`,
 );
 
-const firstPlace = async (db: Executor, places: SQL): Promise<EventPlace> => {
-  const { rows } = await db.execute<{ life: string; xact: string; id: string }>(
-    sql`SELECT ${lifeOfServer} AS life, xact::text AS xact, id FROM ${places}`,
+const cursorOf = async (db: Executor, source: SQL): Promise<EventCursor> => {
+  const { rows } = await db.execute<{ epoch: string; xact: string; id: string }>(
+    sql`SELECT ${serverEpoch} AS epoch, xact::text AS xact, id FROM ${source}`,
   );
-  const [{ life, xact, id } = { life: '', xact: '0', id: '0' }] = rows;
-  return { life, xact, id: Number(id) };
+  const [{ epoch, xact, id } = { epoch: '', xact: '0', id: '0' }] = rows;
+  return { epoch, xact, id: Number(id) };
 };
 
-/** Where `now` is: what has happened is before it, and what will be told comes after it. */
-export const presentPlace = (db: Executor): Promise<EventPlace> =>
-  firstPlace(db, sql`(SELECT ${settled} AS xact, 0 AS id) present`);
+/** The cursor after all events so far. */
+export const currentEventCursor = (db: Executor): Promise<EventCursor> =>
+  cursorOf(db, sql`(SELECT ${commitHorizon} AS xact, 0 AS id) present`);
 
-/** Where the oldest event is that is still kept. */
-export const startOfEvents = (db: Executor): Promise<EventPlace> =>
-  firstPlace(db, sql`event_marks WHERE name = 'forgotten'`);
+/** The cursor before the oldest event that is still kept. */
+export const oldestEventCursor = (db: Executor): Promise<EventCursor> =>
+  cursorOf(db, sql`event_marks WHERE name = 'forgotten'`);
 
 /**
- * The place itself, or what is there instead: the start, when events after it may have been forgotten, and the present, when it is of
- * another life of the server, whose places say nothing here.
+ * Returns `cursor` if it is still valid; the oldest cursor if older events were deleted; the current cursor if another server issued it.
  */
-export async function placeThatIs(db: Executor, place: EventPlace): Promise<EventPlace> {
-  const [present, start] = await Promise.all([presentPlace(db), startOfEvents(db)]);
-  if (place.life !== present.life || BigInt(place.xact) > BigInt(present.xact)) return present;
-  return isBefore(place, start) ? start : place;
+export async function resolveEventCursor(db: Executor, cursor: EventCursor): Promise<EventCursor> {
+  const [current, oldest] = await Promise.all([currentEventCursor(db), oldestEventCursor(db)]);
+  if (cursor.epoch !== current.epoch || BigInt(cursor.xact) > BigInt(current.xact)) return current;
+  return isBefore(cursor, oldest) ? oldest : cursor;
 }
 
-const isBefore = (a: EventPlace, b: EventPlace): boolean =>
+const isBefore = (a: EventCursor, b: EventCursor): boolean =>
   a.xact === b.xact ? a.id < b.id : BigInt(a.xact) < BigInt(b.xact);
 
 const shown = {
@@ -83,46 +82,46 @@ const shown = {
   data: events.data,
 };
 
-/** An account's events after a place, in order; however often it is asked, what came before stays as it was. */
+/** An account's events after a cursor, in order. The order never changes afterwards. */
 export async function readEvents(
   db: Executor,
   accountId: string,
-  place: EventPlace,
+  cursor: EventCursor,
   limit: number,
 ): Promise<AccountEvent[]> {
   const rows = await db
     .select(shown)
     .from(events)
-    .where(sql`${eq(events.accountId, accountId)} AND ${after(place)} AND ${events.xact} < ${settled}`)
+    .where(sql`${eq(events.accountId, accountId)} AND ${after(cursor)} AND ${events.xact} < ${commitHorizon}`)
     .orderBy(events.xact, events.id)
     .limit(limit);
-  return rows.map(({ xact, ...it }) => ({ ...it, place: { life: place.life, xact, id: it.id } }));
+  return rows.map(({ xact, ...it }) => ({ ...it, cursor: { epoch: cursor.epoch, xact, id: it.id } }));
 }
 
-/** Whose events came after a place, and where they end. */
-export async function accountsToldAfter(
+/** The accounts that have events after a cursor, and the cursor after those. */
+export async function accountsWithEventsAfter(
   db: Executor,
-  place: EventPlace,
-): Promise<{ accountIds: string[]; place: EventPlace }> {
+  cursor: EventCursor,
+): Promise<{ accountIds: string[]; cursor: EventCursor }> {
   const { rows } = await db.execute<{ account_id: string; xact: string; id: string }>(sql`
     SELECT account_id, ${events.xact}::text AS xact, id FROM events
-    WHERE ${after(place)} AND ${events.xact} < ${settled} ORDER BY ${events.xact}, id LIMIT 5000`);
+    WHERE ${after(cursor)} AND ${events.xact} < ${commitHorizon} ORDER BY ${events.xact}, id LIMIT 5000`);
   const last = rows.at(-1);
   return {
     accountIds: [...new Set(rows.map((it) => it.account_id))],
-    place: last ? { ...place, xact: last.xact, id: Number(last.id) } : place,
+    cursor: last ? { ...cursor, xact: last.xact, id: Number(last.id) } : cursor,
   };
 }
 
-const forgottenAtOnce = 5000;
+const deletedAtOnce = 5000;
 
 /**
- * Forgets events that are older than this, with their deliveries, some thousand at a time.
+ * Deletes events that are older than `days`, with their deliveries, a batch at a time.
  * @returns whether there may be more of them
  */
 export async function forgetEvents(db: Executor, days: number): Promise<boolean> {
   const { rows } = await db.execute<{ n: number }>(sql`
-    WITH oldest AS (SELECT id, at FROM events WHERE xact < ${settled} ORDER BY xact, id LIMIT ${forgottenAtOnce}),
+    WITH oldest AS (SELECT id, at FROM events WHERE xact < ${commitHorizon} ORDER BY xact, id LIMIT ${deletedAtOnce}),
     gone AS (
       DELETE FROM events WHERE id IN (SELECT id FROM oldest WHERE at < now() - make_interval(days => ${days}))
       RETURNING xact, id
@@ -132,14 +131,14 @@ export async function forgetEvents(db: Executor, days: number): Promise<boolean>
       WHERE name = 'forgotten' AND (event_marks.xact, event_marks.id) < (newest.xact, newest.id)
     )
     SELECT count(*)::int AS n FROM gone`);
-  return rows[0]?.n === forgottenAtOnce;
+  return rows[0]?.n === deletedAtOnce;
 }
 
 /**
  * Takes events into this database's order that were copied here from another one, when the numbers of their transactions are still to
  * come here: they all come before what happens from now on.
  */
-export async function settleCopiedEvents(db: Executor): Promise<void> {
+export async function adoptCopiedEvents(db: Executor): Promise<void> {
   const { rows } = await db.execute<{ copied: boolean }>(sql`
     SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
   if (!rows[0]?.copied) return;

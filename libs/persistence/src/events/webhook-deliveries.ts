@@ -2,7 +2,7 @@ import { type EventData } from '@kiln/contract';
 import { type EventType } from '@kiln/domain';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { settled, settledHere } from './events.ts';
+import { commitHorizon, commitHorizonSql } from './events.ts';
 import { type DeliveryTry, events, webhookDeliveries, webhooks } from '../tables/events.ts';
 import { stopWebhook, type Webhook } from './webhooks.ts';
 
@@ -12,25 +12,24 @@ const eventsAtOnce = 1000;
 
 /** Events `e` after a mark. Subselects, and no join: the index is then entered at the mark, however many events lie before it. */
 const afterMark = (mark: string) => `(e.xact, e.id) > ((SELECT xact FROM ${mark}), (SELECT id FROM ${mark}))`;
-const untold = afterMark(`event_marks WHERE name = 'webhooks'`);
-/** Statement that gives a row when there are events that no webhook was told of. */
-export const untoldEvents = `SELECT 1 FROM events e WHERE ${untold} AND e.xact < ${settledHere} ORDER BY e.xact, e.id LIMIT 1`;
+const undispatched = afterMark(`event_marks WHERE name = 'webhooks'`);
+/** A statement that returns a row when there are events for which no deliveries were made. */
+export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} AND e.xact < ${commitHorizonSql} ORDER BY e.xact, e.id LIMIT 1`;
 
 /**
- * Makes deliveries of the events that no webhook has been told of yet. One process does so at a time; the place up to which it is
- * done moves with the deliveries.
+ * Makes deliveries of the events that have none yet. One process does so at a time; the mark moves in the same transaction.
  * @returns how many events were looked at
  */
 export async function planDeliveries(db: Database): Promise<number> {
   // Most of the time there is nothing, and finding that out writes nothing.
-  const { rows: news } = await db.execute(sql.raw(untoldEvents));
+  const { rows: news } = await db.execute(sql.raw(undispatchedEvents));
   if (news.length === 0) return 0;
   return inTransaction(db, async (tx) => {
     const { rows } = await tx.execute<{ looked: number }>(sql`
       WITH mark AS (SELECT xact, id FROM event_marks WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED),
       fresh AS (
         SELECT * FROM events e
-        WHERE ${sql.raw(afterMark('mark'))} AND e.xact < ${settled}
+        WHERE ${sql.raw(afterMark('mark'))} AND e.xact < ${commitHorizon}
         ORDER BY e.xact, e.id LIMIT ${eventsAtOnce}
       ), planned AS (
         INSERT INTO webhook_deliveries (webhook_id, account_id, event_id)
@@ -261,11 +260,11 @@ export interface DeliveryLag {
   oldestUntoldSeconds: number;
 }
 
-export async function lookAtDeliveries(db: Executor): Promise<DeliveryLag> {
+export async function readDeliveryLag(db: Executor): Promise<DeliveryLag> {
   const { rows } = await db.execute<DeliveryLag & Record<string, unknown>>(sql`
     SELECT count(*)::int AS waiting, greatest(0, coalesce(extract(epoch FROM now() - min(d.next_at)), 0))::float8 AS "oldestDueSeconds",
       coalesce((SELECT extract(epoch FROM now() - e.at) FROM events e
-        WHERE ${sql.raw(untold)}
+        WHERE ${sql.raw(undispatched)}
         ORDER BY e.xact, e.id LIMIT 1), 0)::float8 AS "oldestUntoldSeconds"
     FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id WHERE d.state = 'waiting' AND w.enabled`);
   return rows[0] ?? { waiting: 0, oldestDueSeconds: 0, oldestUntoldSeconds: 0 };

@@ -91,7 +91,7 @@ export const stopWebhook = (db: Executor, id: string, because: string) =>
   db.update(webhooks).set({ enabled: false, stoppedBecause: because }).where(eq(webhooks.id, id));
 
 /** Tells an event of a webhook alone. */
-export async function tellTestEvent(
+export async function emitTestEvent(
   db: Executor,
   { id, accountId, workspaceId }: Pick<Webhook, 'id' | 'accountId' | 'workspaceId'>,
   userId: string,

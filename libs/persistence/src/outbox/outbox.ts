@@ -90,7 +90,7 @@ export const relayOutbox = (db: Database, limit: number, send: (rows: OutboxRow[
   });
 
 /** How many announcements are due, and for how long the oldest has been. */
-export async function lookAtOutbox(db: Executor): Promise<{ waiting: number; oldestMs: number }> {
+export async function readOutbox(db: Executor): Promise<{ waiting: number; oldestMs: number }> {
   const { rows } = await db.execute<{ waiting: number; oldest_ms: number }>(sql`
     SELECT count(*)::int AS waiting, coalesce(extract(epoch FROM now() - min(not_before)) * 1000, 0)::int AS oldest_ms
     FROM outbox WHERE not_before <= now()`);

@@ -35,7 +35,7 @@ export interface Overview {
 }
 
 /** @param hours how far back, in 48 equal pieces */
-export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number): Promise<Overview> {
+export async function readBuilds(db: Executor, viewer: Viewer, hours: number): Promise<Overview> {
   const pieceSeconds = (hours * 3600) / pieceCount;
   const seen = buildsSeenBy(viewer);
   const since = sql`${builds.finishedAt} > now() - make_interval(hours => ${hours})`;
@@ -111,7 +111,7 @@ export async function lookAtBuilds(db: Executor, viewer: Viewer, hours: number):
 }
 
 /** How busy the builders of every pool are. */
-export async function lookAtSlots(db: Executor): Promise<{ pool: string; slots: number; busy: number }[]> {
+export async function readSlots(db: Executor): Promise<{ pool: string; slots: number; busy: number }[]> {
   const { rows } = await db.execute<{ pool: string; slots: number; busy: number }>(sql`
     SELECT pool, coalesce(sum(slots), 0)::int AS slots, coalesce(sum(busy), 0)::int AS busy FROM (
       SELECT pool, slots, 0 AS busy FROM (${liveBuilders}) builders
@@ -124,14 +124,14 @@ const sampleDays = 8;
 
 /** Writes down how busy the builders are just now, and forgets what is older than any overview. */
 export async function sampleSlots(db: Executor): Promise<void> {
-  const slots = await lookAtSlots(db);
+  const slots = await readSlots(db);
   const samples = slots.map((it) => ({ ...it, at: sql`now()` }));
   if (samples.length > 0) await db.insert(slotSamples).values(samples).onConflictDoNothing();
   await db.delete(slotSamples).where(sql`${slotSamples.at} < now() - make_interval(days => ${sampleDays})`);
 }
 
 /** The slots of each pool over the last hours: in each of 48 equal pieces, as many as there and busy at its last minute. */
-export async function lookAtPastSlots(
+export async function readPastSlots(
   db: Executor,
   hours: number,
 ): Promise<{ pool: string; piece: number; slots: number; busy: number }[]> {
@@ -161,8 +161,8 @@ export interface AccountPart {
   runningMax: number;
 }
 
-/** The waiting room by pool and lane. */
-export async function lookAtLanes(db: Executor): Promise<LaneDepth[]> {
+/** The pending queue by pool and lane. */
+export async function readLanes(db: Executor): Promise<LaneDepth[]> {
   const { rows } = await db.execute<LaneDepth & Record<string, unknown>>(sql`
     SELECT pool, lane, count(*)::int AS waiting, extract(epoch FROM now() - min(created_at))::int AS "oldestSeconds"
     FROM builds WHERE state = 'queued' GROUP BY pool, lane`);
@@ -170,8 +170,8 @@ export async function lookAtLanes(db: Executor): Promise<LaneDepth[]> {
   return rows.sort((a, b) => a.pool.localeCompare(b.pool) || order(a) - order(b));
 }
 
-/** What each account has of the waiting room and the builders, for those who run the installation. */
-export async function lookAtShares(db: Executor, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<AccountPart[]> {
+/** What each account has of the pending queue and the builders, for those who run the installation. */
+export async function readShares(db: Executor, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<AccountPart[]> {
   const { rows } = await db.execute<AccountPart & Record<string, unknown>>(sql`
       WITH waiting AS (SELECT account_id, count(*)::int AS n FROM builds WHERE state = 'queued' AND admitted_at IS NULL GROUP BY 1),
         running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY 1)

@@ -25,7 +25,7 @@ interface Head extends Waiting {
 }
 
 /**
- * Lets as many builds out of the waiting room as there are free slots, fairly between accounts, each with its announcement in
+ * Lets as many builds out of the pending queue as there are free slots, fairly between accounts, each with its announcement in
  * the same transaction. One dispatcher works at a time.
  * @returns how many were let out; undefined when another dispatcher is at work
  */

@@ -5,8 +5,8 @@ import { type Build } from '../tables/builds.ts';
 import { buildsUnderWay, liveBuilders } from './dispatch.ts';
 import { type DefaultLimits } from './limits.ts';
 
-/** The waiting room of one pool as a whole, at one moment. */
-export interface Picture {
+/** The pending queue of one pool as a whole, at one moment. */
+export interface QueueSnapshot {
   slots: number;
   underWay: number;
   virtualTime: number;
@@ -35,11 +35,11 @@ export interface PlaceInLine {
 // Fewer say nothing about the next.
 const endedMin = 5;
 
-export async function lookAtWaitingRoom(
+export async function readQueueSnapshot(
   db: Database,
   pool: string,
   defaults: Pick<DefaultLimits, 'runningMax'>,
-): Promise<Picture> {
+): Promise<QueueSnapshot> {
   const [totals, accounts] = await Promise.all([
     db.execute<{ slots: number; under_way: number; time: number; ended: number; quick: number; slow: number }>(sql`
       WITH lately AS (
@@ -108,30 +108,30 @@ export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'acc
  * builds before it may take longer or shorter than the last ones did: hence a range.
  */
 export function placeInLine(
-  picture: Picture,
+  snapshot: QueueSnapshot,
   build: Pick<Build, 'accountId' | 'admittedAt' | 'notBefore'>,
   ownAhead: number,
   now: Date,
 ): PlaceInLine {
-  if (build.admittedAt) return { reason: picture.slots === 0 ? 'NoBuilder' : 'Starting', ahead: 0 };
-  const own = picture.accounts.get(build.accountId);
+  if (build.admittedAt) return { reason: snapshot.slots === 0 ? 'NoBuilder' : 'Starting', ahead: 0 };
+  const own = snapshot.accounts.get(build.accountId);
   const weight = own?.weight ?? 1;
-  const start = startTag(own ?? { finishTag: 0 }, picture.virtualTime) + ownAhead / weight;
+  const start = startTag(own ?? { finishTag: 0 }, snapshot.virtualTime) + ownAhead / weight;
   let ahead = ownAhead;
-  for (const [id, other] of picture.accounts) {
+  for (const [id, other] of snapshot.accounts) {
     if (id === build.accountId) continue;
-    const before = (start - startTag(other, picture.virtualTime)) * other.weight;
+    const before = (start - startTag(other, snapshot.virtualTime)) * other.weight;
     ahead += Math.min(other.waiting, Math.max(0, Math.floor(before) + 1));
   }
   const backOffMs = build.notBefore.getTime() - now.getTime();
-  const reason = reasonOf(picture, own, ahead, backOffMs);
+  const reason = reasonOf(snapshot, own, ahead, backOffMs);
   const range =
-    reason === 'NoBuilder' ? undefined : startRange(picture, own, ahead, ownAhead, Math.max(0, backOffMs), now);
+    reason === 'NoBuilder' ? undefined : startRange(snapshot, own, ahead, ownAhead, Math.max(0, backOffMs), now);
   return { reason, ahead, ...(range ? { start: range } : {}) };
 }
 
 function reasonOf(
-  { slots, underWay }: Picture,
+  { slots, underWay }: QueueSnapshot,
   own: AccountInLine | undefined,
   ahead: number,
   backOffMs: number,
@@ -143,7 +143,7 @@ function reasonOf(
 }
 
 function startRange(
-  { slots, underWay, took }: Picture,
+  { slots, underWay, took }: QueueSnapshot,
   own: AccountInLine | undefined,
   ahead: number,
   ownAhead: number,

@@ -3,7 +3,7 @@ import { Secret } from '@kiln/kit';
 import { type Lane, ageingSeconds, byLaneAndAge, chooseNext, type Contender } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { claimBuild } from '../builds/build-work.ts';
-import { countOwnAhead, lookAtWaitingRoom, placeInLine } from './place-in-line.ts';
+import { countOwnAhead, readQueueSnapshot, placeInLine } from './place-in-line.ts';
 import { countUse, putAccountLimits } from './limits.ts';
 import { dispatch } from './dispatch.ts';
 import { loadBuild } from '../builds/build-queries.ts';
@@ -135,7 +135,7 @@ describe('the dispatcher', () => {
     if (!build) throw new Error('it was not accepted');
     const place = async (pool: string) =>
       placeInLine(
-        await lookAtWaitingRoom(bench.db, pool, defaults),
+        await readQueueSnapshot(bench.db, pool, defaults),
         build,
         await countOwnAhead(bench.db, build),
         new Date(),
@@ -219,8 +219,8 @@ describe('the dispatcher', () => {
     expect(await dispatch(bench.db, defaults)).toBe(1);
     const build = await loadBuild(bench.db, made[1]?.id ?? '');
     if (!build) throw new Error('gone');
-    const picture = await lookAtWaitingRoom(bench.db, '', defaults);
-    expect(placeInLine(picture, build, await countOwnAhead(bench.db, build), new Date())).toMatchObject({
+    const snapshot = await readQueueSnapshot(bench.db, '', defaults);
+    expect(placeInLine(snapshot, build, await countOwnAhead(bench.db, build), new Date())).toMatchObject({
       reason: 'AccountLimit',
       ahead: 0,
     });
@@ -244,11 +244,11 @@ describe('the dispatcher', () => {
     await bench.db.execute(sql`UPDATE builds SET created_at = now() - interval '1 h' WHERE id = ${made[6]?.id ?? ''}`);
     await putAccountLimits(bench.db, 'c', { weight: 2 });
     const { name } = await builder(1);
-    const picture = await lookAtWaitingRoom(bench.db, '', defaults);
+    const snapshot = await readQueueSnapshot(bench.db, '', defaults);
     const told = new Map<string, number>();
     for (const { id } of made) {
       const build = await loadBuild(bench.db, id);
-      if (build) told.set(id, placeInLine(picture, build, await countOwnAhead(bench.db, build), new Date()).ahead);
+      if (build) told.set(id, placeInLine(snapshot, build, await countOwnAhead(bench.db, build), new Date()).ahead);
     }
     const order: string[] = [];
     while (order.length < made.length && (await dispatch(bench.db, defaults)) === 1) {

@@ -1,12 +1,12 @@
 import { type Database, runPrepared } from '../db/database.ts';
-import { untoldEvents } from '../events/webhook-deliveries.ts';
+import { undispatchedEvents } from '../events/webhook-deliveries.ts';
 import { liveStateList } from '../workers/worker-session.ts';
 
 /** What there is to do for a registrar; while there is nothing, one look tells so. */
 export interface WorkAtHand {
   /** Announcements are due that nobody has passed on to the queue. */
   outbox: boolean;
-  /** Builds wait that might be let out of the waiting room. */
+  /** Builds wait that might be let out of the pending queue. */
   waiting: boolean;
   /** Events are there that no webhook was told of, or deliveries that are to be made. */
   webhooks: boolean;
@@ -22,11 +22,11 @@ const dueDeliveries = `
 const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE state = 'queued' AND admitted_at IS NULL AND not_before <= now()) AS waiting,
-    EXISTS (${untoldEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
+    EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
     EXISTS (SELECT 1 FROM builds WHERE state IN (${liveStateList})) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */
-export async function lookForWork(db: Database): Promise<WorkAtHand> {
+export async function readWorkAtHand(db: Database): Promise<WorkAtHand> {
   const { rows } = await runPrepared<WorkAtHand>(db, 'look-for-work', statement, []);
   return rows[0] ?? { outbox: false, waiting: false, webhooks: false, underWay: false };
 }

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { type Secret } from '@kiln/kit';
 import { type App, grantRights, putAppRoles } from './app-roles.ts';
 import { type Database, type Executor } from '../db/database.ts';
-import { settleCopiedEvents } from '../events/events.ts';
+import { adoptCopiedEvents } from '../events/events.ts';
 
 export const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
 
@@ -43,7 +43,7 @@ export async function migrateDatabase(
           await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
           await migrate(tx as unknown as Database, { migrationsFolder });
           await putAppRoles(tx, passwords);
-          await settleCopiedEvents(tx);
+          await adoptCopiedEvents(tx);
           await letSearchesUseIndexes(tx);
           await grantRights(tx);
         });

@@ -3,7 +3,7 @@ import { claimBuild } from '../builds/build-work.ts';
 import { dispatch } from '../scheduling/dispatch.ts';
 import { relayOutbox } from '../outbox/outbox.ts';
 import { sweepLeases } from '../sweeps/sweep-leases.ts';
-import { sweepUnheard } from '../sweeps/sweep-queue.ts';
+import { republishStale } from '../sweeps/sweep-queue.ts';
 import { type BuildBench, openBuildBench } from '../testing/build-bench.ts';
 
 // While Kiln is being upgraded, processes of the version before go on working on the migrated schema. What follows is what
@@ -71,7 +71,7 @@ it('takes on a build that an old sweeper put back into the queue', async () => {
       announced_at = now() WHERE id = 'old-3'`);
   await bench.db.execute(sql`
     INSERT INTO outbox (topic, key, payload) VALUES ('image-build', 'old-3-1', '{"v": 1, "buildId": "old-3", "attempt": 1}')`);
-  expect(await sweepUnheard(bench.db, 0)).toBe(0);
+  expect(await republishStale(bench.db, 0)).toBe(0);
   expect(await claimBuild(bench.db, 'old-3', 1, 'new')).toMatchObject({ attempt: 2 });
 });
 
@@ -79,7 +79,7 @@ it('writes what an old relay can read: a topic, a key and a payload', async () =
   await relayOutbox(bench.db, 100, () => Promise.resolve());
   await bench.newBuild();
   await bench.db.execute(sql`UPDATE builds SET admitted_at = now() WHERE state = 'queued'`);
-  await sweepUnheard(bench.db, 0);
+  await republishStale(bench.db, 0);
   const { rows } = await bench.db.execute<{
     topic: string;
     key: string;

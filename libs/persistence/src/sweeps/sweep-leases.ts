@@ -2,7 +2,7 @@ import { Fault } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
 import { cancelledError } from '../builds/cancel-build.ts';
 import { type Database, inTransaction } from '../db/database.ts';
-import { attemptStates, endInterrupted, type Interruption, type RetryPolicy } from '../builds/end-attempt.ts';
+import { attemptStates, requeueOrFail, type Interruption, type RetryPolicy } from '../builds/requeue-or-fail.ts';
 import { moveBuild } from '../builds/move-build.ts';
 import { type Build } from '../tables/builds.ts';
 import { announce, announceRegistration } from '../outbox/outbox.ts';
@@ -69,7 +69,7 @@ async function takeAway(
   const until = build.leaseUntil?.toISOString() ?? 'a time unknown';
   const message =
     how === 'crashed' ? `${worker} died` : `${worker} stopped renewing its lease, which ran until ${until}`;
-  return (await endInterrupted(db, build, how, new Fault('LeaseLost', message), policy, over)) !== undefined;
+  return (await requeueOrFail(db, build, how, new Fault('LeaseLost', message), policy, over)) !== undefined;
 }
 
 /** Registrations whose registrar died or let the lease run out are announced anew. */

@@ -9,7 +9,7 @@ import { announce, announceBuild, announceRegistration } from '../outbox/outbox.
  * often, down to once a minute: most often it waits for a free worker.
  * @param afterSeconds how long something may go unheard; 0 tells of everything, as after the loss of all of Redis
  */
-export const sweepUnheard = (db: Database, afterSeconds: number): Promise<number> =>
+export const republishStale = (db: Database, afterSeconds: number): Promise<number> =>
   inTransaction(db, async (tx) => {
     const all = afterSeconds === 0;
     const told = async (table: 'builds' | 'images', since: string, where: string) => {

@@ -8,7 +8,7 @@ import { listDeadWorkers, openWorkerSession } from '../workers/worker-session.ts
 import { loadBuild } from '../builds/build-queries.ts';
 import { requestCancel } from '../builds/cancel-build.ts';
 import { sweepLeases, sweepRegistrations } from './sweep-leases.ts';
-import { sweepUnheard } from './sweep-queue.ts';
+import { republishStale } from './sweep-queue.ts';
 import { type BuildBench, openBuildBench } from '../testing/build-bench.ts';
 
 let bench: BuildBench;
@@ -166,22 +166,22 @@ describe('what nobody heard', () => {
   it('is told again, less and less often, and all at once when Redis has forgotten', async () => {
     await told();
     const { id } = await bench.newBuild();
-    expect(await sweepUnheard(bench.db, 0)).toBeDefined();
-    expect(await told()).not.toContain(`${id}-0`); // it waits in the waiting room
+    expect(await republishStale(bench.db, 0)).toBeDefined();
+    expect(await told()).not.toContain(`${id}-0`); // it waits in the pending queue
     await bench.db.execute(sql`UPDATE builds SET admitted_at = now(), announced_at = now() WHERE id = ${id}`);
-    await sweepUnheard(bench.db, 10);
+    await republishStale(bench.db, 10);
     expect(await told()).not.toContain(`${id}-0`);
-    await sweepUnheard(bench.db, 0);
+    await republishStale(bench.db, 0);
     expect(await told()).toContain(`${id}-0`);
     const since = (admitted: string, announced: string) =>
       bench.db.execute(
         sql`UPDATE builds SET admitted_at = now() - ${admitted}::interval, announced_at = now() - ${announced}::interval, not_before = now() - interval '1 h' WHERE id = ${id}`,
       );
     await since('20 s', '12 s');
-    await sweepUnheard(bench.db, 10);
+    await republishStale(bench.db, 10);
     expect(await told()).toContain(`${id}-0`);
     await since('100 s', '12 s');
-    await sweepUnheard(bench.db, 10);
+    await republishStale(bench.db, 10);
     expect(await told()).not.toContain(`${id}-0`);
   });
 });

@@ -74,7 +74,7 @@ export const builds = pgTable(
     pool: text('pool').notNull().default(''),
     /** What its sender is told of it: where it does not have quite what the request says. */
     notes: text('notes').array().notNull().default([]),
-    /** When the dispatcher let it out of the waiting room and into the queue; null while it waits. */
+    /** When the dispatcher let it out of the pending queue and into the queue; null while it waits. */
     admittedAt: moment('admitted_at'),
     /** When the queue was last told; the sweeper tells it again when nothing came of it. */
     announcedAt: moment('announced_at').notNull().defaultNow(),

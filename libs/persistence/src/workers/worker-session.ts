@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { type Executor, readUrl } from '../db/database.ts';
 import { type WorkerAbout } from '../tables/builds.ts';
-import { everyAccount, sightOption } from '../db/tenant-pool.ts';
+import { allTenants, tenantOption } from '../db/tenant-pool.ts';
 
 /** A claim whose lease is to be renewed. */
 export interface HeldClaim {
@@ -12,7 +12,7 @@ export interface HeldClaim {
   id: string;
   fence: number;
   /** Milliseconds since the build's step last printed something; undefined while no step runs. */
-  quietMs?: number | undefined;
+  idleMs?: number | undefined;
 }
 
 export interface RenewedClaim {
@@ -119,7 +119,7 @@ export function openWorkerSession(
       query_timeout: timings.renewalAnswerMs,
       keepAlive: true,
       // A worker that is cut off without a word is given up by the server, too.
-      options: [...options, `-c idle_session_timeout=${timings.silentSessionMs}`, sightOption(everyAccount)].join(' '),
+      options: [...options, `-c idle_session_timeout=${timings.silentSessionMs}`, tenantOption(allTenants)].join(' '),
     });
     // Of a connection that was given up already, nothing matters any more.
     const lost = (error: Error) => current === made && lose(error);
@@ -174,7 +174,7 @@ export function openWorkerSession(
           worker.name,
           builds.map((it) => it.id),
           builds.map((it) => it.fence),
-          builds.map((it) => (it.quietMs === undefined ? null : Math.round(it.quietMs))),
+          builds.map((it) => (it.idleMs === undefined ? null : Math.round(it.idleMs))),
           draining,
           images.map((it) => it.id),
           images.map((it) => it.fence),

@@ -68,7 +68,8 @@ export class RegistryHttp {
     const base = new URL(baseUrl(this.access));
     // An upload goes on at an address that the registry names.
     let url = new URL(request.path, base);
-    if (base.protocol === 'https:' && url.protocol !== 'https:') throw this.#astray('it names an address without TLS');
+    if (base.protocol === 'https:' && url.protocol !== 'https:')
+      throw this.#redirectFault('it names an address without TLS');
     for (let hop = 0; ; hop += 1) {
       // Credentials go to the registry itself only; blobs may be served from elsewhere without them.
       const auth = authorization && url.origin === base.origin ? { authorization } : {};
@@ -78,16 +79,16 @@ export class RegistryHttp {
       if (!reads || !redirects.has(answer.status) || location === undefined)
         return { ...answer, elsewhere: url.origin !== base.origin };
       this.drop(answer);
-      if (hop === redirectsMax) throw this.#astray(`it answers with more than ${redirectsMax} redirects`);
-      if (!URL.canParse(location, url.href)) throw this.#astray('it redirects to what is no address');
+      if (hop === redirectsMax) throw this.#redirectFault(`it answers with more than ${redirectsMax} redirects`);
+      if (!URL.canParse(location, url.href)) throw this.#redirectFault('it redirects to what is no address');
       url = new URL(location, url);
       if (base.protocol === 'https:' && url.protocol !== 'https:')
-        throw this.#astray('it redirects from https to http');
+        throw this.#redirectFault('it redirects from https to http');
     }
   }
 
   /** Another try would be led the same way. */
-  #astray(why: string): Fault {
+  #redirectFault(why: string): Fault {
     return new Fault('RegistryUnreachable', `registry ${this.access.host} cannot be asked: ${why}`);
   }
 
@@ -97,7 +98,7 @@ export class RegistryHttp {
     { method, headers = {}, body = null, signal, headersTimeout }: Outgoing,
   ): Promise<RegistryStream> {
     signal?.throwIfAborted();
-    if (url.username || url.password) throw this.#astray('it names an address with a user in it');
+    if (url.username || url.password) throw this.#redirectFault('it names an address with a user in it');
     let status: number | undefined;
     try {
       const answer = await inSpan(

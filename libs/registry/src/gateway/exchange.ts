@@ -133,12 +133,12 @@ export class Exchange {
 
   /** What the engine sends, counted as it passes. */
   #bytesOf(req: IncomingMessage) {
-    const { carried } = this.#options;
+    const { onBytes } = this.#options;
     const { 'content-length': length, 'content-range': range } = req.headers;
     async function* chunks(): AsyncGenerator<Buffer> {
       try {
         for await (const chunk of req as AsyncIterable<Buffer>) {
-          carried?.(chunk.length);
+          onBytes?.(chunk.length);
           yield chunk;
         }
       } catch {

@@ -22,5 +22,5 @@ export interface GatewayOptions {
   target?: GatewayTarget;
   signal: AbortSignal;
   /** Told of bytes of layers as they go from or to a registry. */
-  carried?: (bytes: number) => void;
+  onBytes?: (bytes: number) => void;
 }

@@ -114,7 +114,7 @@ export class GatewaySources {
         sent += chunk.length;
         if (sent > most) break;
         hash.update(chunk);
-        this.#options.carried?.(chunk.length);
+        this.#options.onBytes?.(chunk.length);
         yield chunk;
       }
     } catch (error) {

@@ -43,12 +43,12 @@ async function countDeadWorkers(db: Database, buildId: string): Promise<number> 
 export const attemptStates: readonly BuildState[] = ['assigned', 'running', 'publishing'];
 
 /**
- * Ends an attempt that was interrupted: the build goes back to the waiting room while it has attempts left, and otherwise ends.
+ * Ends an attempt that was interrupted: the build goes back to the pending queue while it has attempts left, and otherwise ends.
  * A build whose worker died may have killed it: after a second one it is put into quarantine, and only an operator lets it out.
  * @param when further conditions of the move, e.g. that the lease has run out
  * @returns what became of the build; undefined when the attempt did not hold it any more
  */
-export async function endInterrupted(
+export async function requeueOrFail(
   db: Database,
   build: Build,
   interruption: Interruption,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger } from '@kiln/kit';
 
-export interface NudgedLoop {
+export interface PollLoop {
   /** Asks for a pass now, because there is something to do. Returns at once. */
-  nudge(): void;
+  wake(): void;
   /** Stops after the pass that is under way. */
   close: () => Promise<void>;
 }
@@ -11,24 +11,24 @@ export interface NudgedLoop {
 // Between two passes: under load, one pass then carries what several would have.
 const gapMs = 15;
 
-/** Whoever writes what is to be done nudges, and so does the registrars' watch: this is for what both have missed. */
+/** Writers and the registrars' watch wake the loop; this finds what both have missed. */
 const everyMs = 30_000;
 /** Between two tries of a pass that fails. */
 const retryMs = 250;
 
 /**
- * Works off what waits in PostgreSQL, when nudged and otherwise now and then, one pass at a time.
- * @param name what does this, for the log
- * @param pass does what is due and tells how much that was; when it throws, it is still there for the next pass
+ * Processes what is due in PostgreSQL, when woken and otherwise every 30 s, one pass at a time.
+ * @param name for the log
+ * @param pass processes what is due and returns how much that was; when it throws, the work stays for the next pass
  */
-export function openNudgedLoop(name: string, pass: () => Promise<number>, log: Logger): NudgedLoop {
-  let nudged = false;
+export function openPollLoop(name: string, pass: () => Promise<number>, log: Logger): PollLoop {
+  let woken = false;
   let closed = false;
   let failing = false;
-  let wake: () => void = () => undefined;
+  let endWait: () => void = () => undefined;
   const run = async () => {
     while (!closed) {
-      nudged = false;
+      woken = false;
       let done = 0;
       try {
         done = await pass();
@@ -39,26 +39,26 @@ export function openNudgedLoop(name: string, pass: () => Promise<number>, log: L
         failing = true;
       }
       if (done > 0) await sleep(gapMs);
-      if (done > 0 || (nudged && !failing)) continue;
+      if (done > 0 || (woken && !failing)) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, failing ? retryMs : everyMs);
-        wake = () => {
+        endWait = () => {
           clearTimeout(timer);
           resolve();
         };
-        if (closed) wake();
+        if (closed) endWait();
       });
     }
   };
   const running = run();
   return {
-    nudge() {
-      nudged = true;
-      if (!failing) wake();
+    wake() {
+      woken = true;
+      if (!failing) endWait();
     },
     async close() {
       closed = true;
-      wake();
+      endWait();
       await running;
     },
   };

@@ -4,7 +4,7 @@ import {
   type Build,
   cancelledError,
   type Database,
-  endInterrupted,
+  requeueOrFail,
   moveBuild,
   type RetryPolicy,
 } from '@kiln/persistence';
@@ -21,7 +21,7 @@ export type Ended = 'handed over' | 'over' | 'image kept';
 const onlyPushFailed: readonly ErrorCode[] = ['PushFailed', 'PushDenied', 'RegistryRefused', 'RegistryUnreachable'];
 
 /** Decides what an attempt that did not succeed comes to. Only trouble that is not the build's own is tried again. */
-export async function settleAttempt(
+export async function finishFailedAttempt(
   { db, log, policy, kept }: { db: Database; log: Logger; policy: RetryPolicy; kept: KeptImages },
   attempt: Attempt,
   error: unknown,
@@ -51,7 +51,7 @@ export async function settleAttempt(
     const fault = drained
       ? new Fault('EngineFailed', `worker ${build.worker ?? '?'} was shut down`)
       : new Fault('LeaseLost', `worker ${build.worker ?? '?'} could not renew its lease`);
-    const became = await endInterrupted(db, build, drained ? 'drained' : 'lost', fault, policy);
+    const became = await requeueOrFail(db, build, drained ? 'drained' : 'lost', fault, policy);
     // Somebody asked to cancel between the first look and now.
     if (!became) await finishCancel();
     log.warn({ buildId, stopped, became }, became ? 'attempt given back' : 'build is no longer ours; dropped');
@@ -67,7 +67,7 @@ export async function settleAttempt(
   const infra = errorClass(fault.code) === 'infra';
   log.info({ buildId, code: fault.code, err: infra ? (fault.cause ?? fault.message) : undefined }, 'attempt failed');
   const moved = infra
-    ? await endInterrupted(db, build, 'infra', fault, policy)
+    ? await requeueOrFail(db, build, 'infra', fault, policy)
     : await moveBuild(db, {
         id: buildId,
         fence,
