@@ -76,21 +76,23 @@ it('a list goes through all that is kept, page by page, and says where to go on'
   expect(now.body.Events).toEqual([]);
 });
 
-it('NDJSON tells the same', async () => {
+it('Follow=true is followed as server-sent events, too; NDJSON is refused', async () => {
   const stop = new AbortController();
   const answer = await fetch(`${kiln.url}/api/v1/events?Follow=true&After=start&Types=image.active`, {
     headers,
     signal: stop.signal,
   });
+  expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
   let text = '';
   for await (const piece of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     text += piece;
-    if (text.includes('image.active')) break;
+    if (text.includes('"image.active"')) break;
   }
   stop.abort();
-  const [head, first] = text.split('\n').map((it) => JSON.parse(it || 'null'));
-  expect(head).toEqual({ ready: { cursor: expect.stringMatching(/^[0-9a-f]{8}-0-0$/) } });
-  expect(first).toMatchObject({ cursor: expect.any(String), type: 'image.active', data: { Status: 'ACTIVE' } });
+  expect(text).toMatch(/event: ready\ndata: \{"cursor":"[0-9a-f]{8}-0-0"\}/);
+  expect(text).toContain('"Status":"ACTIVE"');
+  const refused = await kiln.pai('GET', '/api/v1/events', { query: { Format: 'ndjson' } });
+  expect(refused).toMatchObject({ status: 400, body: { Message: 'Format: must be one of json, sse' } });
 });
 
 it('a cursor of which events are gone, or that is of elsewhere, is told to begin anew', async () => {

@@ -3,7 +3,8 @@ import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
 beforeAll(async () => {
-  kiln = await openTestKiln();
+  // Below, a build is made to look as if it had waited for hours.
+  kiln = await openTestKiln({ env: { KILN_QUEUE_CLOCK_S: '36000' } });
 }, 60_000);
 
 afterAll(() => kiln.stop());

@@ -4,7 +4,7 @@ import { type Caller } from '../callers/caller.ts';
 import { type Directory, showEvent } from '@kiln/usecases';
 import { type EventFeed, type FeedPiece, type WantedCursor } from '../live/event-feed.ts';
 import { type Call, type Route, route } from '../http/dialect.ts';
-import { acceptedStream, openStream, sseEvent } from '../live/stream.ts';
+import { acceptedStream, openStream, sseContentType, sseEvent } from '../live/stream.ts';
 import { scopeOf } from '../pai/scope.ts';
 
 type ListEventsCall = Call<typeof eventOperations.ListEvents>;
@@ -43,22 +43,19 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
   const fitting = async (events: AccountEvent[], viewer: Caller, query: Wanted): Promise<AccountEvent[]> =>
     events.filter(await openFilter(directory, viewer, query));
 
-  const follow = async ({ viewer, query, headers, res }: ListEventsCall, writing: Writing): Promise<undefined> => {
-    const stream = openStream(res, writing.contentType, () => writing.heartbeat(cursor), {
-      untilMs: followMs,
-      stallMs,
-    });
+  const follow = async ({ viewer, query, headers, res }: ListEventsCall): Promise<undefined> => {
+    const stream = openStream(res, sseContentType, () => heartbeat(cursor), { untilMs: followMs, stallMs });
     const wanted = wantedPlace(headers['last-event-id'] || (query.After ?? 'now'));
     const pieces = eventFeed.follow(viewer.accountId, wanted, stream.signal);
     let cursor: EventCursor | undefined;
     try {
       // What goes wrong before there is anything to tell is answered like everything else.
       let it = await pieces.next();
-      stream.begin(writing.head);
+      stream.begin('retry: 1000\n\n');
       for (; !it.done; it = await pieces.next()) {
         const piece = it.value;
         const shown = piece.kind === 'start' ? piece : { ...piece, events: await fitting(piece.events, viewer, query) };
-        const text = writing.piece(shown);
+        const text = writeEvents(shown);
         // Not before: a heartbeat tells how far it has come.
         cursor = piece.cursor;
         await stream.send(text);
@@ -74,9 +71,8 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
     route(eventOperations.ListEvents, async (call) => {
       const { viewer, query, headers, requestId } = call;
       await openFilter(directory, viewer, query);
-      const format = query.Format ?? acceptedStream(headers['accept']);
-      if (format === 'sse') return follow(call, sse);
-      if (format === 'ndjson' || query.Follow) return follow(call, ndjson);
+      const format = query.Format ?? (acceptedStream(headers['accept']) === 'sse' ? 'sse' : 'json');
+      if (format === 'sse' || query.Follow) return follow(call);
       const begun = await eventFeed.present(wantedPlace(query.After ?? 'start'));
       let { cursor } = begun;
       let more = true;
@@ -106,37 +102,15 @@ export function eventRoutes({ eventFeed, directory }: { eventFeed: EventFeed; di
   ];
 }
 
-/** How a follow is written. */
-interface Writing {
-  contentType: string;
-  head: string;
-  heartbeat(cursor: EventCursor | undefined): string;
-  piece(it: FeedPiece): string;
+/** What a part of the feed is as server-sent events. */
+function writeEvents(it: FeedPiece): string {
+  if (it.kind === 'start') {
+    const cursor = formatEventCursor(it.cursor);
+    return sseEvent(it.reset ? 'reset' : 'ready', { cursor }, cursor);
+  }
+  return it.events.map((event) => sseEvent(undefined, showEvent(event), formatEventCursor(event.cursor))).join('');
 }
 
-const sse: Writing = {
-  contentType: 'text/event-stream; charset=utf-8',
-  head: 'retry: 1000\n\n',
-  // Without data it is no event, but moves the place to go on from: past those that the client does not see.
-  heartbeat: (cursor) => (cursor ? `id: ${formatEventCursor(cursor)}\n\n` : ': heartbeat\n\n'),
-  piece(it) {
-    if (it.kind === 'start') {
-      const cursor = formatEventCursor(it.cursor);
-      return sseEvent(it.reset ? 'reset' : 'ready', { cursor }, cursor);
-    }
-    return it.events.map((event) => sseEvent(undefined, showEvent(event), formatEventCursor(event.cursor))).join('');
-  },
-};
-
-const ndjson: Writing = {
-  contentType: 'application/x-ndjson; charset=utf-8',
-  head: '',
-  heartbeat: (cursor) => (cursor ? `${JSON.stringify({ heartbeat: { cursor: formatEventCursor(cursor) } })}\n` : ''),
-  piece(it) {
-    if (it.kind === 'start')
-      return `${JSON.stringify({ [it.reset ? 'reset' : 'ready']: { cursor: formatEventCursor(it.cursor) } })}\n`;
-    return it.events
-      .map((event) => `${JSON.stringify({ cursor: formatEventCursor(event.cursor), ...showEvent(event) })}\n`)
-      .join('');
-  },
-};
+/** An id without data is no event; it moves the cursor past events that the client does not see. */
+const heartbeat = (cursor: EventCursor | undefined): string =>
+  cursor ? `id: ${formatEventCursor(cursor)}\n\n` : ': heartbeat\n\n';

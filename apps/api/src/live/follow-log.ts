@@ -1,7 +1,7 @@
 import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
 import { type LogEvent, type LogFeed, type LogPlace } from './log-feed.ts';
 import { type Response } from 'express';
-import { openStream, sseEvent } from './stream.ts';
+import { openStream, sseContentType, sseEvent } from './stream.ts';
 
 /** How the events of a log are written in one format. */
 interface Writing {
@@ -22,7 +22,7 @@ const shownProgress = ({ state, phase, attempt, step }: BuildProgress) => ({
 
 const writings = {
   sse: {
-    contentType: 'text/event-stream; charset=utf-8',
+    contentType: sseContentType,
     heartbeat: ': heartbeat\n\n',
     event(it) {
       switch (it.kind) {
@@ -36,22 +36,6 @@ const writings = {
           return sseEvent('reset', { Attempt: it.place.attempt, Cursor: it.place.line }, idOf(it.place));
         case 'end':
           return sseEvent('end', shownProgress(it.progress));
-      }
-    },
-  },
-  ndjson: {
-    contentType: 'application/x-ndjson; charset=utf-8',
-    event(it) {
-      const record = (value: unknown) => `${JSON.stringify(value)}\n`;
-      switch (it.kind) {
-        case 'lines':
-          return it.lines.map((line) => record({ Attempt: it.attempt, ...shownLine(line) })).join('');
-        case 'progress':
-          return record(shownProgress(it.progress));
-        case 'reset':
-          return record({ Reset: { Attempt: it.place.attempt, Cursor: it.place.line } });
-        case 'end':
-          return record({ End: shownProgress(it.progress) });
       }
     },
   },

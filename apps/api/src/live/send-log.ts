@@ -8,9 +8,9 @@ import { acceptedStream } from './stream.ts';
 import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log.ts';
 
 /**
- * Sends an attempt's log from a line on, chunk by chunk as the client takes it: as text, or as NDJSON whose every record
- * carries the cursor to go on from. The end of the answer is the end of the log so far; as server-sent events, or when it is
- * followed, that of the build. Of one step alone, it is where the next step begins.
+ * Sends an attempt's log from a line on, with backpressure: as text, or as NDJSON with a cursor in every record. The answer ends with
+ * the log so far; server-sent events and followed text end with the build, or, of one step, where the next step begins.
+ * @throws Fault InvalidParameter when NDJSON is to be followed
  */
 export async function sendBuildLog(
   { db, logFeed }: { db: Database; logFeed: LogFeed },
@@ -23,6 +23,8 @@ export async function sendBuildLog(
   const part = await partOf(db, build, attempt, wanted.Step);
   const from = Math.max(wanted.Cursor, part?.first ?? 0);
   if (format === 'sse' || wanted.Follow) {
+    if (format === 'ndjson')
+      throw new Fault('InvalidParameter', 'Format: ndjson cannot be followed; use sse or text', { field: 'Format' });
     const place = { attempt, line: Math.max(resumed?.line ?? 0, from) };
     const only = wanted.Attempt !== undefined || part !== undefined;
     return followLog(logFeed, build, format, { place, only, part }, res);

@@ -70,6 +70,8 @@ export function openStream(
   };
 }
 
+export const sseContentType = 'text/event-stream; charset=utf-8';
+
 /** The kind of stream that a client's Accept asks for, if any. */
 export function acceptedStream(accept: string | undefined): 'sse' | 'ndjson' | undefined {
   const [, kind] = /(ndjson|event-stream)/.exec(accept ?? '') ?? [];

@@ -20,7 +20,7 @@ export const eventOperations = {
     method: 'GET',
     path: '/api/v1/events',
     summary:
-      'Shows what happened to the builds and images that the caller sees, in order; follows it as server-sent events or NDJSON',
+      'Shows what happened to the builds and images that the caller sees, in order; follows it as server-sent events',
     query: z.object({
       After: z
         .string()
@@ -34,7 +34,7 @@ export const eventOperations = {
       WorkspaceId: z.string().max(64, 'must have at most 64 characters').optional(),
       Limit: queryInt(1, 500).default(100),
       Follow: queryBoolean.default(false),
-      Format: oneOf(['json', 'sse', 'ndjson']).optional(),
+      Format: oneOf(['json', 'sse']).optional(),
     }),
     reply: z.object({
       RequestId: z.string(),
@@ -48,7 +48,7 @@ export const eventOperations = {
     statuses: [200],
     errors: ['WorkspaceNotFound'],
     role: 'viewer',
-    stream: ['text/event-stream', 'application/x-ndjson'],
+    stream: ['text/event-stream'],
     example: {
       query: { After: 'start', Types: 'build.*' },
       reply: {

@@ -38,7 +38,7 @@ export type RerunBody = z.infer<typeof rerunBody>;
 
 /** Kiln's own reading of a build's log: lines from `Cursor` on (0 is the first). */
 export const buildLogsQuery = z.object({
-  /** `sse`, and the others with Follow, go on until the build has ended. */
+  /** `sse`, and `text` with Follow, go on until the build has ended. */
   Format: oneOf(['text', 'ndjson', 'sse']).optional(),
   Follow: queryBoolean.default(false),
   Attempt: queryInt(1, 1000).optional(),
