@@ -13,7 +13,7 @@ export async function openAttackedKiln(
   options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string> } = {},
 ): Promise<TestKiln> {
   const stack = testStack();
-  const small = { CPU: '1', TtlCache: '256Mi', Disk: '256Mi', Pids: 48, Seconds: 60 };
+  const small = { CPU: '1', Memory: '256Mi', Disk: '256Mi', Pids: 48, Seconds: 60 };
   const corp = {
     extendable: ['10.9.0.0/16'],
     deny: ['10.9.9.0/24'],

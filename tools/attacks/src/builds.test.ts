@@ -161,8 +161,8 @@ describe('reaching what stands behind', () => {
     [{ EcsSpec: 'ecs.unknown.large' }, 'Resource.EcsSpec: there is no resource class'],
     [{ EcsSpec: '__proto__' }, 'Resource.EcsSpec: there is no resource class'],
     [{ ResourceConfig: { CPU: '9999' } }, 'Resource.ResourceConfig.CPU: must be at most 32'],
-    [{ ResourceConfig: { TtlCache: '9Ti' } }, 'Resource.ResourceConfig.TtlCache: must be at most 256Gi'],
-    [{ ResourceConfig: { TtlCache: '1Mi' } }, 'Resource.ResourceConfig.TtlCache: must be at least 64Mi'],
+    [{ ResourceConfig: { Memory: '9Ti' } }, 'Resource.ResourceConfig.Memory: must be at most 256Gi'],
+    [{ ResourceConfig: { Memory: '1Mi' } }, 'Resource.ResourceConfig.Memory: must be at least 64Mi'],
   ])('%j is not to be had', async (Resource, why) => {
     const body = kiln.buildRequest(`FROM ${kiln.base}\n`, { top: { Resource } });
     const answer = await kiln.pai('POST', '/api/v1/imagebuilds', { body });

@@ -115,10 +115,10 @@ describe('a refused CreateImageBuild', () => {
     ],
     [
       'a wrong amount',
-      (it) => (it.Resource.ResourceConfig = { TtlCache: 'lots' }),
+      (it) => (it.Resource.ResourceConfig = { Memory: 'lots' }),
       400,
       'InvalidParameter',
-      'Resource.ResourceConfig.TtlCache: must be an amount of memory',
+      'Resource.ResourceConfig.Memory: must be an amount of memory',
     ],
     [
       'a string for a boolean',

@@ -21,7 +21,7 @@ const vendorBuild = (change: object = {}) => ({
   WorkspaceId: kiln.account.workspaceId,
   Resource: {
     EcsSpec: 'ecs.c6.large',
-    ResourceConfig: { CPU: '4', TtlCache: '8Gi' },
+    ResourceConfig: { CPU: '4', Memory: '8Gi' },
     ResourceId: 'quotaadzoqup693z',
     ResourceType: 'Lingjun',
   },

@@ -68,7 +68,7 @@ export const failingBuilds: FailingBuild[] = [
   { reason: 'FileMissing', dockerfile: run('mv /build/out.bin /usr/local/bin/') },
   { reason: 'Killed', dockerfile: run('sh -c \'kill -9 $$\'') },
   { reason: 'Crashed', dockerfile: run('sh -c \'kill -11 $$\'') },
-  { reason: 'OutOfMemory', dockerfile: run('perl -e \'my $x = "a" x (600 * 1024 * 1024); print length $x\''), resource: { ResourceConfig: { CPU: '1', TtlCache: '256Mi' } } },
+  { reason: 'OutOfMemory', dockerfile: run('perl -e \'my $x = "a" x (600 * 1024 * 1024); print length $x\''), resource: { ResourceConfig: { CPU: '1', Memory: '256Mi' } } },
   { reason: 'DiskFull', dockerfile: run('dd if=/dev/zero of=/big bs=1M count=4000'), resource: { EcsSpec: 'small-disk' } },
   { reason: 'TooManyProcesses', dockerfile: run('for n in $(seq 1 400); do sleep 5 & done; wait'), resource: { EcsSpec: 'few-processes' } },
   { reason: 'RanTooLong', dockerfile: run('sleep 60'), resource: { EcsSpec: 'short' } },
@@ -81,8 +81,8 @@ export const failingBuilds: FailingBuild[] = [
 /** What those that meet a limit are given. */
 export const platform = {
   resources: {
-    'small-disk': { CPU: '2', TtlCache: '1Gi', Disk: '512Mi' },
-    'few-processes': { CPU: '2', TtlCache: '1Gi', Pids: 64 },
-    short: { CPU: '2', TtlCache: '1Gi', Seconds: 5 },
+    'small-disk': { CPU: '2', Memory: '1Gi', Disk: '512Mi' },
+    'few-processes': { CPU: '2', Memory: '1Gi', Pids: 64 },
+    short: { CPU: '2', Memory: '1Gi', Seconds: 5 },
   },
 };

@@ -41,11 +41,11 @@ export const createImageBuildBody = z.object(
               CPU: text(16)
                 .regex(/^\d{1,4}(\.\d{1,3})?$|^\d{1,7}m$/, 'must be a number of cores, such as 4 or 500m')
                 .optional(),
-              TtlCache: text(16)
+              Memory: text(16)
                 .regex(/^\d{1,7}(\.\d{1,3})?(Ki|Mi|Gi|Ti)?$/, 'must be an amount of memory, such as 8Gi')
                 .optional(),
             },
-            'must be an object {CPU, TtlCache}',
+            'must be an object {CPU, Memory}',
           )
           .optional(),
         ResourceId: text(128).optional(),

@@ -112,7 +112,7 @@ export const shownJob = z
         Image: z.string(),
         PodCount: z.int(),
         EcsSpec: z.string().optional(),
-        ResourceConfig: z.object({ CPU: z.string().optional(), TtlCache: z.string().optional() }).optional(),
+        ResourceConfig: z.object({ CPU: z.string().optional(), Memory: z.string().optional() }).optional(),
       }),
     ),
     StatusHistory: z

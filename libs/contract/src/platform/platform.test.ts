@@ -48,7 +48,7 @@ describe('instance types of the cloud', () => {
   it.each(['ecs.ebmgn7e.32xlarge', 'ecs.ebmg6.26xlarge', 'ecs.gn6v-c10g1.20xlarge'])(
     '%s gives no build more than any may have',
     (EcsSpec) => {
-      const { limits } = limitsOf(platform({ most: { CPU: '8', TtlCache: '32Gi' } }), { EcsSpec });
+      const { limits } = limitsOf(platform({ most: { CPU: '8', Memory: '32Gi' } }), { EcsSpec });
       expect(limits).toMatchObject({ cpuMillis: 8000, memoryBytes: 32 * gib });
     },
   );
@@ -56,7 +56,7 @@ describe('instance types of the cloud', () => {
   it.each(['ecs.zz9.large', 'ecs.cx1.large', 'ecs.c6.huge', 'ecs.c6.2large', 'ecs.s6-c1m2.small'])(
     '%s, which nobody knows, means the default class, with a note',
     (EcsSpec) => {
-      const { limits, note } = limitsOf(platform({ resources: { default: { CPU: '3', TtlCache: '5Gi' } } }), {
+      const { limits, note } = limitsOf(platform({ resources: { default: { CPU: '3', Memory: '5Gi' } } }), {
         EcsSpec,
       });
       expect(limits).toMatchObject({ cpuMillis: 3000, memoryBytes: 5 * gib });
@@ -76,7 +76,7 @@ describe('instance types of the cloud', () => {
   });
 
   it('the operator’s classes go first, and theirs for all other names before any note', () => {
-    const given = platform({ resources: { 'ecs.c6.large': { CPU: '1', TtlCache: '1Gi' }, '*': { CPU: '7', TtlCache: '7Gi' } } });
+    const given = platform({ resources: { 'ecs.c6.large': { CPU: '1', Memory: '1Gi' }, '*': { CPU: '7', Memory: '7Gi' } } });
     expect(limitsOf(given, { EcsSpec: 'ecs.c6.large' }).limits.cpuMillis).toBe(1000);
     expect(limitsOf(given, { EcsSpec: 'ecs.zz9.large' })).toMatchObject({ limits: { cpuMillis: 7000 } });
     expect(limitsOf(given, { EcsSpec: 'ecs.zz9.large' }).note).toBeUndefined();

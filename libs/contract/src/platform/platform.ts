@@ -13,7 +13,7 @@ export const platformSchema = z.strictObject({
   /** Whether other names of the cloud's form are refused; they mean the class `default` otherwise. */
   strictClasses: z.boolean().default(false),
   /** The most that any build gets, whatever it asks for. */
-  most: z.strictObject({ CPU: cores.default('32'), TtlCache: amount.default('256Gi') }).prefault({}),
+  most: z.strictObject({ CPU: cores.default('32'), Memory: amount.default('256Gi') }).prefault({}),
   /** Pools of builders by name (PAI's ResourceId). */
   pools: z.record(poolName.or(z.literal('*')), poolSchema).default({}),
   /** Networks by name (PAI's VpcId); `default` for requests without one. */

@@ -17,7 +17,7 @@ export interface Limits {
 /** A resource class as an operator writes it. */
 export const resourceClassSchema = z.strictObject({
   CPU: cores,
-  TtlCache: amount,
+  Memory: amount,
   Disk: amount.exactOptional(),
   Pids: z.int().min(16).exactOptional(),
   Seconds: z.int().min(0).exactOptional(),
@@ -28,14 +28,14 @@ export type ResourceClass = z.infer<typeof resourceClassSchema>;
 const rest = { Disk: '20Gi', Pids: 2048, Seconds: 7200 };
 
 /** What builds get whose request names nothing. */
-const usual: ResourceClass = { CPU: '2', TtlCache: '4Gi' };
+const usual: ResourceClass = { CPU: '2', Memory: '4Gi' };
 
 /** The parts of the platform file that say what a request may have. */
 interface Offer {
   resources: Record<string, ResourceClass>;
   shippedClasses: boolean;
   strictClasses: boolean;
-  most: { CPU: string; TtlCache: string };
+  most: { CPU: string; Memory: string };
 }
 
 /** What one of the operator's classes is called; never what an object has by nature. */
@@ -56,7 +56,7 @@ function namedClass(offer: Offer, name: string): { found: ResourceClass; note?: 
     const found = classOf(resources, 'default') ?? usual;
     return {
       found,
-      note: `Resource.EcsSpec: ${name} is not known here; the build has the default class (${found.CPU} CPU, ${found.TtlCache})`,
+      note: `Resource.EcsSpec: ${name} is not known here; the build has the default class (${found.CPU} CPU, ${found.Memory})`,
     };
   }
   const examples = offer.shippedClasses ? ['ecs.c6.large', 'ecs.g6.xlarge', 'ecs.r6.2xlarge'] : [];
@@ -79,24 +79,24 @@ export function limitsOf(
 ): { limits: Limits; note?: string } {
   const usualClass = classOf(offer.resources, 'default') ?? usual;
   const { found, ...told } = name === undefined ? { found: usualClass } : namedClass(offer, name);
-  const { CPU, TtlCache, Disk, Pids, Seconds } = { ...rest, ...found };
+  const { CPU, Memory, Disk, Pids, Seconds } = { ...rest, ...found };
   const limits = {
     cpuMillis: parseCpu(config?.CPU ?? CPU),
-    memoryBytes: parseBytes(config?.TtlCache ?? TtlCache),
+    memoryBytes: parseBytes(config?.Memory ?? Memory),
     diskBytes: parseBytes(Disk),
     pids: Pids,
     seconds: Seconds,
   };
-  const wrong = (field: 'CPU' | 'TtlCache', why: string) =>
+  const wrong = (field: 'CPU' | 'Memory', why: string) =>
     new Fault('InvalidParameter', `Resource.ResourceConfig.${field}: ${why}`, {
       field: `Resource.ResourceConfig.${field}`,
     });
   if (limits.cpuMillis < 10) throw wrong('CPU', 'must be at least 10m');
-  if (limits.memoryBytes < 64 * 2 ** 20) throw wrong('TtlCache', 'must be at least 64Mi');
+  if (limits.memoryBytes < 64 * 2 ** 20) throw wrong('Memory', 'must be at least 64Mi');
   // What a class gives is the operator's word.
   if (config?.CPU && limits.cpuMillis > parseCpu(offer.most.CPU))
     throw wrong('CPU', `must be at most ${offer.most.CPU}`);
-  if (config?.TtlCache && limits.memoryBytes > parseBytes(offer.most.TtlCache))
-    throw wrong('TtlCache', `must be at most ${offer.most.TtlCache}`);
+  if (config?.Memory && limits.memoryBytes > parseBytes(offer.most.Memory))
+    throw wrong('Memory', `must be at most ${offer.most.Memory}`);
   return { limits, ...told };
 }

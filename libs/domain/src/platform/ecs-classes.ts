@@ -34,8 +34,8 @@ const sizes: Record<string, number> = { nano: 1, small: 1, medium: 1, large: 2, 
  */
 export function ecsClass(
   name: string,
-  most: { CPU: string; TtlCache: string },
-): { CPU: string; TtlCache: string } | undefined {
+  most: { CPU: string; Memory: string },
+): { CPU: string; Memory: string } | undefined {
   const [, family = '', shape = '', times, size = ''] =
     /^ecs\.([a-z][a-z0-9]*)((?:-[a-z0-9]+)*)\.(\d{1,2})?(nano|small|medium|large|xlarge)$/.exec(name) ?? [];
   if (times !== undefined && size !== 'xlarge') return undefined;
@@ -44,7 +44,7 @@ export function ecsClass(
   if (!known || processors === 0) return undefined;
   const [, cores, gib] = /^-l?c(\d+)m(\d+)/.exec(shape) ?? [];
   const each = known[1] || Number(gib ?? 2) / Number(cores ?? 1);
-  const bytes = Math.min(processors * each * 2 ** 30, parseBytes(most.TtlCache));
+  const bytes = Math.min(processors * each * 2 ** 30, parseBytes(most.Memory));
   const millis = Math.min(processors * 1000, parseCpu(most.CPU));
-  return { CPU: `${millis}m`, TtlCache: `${Math.floor(bytes / 2 ** 20)}Mi` };
+  return { CPU: `${millis}m`, Memory: `${Math.floor(bytes / 2 ** 20)}Mi` };
 }

@@ -40,7 +40,7 @@ function limitMet(
     return {
       code: 'OutOfMemory',
       why: `it used up its memory: peak ${mib(memoryPeakBytes)} of ${mib(limits.memoryBytes)}`,
-      hint: 'ask for more in Resource (EcsSpec or ResourceConfig.TtlCache), or use less, for instance with fewer parallel jobs',
+      hint: 'ask for more in Resource (EcsSpec or ResourceConfig.Memory), or use less, for instance with fewer parallel jobs',
     };
   if (isFull({ ...report, memoryPeakBytes, oomKills, forksRefused, timedOut }) || says(noRoom))
     return {

@@ -41,7 +41,7 @@ export function checkPaiBuilds({ kiln, client, member, record, named }: Conforma
         Accessibility: 'PUBLIC',
         Resource: {
           EcsSpec: 'ecs.c6.large',
-          ResourceConfig: { CPU: '4', TtlCache: '8Gi' },
+          ResourceConfig: { CPU: '4', Memory: '8Gi' },
           ResourceId: 'quota-1',
           ResourceType: 'Lingjun',
         },
@@ -81,7 +81,7 @@ export function checkPaiBuilds({ kiln, client, member, record, named }: Conforma
       ResourceId: 'quota-1',
       Accessibility: 'PUBLIC',
       WorkspaceName: 'default',
-      JobSpecs: [{ EcsSpec: 'ecs.c6.large', ResourceConfig: { CPU: '4', TtlCache: '8Gi' }, Image: body.Image.Uri }],
+      JobSpecs: [{ EcsSpec: 'ecs.c6.large', ResourceConfig: { CPU: '4', Memory: '8Gi' }, Image: body.Image.Uri }],
     });
     expect(done.GmtCreateTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     expect(
@@ -143,7 +143,7 @@ export function checkPaiBuilds({ kiln, client, member, record, named }: Conforma
     record.proved(
       client(),
       CreateImageBuild,
-      'query.ClientToken body.WorkspaceId body.Accessibility body.Resource.EcsSpec body.Resource.ResourceConfig.CPU body.Resource.ResourceConfig.TtlCache body.Resource.ResourceId body.Resource.ResourceType body.UserVpc.VpcId body.UserVpc.SwitchId body.UserVpc.SecurityGroupId body.UserVpc.ExtendedCidrs body.UserVpc.DefaultRoute body.TargetRegistry.Type body.TargetRegistry.InstanceId body.BuildConfig.Dockerfile body.BuildConfig.BuildType body.ImageBuildJobName body.Image.Name body.Image.Uri body.Image.Description body.Image.Labels',
+      'query.ClientToken body.WorkspaceId body.Accessibility body.Resource.EcsSpec body.Resource.ResourceConfig.CPU body.Resource.ResourceConfig.Memory body.Resource.ResourceId body.Resource.ResourceType body.UserVpc.VpcId body.UserVpc.SwitchId body.UserVpc.SecurityGroupId body.UserVpc.ExtendedCidrs body.UserVpc.DefaultRoute body.TargetRegistry.Type body.TargetRegistry.InstanceId body.BuildConfig.Dockerfile body.BuildConfig.BuildType body.ImageBuildJobName body.Image.Name body.Image.Uri body.Image.Description body.Image.Labels',
     );
     record.proved(client(), jobs.GetJob, 'path.JobId query.NeedDetail');
     record.proved(

@@ -15,7 +15,7 @@ const each = (prefix: string, names: string): string[] => names.split(' ').map((
 const paiImage =
   'Accessibility Description GmtCreateTime GmtModifiedTime ImageUri Name ParentUserId Size SourceId SourceType UserId WorkspaceId Labels[].Key Labels[].Value';
 const job =
-  'JobId DisplayName JobType Status SubStatus ReasonCode ReasonMessage Duration GmtCreateTime GmtSubmittedTime GmtRunningTime GmtFinishTime GmtSuccessedTime GmtFailedTime GmtStoppedTime WorkspaceId WorkspaceName UserId ResourceId Accessibility Priority JobSpecs[].Type JobSpecs[].Image JobSpecs[].PodCount JobSpecs[].EcsSpec JobSpecs[].ResourceConfig.CPU JobSpecs[].ResourceConfig.TtlCache';
+  'JobId DisplayName JobType Status SubStatus ReasonCode ReasonMessage Duration GmtCreateTime GmtSubmittedTime GmtRunningTime GmtFinishTime GmtSuccessedTime GmtFailedTime GmtStoppedTime WorkspaceId WorkspaceName UserId ResourceId Accessibility Priority JobSpecs[].Type JobSpecs[].Image JobSpecs[].PodCount JobSpecs[].EcsSpec JobSpecs[].ResourceConfig.CPU JobSpecs[].ResourceConfig.Memory';
 const jobDetail =
   'StatusHistory[].Status StatusHistory[].StartTime StatusHistory[].EndTime StatusHistory[].ReasonCode StatusHistory[].ReasonMessage Pods[].PodId Pods[].PodUid Pods[].Type Pods[].Status Pods[].SubStatus Pods[].Ip Pods[].GmtCreateTime Pods[].GmtStartTime Pods[].GmtFinishTime Pods[].Duration Pods[].HistoryPods[]';
 const modelArtsImage =
@@ -39,7 +39,7 @@ export const vendorContract: Record<string, VendorOperation> = {
       'query.ClientToken',
       ...each(
         'body.',
-        'WorkspaceId Accessibility Resource.EcsSpec Resource.ResourceConfig.CPU Resource.ResourceConfig.TtlCache Resource.ResourceId Resource.ResourceType UserVpc.VpcId UserVpc.SwitchId UserVpc.SecurityGroupId UserVpc.ExtendedCidrs UserVpc.DefaultRoute TargetRegistry.Type TargetRegistry.InstanceId OverwriteImageTag BuildConfig.Dockerfile BuildConfig.BuildType BuildConfig.RegistryAuths RegionId ImageBuildJobName Image.Name Image.Uri Image.Description Image.Labels',
+        'WorkspaceId Accessibility Resource.EcsSpec Resource.ResourceConfig.CPU Resource.ResourceConfig.Memory Resource.ResourceId Resource.ResourceType UserVpc.VpcId UserVpc.SwitchId UserVpc.SecurityGroupId UserVpc.ExtendedCidrs UserVpc.DefaultRoute TargetRegistry.Type TargetRegistry.InstanceId OverwriteImageTag BuildConfig.Dockerfile BuildConfig.BuildType BuildConfig.RegistryAuths RegionId ImageBuildJobName Image.Name Image.Uri Image.Description Image.Labels',
       ),
     ],
     'ImageBuildId ImageBuildJobId',
