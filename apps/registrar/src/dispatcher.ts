@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { crashPoint, type Logger } from '@kiln/kit';
+import { crashPoint, type Logger, type PollLoop, openPollLoop } from '@kiln/kit';
 import { type Database, type DefaultLimits, dispatch } from '@kiln/persistence';
-import { type PollLoop, openPollLoop, type SignalBus } from '@kiln/queue';
+import { type SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/contract';
 import { type Relay } from '@kiln/worker';
 

@@ -1,4 +1,4 @@
-import { crashPoint, type Logger, metrics } from '@kiln/kit';
+import { crashPoint, type Logger, metrics, type PollLoop } from '@kiln/kit';
 import {
   asOnlySweeper,
   type Clocks,
@@ -16,7 +16,7 @@ import {
   sweepTallies,
   republishStale,
 } from '@kiln/persistence';
-import { type PollLoop, type Producer, type SignalBus } from '@kiln/queue';
+import { type Producer, type SignalBus } from '@kiln/queue';
 import { type Relay } from '@kiln/worker';
 
 /** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */

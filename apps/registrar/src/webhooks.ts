@@ -1,5 +1,5 @@
 import { type Sealer } from '@kiln/auth';
-import { crashPoint, type Logger, metrics, retryAfterMs } from '@kiln/kit';
+import { crashPoint, type Logger, metrics, retryAfterMs, type PollLoop, openPollLoop } from '@kiln/kit';
 import {
   type Database,
   type DeliveryTry,
@@ -10,7 +10,7 @@ import {
   type TakenDelivery,
   type Tried,
 } from '@kiln/persistence';
-import { type PollLoop, openPollLoop, type SignalBus } from '@kiln/queue';
+import { type SignalBus } from '@kiln/queue';
 import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
 import { Fault } from '@kiln/domain';
 import { checkWebhookUrl, showEvent, webhookSecrets } from '@kiln/usecases';

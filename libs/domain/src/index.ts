@@ -1,3 +1,4 @@
+export * from './access/bindings.ts';
 export * from './access/roles.ts';
 export * from './builds/build-error.ts';
 export * from './builds/build-states.ts';
@@ -8,6 +9,7 @@ export { type Step, stepDetails } from './dockerfile/step.ts';
 export * from './errors/error-codes.ts';
 export * from './errors/fault.ts';
 export { diagnose, type Diagnosis, type Failure } from './errors/diagnosis/diagnose.ts';
+export * from './events/event-cursor.ts';
 export * from './events/event-types.ts';
 export * from './images/image-step.ts';
 export * from './images/reference.ts';

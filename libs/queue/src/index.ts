@@ -2,5 +2,4 @@ export * from './board.ts';
 export * from './consumer.ts';
 export * from './producer.ts';
 export * from './redis.ts';
-export * from './poll-loop.ts';
 export * from './signals.ts';

@@ -5,7 +5,7 @@ import { eventually, testStack } from '@kiln/kit/testing';
 import { closeRedis, openRedis } from './redis.ts';
 import { consume } from './consumer.ts';
 import { openProducer } from './producer.ts';
-import { openPollLoop } from './poll-loop.ts';
+import { openPollLoop } from '@kiln/kit';
 import { openSignals } from './signals.ts';
 
 const log = openLogger('test', 'silent');

@@ -1,8 +1,7 @@
 import { type Sealer } from '@kiln/auth';
 import { type Secret } from '@kiln/kit';
 import { type Executor, findBuildSecrets, listBuildSecrets } from '@kiln/persistence';
-import { Fault } from '@kiln/domain';
-import { buildSecretBinding } from './registry-access.ts';
+import { bindingOf, Fault } from '@kiln/domain';
 
 const missing = (name: string, line: number) =>
   new Fault('BuildSecretNotFound', `BuildConfig.Dockerfile: line ${line}: the account has no build secret ${name}`, {
@@ -36,6 +35,6 @@ export async function openBuildSecrets(
   requireAll(wanted, found);
   return found.map(({ name, sealed }) => ({
     id: name,
-    value: sealer.open(sealed, buildSecretBinding(accountId, name)),
+    value: sealer.open(sealed, bindingOf('buildSecret', accountId, name)),
   }));
 }

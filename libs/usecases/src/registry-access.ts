@@ -8,13 +8,10 @@ import {
   type RegistryConnection,
 } from '@kiln/persistence';
 import { type RegistryAccess } from '@kiln/registry';
+import { bindingOf } from '@kiln/domain';
 
 /** Credentials as docker writes them, by registry host: base64 of `user:password`. */
 export type RegistryAuths = Record<string, { Auth: string }>;
-
-export const registryAuthsBinding = (buildId: string): string => `registry-auths:${buildId}`;
-export const buildSecretBinding = (accountId: string, name: string): string => `build-secret:${accountId}:${name}`;
-export const connectionBinding = (accountId: string, id: string): string => `registry-connection:${accountId}:${id}`;
 
 const fromConnection = (connection: RegistryConnection, sealer: Sealer): RegistryAccess => ({
   host: connection.host,
@@ -26,7 +23,10 @@ const fromConnection = (connection: RegistryConnection, sealer: Sealer): Registr
       ? undefined
       : {
           username: connection.username,
-          password: sealer.open(connection.passwordSealed, connectionBinding(connection.accountId, connection.id)),
+          password: sealer.open(
+            connection.passwordSealed,
+            bindingOf('registryConnection', connection.accountId, connection.id),
+          ),
         },
 });
 
@@ -62,7 +62,9 @@ export async function accessForBuild(
   const auths =
     build.registryAuthsSealed === null
       ? {}
-      : (JSON.parse(sealer.open(build.registryAuthsSealed, registryAuthsBinding(build.id)).reveal()) as RegistryAuths);
+      : (JSON.parse(
+          sealer.open(build.registryAuthsSealed, bindingOf('registryAuths', build.id)).reveal(),
+        ) as RegistryAuths);
   const byHost = new Map<string, RegistryAccess>(connections.map((it) => [it.host, fromConnection(it, sealer)]));
   const named = connections.find((it) => it.id === build.registryConnectionId);
   if (named) byHost.set(named.host, fromConnection(named, sealer));

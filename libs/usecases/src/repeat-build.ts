@@ -10,10 +10,10 @@ import {
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type CreateImageBuildBody, everyone, type Platform, poolOf, type RerunBody } from '@kiln/contract';
-import { Fault, isTerminal, type Lane } from '@kiln/domain';
+import { bindingOf, Fault, isTerminal, type Lane } from '@kiln/domain';
 import { requireOwner } from './authorize.ts';
 import { type Quotas } from './quotas.ts';
-import { registryAuthsBinding, type RegistryAuths } from './registry-access.ts';
+import { type RegistryAuths } from './registry-access.ts';
 import {
   answerSubmission,
   type Submitted,
@@ -111,8 +111,8 @@ async function repeat(
       build.registryAuthsSealed === null
         ? null
         : sealer.seal(
-            sealer.open(build.registryAuthsSealed, registryAuthsBinding(build.id)),
-            registryAuthsBinding(buildId),
+            sealer.open(build.registryAuthsSealed, bindingOf('registryAuths', build.id)),
+            bindingOf('registryAuths', buildId),
           ),
     displayName: build.displayName,
     registryConnectionId: build.registryConnectionId,
@@ -153,7 +153,7 @@ export async function rerunBuild(
       ? {}
       : {
           RegistryAuths: JSON.parse(
-            deps.sealer.open(build.registryAuthsSealed, registryAuthsBinding(build.id)).reveal(),
+            deps.sealer.open(build.registryAuthsSealed, bindingOf('registryAuths', build.id)).reveal(),
           ) as RegistryAuths,
         };
   const { spec } = build;

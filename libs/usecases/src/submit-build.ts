@@ -1,11 +1,12 @@
 import { type Sealer } from '@kiln/auth';
 import {
-  type PackageRules,
-  parseDockerfile,
-  requirePackageInstallation,
+  bindingOf,
   Fault,
   type Lane,
+  type PackageRules,
+  parseDockerfile,
   parseReference,
+  requirePackageInstallation,
 } from '@kiln/domain';
 import { stagingTag } from '@kiln/engine';
 import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
@@ -25,7 +26,6 @@ import { requireBuildSecrets } from './build-secrets.ts';
 import { type Directory } from './directory.ts';
 import { requireConnection, requireWorkspace } from './resolve.ts';
 import { type Quotas } from './quotas.ts';
-import { registryAuthsBinding } from './registry-access.ts';
 
 export interface SubmitBuildDeps {
   db: Database;
@@ -102,7 +102,7 @@ export async function submitBuild(
     requestHash: sealer.fingerprint(requestText),
     spec,
     registryAuthsSealed: RegistryAuths
-      ? sealer.seal(new Secret(JSON.stringify(RegistryAuths)), registryAuthsBinding(buildId))
+      ? sealer.seal(new Secret(JSON.stringify(RegistryAuths)), bindingOf('registryAuths', buildId))
       : null,
     displayName: body.ImageBuildJobName ?? body.Image.Name,
     registryConnectionId: connection.id,

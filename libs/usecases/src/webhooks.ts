@@ -13,7 +13,7 @@ import {
   type Webhook,
 } from '@kiln/persistence';
 import { addressRefused, type AddressRules, openAddressRules, placeOf } from '@kiln/registry';
-import { Fault } from '@kiln/domain';
+import { bindingOf, Fault } from '@kiln/domain';
 
 const webhooksMax = 20;
 const oldSecretMs = 24 * 3600 * 1000;
@@ -29,8 +29,6 @@ export interface WebhookDeps {
 export const openWebhookRules = (opened: readonly string[]): AddressRules =>
   openAddressRules(opened, 'KILN_WEBHOOK_OPEN_ADDRESSES');
 
-const webhookBinding = (id: string): string => `webhook:${id}`;
-
 /** As Standard Webhooks writes secrets. */
 const newSecret = (): Secret => new Secret(`whsec_${randomBytes(32).toString('base64')}`);
 
@@ -41,7 +39,7 @@ export const webhookSecrets = (
 ): Secret[] => {
   const { secretSealed, oldSecretSealed, oldSecretUntil } = webhook;
   const old = oldSecretUntil !== null && oldSecretUntil.getTime() > Date.now() ? oldSecretSealed : null;
-  return [secretSealed, old].flatMap((it) => (it === null ? [] : [sealer.open(it, webhookBinding(webhook.id))]));
+  return [secretSealed, old].flatMap((it) => (it === null ? [] : [sealer.open(it, bindingOf('webhook', webhook.id))]));
 };
 
 /**
@@ -92,7 +90,7 @@ export async function createWebhook(
   checkWebhookUrl(rules, wanted.url);
   const id = `wh-${randomSuffix()}`;
   const secret = newSecret();
-  const row = { ...wanted, id, secretSealed: sealer.seal(secret, webhookBinding(id)) };
+  const row = { ...wanted, id, secretSealed: sealer.seal(secret, bindingOf('webhook', id)) };
   if (!(await insertWebhook(db, row, webhooksMax)))
     throw new Fault('TooManyWebhooks', `an account may have ${webhooksMax} webhooks; remove one first`);
   return { id, secret };
@@ -126,7 +124,7 @@ export async function rotateWebhookSecret(
 ): Promise<{ secret: Secret; oldUntil: Date }> {
   const secret = newSecret();
   const oldUntil = new Date(Date.now() + oldSecretMs);
-  const sealed = sealer.seal(secret, webhookBinding(id));
+  const sealed = sealer.seal(secret, bindingOf('webhook', id));
   if (!(await replaceWebhookSecret(db, accountId, id, sealed, oldUntil))) throw missing(id);
   return { secret, oldUntil };
 }

@@ -1,6 +1,7 @@
 import { newAccessKey, newToken, openSealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
 import { createAccount, type Database, insertAccessKey, insertToken, putRegistryConnection } from '@kiln/persistence';
+import { bindingOf } from '@kiln/domain';
 
 export interface ProvisionedAccount {
   accountId: string;
@@ -28,7 +29,7 @@ export async function provisionAccount(
     id: key.id,
     accountId,
     userId,
-    secretSealed: sealer.seal(key.secret, `access-key:${key.id}`),
+    secretSealed: sealer.seal(key.secret, bindingOf('accessKey', key.id)),
   });
   const token = newToken();
   await insertToken(db, { id: token.id, accountId, userId, hash: token.hash, expiresAt: null });

@@ -1,6 +1,6 @@
 import { newAccessKey, newTemporaryKey, newToken } from '@kiln/auth';
 import { expireKey, inTransaction, insertAccessKey, insertToken } from '@kiln/persistence';
-import { type Scope, scopes } from '@kiln/domain';
+import { bindingOf, type Scope, scopes } from '@kiln/domain';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
@@ -30,7 +30,7 @@ export function keyCommands({ program, create }: CommandRoots, context: CommandC
         id,
         accountId,
         userId,
-        secretSealed: sealer.seal(secret, `access-key:${id}`),
+        secretSealed: sealer.seal(secret, bindingOf('accessKey', id)),
         securityTokenHash: temporary?.securityTokenHash ?? null,
         scopes: options.scope ?? null,
         expiresAt,
@@ -66,7 +66,7 @@ export function keyCommands({ program, create }: CommandRoots, context: CommandC
           accountId: found.accountId,
           userId: found.userId,
           scopes: found.scopes,
-          secretSealed: sealer.seal(made.secret, `access-key:${made.id}`),
+          secretSealed: sealer.seal(made.secret, bindingOf('accessKey', made.id)),
         });
         return found;
       });

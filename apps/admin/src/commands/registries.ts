@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
 import { putRegistryConnection, removeRegistryConnection } from '@kiln/persistence';
-import { connectionBinding } from '@kiln/usecases';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
+import { bindingOf } from '@kiln/domain';
 
 /** Registry connections of an account. */
 export function registryCommands({ program }: CommandRoots, context: CommandContext): void {
@@ -33,7 +33,7 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
           throw new Error('with --username, set the password in KILN_REGISTRY_PASSWORD');
         const passwordSealed =
           options.username !== undefined && password
-            ? sealer.seal(new Secret(password), connectionBinding(accountId, id))
+            ? sealer.seal(new Secret(password), bindingOf('registryConnection', accountId, id))
             : null;
         const caPem = options.ca === undefined ? null : await readFile(options.ca, 'utf8');
         await putRegistryConnection(db, {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
 import { listBuildSecrets, putBuildSecret, removeBuildSecret, resealAll } from '@kiln/persistence';
-import { buildSecretBinding } from '@kiln/usecases';
 import { type CommandContext, type CommandRoots } from './context.ts';
+import { bindingOf } from '@kiln/domain';
 
 /** Build secrets, and the key that seals all secrets. */
 export function secretCommands({ program }: CommandRoots, context: CommandContext): void {
@@ -21,7 +21,7 @@ export function secretCommands({ program }: CommandRoots, context: CommandContex
         throw new Error('a name has 1 to 64 letters, digits, dots, hyphens or underscores');
       if (!value || Buffer.byteLength(value) > 65_536) throw new Error('set KILN_BUILD_SECRET to 1 to 65536 bytes');
       const { id: accountId } = await account(owner);
-      const sealed = sealer.seal(new Secret(value), buildSecretBinding(accountId, name));
+      const sealed = sealer.seal(new Secret(value), bindingOf('buildSecret', accountId, name));
       await putBuildSecret(db, { accountId, name, sealed });
       print({ account: accountId, name });
     });

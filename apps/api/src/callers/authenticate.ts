@@ -14,7 +14,7 @@ import {
   verifySdkHmac,
 } from '@kiln/auth';
 import { type FoundToken, type NonceStore } from '@kiln/persistence';
-import { Fault } from '@kiln/domain';
+import { bindingOf, Fault } from '@kiln/domain';
 import { csrfTokenOf, sessionIn } from './browser-session.ts';
 import { type Caller } from './caller.ts';
 import { type Directory } from '@kiln/usecases';
@@ -79,7 +79,7 @@ async function bySignature<T>(
     throw new Fault('InvalidAccessKey', 'the access key is unknown');
   }
   const { secretSealed, securityTokenHash, expiresAt, revokedAt, scopes, ...viewer } = key;
-  const verified = verify(deps.sealer.open(secretSealed, `access-key:${accessKeyId}`).reveal());
+  const verified = verify(deps.sealer.open(secretSealed, bindingOf('accessKey', accessKeyId)).reveal());
   const tokenFits =
     securityTokenHash === null
       ? securityToken === undefined

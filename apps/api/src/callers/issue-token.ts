@@ -1,7 +1,7 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
 import { actingFor, type Database, insertToken, namesOf } from '@kiln/persistence';
 import { type CreateTokenBody } from '@kiln/contract';
-import { Fault } from '@kiln/domain';
+import { bindingOf, Fault } from '@kiln/domain';
 import { type Caller } from './caller.ts';
 import { type Directory } from '@kiln/usecases';
 import { findProjects, type NamedProject } from '../usecases/projects.ts';
@@ -68,7 +68,10 @@ export async function issueToken(
   const isGood =
     key?.securityTokenHash === null && key.revokedAt === null && (key.expiresAt?.getTime() ?? Infinity) > Date.now();
   const usable = isGood ? key : undefined;
-  const right = sameText(usable ? sealer.open(usable.secretSealed, `access-key:${keyId}`).reveal() : '', secret);
+  const right = sameText(
+    usable ? sealer.open(usable.secretSealed, bindingOf('accessKey', keyId)).reveal() : '',
+    secret,
+  );
   const names = usable && right ? await actingFor(usable.accountId, () => namesOf(db, usable)) : undefined;
   const account = usable && names ? { id: usable.accountId, name: names.account } : undefined;
   const wrongDomain = account && [domain, auth.scope?.domain].some((it) => it !== undefined && !isNamed(it, account));

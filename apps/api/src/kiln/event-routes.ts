@@ -1,4 +1,5 @@
-import { type AccountEvent, type EventCursor, formatEventCursor, parseEventCursor, seesAll } from '@kiln/persistence';
+import { type AccountEvent, seesAll } from '@kiln/persistence';
+import { type EventCursor, formatEventCursor, parseEventCursor } from '@kiln/domain';
 import { eventOperations } from '@kiln/contract';
 import { type Caller } from '../callers/caller.ts';
 import { type Directory, showEvent } from '@kiln/usecases';

@@ -4,15 +4,13 @@ import {
   type AccountEvent,
   accountsWithEventsAfter,
   type Database,
-  type EventCursor,
-  formatEventCursor,
   resolveEventCursor,
   currentEventCursor,
   readEvents,
   oldestEventCursor,
 } from '@kiln/persistence';
+import { type EventCursor, formatEventCursor, Fault } from '@kiln/domain';
 import { type SignalBus } from '@kiln/queue';
-import { Fault } from '@kiln/domain';
 import { onChanges } from '@kiln/worker';
 import { openPageCache } from './page-cache.ts';
 

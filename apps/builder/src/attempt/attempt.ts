@@ -8,7 +8,7 @@ import { type Lease, type Leases } from '@kiln/worker';
 import { type BuildLog, openBuildLog } from '../log/build-log.ts';
 import { Phases } from './phases.ts';
 import { Redaction } from '../log/redaction.ts';
-import { withRegistryPatience } from './retry-registry.ts';
+import { retryRegistry } from './retry-registry.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 import { openStepRecord, type StepRecord } from './step-record.ts';
 import { type Watchdog, watchedName } from './watchdog.ts';
@@ -60,7 +60,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   const progress = () => signals.send('progress', build.id);
   const steps = openStepRecord(db, build, redaction, progress, stopped);
   const log = openBuildLog(db, build, redaction, progress, stopped, steps.written);
-  const patience = { signal: lease.signal, say: (line: string) => log.write(line) };
+  const retrying = { signal: lease.signal, log: (line: string) => log.write(line) };
   return {
     build,
     name,
@@ -72,7 +72,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
     engineOptions: { workDir, signal: lease.signal, watch },
     onBytes: phases.onBytes,
     steps,
-    run: (phase, next, work) => phases.run(phase, next, () => withRegistryPatience(work, patience), stopped),
+    run: (phase, next, work) => phases.run(phase, next, () => retryRegistry(work, retrying), stopped),
     async move(from, to, message) {
       const guard = { id: build.id, fence: build.fence, from: [from], unlessCancelled: true };
       if (!(await moveBuild(db, { ...guard, to, message }))) throw new StaleAttempt();

@@ -1,6 +1,5 @@
 import { type Logger } from '@kiln/kit';
 import {
-  attemptStates,
   type Build,
   cancelledError,
   type Database,
@@ -9,7 +8,7 @@ import {
   type RetryPolicy,
 } from '@kiln/persistence';
 import { type BuiltImage } from '@kiln/engine';
-import { asFault, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
+import { asFault, attemptStates, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
 import { type Attempt } from './attempt.ts';
 import { type KeptImages } from '../kept-images.ts';
 import { StaleAttempt } from './stale-attempt.ts';

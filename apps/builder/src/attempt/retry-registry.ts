@@ -1,33 +1,29 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs, timings } from '@kiln/kit';
+import { backoffMs, retry, timings } from '@kiln/kit';
 import { asFault, type ErrorCode } from '@kiln/domain';
 
 /** What another try may mend. */
 const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed'];
-const triesMax = 6;
+const tries = 6;
 const { registryPauseMs, registryPauseMaxMs } = timings;
 
 /**
- * Tries again while a registry cannot be reached: a registry that is restarted must not cost anyone a build.
- * @param say tells the build's reader why nothing happens
- * @throws what the last try threw; the signal's reason when it was aborted meanwhile
+ * Tries again while a registry cannot be reached: a registry that is restarted must fail no build.
+ * @param log writes a line to the build's log before each pause
+ * @throws what the last try threw; the signal's reason when it is aborted meanwhile
  */
-export async function withRegistryPatience<T>(
+export const retryRegistry = <T>(
   work: () => Promise<T>,
-  { signal, say }: { signal: AbortSignal; say: (line: string) => Promise<void> },
-): Promise<T> {
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const fault = asFault(error);
-      if (signal.aborted || tried === triesMax || !passing.includes(fault.code)) throw error;
-      const waitMs = Math.max(
+  { signal, log }: { signal: AbortSignal; log: (line: string) => Promise<void> },
+): Promise<T> =>
+  retry(work, {
+    tries,
+    signal,
+    isPassing: (error) => passing.includes(asFault(error).code),
+    pauseMs: (tried, error) =>
+      Math.max(
         backoffMs(tried, registryPauseMs, registryPauseMaxMs),
-        Math.min(fault.details.retryAfterMs ?? 0, registryPauseMaxMs),
-      );
-      await say(`kiln: ${fault.message}; try ${tried + 1} of ${triesMax} in ${(waitMs / 1000).toFixed(1)} s`);
-      await sleep(waitMs, undefined, { signal });
-    }
-  }
-}
+        Math.min(asFault(error).details.retryAfterMs ?? 0, registryPauseMaxMs),
+      ),
+    onPause: (tried, ms, error) =>
+      log(`kiln: ${asFault(error).message}; try ${tried + 1} of ${tries} in ${(ms / 1000).toFixed(1)} s`),
+  });

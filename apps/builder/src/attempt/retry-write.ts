@@ -1,21 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { retry } from '@kiln/kit';
 
 /** Between two tries while PostgreSQL is away. */
-const retryMs = 500;
+const pauseMs = 500;
 
 /**
- * Writes something that may be written twice, again and again until PostgreSQL has taken it.
- * @param stopped whether the attempt may not go on: it is given up then
+ * Repeats an idempotent write until PostgreSQL has taken it.
+ * @param stopped whether the attempt has lost its build: the write is given up then
  * @returns whether it is written
  */
-export async function untilWritten(write: () => Promise<unknown>, stopped: () => boolean): Promise<boolean> {
-  for (;;) {
-    try {
-      await write();
-      return true;
-    } catch {
-      if (stopped()) return false;
-      await sleep(retryMs);
-    }
-  }
-}
+export const retryWrite = (write: () => Promise<unknown>, stopped: () => boolean): Promise<boolean> =>
+  retry(write, { pauseMs: () => pauseMs, isPassing: () => !stopped() }).then(
+    () => true,
+    () => false,
+  );

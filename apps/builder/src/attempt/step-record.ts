@@ -3,7 +3,7 @@ import { type StepRun } from '@kiln/engine';
 import { recordSpan } from '@kiln/kit';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
 import { type Redaction } from '../log/redaction.ts';
-import { untilWritten } from './retry-write.ts';
+import { retryWrite } from './retry-write.ts';
 
 /** An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being written. */
 export interface StepRecord {
@@ -28,7 +28,7 @@ export function openStepRecord(
     while (waiting.size > 0) {
       const steps = [...waiting.values()];
       waiting.clear();
-      await untilWritten(() => recordSteps(db, attempt, steps), stopped);
+      await retryWrite(() => recordSteps(db, attempt, steps), stopped);
       written();
     }
     writing = undefined;

@@ -1,7 +1,7 @@
 import { crashPoint, metrics } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
 import { type Redaction } from './redaction.ts';
-import { untilWritten } from '../attempt/retry-write.ts';
+import { retryWrite } from '../attempt/retry-write.ts';
 
 /** A chunk is written when it reaches this size or age, whichever comes first. */
 const chunkBytesMax = 64 * 1024;
@@ -84,7 +84,7 @@ export function openBuildLog(
 
   const append = async (chunk: LogChunk): Promise<void> => {
     // Written twice it is there once; given up it would be a gap.
-    if (!(await untilWritten(() => appendLog(db, attempt, chunk), stopped))) return;
+    if (!(await retryWrite(() => appendLog(db, attempt, chunk), stopped))) return;
     written();
     crashPoint('log-written');
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { operation } from '../operation.ts';
 import { oneOf, queryBoolean, queryInt } from '../text.ts';
-import { eventKinds, eventTypes } from '@kiln/domain';
+import { eventCursorForm, eventKinds, eventTypes } from '@kiln/domain';
 import { exampleEvent, shownEvent } from './events.ts';
 
 export const wantedEvents = oneOf([...eventKinds, ...eventTypes]);
@@ -25,7 +25,7 @@ export const eventOperations = {
       After: z
         .string()
         .regex(
-          /^(?:start|now|[0-9a-f]{8}-\d{1,19}-\d{1,15})$/,
+          new RegExp(`^(?:start|now|${eventCursorForm})$`),
           'must be `start`, `now` or a cursor that came with an event or a list',
         )
         .optional()

@@ -6,6 +6,13 @@ export const buildStates = [...liveStates, ...terminalStates] as const;
 export type BuildState = (typeof buildStates)[number];
 export type TerminalState = (typeof terminalStates)[number];
 
+/** An attempt of a builder holds the build. */
+export const attemptStates = ['assigned', 'running', 'publishing'] as const satisfies BuildState[];
+/** A worker holds the build under a lease: its builder or a registrar. */
+export const workerStates = [...attemptStates, 'registering', 'cancelling'] as const satisfies BuildState[];
+/** The build takes a slot of its builder. */
+export const occupyingStates = [...attemptStates, 'cancelling'] as const satisfies BuildState[];
+
 export const isTerminal = (state: BuildState): state is TerminalState =>
   (terminalStates as readonly string[]).includes(state);
 

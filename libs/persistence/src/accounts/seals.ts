@@ -1,19 +1,20 @@
+import { type SealedKind, sealedKinds } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 
-/** Every column that holds sealed secrets, with what a secret of it is bound to. */
+/** Every column that holds sealed values, with their kind. */
 const sealedColumns = [
-  { table: 'access_keys', column: 'secret_sealed', binding: `'access-key:' || id` },
-  {
-    table: 'registry_connections',
-    column: 'password_sealed',
-    binding: `'registry-connection:' || account_id || ':' || id`,
-  },
-  { table: 'build_secrets', column: 'sealed', binding: `'build-secret:' || account_id || ':' || name` },
-  { table: 'builds', column: 'registry_auths_sealed', binding: `'registry-auths:' || id` },
-  { table: 'webhooks', column: 'secret_sealed', binding: `'webhook:' || id` },
-  { table: 'webhooks', column: 'old_secret_sealed', binding: `'webhook:' || id` },
-] as const;
+  { table: 'access_keys', column: 'secret_sealed', kind: 'accessKey' },
+  { table: 'registry_connections', column: 'password_sealed', kind: 'registryConnection' },
+  { table: 'build_secrets', column: 'sealed', kind: 'buildSecret' },
+  { table: 'builds', column: 'registry_auths_sealed', kind: 'registryAuths' },
+  { table: 'webhooks', column: 'secret_sealed', kind: 'webhook' },
+  { table: 'webhooks', column: 'old_secret_sealed', kind: 'webhook' },
+] as const satisfies { table: string; column: string; kind: SealedKind }[];
+
+/** The text of `bindingOf`, in SQL. */
+const bindingSql = (kind: SealedKind): string =>
+  [`'${sealedKinds[kind].word}'`, ...sealedKinds[kind].columns].join(` || ':' || `);
 
 const atOnce = 500;
 
@@ -29,7 +30,8 @@ export async function resealAll(
 ): Promise<{ resealed: Record<string, number>; unopened: string[] }> {
   const resealed: Record<string, number> = {};
   const unopened: string[] = [];
-  for (const { table, column, binding } of sealedColumns) {
+  for (const { table, column, kind } of sealedColumns) {
+    const binding = bindingSql(kind);
     const [name, value] = [sql.raw(table), sql.raw(column)];
     let count = 0;
     let last = '';

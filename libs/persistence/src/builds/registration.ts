@@ -1,11 +1,12 @@
 import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { lockByName } from '../db/locks.ts';
 import { newLease, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type NewImage, type VerifiedImage } from '../images/images.ts';
 import { type Image } from '../tables/images.ts';
 import { countEnd, moveBuildIn } from './move-build.ts';
 import { type Build } from '../tables/builds.ts';
-import { goneStatuses } from '@kiln/domain';
+import { formatReference, goneStatuses } from '@kiln/domain';
 import { builds } from '../tables/builds.ts';
 import { images, tagMoves } from '../tables/images.ts';
 
@@ -66,8 +67,7 @@ export const withTagLock = <T>(
   work: () => Promise<T>,
 ): Promise<T> =>
   inTransaction(db, async (tx) => {
-    const key = `tag ${reference.host}/${reference.repository}:${reference.tag}`;
-    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
+    await lockByName(tx, `tag ${formatReference(reference)}`);
     // Keeps the transaction from looking silent while the registry is slow.
     const beat = setInterval(() => void tx.execute(sql`SELECT 1`).catch(() => undefined), 4000);
     return work().finally(() => clearInterval(beat));

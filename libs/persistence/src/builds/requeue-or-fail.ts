@@ -1,5 +1,5 @@
 import { backoffMs, metrics, timings } from '@kiln/kit';
-import { type BuildState, describeFault, Fault } from '@kiln/domain';
+import { attemptStates, describeFault, Fault } from '@kiln/domain';
 import { type SQL, sql } from 'drizzle-orm';
 import { type Database } from '../db/database.ts';
 import { moveBuild } from './move-build.ts';
@@ -38,9 +38,6 @@ async function countDeadWorkers(db: Database, buildId: string): Promise<number> 
     WHERE a.build_id = ${buildId} AND a.outcome = ${outcomes.crashed} AND (w.seen_at IS NULL OR w.seen_at <= a.ended_at)`);
   return rows[0]?.n ?? 0;
 }
-
-/** States in which an attempt holds its build. */
-export const attemptStates: readonly BuildState[] = ['assigned', 'running', 'publishing'];
 
 /**
  * Ends an attempt that was interrupted: the build goes back to the pending queue while it has attempts left, and otherwise ends.

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type EventCursor } from '@kiln/domain';
 import { eventually } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import {
-  type EventCursor,
   forgetEvents,
   resolveEventCursor,
   currentEventCursor,

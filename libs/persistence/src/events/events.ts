@@ -1,17 +1,8 @@
 import { type EventData } from '@kiln/contract';
-import { type EventType } from '@kiln/domain';
+import { type EventCursor, type EventType } from '@kiln/domain';
 import { eq, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { events } from '../tables/events.ts';
-
-/** A position in the order of events: by transaction, then by id. Events after it have not been read. */
-export interface EventCursor {
-  /** The server that numbered the transaction; it changes after a restore, a promotion or a move to another server. */
-  epoch: string;
-  /** Transaction id, in decimal. */
-  xact: string;
-  id: number;
-}
 
 export interface AccountEvent {
   id: number;
@@ -24,13 +15,6 @@ export interface AccountEvent {
   userId: string;
   visibility: string;
   data: EventData;
-}
-
-export const formatEventCursor = ({ epoch, xact, id }: EventCursor): string => `${epoch}-${xact}-${id}`;
-/** @returns undefined when `formatEventCursor` cannot have made it */
-export function parseEventCursor(cursor: string): EventCursor | undefined {
-  const [, epoch, xact, id] = /^([0-9a-f]{8})-(\d{1,19})-(\d{1,15})$/.exec(cursor) ?? [];
-  return epoch === undefined || xact === undefined ? undefined : { epoch, xact, id: Number(id) };
 }
 
 /** The oldest transaction that is still running: the order of all events before it is final. */

@@ -1,6 +1,7 @@
 import { type EventData } from '@kiln/contract';
 import { and, count, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { lockByName } from '../db/locks.ts';
 import { events, webhooks } from '../tables/events.ts';
 
 export type Webhook = typeof webhooks.$inferSelect;
@@ -15,7 +16,7 @@ const own = (accountId: string, id: string) => and(eq(webhooks.accountId, accoun
 export const insertWebhook = (db: Database, row: NewWebhook, max: number): Promise<boolean> =>
   inTransaction(db, async (tx) => {
     // One at a time for each account, or two would both find room.
-    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`webhooks ${row.accountId}`}, 0))`);
+    await lockByName(tx, `webhooks ${row.accountId}`);
     const [there] = await tx.select({ n: count() }).from(webhooks).where(eq(webhooks.accountId, row.accountId));
     if ((there?.n ?? 0) >= max) return false;
     await tx.insert(webhooks).values(row);

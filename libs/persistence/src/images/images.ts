@@ -2,6 +2,7 @@ import { traceparent } from '@kiln/kit';
 import { type BuildError, Fault, type ImageStep, type Visibility } from '@kiln/domain';
 import { type Label, labelsMax } from '@kiln/contract';
 import { and, eq, ne, sql } from 'drizzle-orm';
+import { isLiveSql } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
 import { newLease } from '../builds/build-work.ts';
 import { announce, announceRegistration } from '../outbox/outbox.ts';
@@ -59,7 +60,7 @@ const insertStatement = `
     WHERE ($22 = 'pai' OR NOT EXISTS (SELECT 1 FROM images WHERE account_id = $3 AND host = $8 AND repository = $9
         AND tag = $10 AND workspace_id = $5 AND ${heldStatus}))
       AND NOT EXISTS (SELECT 1 FROM builds WHERE workspace_id = $5 AND image_name = $7
-        AND state IN ('queued', 'assigned', 'running', 'publishing', 'registering', 'cancelling'))
+        AND ${isLiveSql()})
     ON CONFLICT DO NOTHING RETURNING id
   ), labelled AS (
     INSERT INTO image_labels (image_id, key, value)

@@ -1,6 +1,7 @@
-import { type BuildState, lanes, type Lane, liveStates } from '@kiln/domain';
+import { type BuildState, lanes, type Lane } from '@kiln/domain';
 import { and, sql } from 'drizzle-orm';
 import { buildsSeenBy } from '../builds/build-queries.ts';
+import { isLiveSql, isPending } from '../builds/state-conditions.ts';
 import { type Executor } from '../db/database.ts';
 import { type Viewer } from '../accounts/identity.ts';
 import { builds, slotSamples } from '../tables/builds.ts';
@@ -39,7 +40,7 @@ export async function readBuilds(db: Executor, viewer: Viewer, hours: number): P
   const pieceSeconds = (hours * 3600) / pieceCount;
   const seen = buildsSeenBy(viewer);
   const since = sql`${builds.finishedAt} > now() - make_interval(hours => ${hours})`;
-  const isLive = sql`${builds.state} IN (${sql.raw(liveStates.map((it) => `'${it}'`).join(', '))})`;
+  const isLive = sql.raw(isLiveSql());
   const ofThisTime = sql`
     SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, isLive)}
     UNION ALL SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, since)}`;
@@ -173,7 +174,7 @@ export async function readLanes(db: Executor): Promise<LaneDepth[]> {
 /** What each account has of the pending queue and the builders, for those who run the installation. */
 export async function readShares(db: Executor, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<AccountPart[]> {
   const { rows } = await db.execute<AccountPart & Record<string, unknown>>(sql`
-      WITH waiting AS (SELECT account_id, count(*)::int AS n FROM builds WHERE state = 'queued' AND admitted_at IS NULL GROUP BY 1),
+      WITH waiting AS (SELECT account_id, count(*)::int AS n FROM builds WHERE ${isPending()} GROUP BY 1),
         running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY 1)
       SELECT a.id AS "accountId", a.name AS account, coalesce(w.n, 0) AS waiting, coalesce(r.n, 0) AS running,
         coalesce(s.weight, 1) AS weight, coalesce(s.running_max, ${defaults.runningMax})::int AS "runningMax"

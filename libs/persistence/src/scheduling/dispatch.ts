@@ -1,7 +1,9 @@
-import { crashPoint } from '@kiln/kit';
+import { crashPoint, timings } from '@kiln/kit';
 import { type Lane, lanes, byLaneAndAge, chooseNext, type Contender, type Waiting } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
+import { isAdmittedSql, isOccupyingSql, isPending } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { tryLock } from '../db/locks.ts';
 import { announce, announceBuild } from '../outbox/outbox.ts';
 import { liveWorkerNumbers } from '../workers/worker-session.ts';
 import { type DefaultLimits } from './limits.ts';
@@ -9,13 +11,13 @@ import { type DefaultLimits } from './limits.ts';
 /** Builders that are there for new work. */
 export const liveBuilders = sql`
   SELECT name, slots, store, pool FROM workers
-  WHERE app = 'builder' AND NOT draining AND NOT cordoned AND seen_at > now() - interval '15 seconds' AND number IN (${liveWorkerNumbers})`;
+  WHERE app = 'builder' AND NOT draining AND NOT cordoned AND seen_at > now() - interval '${sql.raw(String(timings.leaseMs))} milliseconds' AND number IN (${liveWorkerNumbers})`;
 
 /** Builds of each account that are on a builder, or on their way to one. */
 export const buildsUnderWay = sql`
   SELECT account_id, worker, pool FROM builds
-  WHERE state IN ('assigned', 'running', 'publishing', 'cancelling') AND worker IS NOT NULL
-  UNION ALL SELECT account_id, NULL, pool FROM builds WHERE state = 'queued' AND admitted_at IS NOT NULL`;
+  WHERE ${sql.raw(isOccupyingSql())} AND worker IS NOT NULL
+  UNION ALL SELECT account_id, NULL, pool FROM builds WHERE ${sql.raw(isAdmittedSql())}`;
 
 // Of one account, this many at a time are looked at; the next pass is a moment away.
 const headsOfAccount = 16;
@@ -25,14 +27,13 @@ interface Head extends Waiting {
 }
 
 /**
- * Lets as many builds out of the pending queue as there are free slots, fairly between accounts, each with its announcement in
+ * Admits as many pending builds as there are free slots, fairly between accounts, each with its announcement in
  * the same transaction. One dispatcher works at a time.
- * @returns how many were let out; undefined when another dispatcher is at work
+ * @returns how many were admitted; undefined when another dispatcher is at work
  */
 export const dispatch = (db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number | undefined> =>
   inTransaction(db, async (tx) => {
-    const { rows: locks } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(7311867) AS got`);
-    if (!locks[0]?.got) return undefined;
+    if (!(await tryLock(tx, 'dispatch'))) return undefined;
     let admitted = 0;
     for (const { pool, free } of await listFreeSlots(tx)) admitted += await dispatchPool(tx, pool, free, defaults);
     return admitted;
@@ -73,7 +74,7 @@ async function listContenders(
   heads: number,
   defaults: Pick<DefaultLimits, 'runningMax'>,
 ): Promise<Contender<Head>[]> {
-  const waits = sql`state = 'queued' AND admitted_at IS NULL`;
+  const waits = isPending();
   const { rows } = await tx.execute<{
     account_id: string;
     lane: Lane;
@@ -135,7 +136,7 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
     UPDATE builds b SET admitted_at = now(), announced_at = now()
     WHERE b.id IN (
         SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
-      AND b.state = 'queued' AND b.admitted_at IS NULL
+      AND ${isPending('b.')}
     RETURNING b.id, b.attempt, b.pool, b.trace, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
   // The builder that has a build's image looks for it by itself.
   const anyones = rows.filter((it) => !it.at_home);

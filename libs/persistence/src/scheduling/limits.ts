@@ -1,5 +1,6 @@
 import { liveStates } from '@kiln/domain';
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { isPending } from '../builds/state-conditions.ts';
 import { type Executor } from '../db/database.ts';
 import { accountShares } from '../tables/builds.ts';
 import { heldStatus, tallies } from '../tables/images.ts';
@@ -59,7 +60,7 @@ export async function countUse(db: Executor, accountId: string, defaults: Defaul
       : sql`(SELECT coalesce(sum(n), 0)::int FROM tallies WHERE account_id = ${accountId}
           AND (list = 'images' AND ${sql.raw(heldStatus)} OR list = 'jobs' AND ${inArray(tallies.status, [...liveStates])}))`;
   const { rows } = await db.execute<{ waiting: number; daily: number; images: number }>(sql`
-    SELECT ${upTo(waitingMax, sql`state = 'queued' AND admitted_at IS NULL`)} AS waiting,
+    SELECT ${upTo(waitingMax, isPending())} AS waiting,
       ${upTo(dailyMax, sql`created_at > now() - interval '24 hours'`)} AS daily, ${inCatalogue} AS images`);
   const { waiting = 0, daily = 0, images = 0 } = rows[0] ?? {};
   return { waiting, waitingMax, daily, dailyMax, images, imagesMax };

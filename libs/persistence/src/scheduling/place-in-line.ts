@@ -1,5 +1,6 @@
 import { lanes, type WaitingReason, ageingSeconds, startTag } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
+import { isPending } from '../builds/state-conditions.ts';
 import { type Database } from '../db/database.ts';
 import { type Build } from '../tables/builds.ts';
 import { buildsUnderWay, liveBuilders } from './dispatch.ts';
@@ -64,7 +65,7 @@ export async function readQueueSnapshot(
     }>(sql`
       WITH waiting AS (
         SELECT account_id, count(*)::int AS n FROM builds
-        WHERE pool = ${pool} AND state = 'queued' AND admitted_at IS NULL GROUP BY account_id
+        WHERE pool = ${pool} AND ${isPending()} GROUP BY account_id
       ), running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id)
       SELECT waiting.account_id, waiting.n AS waiting, coalesce(running.n, 0) AS running, s.weight, s.running_max, turn.finish_tag
       FROM waiting LEFT JOIN running USING (account_id) LEFT JOIN account_shares s USING (account_id)
@@ -98,7 +99,7 @@ export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'acc
       - floor(extract(epoch FROM now() - ${of}.created_at) / ${ageingSeconds}))`);
   const { rows } = await db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM builds own JOIN builds other ON other.account_id = own.account_id
-    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.pool = own.pool AND other.state = 'queued' AND other.admitted_at IS NULL
+    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.pool = own.pool AND ${isPending('other.')}
       AND (${rank('other')}, other.created_at, other.id) < (${rank('own')}, own.created_at, own.id)`);
   return rows[0]?.n ?? 0;
 }

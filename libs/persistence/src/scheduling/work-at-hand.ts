@@ -1,14 +1,14 @@
 import { type Database, runPrepared } from '../db/database.ts';
 import { undispatchedEvents } from '../events/webhook-deliveries.ts';
-import { liveStateList } from '../workers/worker-session.ts';
+import { isLiveSql, isPendingSql } from '../builds/state-conditions.ts';
 
-/** What there is to do for a registrar; while there is nothing, one look tells so. */
+/** Which kinds of work a registrar has. */
 export interface WorkAtHand {
-  /** Announcements are due that nobody has passed on to the queue. */
+  /** Outbox rows are due. */
   outbox: boolean;
-  /** Builds wait that might be let out of the pending queue. */
+  /** Builds wait that may be admitted. */
   waiting: boolean;
-  /** Events are there that no webhook was told of, or deliveries that are to be made. */
+  /** Events have no deliveries yet, or deliveries are due. */
   webhooks: boolean;
   /** Builds or registrations are under way, which a sweep may have to mend. */
   underWay: boolean;
@@ -21,9 +21,9 @@ const dueDeliveries = `
 
 const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
-    EXISTS (SELECT 1 FROM builds WHERE state = 'queued' AND admitted_at IS NULL AND not_before <= now()) AS waiting,
+    EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
     EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
-    EXISTS (SELECT 1 FROM builds WHERE state IN (${liveStateList})) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
+    EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */
 export async function readWorkAtHand(db: Database): Promise<WorkAtHand> {

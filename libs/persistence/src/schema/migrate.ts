@@ -1,18 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
-import { type Secret } from '@kiln/kit';
+import { retry, type Secret } from '@kiln/kit';
 import { type App, grantRights, putAppRoles } from './app-roles.ts';
 import { type Database, type Executor } from '../db/database.ts';
+import { lock } from '../db/locks.ts';
 import { adoptCopiedEvents } from '../events/events.ts';
 
 export const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
 
-// Any number will do, as long as it stays the same: two processes that start together take turns.
-const migrationLock = 7_311_865;
 const triesMax = 20;
 
 const isLockTrouble = (error: unknown): boolean => {
@@ -35,10 +33,10 @@ export async function migrateDatabase(
   client.on('error', () => undefined);
   await client.connect();
   try {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await drizzle(client).transaction(async (tx) => {
-          await tx.execute(sql`SELECT pg_advisory_xact_lock(${migrationLock})`);
+    await retry(
+      () =>
+        drizzle(client).transaction(async (tx) => {
+          await lock(tx, 'migration');
           // Whoever waits for a table keeps everybody behind it waiting, too: better to step back and try again.
           await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
           await migrate(tx as unknown as Database, { migrationsFolder });
@@ -46,13 +44,9 @@ export async function migrateDatabase(
           await adoptCopiedEvents(tx);
           await letSearchesUseIndexes(tx);
           await grantRights(tx);
-        });
-        return;
-      } catch (error) {
-        if (tries === triesMax || !isLockTrouble(error)) throw error;
-        await sleep(1000);
-      }
-    }
+        }),
+      { tries: triesMax, pauseMs: () => 1000, isPassing: isLockTrouble },
+    );
   } finally {
     await client.end();
   }

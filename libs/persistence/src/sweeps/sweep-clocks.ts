@@ -1,4 +1,4 @@
-import { type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/domain';
+import { attemptStates, type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/domain';
 import { and, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Database } from '../db/database.ts';
 import { moveBuild } from '../builds/move-build.ts';
@@ -29,7 +29,7 @@ interface Clock {
   message: string;
 }
 
-const running: BuildState[] = ['assigned', 'running', 'publishing', 'registering'];
+const running: BuildState[] = [...attemptStates, 'registering'];
 const olderThan = (column: SQL, seconds: number): SQL => sql`${column} < now() - make_interval(secs => ${seconds})`;
 
 const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds, tagSeconds }: Clocks): Clock[] => [

@@ -1,8 +1,8 @@
-import { Fault } from '@kiln/domain';
+import { attemptStates, Fault } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
 import { cancelledError } from '../builds/cancel-build.ts';
 import { type Database, inTransaction } from '../db/database.ts';
-import { attemptStates, requeueOrFail, type Interruption, type RetryPolicy } from '../builds/requeue-or-fail.ts';
+import { requeueOrFail, type Interruption, type RetryPolicy } from '../builds/requeue-or-fail.ts';
 import { moveBuild } from '../builds/move-build.ts';
 import { type Build } from '../tables/builds.ts';
 import { announce, announceRegistration } from '../outbox/outbox.ts';

@@ -1,18 +1,19 @@
 import { timings } from '@kiln/kit';
 import { sql } from 'drizzle-orm';
+import { isAdmittedSql } from '../builds/state-conditions.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { announce, announceBuild, announceRegistration } from '../outbox/outbox.ts';
 
 /**
- * Tells the queue again of work that is due and that nobody took, since Redis may have lost it, or the worker that fetched
- * it may have died. Told twice it is done once: whoever comes second claims nothing. What has waited long is told less
- * often, down to once a minute: most often it waits for a free worker.
- * @param afterSeconds how long something may go unheard; 0 tells of everything, as after the loss of all of Redis
+ * Announces due work again that no worker has claimed: Redis may have lost the job, or the worker that fetched it may have died. A job
+ * that is sent twice runs once, because the second claim fails. The longer work has waited, the less often it is announced, down to once
+ * a minute: most of it waits for a free worker.
+ * @param afterSeconds how old an announcement must be; 0 announces everything, as after the loss of Redis
  */
 export const republishStale = (db: Database, afterSeconds: number): Promise<number> =>
   inTransaction(db, async (tx) => {
     const all = afterSeconds === 0;
-    const told = async (table: 'builds' | 'images', since: string, where: string) => {
+    const announceTable = async (table: 'builds' | 'images', since: string, where: string) => {
       const { rows } = await tx.execute<{ id: string; attempt: number; pool: string; trace: string | null }>(sql`
         UPDATE ${sql.raw(table)} SET announced_at = now() WHERE id IN (
           SELECT id FROM ${sql.raw(table)}
@@ -23,14 +24,14 @@ export const republishStale = (db: Database, afterSeconds: number): Promise<numb
         RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool, trace' : "'' AS pool, NULL AS trace")}`);
       return rows;
     };
-    const admitted = await told(
+    const admitted = await announceTable(
       'builds',
       'admitted_at',
-      `state = 'queued' AND admitted_at IS NOT NULL
+      `${isAdmittedSql()}
       AND (kept_on IS NULL OR admitted_at < now() - interval '${timings.storePatienceMs} milliseconds')`,
     );
-    const pushed = await told('builds', 'updated_at', `state = 'registering'`);
-    const pending = await told('images', 'updated_at', 'pending');
+    const pushed = await announceTable('builds', 'updated_at', `state = 'registering'`);
+    const pending = await announceTable('images', 'updated_at', 'pending');
     await announce(
       tx,
       ...admitted.map(announceBuild),

@@ -1,13 +1,13 @@
 import { liveStates } from '@kiln/domain';
 import { inArray, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../db/database.ts';
+import { tryLock } from '../db/locks.ts';
 import { builds } from '../tables/builds.ts';
 
 /** Runs `work` unless another process is in the middle of it; at most one sweeper works at a time. */
 export const asOnlySweeper = (db: Database, work: () => Promise<void>): Promise<boolean> =>
   inTransaction(db, async (tx) => {
-    const { rows } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(7311866) AS got`);
-    if (!rows[0]?.got) return false;
+    if (!(await tryLock(tx, 'sweep'))) return false;
     await work();
     return true;
   });

@@ -1,8 +1,9 @@
 import { type Secret, timings } from '@kiln/kit';
-import { liveStates } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
+import { isHeldSql, isLiveSql } from '../builds/state-conditions.ts';
 import { type Executor, readUrl } from '../db/database.ts';
+import { workerLocks } from '../db/locks.ts';
 import { type WorkerAbout } from '../tables/builds.ts';
 import { allTenants, tenantOption } from '../db/tenant-pool.ts';
 
@@ -45,11 +46,6 @@ export interface WorkerSession {
   close: () => Promise<void>;
 }
 
-/** First half of the advisory locks that workers hold; the second is the worker's number. */
-const lockSpace = 7311;
-
-/** For statements written out. */
-export const liveStateList = liveStates.map((it) => `'${it}'`).join(', ');
 const retryMs = 250;
 
 const register = `
@@ -62,7 +58,7 @@ const renewal = `
   claims AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
   held_builds AS (
     SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b JOIN claims USING (id, fence)
-    WHERE b.lease_until IS NOT NULL AND b.state IN ('assigned', 'running', 'publishing', 'registering', 'cancelling')
+    WHERE b.lease_until IS NOT NULL AND ${isHeldSql('b.')}
   ),
   held_images AS (
     SELECT i.id, i.fence FROM images i JOIN unnest($6::uuid[], $7::int8[]) AS it (id, fence) USING (id, fence)
@@ -135,7 +131,7 @@ export function openWorkerSession(
         worker.store ?? '',
         worker.pool ?? '',
       ]);
-      await made.query('SELECT pg_advisory_lock_shared($1, $2)', [lockSpace, rows[0]?.number]);
+      await made.query('SELECT pg_advisory_lock_shared($1, $2)', [workerLocks, rows[0]?.number]);
       return made;
     } catch (error) {
       void made.end().catch(() => undefined);
@@ -205,7 +201,7 @@ export function openWorkerSession(
 
 /** SQL that gives the numbers of the workers that are alive. */
 export const liveWorkerNumbers = sql.raw(`
-  SELECT objid::int FROM pg_locks WHERE locktype = 'advisory' AND classid = ${lockSpace} AND objsubid = 2 AND granted
+  SELECT objid::int FROM pg_locks WHERE locktype = 'advisory' AND classid = ${workerLocks} AND objsubid = 2 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
 
 /**
@@ -237,7 +233,7 @@ export interface Worker {
 export async function listWorkers(db: Executor): Promise<Worker[]> {
   const { rows } = await db.execute<Worker & Record<string, unknown>>(sql`
     SELECT name, app, slots, pool, draining, cordoned, about, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
-      (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND b.state IN (${sql.raw(liveStateList)})) AS builds
+      (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND ${sql.raw(isLiveSql('b.'))}) AS builds
     FROM workers w ORDER BY started_at`);
   return rows;
 }

@@ -1,6 +1,5 @@
 import { type Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs, retryAfterMs } from '@kiln/kit';
+import { backoffMs, retry, retryAfterMs } from '@kiln/kit';
 import { Fault } from '@kiln/domain';
 import { type AddressRules } from '../egress/address-rules.ts';
 import { Authenticator } from './authenticator.ts';
@@ -21,6 +20,10 @@ export interface RegistryRequest extends Pick<Outgoing, 'method' | 'headers'> {
 const tries = 3;
 /** A registry that asks to be left alone for longer than this is asked again by whoever wants it, later. */
 const retryAfterMaxMs = 10_000;
+
+/** What is no trouble of the network or the registry stays as it is. */
+const isPassingTrouble = (error: unknown): boolean => !(error instanceof Fault) && explain(error) !== undefined;
+const askedMs = (error: unknown): number => (error instanceof PassingTrouble ? error.retryAfterMs : 0);
 const uploadTimeoutMs = 300_000;
 
 /** Sends requests to one registry with one set of credentials: authenticates, and tries again what may pass. */
@@ -93,20 +96,19 @@ export class RegistryTransport {
     );
   }
 
-  /** Tries again while there is hope, as the registry asks. */
+  /** Tries again what may pass, after as long as the registry asks. */
   async #tried<T>(signal: AbortSignal | undefined, work: () => Promise<T>, most = tries): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await work();
-      } catch (error) {
-        signal?.throwIfAborted();
-        const why = explain(error);
-        // What is no trouble of the network will not pass.
-        if (error instanceof Fault || why === undefined) throw error;
-        const askedMs = error instanceof PassingTrouble ? error.retryAfterMs : 0;
-        if (attempt >= most || askedMs > retryAfterMaxMs) throw this.#unreachable(why, askedMs, error);
-        await sleep(Math.max(askedMs, backoffMs(attempt, 200, 2000)), undefined, { signal });
-      }
+    try {
+      return await retry(work, {
+        tries: most,
+        signal,
+        isPassing: (error) => isPassingTrouble(error) && askedMs(error) <= retryAfterMaxMs,
+        pauseMs: (tried, error) => Math.max(askedMs(error), backoffMs(tried, 200, 2000)),
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isPassingTrouble(error)) throw error;
+      throw this.#unreachable(explain(error) ?? '', askedMs(error), error);
     }
   }
 

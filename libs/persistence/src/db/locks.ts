@@ -1,0 +1,21 @@
+import { sql } from 'drizzle-orm';
+import { type Executor } from './database.ts';
+
+// The numbers of all advisory locks, so that no two mean the same. They must never change: two versions take turns by them.
+/** First key of the locks that workers hold while they live; the second is the worker's number. */
+export const workerLocks = 7311;
+const numbers = { migration: 7_311_865, sweep: 7_311_866, dispatch: 7_311_867 };
+
+/** Waits until no other transaction holds this lock, and holds it until this one ends. */
+export const lock = (tx: Executor, name: keyof typeof numbers) =>
+  tx.execute(sql`SELECT pg_advisory_xact_lock(${numbers[name]})`);
+
+/** The same for something that a text names, e.g. `tag host/repository:tag`. */
+export const lockByName = (tx: Executor, name: string) =>
+  tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`);
+
+/** Takes the lock until this transaction ends, unless another one holds it: false then. */
+export async function tryLock(tx: Executor, name: keyof typeof numbers): Promise<boolean> {
+  const { rows } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(${numbers[name]}) AS got`);
+  return rows[0]?.got ?? false;
+}
