@@ -27,16 +27,7 @@ const query = async ({ db }: OpenDatabase, text: string, values: unknown[] = [])
   (await db.$client.query<Row>(text, values)).rows;
 
 /** Tables in which a row belongs to nobody: how the queue and the workers are told of work. */
-const nobodys = [
-  'dispatch_state',
-  'event_marks',
-  'outbox',
-  'pool_turns',
-  'request_nonces',
-  'slot_samples',
-  'tag_moves',
-  'workers',
-];
+const nobodys = ['event_marks', 'outbox', 'pool_turns', 'request_nonces', 'slot_samples', 'tag_moves', 'workers'];
 /** Every table, and how many rows of it belong to one account. */
 let walled: { name: string; ofOwn: number }[];
 

@@ -13,7 +13,7 @@ export interface DefaultLimits {
   imagesMax: number;
 }
 
-export type AccountLimits = Omit<typeof accountShares.$inferSelect, 'accountId' | 'finishTag'>;
+export type AccountLimits = Omit<typeof accountShares.$inferSelect, 'accountId'>;
 
 /** Sets what an account may use; what is left out stays as it is. */
 export async function putAccountLimits(
@@ -36,7 +36,10 @@ export async function putAccountLimits(
   return row;
 }
 
-/** What an account has of all that is counted; a limit of 0 is none, and what has none is not counted. Builds under way count as images. */
+/**
+ * What an account has of all that is counted; a limit of 0 is none, and what has none is not counted. Builds under way
+ * count as images.
+ */
 export interface Use {
   waiting: number;
   waitingMax: number;

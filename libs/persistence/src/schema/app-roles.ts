@@ -11,9 +11,9 @@ export type App = keyof typeof appRoles;
 const everything = 'SELECT, INSERT, UPDATE, DELETE';
 
 /**
- * What each app's user may do with each table; with what is not named here, nothing. The builder and the registrar know nothing of
- * users, keys and tokens; only the builder reads what is in build secrets; nobody but the owner changes accounts, users and registries, or
- * what is in the audit log.
+ * What each app's user may do with each table; with what is not named here, nothing. The builder and the registrar know
+ * nothing of users, keys and tokens; only the builder reads what is in build secrets; nobody but the owner changes
+ * accounts, users and registries, or what is in the audit log.
  */
 const rights: Record<App, Record<string, string>> = {
   api: {
@@ -88,7 +88,9 @@ const rights: Record<App, Record<string, string>> = {
   },
 };
 
-/** What PostgreSQL keeps of a password (SCRAM-SHA-256), so that the password itself does not go there, nor into its log. */
+/**
+ * What PostgreSQL keeps of a password (SCRAM-SHA-256), so that the password itself does not go there, nor into its log.
+ */
 export function scramVerifier(password: string, salt = randomBytes(16)): string {
   const rounds = 4096;
   const salted = pbkdf2Sync(password.normalize('NFKC'), salt, rounds, 32, 'sha256');
@@ -97,7 +99,10 @@ export function scramVerifier(password: string, salt = randomBytes(16)): string 
   return `SCRAM-SHA-256$${rounds}:${salt.toString('base64')}$${stored}:${keyed('Server Key').toString('base64')}`;
 }
 
-/** Makes the apps' users, or gives those that are there another password. They belong to the server, not to one database. */
+/**
+ * Makes the apps' users, or gives those that are there another password. They belong to the server, not to one
+ * database.
+ */
 export async function putAppRoles(db: Executor, passwords: Partial<Record<App, Secret | undefined>>): Promise<void> {
   for (const [app, password] of Object.entries(passwords) as [App, Secret | undefined][]) {
     if (!password) continue;
@@ -118,11 +123,11 @@ export async function listAppRoles(db: Executor): Promise<string[]> {
 }
 
 /**
- * Functions that act with their owner's rights are for the triggers that call them. Whoever may call one could put it under a table of
- * their own, and make what is the owner's do what they like by the types of its columns.
+ * Functions that act with their owner's rights are for the triggers that call them. Whoever may call one could put it
+ * under a table of their own, and make what is the owner's do what they like by the types of its columns.
  */
 const closeDoors = sql.raw(`
-  REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), tell_build_event(), tell_image_event() FROM PUBLIC;
+  REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), record_build_event(), record_image_event() FROM PUBLIC;
   REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$`);
 

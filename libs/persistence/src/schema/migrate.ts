@@ -19,8 +19,9 @@ const isLockTrouble = (error: unknown): boolean => {
 };
 
 /**
- * Brings the schema, and what the apps' users may do with it, up to date; safe to run from several processes at once. It has a connection of its own, since a
- * migration of a large database may take longer than any other statement is allowed to.
+ * Brings the schema, and what the apps' users may do with it, up to date; safe to run from several processes at once.
+ * It has a connection of its own, since a migration of a large database may take longer than any other statement is
+ * allowed to.
  * @param passwords of the apps' users that are to be made, or to have another one
  */
 export async function migrateDatabase(
@@ -53,9 +54,9 @@ export async function migrateDatabase(
 }
 
 /**
- * LIKE tells nothing of a row but whether it fits; marked so, it may use its index before a row's account is looked at. The mark is
- * the database's and in no backup, and only a superuser sets it: without it, searching for a part of a name reads all of an
- * account's rows.
+ * LIKE tells nothing of a row but whether it fits; marked so, it may use its index before a row's account is looked at.
+ * The mark is the database's and in no backup, and only a superuser sets it: without it, searching for a part of a name
+ * reads all of an account's rows.
  */
 const letSearchesUseIndexes = (tx: Executor) =>
   tx.execute(sql`

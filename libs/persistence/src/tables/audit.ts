@@ -1,8 +1,8 @@
 import { bigint, index, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 
 /**
- * Who did what, in the order in which it was written. Each row's hash covers the row before; the database numbers and hashes them
- * itself, and lets none be changed or removed.
+ * Who did what, in the order in which it was written. Each row's hash covers the row before; the database numbers and
+ * hashes them itself, and lets none be changed or removed.
  */
 export const auditLog = pgTable(
   'audit_log',

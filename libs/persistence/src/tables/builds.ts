@@ -35,8 +35,8 @@ export type BuildSpec = Omit<CreateImageBuildBody, 'BuildConfig'> & {
 };
 
 /**
- * Account, project, workspace and user are not foreign keys: those rows are revoked, never deleted, and a check would lock
- * the same four rows in every submission.
+ * Account, project, workspace and user are not foreign keys: those rows are revoked, never deleted, and a check would
+ * lock the same four rows in every submission.
  */
 export const builds = pgTable(
   'builds',
@@ -179,7 +179,10 @@ export const buildPhaseTimes = pgTable(
   (t) => [primaryKey({ columns: [t.buildId, t.attempt, t.phase] })],
 );
 
-/** The instructions of a Dockerfile as an attempt came to them; one without an end was still at work when the attempt ended. */
+/**
+ * The instructions of a Dockerfile as an attempt came to them; one without an end was still at work when the attempt
+ * ended.
+ */
 export const buildSteps = pgTable(
   'build_steps',
   {
@@ -239,7 +242,10 @@ export const outbox = pgTable(
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     topic: text('topic').notNull(),
-    /** What it is about, for people; with the row's id it is the queue job's id, so that sending a row twice makes one job. */
+    /**
+     * What it is about, for people; with the row's id it is the queue job's id, so that sending a row twice makes one
+     * job.
+     */
     key: text('key').notNull(),
     payload: jsonb('payload').notNull(),
     /** The span in which it was written, as W3C's `traceparent`; null where nobody traces. */
@@ -304,8 +310,6 @@ export const accountShares = pgTable('account_shares', {
   /** Builds that are accepted within 24 hours, and entries of the catalogue; null for the installation's default. */
   dailyMax: integer('daily_max'),
   imagesMax: integer('images_max'),
-  /** Of processes of the version before, which know no pools. */
-  finishTag: doublePrecision('finish_tag').notNull().default(0),
 });
 
 /** Virtual time at which an account's last build that was admitted in a pool ends: start-time fair queueing. */
@@ -323,12 +327,6 @@ export const accountTurns = pgTable(
 export const poolTurns = pgTable('pool_turns', {
   pool: text('pool').primaryKey(),
   virtualTime: doublePrecision('virtual_time').notNull(),
-});
-
-/** Of processes of the version before, which know no pools. */
-export const dispatchState = pgTable('dispatch_state', {
-  one: boolean('one').primaryKey().default(true),
-  virtualTime: doublePrecision('virtual_time').notNull().default(0),
 });
 
 /** A row of the builds. */

@@ -21,8 +21,9 @@ const xid8 = customType<{ data: string; driverData: string }>({ dataType: () => 
 const xact = () => xid8('xact').notNull();
 
 /**
- * What happened to an account's builds and images, written by triggers with the change itself; read by those who follow it and by
- * webhooks. Its order is that of `(xact, id)`: once every transaction before `xact` has ended, nothing can come in between any more.
+ * What happened to an account's builds and images, written by triggers with the change itself; read by those who follow
+ * it and by webhooks. Its order is that of `(xact, id)`: once every transaction before `xact` has ended, nothing can
+ * come in between any more.
  */
 export const events = pgTable(
   'events',

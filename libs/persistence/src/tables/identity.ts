@@ -9,7 +9,9 @@ const revokedAt = () => timestamp('revoked_at', { withTimezone: true });
 export const accounts = pgTable('accounts', {
   id: text('id').primaryKey(),
   name: text('name').notNull().unique(),
-  /** Its operators and admins run the installation: they see its workers and queues, and every account's part of them. */
+  /**
+   * Its operators and admins run the installation: they see its workers and queues, and every account's part of them.
+   */
   operates: boolean('operates').notNull().default(false),
   createdAt: createdAt(),
   revokedAt: revokedAt(),
@@ -20,7 +22,10 @@ const accountId = () =>
     .notNull()
     .references(() => accounts.id);
 
-/** A person or robot of an account. Operators and admins act in every workspace of the account, others in those they belong to. */
+/**
+ * A person or robot of an account. Operators and admins act in every workspace of the account, others in those they
+ * belong to.
+ */
 export const users = pgTable(
   'users',
   {
@@ -52,7 +57,10 @@ export const projects = pgTable(
   (t) => [uniqueIndex('projects_name').on(t.accountId, t.name)],
 );
 
-/** PAI's workspace (decimal `id`) and ModelArts' (`modelartsId`, or "0" for its project's default one): one thing, two ids. */
+/**
+ * PAI's workspace (decimal `id`) and ModelArts' (`modelartsId`, or "0" for its project's default one): one thing, two
+ * ids.
+ */
 export const workspaces = pgTable(
   'workspaces',
   {
@@ -114,7 +122,10 @@ export const tokens = pgTable('tokens', {
   projectId: text('project_id'),
   /** What it is good for; null for all that its user may do. */
   scopes: text('scopes', { enum: scopes }).array(),
-  /** The token that a browser's session was begun with, without which it is not good either; a session comes in a cookie only. */
+  /**
+   * The token that a browser's session was begun with, without which it is not good either; a session comes in a cookie
+   * only.
+   */
   sessionOf: uuid('session_of'),
   lastUsedAt: timestamp('last_used_at', { withTimezone: true }),
   createdAt: createdAt(),

@@ -36,7 +36,10 @@ export const imageGroups = pgTable(
   (t) => [uniqueIndex('image_groups_repository').on(t.workspaceId, t.host, t.repository)],
 );
 
-/** A catalogue entry, seen through both dialects. Its indexes for lists are in the migration `lists`: drizzle knows no INCLUDE. */
+/**
+ * A catalogue entry, seen through both dialects. Its indexes for lists are in the migration `lists`: drizzle knows no
+ * INCLUDE.
+ */
 export const images = pgTable(
   'images',
   {
@@ -74,7 +77,7 @@ export const images = pgTable(
     mediaType: text('media_type'),
     platforms: text('platforms').array(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }),
-    /** How the image for its architecture came about, instruction by instruction; null for what older versions verified. */
+    /** How the image for its architecture came about, instruction by instruction; null where it is not known. */
     history: jsonb('history').$type<ImageStep[]>(),
     buildId: text('build_id').unique(),
     /** Which call made the entry. */
