@@ -12,6 +12,7 @@ export { diagnose, type Diagnosis, type Failure } from './errors/diagnosis/diagn
 export * from './events/event-cursor.ts';
 export * from './events/event-types.ts';
 export * from './images/image-step.ts';
+export * from './images/platform-key.ts';
 export * from './images/reference.ts';
 export * from './platform/addresses.ts';
 export * from './platform/amounts.ts';

@@ -1,5 +1,13 @@
 import { type BaseImage, type Engine, type EngineCall } from '@kiln/engine';
-import { type ParsedDockerfile, type Step, stepDetails, Fault, parseImageName } from '@kiln/domain';
+import {
+  Fault,
+  type ParsedDockerfile,
+  parseImageName,
+  parsePlatform,
+  platformKey,
+  type Step,
+  stepDetails,
+} from '@kiln/domain';
 import {
   type FetchedManifest,
   type GatewaySource,
@@ -23,17 +31,16 @@ export const sourcesOf = (parsed: ParsedDockerfile, known: readonly RegistryAcce
 
 /** `os/architecture` that an instruction wants of an image; what it leaves to a variable is the builder's own. */
 function wantedPlatform({ flags }: Pick<Step, 'flags'>, own: string): string {
-  const value = flags.find((it) => it.name === 'platform')?.value ?? '';
-  const [os, architecture] = value.split('/');
-  return os && architecture && !value.includes('$') ? `${os}/${architecture}` : own;
+  return parsePlatform(flags.find((it) => it.name === 'platform')?.value ?? '') ?? own;
 }
 
 export interface BaseImages {
   /**
-   * Asks, with this build's own credentials and anew for each build, what every image that the Dockerfile names is at this moment: who
-   * may not see an image cannot build from it, however often others did here. Of an image for several platforms, it is the one that
-   * the build needs.
-   * @throws Fault BaseImageNotFound, BaseImageDenied, ArchMismatch, ManifestInvalid, RegistryRefused with the step; RegistryUnreachable
+   * Asks, with this build's own credentials and anew for each build, what every image that the Dockerfile names is at
+   * this moment: who may not see an image cannot build from it, however often others did here. Of an image for several
+   * platforms, it is the one that the build needs.
+   * @throws Fault BaseImageNotFound, BaseImageDenied, ArchMismatch, ManifestInvalid, RegistryRefused with the step;
+   * RegistryUnreachable
    */
   find(parsed: ParsedDockerfile, known: readonly RegistryAccess[]): Promise<FoundBase[]>;
 }
@@ -45,7 +52,8 @@ const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as stri
 
 /** @param own `os/architecture` of the builder */
 export function openBaseImages(registries: RegistryClients, own = hostPlatform): BaseImages {
-  // What a digest holds never changes. Registries count manifests that are read, and most of them not those that are only asked about.
+  // What a digest holds never changes. Registries count manifests that are read, and most of them not those that are
+  // only asked about.
   const resolved = new LRUCache<string, FetchedManifest>({
     maxSize: rememberedBytesMax,
     sizeCalculation: (it) => it.bytes.length + 1,
@@ -63,7 +71,7 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
     if (known !== undefined) return known;
     const fetched = digest === undefined ? undefined : await client.getManifest(repository, digest);
     if (!fetched) throw new Fault('BaseImageNotFound', `there is no image ${host}/${repository}:${reference}`);
-    const isWanted = ({ os, architecture }: { os: string; architecture: string }) => `${os}/${architecture}` === wanted;
+    const isWanted = (it: { os: string; architecture: string }) => platformKey(it) === wanted;
     const { images, platforms } = await readImages(client, repository, fetched, name, isWanted);
     const there = [...new Set(platforms.map(platformName))].join(', ') || 'no platform';
     if (!images[0])

@@ -111,6 +111,12 @@ describe('a blob', () => {
     expect(await http(host).headBlob('a/b', digest)).toEqual({ size });
   }); // prettier-ignore
 
+  it('of a registry that does not delete is left there, at the first answer', async () => {
+    const { host, seen } = await serve((_req, res) => void res.writeHead(501).end());
+    expect(await http(host).deleteManifest('a/b', sha256Digest(Buffer.from('x')))).toBe(false);
+    expect(seen.length).toBe(1);
+  });
+
   it('that neither HEAD nor GET finds is not there', async () => {
     const { host } = await serve((req, res) => void res.writeHead(req.method === 'HEAD' ? 405 : 404).end());
     expect(await http(host).headBlob('a/b', digest)).toBeUndefined();

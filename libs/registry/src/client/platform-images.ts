@@ -81,8 +81,10 @@ class IndexReader {
     if (index.artifactType) throw isArtifact(name, index.artifactType);
     const found: PlatformImage[] = [];
     for (const entry of index.manifests.filter((it) => !isNoImage(it))) {
-      if (this.#seen.has(entry.digest)) continue;
-      this.#seen.add(entry.digest);
+      // One manifest may stand for several platforms.
+      const key = `${entry.digest} ${entry.platform ? platformName(entry.platform) : ''}`;
+      if (this.#seen.has(key)) continue;
+      this.#seen.add(key);
       if (this.#seen.size > manifestsMax)
         throw new Fault('ManifestInvalid', `${name} is an index of more than ${manifestsMax} manifests`);
       if (indexTypes.includes(entry.mediaType)) found.push(...(await this.#inner(entry, name, depth)));

@@ -44,8 +44,8 @@ export class RegistryTransport {
 
   /**
    * @param scope what the request needs, e.g. `repository:ns/name:pull`
-   * @throws Fault RegistryUnreachable when no answer, or only passing refusals, came in three tries; RegistryDenied when
-   * the credentials do not do
+   * @throws Fault RegistryUnreachable when no answer, or only passing refusals, came in three tries; RegistryDenied
+   * when the credentials do not do
    */
   send(request: RegistryRequest, scope: string): Promise<RegistryAnswer> {
     return this.#tried(request.signal, async () => {
@@ -126,8 +126,8 @@ export class RegistryTransport {
   ): Promise<void> {
     // A link to where blobs are kept may have run out; the registry gives another one.
     const isStaleLink = answer.elsewhere && answer.status === 403 && method === 'GET';
-    // To say that it does not know HEAD is an answer.
-    const isUnknownMethod = answer.status === 501 && method === 'HEAD';
+    // To say that it does not know a method is an answer; every registry knows GET.
+    const isUnknownMethod = answer.status === 501 && method !== 'GET';
     if ((!isPassing(answer.status) || isUnknownMethod) && !isStaleLink) return;
     const asked = `${method} ${path.split('?')[0] ?? ''}`;
     const words = await this.#http.read(answer, path, refusalBytesMax).catch(() => undefined);
