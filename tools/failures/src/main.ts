@@ -52,6 +52,6 @@ const places = [
 const written = places
   .reduce((text, [from, to]) => text.replaceAll(from, to), JSON.stringify(failures, null, 2))
   .replace(/https?:\/\/[^/\s"']+\/debian\b/g, 'http://mirror.example.com/debian');
-writeFileSync(join(root, 'libs/schemas/src/diagnosis/failures.json'), `${written}\n`);
+writeFileSync(join(root, 'libs/domain/src/errors/diagnosis/failures.json'), `${written}\n`);
 await kiln.stop();
 await stack.stop();
