@@ -5,7 +5,8 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
-// domain ← contract ← kit ← { persistence | queue | registry | engine | auth } ← { usecases | worker } ← apps; see docs/ARCHITECTURE.md.
+// domain ← contract ← kit ← { persistence | queue | registry | engine | auth } ← { usecases | worker } ← apps; see
+// docs/ARCHITECTURE.md.
 const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
 const layer = (name, below, owns = []) => ({
   sourceTag: `layer:${name}`,

@@ -1,5 +1,5 @@
-// node pack.mjs OUT: writes what an image of Kiln holds into an empty folder: the compiled apps and libs, and the packages that they
-// need in production. The checkout has been built before.
+// node pack.mjs OUT: writes what an image of Kiln holds into an empty folder: the compiled apps and libs, and the
+// packages that they need in production. The checkout has been built before.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -50,7 +50,9 @@ const config = readConfig(
     /** The same of one account, and from one address. */
     KILN_ACCOUNT_REQUESTS_PER_SECOND: z.coerce.number().int().min(0).default(4000),
     KILN_ADDRESS_REQUESTS_PER_SECOND: z.coerce.number().int().min(0).default(4000),
-    /** Failed tries to sign in from one address in a minute, after which it has to wait for one; 0 for as many as come. */
+    /**
+     * Failed tries to sign in from one address in a minute, after which it has to wait for one; 0 for as many as come.
+     */
     KILN_SIGN_IN_FAILURES_PER_MINUTE: z.coerce.number().int().min(0).default(60),
     /** Addresses or blocks of proxies before this api, whose X-Forwarded-For is believed. */
     KILN_TRUSTED_PROXIES: listSetting,

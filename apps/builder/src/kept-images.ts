@@ -95,5 +95,7 @@ export function openKeptImages(
   };
 }
 
-/** What of a store is not to be tidied up at the start; nothing when PostgreSQL cannot be asked: it can be built again. */
+/**
+ * What of a store is not to be tidied up at the start; nothing when PostgreSQL cannot be asked: it can be built again.
+ */
 export const keptAtStart = (db: Database, store: string): Promise<string[]> => listKept(db, store).catch(() => []);

@@ -41,7 +41,9 @@ const config = readConfig(
     ...metricsSettings,
     /** Folder of the image store and of the attempts' files; one builder process at a time uses it. */
     KILN_BUILDER_DIR: z.string().default('/var/lib/kiln-builder'),
-    /** The pool that it belongs to, by the name that requests call it (PAI's ResourceId); the common one when left out. */
+    /**
+     * The pool that it belongs to, by the name that requests call it (PAI's ResourceId); the common one when left out.
+     */
     KILN_BUILDER_POOL: poolName.or(z.literal(commonPool)).default(commonPool),
     /** Builds at once. */
     KILN_BUILDER_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
@@ -49,7 +51,10 @@ const config = readConfig(
     KILN_DRAIN_MS: millisSetting(10_000),
     /** How long an image is kept whose push failed for good, so that a retry need not build it again. */
     KILN_KEEP_UNPUSHED_S: z.coerce.number().int().min(0).default(3600),
-    /** Whose builds this takes: `untrusted` needs a jail that enforces everything; `trusted` makes do with what there is. */
+    /**
+     * Whose builds this takes: `untrusted` needs a jail that enforces everything; `trusted` makes do with what there
+     * is.
+     */
     KILN_BUILDER_TENANTS: z.enum(['untrusted', 'trusted']).default('untrusted'),
     /** A program that jails builds in the launcher's place, with its arguments between spaces; see docs/security.md. */
     KILN_JAIL_COMMAND: z

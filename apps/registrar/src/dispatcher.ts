@@ -6,8 +6,8 @@ import { everyone } from '@kiln/contract';
 import { type Relay } from '@kiln/worker';
 
 /**
- * Lets builds out of the pending queue as slots become free. Every registrar has one; whichever is first does the work, and
- * the others look again, since what woke them may have come after it looked.
+ * Lets builds out of the pending queue as slots become free. Every registrar has one; whichever is first does the work,
+ * and the others look again, since what woke them may have come after it looked.
  */
 export function openDispatcher(
   { db, relay, signals, log }: { db: Database; relay: Relay; signals: SignalBus; log: Logger },

@@ -22,8 +22,8 @@ import { type Relay } from '@kiln/worker';
 /** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */
 export interface Sweeper {
   /**
-   * Looks for leases of workers that died or fell silent, clocks that ran out, announcements that were lost, if anything is under way;
-   * now and then, forgets what nobody needs any more.
+   * Looks for leases of workers that died or fell silent, clocks that ran out, announcements that were lost, if
+   * anything is under way; now and then, forgets what nobody needs any more.
    */
   sweep: (underWay: boolean) => Promise<void>;
 }

@@ -14,8 +14,8 @@ const lookEveryMs = 250;
 const sweepEveryMs = 500;
 
 /**
- * Asks PostgreSQL four times a second, in one statement, whether there is work, and wakes the loops that do it. Signals are faster, but
- * are lost with the process that was to send them. An idle Kiln asks PostgreSQL nothing else.
+ * Asks PostgreSQL four times a second, in one statement, whether there is work, and wakes the loops that do it. Signals
+ * are faster, but are lost with the process that was to send them. An idle Kiln asks PostgreSQL nothing else.
  */
 export function openWatch(
   {

@@ -85,9 +85,9 @@ class Counts extends Map<string, number> {
 }
 
 /**
- * Tells webhooks of events: makes a delivery of each event for each webhook that wants it, and tries those that are due. Every registrar
- * does so; PostgreSQL gives each delivery to one of them. A registrar that dies in between leaves its deliveries to the others, so that
- * one may come twice, with the same id.
+ * Tells webhooks of events: makes a delivery of each event for each webhook that wants it, and tries those that are
+ * due. Every registrar does so; PostgreSQL gives each delivery to one of them. A registrar that dies in between leaves
+ * its deliveries to the others, so that one may come twice, with the same id.
  */
 export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }: WebhookSenderDeps): WebhookSender {
   const webhooks = new Counts();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-// PostgreSQL's text cannot hold NUL, and a lone surrogate cannot be written as UTF-8: both are refused where text comes in.
+// PostgreSQL's text cannot hold NUL, and a lone surrogate cannot be written as UTF-8: both are refused where text comes
+// in.
 const storable = (text: string) => !text.includes('\0') && text.isWellFormed();
 
 /** Bounded text that PostgreSQL can store. `max` counts UTF-16 units, as JavaScript's length does. */

@@ -60,7 +60,10 @@ export interface BuiltImage {
   id: string;
 }
 
-/** What executes a Dockerfile. Every engine passes the contract suite in `testing/`. It knows no registry but a gateway's socket. */
+/**
+ * What executes a Dockerfile. Every engine passes the contract suite in `testing/`. It knows no registry but a
+ * gateway's socket.
+ */
 export interface Engine {
   readonly name: string;
   /**
@@ -76,7 +79,8 @@ export interface Engine {
   fetchBase(id: string, call: EngineCall & { gateway: string }): Promise<void>;
   /**
    * Builds an image into a store of its owner.
-   * @throws Fault with the failing step; the signal's reason when it was aborted. Either way no process of the build is left
+   * @throws Fault with the failing step; the signal's reason when it was aborted. Either way no process of the build is
+   * left
    */
   build(request: BuildRequest): Promise<BuiltImage>;
   /**
@@ -98,7 +102,7 @@ export interface Engine {
 }
 
 /**
- * The one tag that pushes go to before the registrar sets the real one; nobody reads it. Registries before distribution 3
- * cannot delete a tag without its manifest, so a tag for each build would pile up.
+ * The one tag that pushes go to before the registrar sets the real one; nobody reads it. Registries before distribution
+ * 3 cannot delete a tag without its manifest, so a tag for each build would pile up.
  */
 export const stagingTag = 'kiln-staging';

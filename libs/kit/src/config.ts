@@ -48,7 +48,10 @@ export const retrySettings = {
 export const limitSettings = {
   KILN_ACCOUNT_RUNNING_MAX: z.coerce.number().int().min(0).default(0),
   KILN_ACCOUNT_WAITING_MAX: z.coerce.number().int().min(0).default(100_000),
-  /** Builds of an account that are accepted within any 24 hours, and entries that it has in the catalogue; 0 for no limit. */
+  /**
+   * Builds of an account that are accepted within any 24 hours, and entries that it has in the catalogue; 0 for no
+   * limit.
+   */
   KILN_ACCOUNT_DAILY_MAX: z.coerce.number().int().min(0).default(0),
   KILN_ACCOUNT_IMAGES_MAX: z.coerce.number().int().min(0).default(0),
 };
@@ -74,7 +77,10 @@ export const listSetting = z
 
 /** Where Kiln's own requests to registries may go. */
 export const addressSettings = {
-  /** Of the addresses that are closed to them (loopback, private, link-local), those that are open: hosts, `host:port`, blocks. */
+  /**
+   * Of the addresses that are closed to them (loopback, private, link-local), those that are open: hosts, `host:port`,
+   * blocks.
+   */
   KILN_OPEN_ADDRESSES: listSetting,
 };
 

@@ -34,8 +34,9 @@ export type CrashPoint = (typeof crashPoints)[number];
 const folder = process.env['KILN_CRASH_DIR'];
 
 /**
- * Ends the process without a word, as `kill -9` or a power cut would, when the folder `KILN_CRASH_DIR` holds a file of this
- * name; the file goes with the first process that comes by. For the fault suite; without the setting it does nothing.
+ * Ends the process without a word, as `kill -9` or a power cut would, when the folder `KILN_CRASH_DIR` holds a file of
+ * this name; the file goes with the first process that comes by. For the fault suite; without the setting it does
+ * nothing.
  */
 export function crashPoint(name: CrashPoint): void {
   if (folder === undefined) return;

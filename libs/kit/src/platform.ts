@@ -1,7 +1,10 @@
 import { emptyPlatform, type Platform, platformSchema } from '@kiln/contract';
 import { z } from 'zod';
 
-/** What the installation offers to builds, as JSON, most often by KILN_PLATFORM_FILE; without it, there is what is shipped. */
+/**
+ * What the installation offers to builds, as JSON, most often by KILN_PLATFORM_FILE; without it, there is what is
+ * shipped.
+ */
 export const platformSettings = { KILN_PLATFORM: z.string().optional() };
 
 /**

@@ -1,6 +1,6 @@
 /**
- * How long Kiln's processes wait for each other and for servers, in milliseconds. One object, since these durations depend on each
- * other: `timings.test.ts` holds the inequalities.
+ * How long Kiln's processes wait for each other and for servers, in milliseconds. One object, since these durations
+ * depend on each other: `timings.test.ts` holds the inequalities.
  */
 export interface Timings {
   /** How long a claim is its worker's without a renewal. */

@@ -12,8 +12,8 @@ export interface Consumer {
 }
 
 /**
- * Runs `handle` for each job of a queue. A handler decides by its row in PostgreSQL whether there is anything to do, so a
- * job that comes twice does no harm; one that throws is logged and dropped, and the sweeper announces the row again.
+ * Runs `handle` for each job of a queue. A handler decides by its row in PostgreSQL whether there is anything to do, so
+ * a job that comes twice does no harm; one that throws is logged and dropped, and the sweeper announces the row again.
  */
 export function consume<N extends QueueName>(
   options: { redis: Redis; prefix: string; queue: N; pool?: string; concurrency: number; log: Logger },
@@ -41,7 +41,8 @@ export function consume<N extends QueueName>(
       stalledInterval: 10_000,
       // Seconds that one wait for work takes: a dead connection is noticed by the wait that does not end.
       drainDelay: 1,
-      // The fence in PostgreSQL decides what a repeated job may do; the queue's own count of stalls must not end a build.
+      // The fence in PostgreSQL decides what a repeated job may do; the queue's own count of stalls must not end a
+      // build.
       maxStalledCount: 1_000_000,
     },
   );

@@ -16,7 +16,10 @@ function requireAll(wanted: Wanted, found: readonly { name: string }[]): void {
   for (const [name, line] of wanted) if (!found.some((it) => it.name === name)) throw missing(name, line);
 }
 
-/** @throws Fault BuildSecretNotFound that names the first secret that the account does not have, and the line that wants it */
+/**
+ * @throws Fault BuildSecretNotFound that names the first secret that the account does not have, and the line that wants
+ * it
+ */
 export async function requireBuildSecrets(db: Executor, accountId: string, wanted: Wanted): Promise<void> {
   if (wanted.size > 0) requireAll(wanted, await listBuildSecrets(db, accountId));
 }

@@ -2,7 +2,10 @@ import { countUse, type Database, type DefaultLimits, type Use } from '@kiln/per
 import { Fault } from '@kiln/domain';
 import { openTtlCache } from './ttl-cache.ts';
 
-/** What an account may have, counted before something is accepted. What other processes accept within a second may overrun it. */
+/**
+ * What an account may have, counted before something is accepted. What other processes accept within a second may
+ * overrun it.
+ */
 export interface Quotas {
   /**
    * @returns takes it back, when the build was not accepted after all

@@ -36,8 +36,8 @@ function fromAuth(host: string, auth: string): RegistryAccess {
 }
 
 /**
- * How to reach the registry of a catalogue entry: by the connection that it names, else the account's for its host, else
- * in nobody's name over TLS.
+ * How to reach the registry of a catalogue entry: by the connection that it names, else the account's for its host,
+ * else in nobody's name over TLS.
  */
 export async function accessForImage(
   db: Database,

@@ -74,7 +74,8 @@ export async function submitBuild(
     connection: 'TargetRegistry.InstanceId',
     reference: 'Image.Uri',
   });
-  // What they give is looked up again when the build runs; here it is whether there are such, and what is to be said of them.
+  // What they give is looked up again when the build runs; here it is whether there are such, and what is to be said of
+  // them.
   const notes = [limitsOf(platform, body.Resource), networkOf(platform.networks, body.UserVpc)].flatMap(
     (it) => it.note ?? [],
   );

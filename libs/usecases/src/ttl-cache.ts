@@ -1,6 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
-/** Answers that are remembered for a while: those who ask the same meanwhile share one question. A failure is not an answer. */
+/**
+ * Answers that are remembered for a while: those who ask the same meanwhile share one question. A failure is not an
+ * answer.
+ */
 export type TtlCache = <T>(key: string, ask: () => Promise<T>) => Promise<T>;
 
 export function openTtlCache(options: { max: number; ttl: number }): TtlCache {

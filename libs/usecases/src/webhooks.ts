@@ -43,7 +43,8 @@ export const webhookSecrets = (
 };
 
 /**
- * Refuses what no delivery may reach, as far as the address itself says so; what a name resolves to is looked at with each connection.
+ * Refuses what no delivery may reach, as far as the address itself says so; what a name resolves to is looked at with
+ * each connection.
  * @throws Fault InvalidParameter, AddressNotAllowed
  */
 export function checkWebhookUrl(rules: AddressRules, url: string): void {

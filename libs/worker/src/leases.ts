@@ -50,8 +50,8 @@ interface Held {
 }
 
 /**
- * Keeps all leases of a worker with one statement, and stops work whose lease cannot be renewed, was taken away, or that
- * somebody asked to cancel. A signal only makes it look at once; PostgreSQL decides.
+ * Keeps all leases of a worker with one statement, and stops work whose lease cannot be renewed, was taken away, or
+ * that somebody asked to cancel. A signal only makes it look at once; PostgreSQL decides.
  */
 export function openLeases(
   deps: { session: WorkerSession; signals: SignalBus; log: Logger },

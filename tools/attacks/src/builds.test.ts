@@ -304,7 +304,8 @@ describe('what is left', () => {
       expect(await kiln.ended(stopped.ImageBuildId)).toMatchObject({ State: 'cancelled' });
     }
     expect(await findLeftovers([kiln.env['KILN_BUILDER_DIR'] ?? ''])).toEqual([]);
-    // Those of other builds of this machine come and go; what this Kiln's had left would stay. A hundred would leave hundreds.
+    // Those of other builds of this machine come and go; what this Kiln's had left would stay. A hundred would leave
+    // hundreds.
     const left = (now: () => Set<string>, there: Set<string>) => [...now()].filter((it) => there.has(it)).length;
     const [newNamespaces, itsDevices] = [new Set([...namespaces()].filter((it) => !before.has(it))), devices()];
     await eventually(() => left(namespaces, newNamespaces) < 4 || undefined, 'the end of namespaces', 150_000);

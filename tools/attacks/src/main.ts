@@ -1,5 +1,5 @@
-// `npm run attacks`: every attack of the suite, those that take long included; `npm test` makes all the others. Words after it
-// choose by name: `npm run attacks -- -t "fork bomb"`.
+// `npm run attacks`: every attack of the suite, those that take long included; `npm test` makes all the others. Words
+// after it choose by name: `npm run attacks -- -t "fork bomb"`.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { root } from '@kiln/stack';

@@ -82,8 +82,9 @@ function cases({ account, registryHost }: BenchStack): Case[] {
 }
 
 /**
- * Latency of every list call with 200,000 images and 200,000 builds in one account, one request at a time, the client on
- * the same cores: while nothing changes, and for the first request after a change. Every total is held against what was put in.
+ * Latency of every list call with 200,000 images and 200,000 builds in one account, one request at a time, the client
+ * on the same cores: while nothing changes, and for the first request after a change. Every total is held against what
+ * was put in.
  */
 export async function benchLists(bench: BenchStack): Promise<void> {
   // An account of its own, so that what was measured before does not count.

@@ -9,8 +9,8 @@ import {
   type TestKiln,
 } from '@kiln/stack/testing';
 
-// Every request of a pull and of a push meets every fault, in builds that run beside each other and beside some that nothing
-// happens to. Whatever a registry answers, it is that one build's business.
+// Every request of a pull and of a push meets every fault, in builds that run beside each other and beside some that
+// nothing happens to. Whatever a registry answers, it is that one build's business.
 let kiln: TestKiln;
 let front: RegistryFront;
 /** What the base's manifest names. */

@@ -11,7 +11,8 @@ import { putRegistryConnection } from '@kiln/persistence';
 import { freePort, type Managed, startRegistry } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
-// A real registry that trusts a token service: the way of Docker Hub, ACR and most others. The service is the test's own.
+// A real registry that trusts a token service: the way of Docker Hub, ACR and most others. The service is the test's
+// own.
 const dir = join(testStack().dir, 'token-registry');
 const service = 'kiln-test-registry';
 let kiln: TestKiln;

@@ -12,7 +12,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => kiln.stop(), 60_000);
 
-// What is measured is in docs/reliability.md; here, on a machine that does other things besides, only that it is no other matter.
+// What is measured is in docs/reliability.md; here, on a machine that does other things besides, only that it is no
+// other matter.
 const slackSeconds = 5;
 
 describe('nothing is lost, doubled or left over after', () => {

@@ -4,8 +4,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 export interface Link {
   port: number;
   /**
-   * `pass`: as if it were not there. `black-hole`: bytes vanish and nobody is told; what was connected then stays broken, as
-   * behind a middlebox that lost its table. `refuse`: connections are closed at once.
+   * `pass`: as if it were not there. `black-hole`: bytes vanish and nobody is told; what was connected then stays
+   * broken, as behind a middlebox that lost its table. `refuse`: connections are closed at once.
    */
   set(mode: 'pass' | 'black-hole' | 'refuse'): void;
   close(): Promise<void>;

@@ -1,7 +1,10 @@
 import { type FaultKiln } from './fault-kiln.ts';
 import { findLeftovers } from '@kiln/stack/testing';
 
-/** What is wrong, in words; nothing when all is well. It is read from SQL, the registry and the host, never from the API. */
+/**
+ * What is wrong, in words; nothing when all is well. It is read from SQL, the registry and the host, never from the
+ * API.
+ */
 export interface Verdict {
   /** Accepted builds without an end. */
   lost: string[];

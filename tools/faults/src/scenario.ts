@@ -72,7 +72,9 @@ export async function recovery(
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Submits a build whose step runs for so many seconds, and waits until it does; `holder` is the member that runs it. */
+/**
+ * Submits a build whose step runs for so many seconds, and waits until it does; `holder` is the member that runs it.
+ */
 export async function running(kiln: FaultKiln, seconds: number): Promise<{ id: string; holder: string }> {
   const id = await kiln.submit(kiln.request({ seconds }));
   await kiln.stepRuns(id);

@@ -50,9 +50,9 @@ async function copyCheckout(to: string): Promise<void> {
 }
 
 /**
- * A stage after the builder's, which is made from the other image, so that building it builds all. Each app loads with production
- * packages alone, and then says which settings it lacks. Users can be made: useradd gives up where a socket of the audit log is refused
- * in a way that it does not know.
+ * A stage after the builder's, which is made from the other image, so that building it builds all. Each app loads with
+ * production packages alone, and then says which settings it lacks. Users can be made: useradd gives up where a socket
+ * of the audit log is refused in a way that it does not know.
  */
 const check = `
 FROM builder AS check

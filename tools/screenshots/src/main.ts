@@ -1,4 +1,5 @@
-// `npm run screenshots`: every page of the console in both themes and three widths, of a Kiln that really runs, into docs/screenshots.
+// `npm run screenshots`: every page of the console in both themes and three widths, of a Kiln that really runs, into
+// docs/screenshots.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -97,8 +97,8 @@ export async function debianTar(cacheDir: string): Promise<string> {
 const pullTimeoutMs = 8000;
 
 /**
- * Makes sure that a registry has a Debian base image: the public one when that can be pulled within seconds, otherwise one
- * made from Debian's packages.
+ * Makes sure that a registry has a Debian base image: the public one when that can be pulled within seconds, otherwise
+ * one made from Debian's packages.
  * @returns the image's reference, and where it came from
  */
 export async function ensureDebianBase(

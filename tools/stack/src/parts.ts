@@ -65,8 +65,8 @@ export const asRoot = (command: string[]): string[] => (isRoot ? command : ['sud
 const policy = '/usr/sbin/policy-rc.d';
 
 /**
- * Installs Debian's packages of what is missing. Their services are not started: Kiln runs servers of its own, beside any
- * that the machine has.
+ * Installs Debian's packages of what is missing. Their services are not started: Kiln runs servers of its own, beside
+ * any that the machine has.
  * @throws Error that says what to install by hand, where this cannot be done
  */
 export async function installParts(missing: Part[]): Promise<void> {

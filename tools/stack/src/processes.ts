@@ -21,7 +21,9 @@ export interface Managed {
   stop(): Promise<void>;
 }
 
-/** Starts a process in a group of its own, so that the terminal's Ctrl-C reaches only the one that stops them in order. */
+/**
+ * Starts a process in a group of its own, so that the terminal's Ctrl-C reaches only the one that stops them in order.
+ */
 export function startProcess(
   stackDir: string,
   name: string,
@@ -115,7 +117,8 @@ const isFree = (port: number): Promise<boolean> =>
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 
-// Below the ports that the kernel gives to outgoing connections, so that none of those takes one before its server is up.
+// Below the ports that the kernel gives to outgoing connections, so that none of those takes one before its server is
+// up.
 const [firstPort, lastPort] = [15_000, 32_000];
 
 /** The port wanted, when it is free on loopback; otherwise any that is. */

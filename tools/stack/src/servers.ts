@@ -142,7 +142,10 @@ export interface RedisOptions {
   prefix?: string;
 }
 
-/** Starts Redis with an append-only file under `dir`, on loopback only, with a password for its owner and users for the apps. */
+/**
+ * Starts Redis with an append-only file under `dir`, on loopback only, with a password for its owner and users for the
+ * apps.
+ */
 export async function startRedis(
   stackDir: string,
   { port, password, prefix = 'kiln' }: RedisOptions,

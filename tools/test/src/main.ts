@@ -1,5 +1,5 @@
-// `npm test`: runs every project's tests against real servers, several files at once; closes with the files that took longest and
-// one line: "N passed, N failed". Arguments go on to Jest.
+// `npm test`: runs every project's tests against real servers, several files at once; closes with the files that took
+// longest and one line: "N passed, N failed". Arguments go on to Jest.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -8,7 +8,8 @@ import { processesOf, root } from '@kiln/stack';
 import { startTestStack } from '@kiln/stack/testing';
 import { type JestResults, printSummary } from './summary.ts';
 
-// Most tests wait for half of their time: more at once would keep two cores busy all of it, and measure nothing but that.
+// Most tests wait for half of their time: more at once would keep two cores busy all of it, and measure nothing but
+// that.
 const workers = Math.max(2, availableParallelism() - 1);
 
 const projects = ['libs', 'apps', 'tools']

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { root } from '@kiln/stack';
 import { format } from 'prettier';
 
-// The table of rooms in docs/ARCHITECTURE.md says what packages really import: ESLint holds their dependencies to their imports.
+// The table of rooms in docs/ARCHITECTURE.md says what packages really import: ESLint holds their dependencies to their
+// imports.
 const document = join(root, 'docs/ARCHITECTURE.md');
 const [begin, end] = ['<!-- rooms: begin -->', '<!-- rooms: end -->'];
 

@@ -2,8 +2,8 @@ import { type Logger } from '@kiln/kit';
 import { type AuditEntry, type Database, recordAudit } from '@kiln/persistence';
 
 /**
- * Writes what callers change to the audit log, a few times a second and not in each request: entries are chained, so that they are
- * written one after the other. A process that is killed loses those of the last moment.
+ * Writes what callers change to the audit log, a few times a second and not in each request: entries are chained, so
+ * that they are written one after the other. A process that is killed loses those of the last moment.
  */
 export interface AuditTrail {
   record(entry: AuditEntry): void;

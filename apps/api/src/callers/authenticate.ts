@@ -45,7 +45,10 @@ const callerOf = ({ id, scopes, accountId, userId, role, operates, onlyProjectId
   credential: { kind: 'token', id, scopes },
 });
 
-/** A browser sends its cookie whoever made it ask: what changes something has to show that it comes from one of our pages. */
+/**
+ * A browser sends its cookie whoever made it ask: what changes something has to show that it comes from one of our
+ * pages.
+ */
 async function bySession({ directory }: AuthenticateDeps, session: string, request: SignedRequest): Promise<Caller> {
   const found = await directory.token(hashToken(session));
   if (!found?.sessionOf) throw new Fault('InvalidToken', 'the session has ended; sign in again');
@@ -134,8 +137,8 @@ const bearer = (authorization: string | undefined): string | undefined =>
   /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1];
 
 /**
- * Tells who sent a PAI request: ACS3-HMAC-SHA256, `x-acs-bearer-token` or `Authorization: Bearer`, where the operator allows it
- * the old HMAC-SHA1, and, without any of them, the cookie of a browser's session.
+ * Tells who sent a PAI request: ACS3-HMAC-SHA256, `x-acs-bearer-token` or `Authorization: Bearer`, where the operator
+ * allows it the old HMAC-SHA1, and, without any of them, the cookie of a browser's session.
  */
 export function authenticatePai(deps: AuthenticateDeps, request: SignedRequest): Promise<Caller> {
   const { authorization, 'x-acs-bearer-token': acsToken } = request.headers;

@@ -20,7 +20,8 @@ export function sessionIn({ headers, secure }: Pick<SignedRequest, 'headers' | '
 export const csrfTokenOf = (session: string): string => hmacSha256Hex(session, 'kiln-csrf');
 
 /**
- * Begins a browser's session for the owner of a token: a token of its own, which is good in a cookie only, as long as the other is.
+ * Begins a browser's session for the owner of a token: a token of its own, which is good in a cookie only, as long as
+ * the other is.
  * @throws Fault InvalidToken, Forbidden
  */
 export async function beginSession(

@@ -54,8 +54,8 @@ function shown({ identity }: CreateTokenBody['auth']): {
 }
 
 /**
- * IAM's call for a token: gives one for the owner of an access key, for 24 hours, and for one project if the request asks
- * for that.
+ * IAM's call for a token: gives one for the owner of an access key, for 24 hours, and for one project if the request
+ * asks for that.
  * @throws Fault InvalidCredentials, the same whatever was wrong; ProjectMismatch when the project is not the account's
  */
 export async function issueToken(

@@ -80,7 +80,9 @@ function requireRight({ role, operates, credential }: Caller, operation: Operati
     throw new Fault('Forbidden', `the ${credential.kind} is not good for ${scope}, which ${operation.name} needs`);
 }
 
-/** What changes something begins a trace, or goes on with the client's; what is only read comes too often to be of use. */
+/**
+ * What changes something begins a trace, or goes on with the client's; what is only read comes too often to be of use.
+ */
 const traced = <T>(
   { name, method }: Operation,
   { requestId, headers }: { requestId: string; headers: Record<string, string | undefined> },
@@ -96,7 +98,8 @@ const traced = <T>(
 const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
 /**
- * Serves the routes of one dialect. Whatever happens below here is answered in that dialect, as JSON, with a request id.
+ * Serves the routes of one dialect. Whatever happens below here is answered in that dialect, as JSON, with a request
+ * id.
  */
 export function serveDialect(dialect: Dialect, routes: Route[], { throttle, lastUsed, audit, log }: ServeDeps): Router {
   const router = express.Router({ caseSensitive: true });

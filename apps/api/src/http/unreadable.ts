@@ -9,8 +9,8 @@ const reasons: Record<string, [number, string]> = {
 };
 
 /**
- * Answers what Node's parser gives up on, before there is a request to answer: in the words of the dialect whose path it
- * seems to be for.
+ * Answers what Node's parser gives up on, before there is a request to answer: in the words of the dialect whose path
+ * it seems to be for.
  */
 export function answerUnreadable(error: Error & { code?: string; rawPacket?: Buffer }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();

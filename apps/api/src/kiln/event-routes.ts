@@ -11,7 +11,9 @@ import { scopeOf } from '../pai/scope.ts';
 type ListEventsCall = Call<typeof eventOperations.ListEvents>;
 type Wanted = ListEventsCall['query'];
 
-/** A follow ends after this time, so that nobody reads on for long who may not any more; clients go on where they were. */
+/**
+ * A follow ends after this time, so that nobody reads on for long who may not any more; clients go on where they were.
+ */
 const followMs = 10 * 60_000;
 /** Whoever takes nothing for this long is let go of. */
 const stallMs = 30_000;

@@ -88,8 +88,8 @@ async function* onlyPart(events: AsyncGenerator<LogEvent>, part: LogPart | undef
 }
 
 /**
- * Sends a log as it is written, from a place on, until the build has ended or the client has gone. A client that reads slowly gets the
- * next piece when it has taken the last one; nothing is kept for it meanwhile.
+ * Sends a log as it is written, from a place on, until the build has ended or the client has gone. A client that reads
+ * slowly gets the next piece when it has taken the last one; nothing is kept for it meanwhile.
  * @throws Fault Throttling when the process serves as many readers as it may
  */
 export async function followLog(

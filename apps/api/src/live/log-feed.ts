@@ -29,9 +29,9 @@ export type LogEvent =
   | { kind: 'end'; progress: BuildProgress };
 
 /**
- * Logs as they are written, for any number of readers. Whoever reads asks for the piece after the last that it got, so that nothing
- * is missed or comes twice; those that ask for the same piece share one question to PostgreSQL, and between two of a build's
- * signals nobody asks anything.
+ * Logs as they are written, for any number of readers. Whoever reads asks for the piece after the last that it got, so
+ * that nothing is missed or comes twice; those that ask for the same piece share one question to PostgreSQL, and
+ * between two of a build's signals nobody asks anything.
  */
 export interface LogFeed {
   /**

@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * Pieces of something that only grows at its end, for many readers that each ask for the piece after the last that they got. Those that
- * ask for the same piece share one question, unless they know of something that came after it was asked (`since`); one that is there never changes and may be remembered, an empty one is not there yet.
+ * Pieces of something that only grows at its end, for many readers that each ask for the piece after the last that they
+ * got. Those that ask for the same piece share one question, unless they know of something that came after it was asked
+ * (`since`); one that is there never changes and may be remembered, an empty one is not there yet.
  */
 export type PageCache<T> = (key: string, ask: () => Promise<T[]>, since?: number) => Promise<T[]>;
 

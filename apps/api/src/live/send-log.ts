@@ -8,8 +8,9 @@ import { acceptedStream } from './stream.ts';
 import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log.ts';
 
 /**
- * Sends an attempt's log from a line on, with backpressure: as text, or as NDJSON with a cursor in every record. The answer ends with
- * the log so far; server-sent events and followed text end with the build, or, of one step, where the next step begins.
+ * Sends an attempt's log from a line on, with backpressure: as text, or as NDJSON with a cursor in every record. The
+ * answer ends with the log so far; server-sent events and followed text end with the build, or, of one step, where the
+ * next step begins.
  * @throws Fault InvalidParameter when NDJSON is to be followed
  */
 export async function sendBuildLog(

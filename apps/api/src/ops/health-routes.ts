@@ -3,7 +3,9 @@ import { type Producer } from '@kiln/queue';
 import { type Platform, poolNames } from '@kiln/contract';
 import { Router } from 'express';
 
-/** For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting. */
+/**
+ * For load balancers and operators. `/readyz` answers 503 without PostgreSQL; without Redis the API goes on accepting.
+ */
 export function healthRoutes({
   systemDb: db,
   producer,

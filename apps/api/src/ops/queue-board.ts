@@ -56,7 +56,10 @@ export interface QueueBoardDeps extends AuthenticateDeps {
   audit: AuditTrail;
 }
 
-/** Jobs in Redis at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run the installation. */
+/**
+ * Jobs in Redis at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run the
+ * installation.
+ */
 export function queueBoard(deps: QueueBoardDeps): Router {
   const router = Router();
   const boards = new Map<boolean, RequestHandler>();

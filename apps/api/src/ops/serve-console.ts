@@ -20,7 +20,8 @@ export function serveConsole(dir = built): Router {
   const page = sirv(dir, { brotli: true, gzip: true, etag: true });
   const sendPage: RequestHandler = (req, res, next) => {
     req.url = '/index.html';
-    // Here, so that an answer that the page has not changed has them, too: the browser takes its headers for the page's.
+    // Here, so that an answer that the page has not changed has them, too: the browser takes its headers for the
+    // page's.
     res.set({ 'cache-control': 'no-cache', 'content-security-policy': policy });
     page(req, res, next);
   };

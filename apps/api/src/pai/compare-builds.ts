@@ -30,8 +30,8 @@ function whyRun(step: BuildStep, same: BuildStep | undefined, before: readonly B
 }
 
 /**
- * Puts a build beside the one before it. Steps belong together when their stage and instruction are the same; of several alike, by
- * their order.
+ * Puts a build beside the one before it. Steps belong together when their stage and instruction are the same; of
+ * several alike, by their order.
  */
 export function compareBuilds(now: BuildCourse, before: BuildCourse | undefined) {
   const left = before ? lastAttempt(before, before.steps) : [];

@@ -8,8 +8,8 @@ export interface AwaitImageDeps {
 }
 
 /**
- * Runs `begin`, which gives a registrar something to do about an image, and waits, bounded, until it is done. It listens
- * from before the beginning, so that no outcome is missed.
+ * Runs `begin`, which gives a registrar something to do about an image, and waits, bounded, until it is done. It
+ * listens from before the beginning, so that no outcome is missed.
  * @returns the image as it is then; `pending` when the time was over first
  */
 export async function awaitImage(

@@ -9,7 +9,8 @@ const looks = 4;
 /**
  * Asks for a build to end. One that waits ends at once; one that runs goes to `cancelling` and its worker, woken by a
  * signal, kills it. Asking again changes nothing.
- * @throws Fault Forbidden when the build is somebody else's; BuildAlreadyFinished when it had ended otherwise, or its tag was already being set
+ * @throws Fault Forbidden when the build is somebody else's; BuildAlreadyFinished when it had ended otherwise, or its
+ * tag was already being set
  */
 export async function cancelBuild(
   deps: { db: Database; signals: SignalBus },

@@ -11,7 +11,9 @@ export interface ChangeImageDeps extends AwaitImageDeps {
 
 const gone = (shownId: string) => new Fault('ImageNotFound', `there is no image ${shownId}`);
 
-/** Takes an image out of the catalogue, and with `purge` its manifest out of its registry, for which it waits, bounded. */
+/**
+ * Takes an image out of the catalogue, and with `purge` its manifest out of its registry, for which it waits, bounded.
+ */
 export async function removeImage(
   deps: ChangeImageDeps,
   { id }: Image,

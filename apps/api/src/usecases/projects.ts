@@ -9,8 +9,8 @@ export interface NamedProject {
 const region = /^[a-z]{2,3}(?:-[a-z]+){1,3}-\d{1,3}$/;
 
 /**
- * An account's projects with a name, or all. Clients that know no project ask by the name of their region: where the account has one
- * project, that is it, and it is called as it was asked for.
+ * An account's projects with a name, or all. Clients that know no project ask by the name of their region: where the
+ * account has one project, that is it, and it is called as it was asked for.
  */
 export async function findProjects(db: Database, accountId: string, name: string | undefined): Promise<NamedProject[]> {
   const all = (await listProjects(db, accountId)).map((it) => ({ id: it.id, name: it.name }));

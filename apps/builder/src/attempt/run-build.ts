@@ -41,8 +41,8 @@ export interface RunBuildDeps extends AttemptDeps {
 }
 
 /**
- * The job, from the claim to the pushed manifest: prepare, build, push by digest, hand over to the registrar. Every write
- * names the fence; an attempt that lost its build throws away what it has.
+ * The job, from the claim to the pushed manifest: prepare, build, push by digest, hand over to the registrar. Every
+ * write names the fence; an attempt that lost its build throws away what it has.
  */
 export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-build'>): Promise<void> {
   crashPoint('build-fetched');
@@ -114,7 +114,9 @@ async function prepare(deps: RunBuildDeps, { build, workDir }: Attempt, target: 
   );
 }
 
-/** Builds the image, unless an earlier build from the same inputs left it in this very store when only its push failed. */
+/**
+ * Builds the image, unless an earlier build from the same inputs left it in this very store when only its push failed.
+ */
 async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAccess[]): Promise<BuiltImage> {
   const { build, log } = attempt;
   const kept = await deps.kept.find(build);

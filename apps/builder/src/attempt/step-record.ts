@@ -5,7 +5,10 @@ import { type Database, recordSteps, type StepProgress } from '@kiln/persistence
 import { type Redaction } from '../log/redaction.ts';
 import { retryWrite } from './retry-write.ts';
 
-/** An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being written. */
+/**
+ * An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being
+ * written.
+ */
 export interface StepRecord {
   /** @param logLine number that the next line of the log will have */
   take(run: StepRun, logLine: number): void;

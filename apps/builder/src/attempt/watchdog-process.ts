@@ -1,5 +1,5 @@
-// Started by the builder. Kills the processes of an attempt whose lease has not been renewed in time, even when the builder
-// itself hangs or is stopped. It says nothing and needs nothing; when the builder ends, it ends too.
+// Started by the builder. Kills the processes of an attempt whose lease has not been renewed in time, even when the
+// builder itself hangs or is stopped. It says nothing and needs nothing; when the builder ends, it ends too.
 import { type WatchdogMessage } from './watchdog.ts';
 
 /** Between two looks, while there is somebody to watch, and while there is nobody. */
@@ -41,7 +41,8 @@ process.on('message', (message: WatchdogMessage) => {
       return;
   }
 });
-// The builder has ended; the kernel has ended its builds. One that ended before this process listened is found gone below.
+// The builder has ended; the kernel has ended its builds. One that ended before this process listened is found gone
+// below.
 process.on('disconnect', () => process.exit(0));
 // Meant for the builder, which may need its builds to go on for a while.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);

@@ -24,8 +24,8 @@ const program = fileURLToPath(new URL('watchdog-process.js', import.meta.url));
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /**
- * A process beside the builder that kills an attempt's processes once its lease is older than `limitMs`: the builder's own
- * timers do nothing while its event loop is blocked or the process is stopped.
+ * A process beside the builder that kills an attempt's processes once its lease is older than `limitMs`: the builder's
+ * own timers do nothing while its event loop is blocked or the process is stopped.
  */
 export function openWatchdog(limitMs: number, log: Logger): Watchdog {
   const until = new Map<string, { untilMs: number; pids: Set<number> }>();

@@ -11,7 +11,10 @@ const headBytesMax = 64 << 20;
 const tailBytesMax = 1 << 20;
 
 export interface BuildLog {
-  /** Adds a line, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast build cannot fill the memory. */
+  /**
+   * Adds a line, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast
+   * build cannot fill the memory.
+   */
   write(line: string, partial?: boolean): Promise<void>;
   /** Writes what is left, and the end of a log that was cut. */
   flush(): Promise<void>;

@@ -9,8 +9,8 @@ const lineShown = 2000;
 const charsMin = 4;
 
 /**
- * Every way in which a secret is commonly written: as it is, each of its lines, in base64 (wherever it begins in what was encoded),
- * and URL-encoded.
+ * Every way in which a secret is commonly written: as it is, each of its lines, in base64 (wherever it begins in what
+ * was encoded), and URL-encoded.
  */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);

@@ -18,8 +18,8 @@ const gatherMs = 400;
 const againMs = 5000;
 
 /**
- * Follows the account's events while the page is in sight, and has what they touch asked for again. A page out of sight lets go of its
- * connection: browsers have six for one host, and all its pages share them.
+ * Follows the account's events while the page is in sight, and has what they touch asked for again. A page out of sight
+ * lets go of its connection: browsers have six for one host, and all its pages share them.
  */
 function followEvents(client: QueryClient, onLive: (live: boolean) => void): () => void {
   let source: EventSource | undefined;

@@ -36,8 +36,8 @@ const againMs = 3000;
 const none: readonly LogLine[] = [];
 
 /**
- * A build's log as it comes in: the newest attempt and those that follow it, and an earlier one when it is asked for. The browser goes on by
- * itself where it was cut off, by the last event's id.
+ * A build's log as it comes in: the newest attempt and those that follow it, and an earlier one when it is asked for.
+ * The browser goes on by itself where it was cut off, by the last event's id.
  */
 export class FollowedLog {
   readonly #lines = new Map<number, LogLine[]>();

@@ -19,7 +19,10 @@ const one = async (id: string, signal: AbortSignal): Promise<BuildSummary> =>
 
 export interface ListedBuilds {
   builds: BuildSummary[];
-  /** Builds that belong into the list since it was read; they are shown when asked for, so that nothing moves under a reader's hand. */
+  /**
+   * Builds that belong into the list since it was read; they are shown when asked for, so that nothing moves under a
+   * reader's hand.
+   */
   newer: number;
   showNewer: () => void;
   isPending: boolean;
@@ -33,8 +36,8 @@ export interface ListedBuilds {
 }
 
 /**
- * A list of builds, page by page as it is scrolled. Pages are read once; what is live in them is kept up to date from two small lists that
- * are read again and again: the newest builds, and those that have not ended.
+ * A list of builds, page by page as it is scrolled. Pages are read once; what is live in them is kept up to date from
+ * two small lists that are read again and again: the newest builds, and those that have not ended.
  */
 export function useBuilds(filter: BuildFilter): ListedBuilds {
   const client = useQueryClient();

@@ -35,9 +35,9 @@ function stringToSign({ method, path, query, headers }: SignedRequest, emptyValu
 }
 
 /**
- * Checks everything about a request signed the old way but its nonce, which the caller records once the signature holds.
- * The scheme covers a body only by its Content-MD5, which not every client sends: without one, whoever can read and hold up a request
- * can send another body with it.
+ * Checks everything about a request signed the old way but its nonce, which the caller records once the signature
+ * holds. The scheme covers a body only by its Content-MD5, which not every client sends: without one, whoever can read
+ * and hold up a request can send another body with it.
  * @param nowMs the server's clock
  * @returns the nonce
  * @throws Fault IncompleteSignature, SignatureExpired or SignatureDoesNotMatch

@@ -19,7 +19,9 @@ export interface Acs3Authorization {
   signature: string;
 }
 
-/** @throws Fault IncompleteSignature when the header is not `ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…` */
+/**
+ * @throws Fault IncompleteSignature when the header is not `ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…`
+ */
 export function parseAcs3(authorization: string): Acs3Authorization {
   const [, credential, signedHeaders, signature] =
     /^ACS3-HMAC-SHA256\s+Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/.exec(

@@ -97,7 +97,10 @@ export type ListImageQuery = z.infer<typeof listImageQuery>;
 export const listImageGroupQuery = z.object({ ...page, ...byName, swr_instance_id: text(128).optional() });
 export type ListImageGroupQuery = z.infer<typeof listImageGroupQuery>;
 
-/** Older documents ask with the query's `force`, today's clients with the body's `is_force`: either name does in either place. */
+/**
+ * Older documents ask with the query's `force`, today's clients with the body's `is_force`: either name does in either
+ * place.
+ */
 export const forceQuery = z.object({ force: queryBoolean.optional(), is_force: queryBoolean.optional() });
 const flag = z.boolean('must be true or false').optional();
 export const forceBody = z.object({ is_force: flag, force: flag }, 'must be a JSON object');

@@ -4,8 +4,8 @@ import { required, text } from '../text.ts';
 const named = z.object({ id: text(64).optional(), name: text(256).optional() }, 'must be an object {id} or {name}');
 
 /**
- * Body of IAM's call for a token. Kiln's users have access keys instead of passwords: `password` takes the key's id as the
- * user's name and its secret as the password.
+ * Body of IAM's call for a token. Kiln's users have access keys instead of passwords: `password` takes the key's id as
+ * the user's name and its secret as the password.
  */
 export const createTokenBody = z.object(
   {

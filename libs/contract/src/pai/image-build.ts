@@ -27,7 +27,10 @@ const registryHost = z
   .string()
   .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'must be a registry host, such as registry.example.com');
 
-/** Body of PAI's CreateImageBuild, version 2021-02-04. Fields that it does not name are ignored, as the cloud ignores them. */
+/**
+ * Body of PAI's CreateImageBuild, version 2021-02-04. Fields that it does not name are ignored, as the cloud ignores
+ * them.
+ */
 export const createImageBuildBody = z.object(
   {
     WorkspaceId: idText(64),

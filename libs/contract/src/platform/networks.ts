@@ -72,8 +72,8 @@ const wrong = (field: string, why: string) =>
 const publicNetwork = networkSchema.parse({});
 
 /**
- * What a request may reach: the network that it names, narrowed and widened as it says and the operator lets it. Where an operator
- * describes no networks at all, every name stands for the public one.
+ * What a request may reach: the network that it names, narrowed and widened as it says and the operator lets it. Where
+ * an operator describes no networks at all, every name stands for the public one.
  * @returns besides, what its sender is told, where that is not what the request says
  * @throws Fault InvalidParameter that names the field
  */

@@ -23,8 +23,8 @@ export const commonPool = '';
 export const poolNames = (pools: Record<string, unknown>): string[] => Object.keys(pools).filter((it) => it !== '*');
 
 /**
- * The pool that a request asks for by its ResourceId. Where an operator lists no pools, all builders are one, whatever a request
- * calls it; names that nobody knows mean the common one where `*` is listed.
+ * The pool that a request asks for by its ResourceId. Where an operator lists no pools, all builders are one, whatever
+ * a request calls it; names that nobody knows mean the common one where `*` is listed.
  * @throws Fault InvalidParameter that names the field
  */
 export function poolOf(

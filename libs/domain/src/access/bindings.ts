@@ -1,6 +1,6 @@
 /**
- * What each kind of sealed value is bound to: a word, then columns of its row. A value is opened with the same binding only, so that one
- * that was copied to another row is of no use there. `admin reseal` makes the same text in SQL.
+ * What each kind of sealed value is bound to: a word, then columns of its row. A value is opened with the same binding
+ * only, so that one that was copied to another row is of no use there. `admin reseal` makes the same text in SQL.
  */
 export const sealedKinds = {
   accessKey: { word: 'access-key', columns: ['id'] },

@@ -1,6 +1,7 @@
 /**
- * What a user of an account may do. Viewers read what they may see; developers also make builds and images, and change their own;
- * operators see every workspace, and stop and repeat everybody's builds; admins change everything of the account.
+ * What a user of an account may do. Viewers read what they may see; developers also make builds and images, and change
+ * their own; operators see every workspace, and stop and repeat everybody's builds; admins change everything of the
+ * account.
  */
 export const roles = ['viewer', 'developer', 'operator', 'admin'] as const;
 export type Role = (typeof roles)[number];

@@ -43,7 +43,9 @@ export type StepResult = (typeof stepResults)[number];
 export const lanes = ['interactive', 'normal', 'bulk'] as const;
 export type Lane = (typeof lanes)[number];
 
-/** How a build came from another: the same again after a fault of Kiln's or a clock, or a new one from the same request. */
+/**
+ * How a build came from another: the same again after a fault of Kiln's or a clock, or a new one from the same request.
+ */
 export const lineages = ['retry', 'rerun'] as const;
 export type Lineage = (typeof lineages)[number];
 

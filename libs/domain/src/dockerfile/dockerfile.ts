@@ -12,7 +12,10 @@ import {
 
 export interface ParsedDockerfile {
   steps: Step[];
-  /** Images that its stages start from or copy from, without scratch and its own stages; variables that have defaults are filled in. */
+  /**
+   * Images that its stages start from or copy from, without scratch and its own stages; variables that have defaults
+   * are filled in.
+   */
   images: string[];
   /** Secrets that its steps mount, with the first line of each. */
   secrets: ReadonlyMap<string, number>;
@@ -29,7 +32,10 @@ const flagsOf = (instruction: Instruction): Step['flags'] => {
   return flags.map((it: Flag) => ({ name: it.getName(), value: it.getValue() ?? '' }));
 };
 
-/** Joins an instruction's lines: a trailing escape continues the line, and lines that start with # in between are comments. */
+/**
+ * Joins an instruction's lines: a trailing escape continues the line, and lines that start with # in between are
+ * comments.
+ */
 function joinLines(source: string[], [first, last]: [number, number], escape: string): string {
   const lines = source.slice(first - 1, last).filter((it, index) => index === 0 || !/^\s*#/.test(it));
   const joined = lines.map((it) => {
@@ -99,7 +105,8 @@ function secretLike({ keyword, text, lines: [line] }: Step): string[] {
   ];
 }
 
-// BuildKit's usual frontend means what the engine does anyway; any other one would not be run, which changes what is built.
+// BuildKit's usual frontend means what the engine does anyway; any other one would not be run, which changes what is
+// built.
 const frontend = /^#\s*syntax\s*=\s*(\S+)/i;
 const usualFrontend = /^(?:docker\.io\/)?docker\/dockerfile:1(?:[.-][\w.-]*)?$/;
 

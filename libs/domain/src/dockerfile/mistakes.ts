@@ -5,7 +5,8 @@ const keyword = [...keywords].join('|');
 const escapedBreak = new RegExp(String.raw`\\n\s*(?:${keyword})\s`, 'i');
 
 /**
- * Refuses a Dockerfile on one line whose line breaks are written as a backslash and an n, as they are when it was quoted twice.
+ * Refuses a Dockerfile on one line whose line breaks are written as a backslash and an n, as they are when it was
+ * quoted twice.
  * @throws Fault DockerfileInvalid
  */
 export function checkLineBreaks(text: string): void {

@@ -123,8 +123,9 @@ function judgeRun(step: Step): string | undefined {
 }
 
 /**
- * Holds a Dockerfile to PAI's BuildType PackageInstallation: one base, and what is installed on it; by the strict rules, only with
- * commands that install packages. It keeps a build to its declared purpose; it is no sandbox, since packages run scripts of their own.
+ * Holds a Dockerfile to PAI's BuildType PackageInstallation: one base, and what is installed on it; by the strict
+ * rules, only with commands that install packages. It keeps a build to its declared purpose; it is no sandbox, since
+ * packages run scripts of their own.
  * @throws Fault DockerfileNotAllowed that names the line
  */
 export function requirePackageInstallation({ steps }: ParsedDockerfile, rules: PackageRules): void {

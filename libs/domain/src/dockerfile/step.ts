@@ -9,7 +9,9 @@ export interface Step {
   text: string;
   /** First and last line in the file, from 1. */
   lines: [number, number];
-  /** Number of its stage from 1, and of the instruction in its stage from 1; 0 and 0 for an ARG before the first FROM. */
+  /**
+   * Number of its stage from 1, and of the instruction in its stage from 1; 0 and 0 for an ARG before the first FROM.
+   */
   stage: number;
   index: number;
   /** What a FROM starts from, with its variables filled in: an image, `scratch`, or an earlier stage. */

@@ -1,6 +1,6 @@
 /**
- * Addresses that nobody outside may make Kiln or a build talk to: this machine, its neighbours, the cloud's metadata service, and
- * forms of IPv6 that lead to any of these.
+ * Addresses that nobody outside may make Kiln or a build talk to: this machine, its neighbours, the cloud's metadata
+ * service, and forms of IPv6 that lead to any of these.
  */
 export const closedBlocks = [
   '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24',

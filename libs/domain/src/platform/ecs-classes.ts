@@ -4,8 +4,8 @@ import { parseBytes, parseCpu } from './amounts.ts';
 export const ecsForm = /^ecs\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+$/;
 
 /**
- * GiB of memory for each processor, by family; the longest beginning that fits counts. `0` where the name itself tells, as in
- * `u1-c1m4`. GPUs are not given to builds: of their instances, it is processors and memory that count.
+ * GiB of memory for each processor, by family; the longest beginning that fits counts. `0` where the name itself tells,
+ * as in `u1-c1m4`. GPUs are not given to builds: of their instances, it is processors and memory that count.
  */
 const gibPerProcessor: [family: string, gib: number][] = [
   // Compute, general, memory; with local disks, in burst, on other processors, as bare metal

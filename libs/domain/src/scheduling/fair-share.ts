@@ -50,8 +50,8 @@ const goesBefore = <W extends Waiting>(a: Candidate<W>, b: Candidate<W>): boolea
 
 /**
  * Chooses which builds go next, by start-time fair queueing: each account is charged 1/weight of virtual time for a
- * build, and the one whose next build starts earliest goes first; among equals the lane decides, then the age. An account's
- * first build therefore waits for at most a build of each other account, however many those have waiting.
+ * build, and the one whose next build starts earliest goes first; among equals the lane decides, then the age. An
+ * account's first build therefore waits for at most a build of each other account, however many those have waiting.
  * @returns the chosen, in order, and what the choice costs
  */
 export function chooseNext<W extends Waiting>(

@@ -20,8 +20,8 @@ export interface BuildahOptions {
 }
 
 /**
- * The Dockerfile with what its stages start from written out: the engine looks for images that are given to it under a name before it fills
- * in variables. Lines keep their numbers.
+ * The Dockerfile with what its stages start from written out: the engine looks for images that are given to it under a
+ * name before it fills in variables. Lines keep their numbers.
  */
 function withLiteralBases({ dockerfile, parsed }: BuildRequest): string {
   const lines = dockerfile.split('\n');

@@ -20,15 +20,16 @@ export class Progress {
 
   /**
    * @param partial whether the line was cut, and its rest comes next
-   * @returns the line as people are to see it: what a stage starts from by its name, not by the engine's id; undefined when it is
-   * about names that the engine gives to images
+   * @returns the line as people are to see it: what a stage starts from by its name, not by the engine's id; undefined
+   * when it is about names that the engine gives to images
    */
   take(line: string, partial: boolean): string | undefined {
     const isRest = this.#cut;
     this.#cut = partial;
     if (/^(?:\[\d+\/\d+\] )?(?:Successfully tagged|COMMIT) localhost\/kiln\//.test(line)) return undefined;
     const [, stage = '1', index, keyword] = /^(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: ([A-Z]+)/i.exec(line) ?? [];
-    // A command may print such a line too: it counts only when the Dockerfile has that step, and it comes after the last one.
+    // A command may print such a line too: it counts only when the Dockerfile has that step, and it comes after the
+    // last one.
     const step =
       index === undefined || isRest
         ? undefined

@@ -12,7 +12,10 @@ export interface Place {
   bases: readonly string[];
 }
 
-/** Where images are: bases that all builds share, stores with the layers of one owner each, and one for each other build. */
+/**
+ * Where images are: bases that all builds share, stores with the layers of one owner each, and one for each other
+ * build.
+ */
 export interface Stores {
   base(id: string): string;
   /** Id of a base's image; undefined when it is not here. */
@@ -20,8 +23,8 @@ export interface Stores {
   /** Makes a fetched base usable, and forgets those unused longest. */
   addBase(id: string, fetched: string, image: string): Promise<void>;
   /**
-   * A volume for a build, which no other build uses meanwhile: the one with the layers of its owner's earlier builds on the same
-   * bases, or an empty one.
+   * A volume for a build, which no other build uses meanwhile: the one with the layers of its owner's earlier builds on
+   * the same bases, or an empty one.
    * @param bases ids of the images that it stands on
    */
   take(id: string, bases: readonly string[], owner: string | undefined): Promise<Place>;
@@ -38,7 +41,10 @@ export interface Stores {
 // Of bases, this many stay; the one unused longest goes first.
 const basesMax = 64;
 
-/** @param cacheBytesMax what the stores of layers may take of the disk in all before the oldest are forgotten; 0 keeps none */
+/**
+ * @param cacheBytesMax what the stores of layers may take of the disk in all before the oldest are forgotten; 0 keeps
+ * none
+ */
 export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number): Stores {
   const folder = (name: string) => join(storeDir, name);
   const [bases, owners, builds, places] = ['bases', 'owners', 'builds', 'places'].map(folder) as [
@@ -62,7 +68,10 @@ export function openStores(storeDir: string, jail: Jail, cacheBytesMax: number):
     return image;
   };
 
-  /** Forgets stores of layers, the one unused longest first, until the rest is within bounds; one alone may take a quarter. */
+  /**
+   * Forgets stores of layers, the one unused longest first, until the rest is within bounds; one alone may take a
+   * quarter.
+   */
   const makeRoom = async (wanted: string): Promise<void> => {
     await writeFile(`${wanted}.used`, '');
     const names = (await readdir(owners)).filter((it) => it.endsWith('.used')).map((it) => it.slice(0, -5));

@@ -24,7 +24,9 @@ export interface JailRequest {
   /** Name of a folder in the store for what the engine knows of layers. */
   data?: string;
   secrets?: readonly { id: string; value: Secret }[];
-  /** Called with each line of output, both streams as one, and whether it is cut and goes on; the command waits for it. */
+  /**
+   * Called with each line of output, both streams as one, and whether it is cut and goes on; the command waits for it.
+   */
   onLine(line: string, partial: boolean): Promise<void>;
   signal: AbortSignal;
   watch?: ProcessWatch | undefined;

@@ -18,7 +18,9 @@ export interface LauncherOptions {
   storeDir: string;
   /** Ways out beside the machine's own, each as `device=gateway`. */
   ways?: readonly string[];
-  /** A program that takes the same arguments, and does the same in a machine or kernel of its own; ours when left out. */
+  /**
+   * A program that takes the same arguments, and does the same in a machine or kernel of its own; ours when left out.
+   */
   program?: readonly string[] | undefined;
 }
 
@@ -63,8 +65,9 @@ function parseReport(text: string): JailReport {
 }
 
 /**
- * Jails by `launcher/kiln-jail.pl`: namespaces, cgroups, a file system in a file, a firewall, as root of this machine; for an ordinary user
- * by `launcher/kiln-rootless.pl`, which enforces less; or by another program that keeps to the same arguments and the same report.
+ * Jails by `launcher/kiln-jail.pl`: namespaces, cgroups, a file system in a file, a firewall, as root of this machine;
+ * for an ordinary user by `launcher/kiln-rootless.pl`, which enforces less; or by another program that keeps to the
+ * same arguments and the same report.
  */
 export function openLauncher({ storeDir, ways = [], program }: LauncherOptions): Jail {
   const rootless = program === undefined && process.getuid?.() !== 0;

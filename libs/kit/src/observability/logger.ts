@@ -4,14 +4,18 @@ import { traceOfLog } from './spans.ts';
 
 export type Logger = ReturnType<typeof openLogger>;
 
-/** Names of what nobody may read in a log, at any of the first three levels. Secrets of our own print as *** by themselves. */
+/**
+ * Names of what nobody may read in a log, at any of the first three levels. Secrets of our own print as *** by
+ * themselves.
+ */
 const hidden = [
   'authorization', 'cookie', 'password', 'secret', 'token', 'Token', 'accessKeySecret', 'registryAuths', 'RegistryAuths', 'connectionString',
 ]; // prettier-ignore
 const paths = hidden.flatMap((it) => [it, `*.${it}`, `*.*.${it}`]);
 
 /**
- * A logger on standard output: a JSON object a line, or, with `LOG_FORMAT=pretty`, for people. `level: 'silent'` prints nothing.
+ * A logger on standard output: a JSON object a line, or, with `LOG_FORMAT=pretty`, for people. `level: 'silent'` prints
+ * nothing.
  * @param to where it goes instead, for tests
  */
 export const openLogger = (app: string, level: string, to: DestinationStream = destination()) =>

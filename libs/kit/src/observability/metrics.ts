@@ -11,8 +11,8 @@ const secondsOfRequests = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 const secondsOfBuilds = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 
 /**
- * All that Kiln measures of itself, by the naming conventions of Prometheus. Labels have few values each: never an id, an account, a name
- * that users give.
+ * All that Kiln measures of itself, by the naming conventions of Prometheus. Labels have few values each: never an id,
+ * an account, a name that users give.
  */
 export const metrics = {
   requests: new Counter({
@@ -146,7 +146,8 @@ const telling = new Set([401, 403, 404, 429]);
 
 /**
  * Counts a request to a registry.
- * @param host of a registry that an operator connected; undefined for any other, which a Dockerfile may name as it likes
+ * @param host of a registry that an operator connected; undefined for any other, which a Dockerfile may name as it
+ * likes
  * @param status undefined where there was no answer
  */
 export function countRegistryRequest(host: string | undefined, method: string, status: number | undefined): void {

@@ -11,7 +11,8 @@ import {
 } from '@opentelemetry/api';
 
 /**
- * All that a span may say: ids, names of Kiln's own, figures. Nothing that a user has written is among it, so that no secret can be.
+ * All that a span may say: ids, names of Kiln's own, figures. Nothing that a user has written is among it, so that no
+ * secret can be.
  */
 export interface SpanFacts {
   'kiln.request.id'?: string;

@@ -8,8 +8,9 @@ import { startTracing } from './spans.ts';
 const goodbyeMs = 2000;
 
 /**
- * Sends spans by OTLP over HTTP, when `OTEL_EXPORTER_OTLP_ENDPOINT` says where to; the other settings of OpenTelemetry's exporter hold,
- * too. Without it the exporter is not even loaded. A trace begins with a request: what belongs to none is not recorded.
+ * Sends spans by OTLP over HTTP, when `OTEL_EXPORTER_OTLP_ENDPOINT` says where to; the other settings of
+ * OpenTelemetry's exporter hold, too. Without it the exporter is not even loaded. A trace begins with a request: what
+ * belongs to none is not recorded.
  */
 export async function openTracing(app: string, life: Lifecycle, log: Logger): Promise<void> {
   const { env } = process;

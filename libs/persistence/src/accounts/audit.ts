@@ -16,8 +16,8 @@ export interface AuditEntry {
 }
 
 /**
- * Appends to the audit log, in this order; never a secret among the details. Numbers and hashes are the database's, and so are the
- * times unless the entry has one.
+ * Appends to the audit log, in this order; never a secret among the details. Numbers and hashes are the database's, and
+ * so are the times unless the entry has one.
  */
 export async function recordAudit(db: Executor, ...entries: AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
@@ -44,8 +44,8 @@ export const listAudit = (db: Executor, by: { accountId?: string; before?: numbe
 
 /**
  * Works out every hash again, some thousands at a time.
- * @returns how many entries there are, the hash of the last (which, kept elsewhere, shows later that none was cut off the end),
- * and the first that does not fit
+ * @returns how many entries there are, the hash of the last (which, kept elsewhere, shows later that none was cut off
+ * the end), and the first that does not fit
  */
 export async function verifyAudit(
   db: Executor,

@@ -14,8 +14,8 @@ export interface Viewer {
 export const seesAll = ({ role }: Viewer): boolean => isAtLeast(role, 'operator');
 
 /**
- * A condition on a workspace column: operators and admins see every workspace of their account, others those they belong to. A revoked
- * workspace, or one of a revoked project, is seen by nobody.
+ * A condition on a workspace column: operators and admins see every workspace of their account, others those they
+ * belong to. A revoked workspace, or one of a revoked project, is seen by nobody.
  */
 export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
   sql`${workspaceId} IN (

@@ -19,8 +19,8 @@ const bindingSql = (kind: SealedKind): string =>
 const atOnce = 500;
 
 /**
- * Seals anew whatever is not sealed with the key of this id, a few hundred rows at a time; others may work meanwhile, and what somebody
- * changes in between is looked at again.
+ * Seals anew whatever is not sealed with the key of this id, a few hundred rows at a time; others may work meanwhile,
+ * and what somebody changes in between is looked at again.
  * @returns rows by table that were sealed anew, and those that no key could open
  */
 export async function resealAll(

@@ -26,7 +26,10 @@ export async function findBuild(
   return build;
 }
 
-/** The build of the same repository and workspace before this one: the last that came to an image, or else to another end. */
+/**
+ * The build of the same repository and workspace before this one: the last that came to an image, or else to another
+ * end.
+ */
 export async function findPreviousBuild(db: Executor, viewer: Viewer, build: Build): Promise<Build | undefined> {
   const last = (states: BuildState[]) =>
     db

@@ -52,7 +52,8 @@ export const listSteps = (db: Executor, buildId: string): Promise<BuildStep[]> =
     .orderBy(asc(buildSteps.attempt), asc(buildSteps.startedAt), asc(buildSteps.number));
 
 /**
- * Where a step's lines are in its attempt's log: from the first to before the end, which is unknown while the step is the last one.
+ * Where a step's lines are in its attempt's log: from the first to before the end, which is unknown while the step is
+ * the last one.
  * @returns undefined when the attempt has not come to that step
  */
 export async function linesOfStep(

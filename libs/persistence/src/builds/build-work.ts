@@ -11,7 +11,8 @@ export const newLease = sql.raw(`now() + interval '${timings.leaseMs} millisecon
 
 /**
  * Takes a queued build for an attempt: counts the attempt, draws a fence and starts the lease.
- * @param attempt the attempt number that the queue's job names: a stale or doubled job finds another one and gets nothing
+ * @param attempt the attempt number that the queue's job names: a stale or doubled job finds another one and gets
+ * nothing
  * @param pool whose builds the worker takes
  */
 export const claimBuild = (

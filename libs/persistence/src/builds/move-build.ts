@@ -34,8 +34,8 @@ export interface Move {
 const outcomes: Partial<Record<BuildState, string>> = { registering: 'pushed' };
 
 /**
- * The only way in which a build changes state: one guarded UPDATE, with its event, its attempt's end and its announcement
- * in the same transaction.
+ * The only way in which a build changes state: one guarded UPDATE, with its event, its attempt's end and its
+ * announcement in the same transaction.
  * @returns the build as it is now, or undefined when the guard did not hold and nothing changed
  */
 export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | undefined> {

@@ -10,7 +10,9 @@ import { formatReference, goneStatuses } from '@kiln/domain';
 import { builds } from '../tables/builds.ts';
 import { images, tagMoves } from '../tables/images.ts';
 
-/** Takes a pushed build for verification and tagging, with a fence of its own; undefined when it is not there to take. */
+/**
+ * Takes a pushed build for verification and tagging, with a fence of its own; undefined when it is not there to take.
+ */
 export async function claimRegistration(
   db: Executor,
   id: string,
@@ -58,8 +60,8 @@ export async function deferRegistration(
 }
 
 /**
- * Runs `work` as the only one that sets this reference's tag, on every registrar. The lock goes with its connection: at once
- * when the holder dies, and some seconds after it was last heard of when it is cut off.
+ * Runs `work` as the only one that sets this reference's tag, on every registrar. The lock goes with its connection: at
+ * once when the holder dies, and some seconds after it was last heard of when it is cut off.
  */
 export const withTagLock = <T>(
   db: Database,
@@ -74,10 +76,11 @@ export const withTagLock = <T>(
   });
 
 /**
- * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in the
- * reference's order. From here on a cancel comes too late. Doing it again gives the same place.
- * @returns undefined when the claim is stale or the build was cancelled; else whether somebody else is setting this very tag, which
- * only happens when the tag's lock was lost, whether a newer move has overtaken this one, and whether another image has taken the name, in which case the tag must not be moved
+ * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in
+ * the reference's order. From here on a cancel comes too late. Doing it again gives the same place.
+ * @returns undefined when the claim is stale or the build was cancelled; else whether somebody else is setting this
+ * very tag, which only happens when the tag's lock was lost, whether a newer move has overtaken this one, and whether
+ * another image has taken the name, in which case the tag must not be moved
  */
 export const commitTagMove = (
   db: Database,

@@ -40,8 +40,9 @@ async function countDeadWorkers(db: Database, buildId: string): Promise<number> 
 }
 
 /**
- * Ends an attempt that was interrupted: the build goes back to the pending queue while it has attempts left, and otherwise ends.
- * A build whose worker died may have killed it: after a second one it is put into quarantine, and only an operator lets it out.
+ * Ends an attempt that was interrupted: the build goes back to the pending queue while it has attempts left, and
+ * otherwise ends. A build whose worker died may have killed it: after a second one it is put into quarantine, and only
+ * an operator lets it out.
  * @param when further conditions of the move, e.g. that the lease has run out
  * @returns what became of the build; undefined when the attempt did not hold it any more
  */

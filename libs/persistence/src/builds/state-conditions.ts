@@ -1,7 +1,8 @@
 import { type BuildState, liveStates, occupyingStates, workerStates } from '@kiln/domain';
 import { type SQL, sql } from 'drizzle-orm';
 
-// Conditions on the rows of `builds`, as text for statements that are written out. `of` is the table's alias with its dot, if any.
+// Conditions on the rows of `builds`, as text for statements that are written out. `of` is the table's alias with its
+// dot, if any.
 
 const among =
   (states: readonly BuildState[]) =>

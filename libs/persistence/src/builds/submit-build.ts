@@ -87,8 +87,8 @@ async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
 }
 
 /**
- * Accepts a build into the pending queue: row and first event together. A refused build leaves its client token unused. When two requests
- * with one token race, the loser waits for the winner's commit and then reads what it wrote.
+ * Accepts a build into the pending queue: row and first event together. A refused build leaves its client token unused.
+ * When two requests with one token race, the loser waits for the winner's commit and then reads what it wrote.
  * @param clientTokenHours how long a client token stands for what it was used for first
  */
 export async function submitBuild(db: Database, build: NewBuild, clientTokenHours: number): Promise<SubmitOutcome> {
@@ -103,7 +103,10 @@ export async function submitBuild(db: Database, build: NewBuild, clientTokenHour
   return later ? { outcome: 'token-used', ...later } : { outcome: 'name-taken' };
 }
 
-/** Takes a client token that stands for nothing any more from its build, for this one; in one transaction, so that nobody sees it free. */
+/**
+ * Takes a client token that stands for nothing any more from its build, for this one; in one transaction, so that
+ * nobody sees it free.
+ */
 const beginAnew = (db: Database, build: NewBuild, clientToken: string, clientTokenHours: number): Promise<boolean> =>
   inTransaction(db, async (tx) => {
     const { rowCount } = await tx
@@ -113,7 +116,10 @@ const beginAnew = (db: Database, build: NewBuild, clientToken: string, clientTok
     return rowCount === 1 && (await insertBuild(tx, build));
   });
 
-/** Whether a client token no longer stands for the build that it came with: it is too old, or that build's image has been deleted. */
+/**
+ * Whether a client token no longer stands for the build that it came with: it is too old, or that build's image has
+ * been deleted.
+ */
 const isSpent = (
   clientTokenHours: number,
 ) => sql`(${builds.finishedAt} IS NOT NULL AND (${builds.createdAt} < now() - make_interval(hours => ${clientTokenHours})

@@ -21,8 +21,8 @@ export interface DatabaseOptions {
    */
   durable?: boolean;
   /**
-   * A statement that takes longer is stuck, here in milliseconds: every one is meant to take a few. A server that has gone
-   * without a word is noticed as late.
+   * A statement that takes longer is stuck, here in milliseconds: every one is meant to take a few. A server that has
+   * gone without a word is noticed as late.
    */
   statementMs?: number;
   /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
@@ -77,8 +77,8 @@ export function readUrl(url: Secret): { connectionString: string; options: strin
 }
 
 /**
- * Runs `work` in a transaction on a connection of its own, and gives the connection back whatever happens: one that fails
- * even to roll back is thrown away.
+ * Runs `work` in a transaction on a connection of its own, and gives the connection back whatever happens: one that
+ * fails even to roll back is thrown away.
  */
 export async function inTransaction<T>(db: Database, work: (tx: Executor) => Promise<T>): Promise<T> {
   const client = await db.$client.connect();

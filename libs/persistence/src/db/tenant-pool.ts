@@ -7,8 +7,8 @@ export const allTenants = '*';
 const acting = new AsyncLocalStorage<string>();
 
 /**
- * Does `work` with the rows of one account in sight and no others, whatever its statements ask for. A query is asked when it is
- * awaited, not when it is made: so `work` is awaited in here.
+ * Does `work` with the rows of one account in sight and no others, whatever its statements ask for. A query is asked
+ * when it is awaited, not when it is made: so `work` is awaited in here.
  */
 export const actingFor = <T>(accountId: string, work: () => T | PromiseLike<T>): Promise<T> =>
   acting.run(accountId, async () => await work());
@@ -26,8 +26,8 @@ type Done = (
 ) => void;
 
 /**
- * A pool whose connections see the rows of the account that is being acted for (`actingFor`), and none where there is no such
- * account. A connection remembers whose rows it sees: as long as that stays the same, nothing is asked.
+ * A pool whose connections see the rows of the account that is being acted for (`actingFor`), and none where there is
+ * no such account. A connection remembers whose rows it sees: as long as that stays the same, nothing is asked.
  */
 export class TenantPool extends pg.Pool {
   readonly #scope = new WeakMap<pg.PoolClient, string>();

@@ -43,7 +43,8 @@ export const oldestEventCursor = (db: Executor): Promise<EventCursor> =>
   cursorOf(db, sql`event_marks WHERE name = 'forgotten'`);
 
 /**
- * Returns `cursor` if it is still valid; the oldest cursor if older events were deleted; the current cursor if another server issued it.
+ * Returns `cursor` if it is still valid; the oldest cursor if older events were deleted; the current cursor if another
+ * server issued it.
  */
 export async function resolveEventCursor(db: Executor, cursor: EventCursor): Promise<EventCursor> {
   const [current, oldest] = await Promise.all([currentEventCursor(db), oldestEventCursor(db)]);
@@ -119,14 +120,15 @@ export async function forgetEvents(db: Executor, days: number): Promise<boolean>
 }
 
 /**
- * Takes events into this database's order that were copied here from another one, when the numbers of their transactions are still to
- * come here: they all come before what happens from now on.
+ * Takes events into this database's order that were copied here from another one, when the numbers of their
+ * transactions are still to come here: they all come before what happens from now on.
  */
 export async function adoptCopiedEvents(db: Executor): Promise<void> {
   const { rows } = await db.execute<{ copied: boolean }>(sql`
     SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
   if (!rows[0]?.copied) return;
-  // Their transactions keep their order, and get the first numbers: there are no more of them than transactions here, or they stay at 0.
+  // Their transactions keep their order, and get the first numbers: there are no more of them than transactions here,
+  // or they stay at 0.
   await db.execute(sql`
     WITH ranks AS (SELECT xact, row_number() OVER (ORDER BY xact) AS n FROM (SELECT xact FROM events UNION SELECT xact FROM event_marks) it),
     bound AS (SELECT CASE WHEN max(n) < ${future}::text::int8 THEN 1 ELSE 0 END AS fits FROM ranks),

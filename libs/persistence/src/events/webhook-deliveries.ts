@@ -10,14 +10,18 @@ export type { DeliveryTry } from '../tables/events.ts';
 
 const eventsAtOnce = 1000;
 
-/** Events `e` after a mark. Subselects, and no join: the index is then entered at the mark, however many events lie before it. */
+/**
+ * Events `e` after a mark. Subselects, and no join: the index is then entered at the mark, however many events lie
+ * before it.
+ */
 const afterMark = (mark: string) => `(e.xact, e.id) > ((SELECT xact FROM ${mark}), (SELECT id FROM ${mark}))`;
 const undispatched = afterMark(`event_marks WHERE name = 'webhooks'`);
 /** A statement that returns a row when there are events for which no deliveries were made. */
 export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} AND e.xact < ${commitHorizonSql} ORDER BY e.xact, e.id LIMIT 1`;
 
 /**
- * Makes deliveries of the events that have none yet. One process does so at a time; the mark moves in the same transaction.
+ * Makes deliveries of the events that have none yet. One process does so at a time; the mark moves in the same
+ * transaction.
  * @returns how many events were looked at
  */
 export async function planDeliveries(db: Database): Promise<number> {
@@ -68,8 +72,8 @@ const counts = (busy: ReadonlyMap<string, number>): SQL =>
   sql`(SELECT * FROM unnest(${sql.param([...busy.keys()])}::text[], ${sql.param([...busy.values()])}::int[]) AS it (id, n))`;
 
 /**
- * Takes deliveries that are due, of each webhook the ones that have waited longest. Who takes one and is not heard of again within
- * `patienceSeconds` loses it: it is then tried again, with the same id.
+ * Takes deliveries that are due, of each webhook the ones that have waited longest. Who takes one and is not heard of
+ * again within `patienceSeconds` loses it: it is then tried again, with the same id.
  * @param busy how many this process has under way, by account and by webhook
  */
 export async function takeDeliveries(

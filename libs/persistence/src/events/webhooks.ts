@@ -44,7 +44,10 @@ export async function findWebhook(db: Executor, accountId: string, id: string): 
   return row;
 }
 
-/** Changes a webhook as somebody asked; what made Kiln stop using it is forgotten with that. False when there is no such webhook. */
+/**
+ * Changes a webhook as somebody asked; what made Kiln stop using it is forgotten with that. False when there is no such
+ * webhook.
+ */
 export async function changeWebhook(
   db: Executor,
   accountId: string,

@@ -72,8 +72,8 @@ const insertStatement = `
 
 /**
  * Accepts an outside image for registration: its row, its labels and its announcement in one statement.
- * @returns 'registered' when the workspace has this reference already and the call does not let it repeat, 'id-taken' when
- * PAI's id is in use, 'name-taken' when one of the workspace's images or running builds has the name
+ * @returns 'registered' when the workspace has this reference already and the call does not let it repeat, 'id-taken'
+ * when PAI's id is in use, 'name-taken' when one of the workspace's images or running builds has the name
  */
 export async function insertImage(
   db: Database,
@@ -136,7 +136,9 @@ export async function insertImage(
   return same && image.via !== 'pai' ? 'registered' : 'name-taken';
 }
 
-/** Takes an image that a registrar has to look at; undefined when somebody else holds it, it is not due, or it is done. */
+/**
+ * Takes an image that a registrar has to look at; undefined when somebody else holds it, it is not due, or it is done.
+ */
 export async function claimImage(db: Executor, id: string, worker: string): Promise<Image | undefined> {
   const [row] = await db
     .update(images)

@@ -17,7 +17,9 @@ export type SeenGroup = ImageGroup & {
   registryConnectionId: string | null;
 };
 
-/** Groups by id, in that order, each with the images of it that `seen` lets through; a group without any is left out. */
+/**
+ * Groups by id, in that order, each with the images of it that `seen` lets through; a group without any is left out.
+ */
 export async function summariseGroups(db: Database, ids: string[], seen: SQL | undefined): Promise<SeenGroup[]> {
   if (ids.length === 0) return [];
   const sums = db

@@ -28,7 +28,10 @@ interface ImageList {
   offset: number;
 }
 
-/** A page near the start of an unfiltered list comes from an index, its total from the tallies; any other from remembered ids. */
+/**
+ * A page near the start of an unfiltered list comes from an index, its total from the tallies; any other from
+ * remembered ids.
+ */
 async function listImages(db: Database, remembered: RememberedLists, list: ImageList): Promise<ImagePage> {
   const { scope, counted, filter, limit, offset } = list;
   if (scope.workspaceIds.length === 0) return { images: [], total: 0 };

@@ -29,7 +29,9 @@ const countedBy = (
     query.Accessibility === undefined ? undefined : eq(columns.visibility, query.Accessibility),
   );
 
-/** Counts whole days from the tallies, and the days that the range cuts from the builds themselves, in one statement. */
+/**
+ * Counts whole days from the tallies, and the days that the range cuts from the builds themselves, in one statement.
+ */
 async function countJobs(db: Database, scope: ListScope, query: ListJobsQuery, start: Date): Promise<number> {
   const end = query.EndTime;
   const firstWhole = new Date(startOfDay(start).getTime() + (startOfDay(start) < start ? dayMs : 0));

@@ -7,8 +7,8 @@ import { type RememberedLists } from './remembered.ts';
 import { inScope, type ListScope, scopeKey, tally } from './scope.ts';
 
 /**
- * PAI's ListImageLabels: the distinct pairs of the images that the viewer sees. Its two filters do not know of each other:
- * a pair is shown when its key is among the keys, or it is among the pairs.
+ * PAI's ListImageLabels: the distinct pairs of the images that the viewer sees. Its two filters do not know of each
+ * other: a pair is shown when its key is among the keys, or it is among the pairs.
  */
 export async function listImageLabels(
   db: Database,

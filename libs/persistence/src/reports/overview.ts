@@ -131,7 +131,9 @@ export async function sampleSlots(db: Executor): Promise<void> {
   await db.delete(slotSamples).where(sql`${slotSamples.at} < now() - make_interval(days => ${sampleDays})`);
 }
 
-/** The slots of each pool over the last hours: in each of 48 equal pieces, as many as there and busy at its last minute. */
+/**
+ * The slots of each pool over the last hours: in each of 48 equal pieces, as many as there and busy at its last minute.
+ */
 export async function readPastSlots(
   db: Executor,
   hours: number,

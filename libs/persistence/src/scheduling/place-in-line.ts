@@ -12,7 +12,9 @@ export interface QueueSnapshot {
   underWay: number;
   virtualTime: number;
   accounts: Map<string, AccountInLine>;
-  /** How long builds took lately, in seconds, from their first attempt to their end; absent while too few have ended. */
+  /**
+   * How long builds took lately, in seconds, from their first attempt to their end; absent while too few have ended.
+   */
   took?: { quick: number; slow: number };
 }
 
@@ -105,8 +107,8 @@ export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'acc
 }
 
 /**
- * Where a build stands, by the same rule that the dispatcher chooses by. What arrives later can still go before it, and the
- * builds before it may take longer or shorter than the last ones did: hence a range.
+ * Where a build stands, by the same rule that the dispatcher chooses by. What arrives later can still go before it, and
+ * the builds before it may take longer or shorter than the last ones did: hence a range.
  */
 export function placeInLine(
   snapshot: QueueSnapshot,

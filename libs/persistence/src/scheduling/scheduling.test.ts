@@ -258,7 +258,8 @@ describe('the dispatcher', () => {
       await moveBuild(bench.db, { id, from: ['assigned'], to: 'failed', message: 'x' });
     }
     expect(order.length).toBe(made.length);
-    // Equal turns are told as if the others went first: nobody starts later than told, and at most a turn of each other earlier.
+    // Equal turns are told as if the others went first: nobody starts later than told, and at most a turn of each other
+    // earlier.
     for (const [place, id] of order.entries()) {
       expect(told.get(id)).toBeGreaterThanOrEqual(place);
       expect((told.get(id) ?? 0) - place).toBeLessThanOrEqual(2);

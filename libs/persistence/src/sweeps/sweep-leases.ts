@@ -44,7 +44,8 @@ export async function sweepLeases(db: Database, dead: readonly string[], policy:
   return taken;
 }
 
-// The fence that was read goes into the guard, and the lease once more: an attempt that renewed it meanwhile keeps its build.
+// The fence that was read goes into the guard, and the lease once more: an attempt that renewed it meanwhile keeps its
+// build.
 async function takeAway(
   db: Database,
   build: Build,

@@ -5,9 +5,9 @@ import { type Database, inTransaction } from '../db/database.ts';
 import { announce, announceBuild, announceRegistration } from '../outbox/outbox.ts';
 
 /**
- * Announces due work again that no worker has claimed: Redis may have lost the job, or the worker that fetched it may have died. A job
- * that is sent twice runs once, because the second claim fails. The longer work has waited, the less often it is announced, down to once
- * a minute: most of it waits for a free worker.
+ * Announces due work again that no worker has claimed: Redis may have lost the job, or the worker that fetched it may
+ * have died. A job that is sent twice runs once, because the second claim fails. The longer work has waited, the less
+ * often it is announced, down to once a minute: most of it waits for a free worker.
  * @param afterSeconds how old an announcement must be; 0 announces everything, as after the loss of Redis
  */
 export const republishStale = (db: Database, afterSeconds: number): Promise<number> =>

@@ -12,7 +12,10 @@ export const asOnlySweeper = (db: Database, work: () => Promise<void>): Promise<
     return true;
   });
 
-/** Sums up tallies that count the same, so that reading them stays quick. What they add up to is the same at every moment. */
+/**
+ * Sums up tallies that count the same, so that reading them stays quick. What they add up to is the same at every
+ * moment.
+ */
 export const sweepTallies = (db: Database) =>
   db.execute(sql`
     WITH crowded AS (

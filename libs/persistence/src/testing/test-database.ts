@@ -9,7 +9,10 @@ import { migrateDatabase, migrationsFolder } from '../schema/migrate.ts';
 
 export type TestDatabase = OpenDatabase & { url: Secret };
 
-/** A migrated database of its own on the test stack's server, dropped by `close`: a copy of one that the first caller makes. */
+/**
+ * A migrated database of its own on the test stack's server, dropped by `close`: a copy of one that the first caller
+ * makes.
+ */
 export async function openTestDatabase(serverUrl: string): Promise<TestDatabase> {
   const opened = await openEmptyDatabase(serverUrl, await ensureTemplate(serverUrl));
   // Rights on a database are not copied with it.

@@ -82,8 +82,8 @@ const renewal = `
   UNION ALL SELECT NULL, NULL, cordoned, false FROM seen`;
 
 /**
- * Announces a worker and keeps its connection: when it breaks, it is made anew at once, and the lock taken again. The lock is
- * a shared one, so that the process does not wait for its own predecessor that PostgreSQL has not missed yet.
+ * Announces a worker and keeps its connection: when it breaks, it is made anew at once, and the lock taken again. The
+ * lock is a shared one, so that the process does not wait for its own predecessor that PostgreSQL has not missed yet.
  */
 export function openWorkerSession(
   url: Secret,
@@ -205,8 +205,8 @@ export const liveWorkerNumbers = sql.raw(`
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
 
 /**
- * Names of the workers that PostgreSQL no longer sees. Nothing is said in its own first seconds, in which the living have
- * yet to come back.
+ * Names of the workers that PostgreSQL no longer sees. Nothing is said in its own first seconds, in which the living
+ * have yet to come back.
  */
 export async function listDeadWorkers(db: Executor): Promise<string[]> {
   const { rows } = await db.execute<{ name: string }>(sql`

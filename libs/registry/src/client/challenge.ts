@@ -35,8 +35,8 @@ function challengeOf({ scheme, parameters: { realm, service, scope } }: Offer): 
 }
 
 /**
- * Reads WWW-Authenticate: the first of its challenges that Kiln knows. Basic is passed over where there are no credentials and
- * something else is offered.
+ * Reads WWW-Authenticate: the first of its challenges that Kiln knows. Basic is passed over where there are no
+ * credentials and something else is offered.
  * @param header one header, or several
  * @throws Fault RegistryDenied when the registry asks for nothing that Kiln knows
  */
@@ -54,9 +54,9 @@ const parentDomain = (host: string): string => host.split(':')[0]?.split('.').sl
 const isAddress = (host: string): boolean => /^[\d.]+$|^\[/.test(host);
 
 /**
- * Whether a token may be asked for at a realm, with credentials or without: only over TLS (unless the registry itself is plain
- * http), and only to the registry's own host or one of the same domain. A hostile registry names any realm it likes,
- * an address of the internal network among them.
+ * Whether a token may be asked for at a realm, with credentials or without: only over TLS (unless the registry itself
+ * is plain http), and only to the registry's own host or one of the same domain. A hostile registry names any realm it
+ * likes, an address of the internal network among them.
  */
 export function mayAuthenticateAt(access: RegistryAccess, realm: URL): boolean {
   if (realm.protocol !== 'https:' && access.tlsMode !== 'http') return false;

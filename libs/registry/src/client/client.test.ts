@@ -6,7 +6,8 @@ import { sha256Digest } from './manifests.ts';
 import { verifyImage } from '../verify/verify.ts';
 import { openServed } from '../testing/served.ts';
 
-// What a registry or something in its place may answer that a real one here does not: these servers play one fault each.
+// What a registry or something in its place may answer that a real one here does not: these servers play one fault
+// each.
 const { serve, close } = openServed();
 const clients = openRegistryClients(openAddressRules(['127.0.0.0/8']));
 afterAll(async () => {

@@ -13,7 +13,9 @@ export interface FetchedManifest {
   mediaType: string;
 }
 
-/** The calls of the OCI distribution API that Kiln makes. `repository` is `namespace/name`; `reference` a tag or digest. */
+/**
+ * The calls of the OCI distribution API that Kiln makes. `repository` is `namespace/name`; `reference` a tag or digest.
+ */
 export interface RegistryClient {
   readonly host: string;
   /** undefined when there is no such manifest. Its bytes are checked against their digest. */

@@ -56,7 +56,8 @@ const configTypes = [
 const layerType = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./;
 
 /**
- * What something is that is kept in a registry like an image and is none, such as a chart, a signature or an attestation.
+ * What something is that is kept in a registry like an image and is none, such as a chart, a signature or an
+ * attestation.
  * @returns undefined for an image
  */
 export function artifactTypeOf({ artifactType, config, layers }: Manifest): string | undefined {

@@ -24,7 +24,10 @@ const wordsMax = 300;
 /** Most bytes of a refusal that are read for its words. */
 export const refusalBytesMax = 16_384;
 
-/** What a registry says of its refusal, in the form of the distribution API; empty when it says nothing that can be shown. */
+/**
+ * What a registry says of its refusal, in the form of the distribution API; empty when it says nothing that can be
+ * shown.
+ */
 export function wordsOf(body: Buffer): string {
   let json: unknown;
   try {

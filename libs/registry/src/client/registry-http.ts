@@ -119,7 +119,8 @@ export class RegistryHttp {
           }),
         { kind: 'client', after: (it) => ({ 'http.response.status_code': it.statusCode }) },
       );
-      // A body that breaks, or is given up, while nobody reads it must not end the process; who reads it learns of it all the same.
+      // A body that breaks, or is given up, while nobody reads it must not end the process; who reads it learns of it
+      // all the same.
       answer.body.on('error', () => undefined);
       status = answer.statusCode;
       return { status, headers: answer.headers, body: answer.body, elsewhere: false };

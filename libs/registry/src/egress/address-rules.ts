@@ -71,7 +71,9 @@ export const addressRefused = ({ setting }: AddressRules, host: string, address 
       : `${host} resolves to ${address}, to which Kiln does not connect; an operator can open it (${setting})`,
   );
 
-/** Where an address of HTTP leads: its host, without the brackets of IPv6, and its port, also where that is not written. */
+/**
+ * Where an address of HTTP leads: its host, without the brackets of IPv6, and its port, also where that is not written.
+ */
 export const placeOf = ({ hostname, port, protocol }: Pick<URL, 'hostname' | 'port' | 'protocol'>) => ({
   host: hostname.replace(/^\[|\]$/g, ''),
   port: Number(port) || (protocol === 'https:' ? 443 : 80),
@@ -83,8 +85,8 @@ const nameWithoutAddress = (host: string) => Object.assign(new Error(`${host} ha
 type Connector = ReturnType<typeof buildConnector>;
 
 /**
- * Connects where the rules allow, and decides on the very address that is then used: what a name resolves to a moment later does
- * not matter, and how a literal address is spelt neither.
+ * Connects where the rules allow, and decides on the very address that is then used: what a name resolves to a moment
+ * later does not matter, and how a literal address is spelt neither.
  * @throws Fault AddressNotAllowed through its callback
  */
 export function guardedConnector(

@@ -41,7 +41,8 @@ export function openHostCheck(rules: AddressRules): CheckRegistryHost {
     } catch (error) {
       if (!isUnknown(error)) return undefined;
     }
-    // Name servers do not know the hosts file and search domains. Where those do not tell in time, a whole name is as the servers say.
+    // Name servers do not know the hosts file and search domains. Where those do not tell in time, a whole name is as
+    // the servers say.
     const found = await Promise.race([askMachine(host), sleep(machineMs)]);
     return found ?? (host.includes('.') ? [] : undefined);
   };

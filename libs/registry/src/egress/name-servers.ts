@@ -13,8 +13,8 @@ const lookupMs = 1000;
 const otherFamilyMs = 200;
 
 /**
- * Asks name servers alone. The machine's own way has room for two questions at a time in all of a process, so that a name server that
- * somebody lets hang would hold up every other name.
+ * Asks name servers alone. The machine's own way has room for two questions at a time in all of a process, so that a
+ * name server that somebody lets hang would hold up every other name.
  */
 export function askNameServers(servers: readonly string[]): FindAddresses {
   const resolver = new Resolver({ timeout: lookupMs, tries: 2 });

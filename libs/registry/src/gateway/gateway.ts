@@ -9,8 +9,8 @@ import { Exchange } from './exchange.ts';
 import { type GatewayOptions } from './options.ts';
 
 /**
- * What an engine in a jail sees of all registries: a small one on a socket, with the repositories `base` to read and `image` to
- * write. Credentials, addresses and limits stay on this side.
+ * What an engine in a jail sees of all registries: a small one on a socket, with the repositories `base` to read and
+ * `image` to write. Credentials, addresses and limits stay on this side.
  */
 export interface Gateway {
   socket: string;

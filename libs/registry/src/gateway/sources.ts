@@ -54,10 +54,10 @@ export class GatewaySources {
   }
 
   /**
-   * Begins to read a layer from the first source that holds it. Its bytes are checked as they pass: the last ones do not come when they
-   * are not what the digest stands for.
-   * @throws Fault RegistryUnreachable, RegistryDenied, RegistryRefused, BaseImageTooLarge, BlobMissing; the body RegistryUnreachable,
-   * ManifestInvalid
+   * Begins to read a layer from the first source that holds it. Its bytes are checked as they pass: the last ones do
+   * not come when they are not what the digest stands for.
+   * @throws Fault RegistryUnreachable, RegistryDenied, RegistryRefused, BaseImageTooLarge, BlobMissing; the body
+   * RegistryUnreachable, ManifestInvalid
    */
   async open(digest: string): Promise<LayerBytes> {
     for (const source of isDigest(digest) ? this.#options.sources : []) {

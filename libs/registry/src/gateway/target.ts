@@ -102,7 +102,9 @@ export class GatewayWriter {
     throw this.#refused(answer);
   }
 
-  /** Gets a base's layer into the target without the engine: it may be there, in the same registry, or somewhere else. */
+  /**
+   * Gets a base's layer into the target without the engine: it may be there, in the same registry, or somewhere else.
+   */
   bring({ source, digest }: HeldLayer, sources: GatewaySources): Promise<void> {
     return this.#push(async () => {
       const { access, repository } = this.#target;

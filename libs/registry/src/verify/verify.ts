@@ -60,13 +60,13 @@ async function verifyOne(
 export const ociArch = (arch: string): string => ({ X86_64: 'amd64', AARCH64: 'arm64' })[arch.toUpperCase()] ?? arch;
 
 /**
- * Reads an image back from its registry and checks it whole: documents well-formed, digests match their bytes, every blob
- * there with its declared size, and an image for `arch` among its platforms. Entries of an index that are no images, such as
- * attestations, are passed over.
+ * Reads an image back from its registry and checks it whole: documents well-formed, digests match their bytes, every
+ * blob there with its declared size, and an image for `arch` among its platforms. Entries of an index that are no
+ * images, such as attestations, are passed over.
  * @param reference tag or digest
  * @param arch `X86_64` or `AARCH64`; undefined takes whatever is there
- * @throws Fault ImagePathNotFound, ManifestInvalid, BlobMissing, ArchMismatch, RegistryDenied, RegistryRefused: the image will
- * not do; RegistryUnreachable: it could not be found out
+ * @throws Fault ImagePathNotFound, ManifestInvalid, BlobMissing, ArchMismatch, RegistryDenied, RegistryRefused: the
+ * image will not do; RegistryUnreachable: it could not be found out
  */
 export async function verifyImage(
   client: RegistryClient,

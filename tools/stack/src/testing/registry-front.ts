@@ -27,7 +27,9 @@ export interface RegistryFront {
   host: string;
   /** The registry's mood, for requests whose method and path fit; for all when nothing is said. */
   set(mood: RegistryMood, only?: Fits): void;
-  /** A mood for the next requests that fit; it goes before the one that is set. @returns how many of them came so far */
+  /**
+   * A mood for the next requests that fit; it goes before the one that is set. @returns how many of them came so far
+   */
   next(mood: RegistryMood, fits: Fits, times: number): () => number;
   close(): Promise<void>;
 }

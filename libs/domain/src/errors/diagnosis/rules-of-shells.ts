@@ -1,6 +1,9 @@
 import { type Rule } from './rule.ts';
 
-/** What small tools say of a path: `tool: cannot do something '/some/path': what is wrong`. The path begins after a space or a quote. */
+/**
+ * What small tools say of a path: `tool: cannot do something '/some/path': what is wrong`. The path begins after a
+ * space or a quote.
+ */
 const saidOf = (trouble: string): RegExp => new RegExp(`(?<![^\\s'‘’:])([^\\s'‘’:]+)['’]?: ${trouble}`);
 
 /** What shells and small tools say, and what exit codes tell. */
