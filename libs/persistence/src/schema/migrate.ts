@@ -13,9 +13,11 @@ export const migrationsFolder = fileURLToPath(new URL('../../migrations', import
 
 const triesMax = 20;
 
-const isLockTrouble = (error: unknown): boolean => {
-  const { code, cause } = error as { code?: unknown; cause?: unknown };
-  return code === '55P03' || code === '40P01' || (cause !== undefined && cause !== null && isLockTrouble(cause));
+/** Another process held a table for too long, or changed the same rights a moment ago (`tuple concurrently updated`). */
+const isPassing = (error: unknown): boolean => {
+  const { code, message, cause } = error as { code?: unknown; message?: unknown; cause?: unknown };
+  if (code === '55P03' || code === '40P01' || (code === 'XX000' && /concurrently/.test(String(message)))) return true;
+  return cause !== undefined && cause !== null && isPassing(cause);
 };
 
 /**
@@ -46,7 +48,7 @@ export async function migrateDatabase(
           await letSearchesUseIndexes(tx);
           await grantRights(tx);
         }),
-      { tries: triesMax, pauseMs: () => 1000, isPassing: isLockTrouble },
+      { tries: triesMax, pauseMs: () => 1000, isPassing },
     );
   } finally {
     await client.end();
