@@ -15,7 +15,7 @@ const run = (args: string[] = [], env: Record<string, string> = {}) => {
   } catch {
     // made by the test before
   }
-  const child = spawn(process.execPath, [join(root, 'tools/dist/start/main.js'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'tools/start/dist/main.js'), ...args], {
     env: { ...process.env, KILN_DIR: kilnDir, ...env },
   });
   let output = '';

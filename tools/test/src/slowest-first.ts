@@ -14,6 +14,7 @@ const slowest = [
   'container-images.test.ts',
   'console.test.ts',
   'absent-registries.test.ts',
+  'start.test.ts',
   'tls-registry.test.ts',
   'builds.test.ts',
   'repeats.test.ts',
