@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { processesOf, root } from '@kiln/stack';
 import { startTestStack } from '@kiln/stack/testing';
+import { runChecks } from './checks.ts';
 import { type JestResults, printSummary } from './summary.ts';
 
 // Most tests wait for half of their time: more at once would keep two cores busy all of it, and measure nothing but
@@ -27,6 +28,7 @@ const args = [
   '--projects',
   ...projects,
 ];
+const checks = runChecks();
 const status = await new Promise<number>((resolve) => {
   const env = {
     ...process.env,
@@ -41,6 +43,7 @@ const status = await new Promise<number>((resolve) => {
 });
 const results = existsSync(resultFile) ? (JSON.parse(readFileSync(resultFile, 'utf8')) as JestResults) : undefined;
 await running.stop();
+const failedChecks = await checks;
 
 const left = processesOf(dir).length;
 if (left > 0) console.error(`${left} processes of the test stack are still running`);
@@ -48,6 +51,7 @@ if (results) printSummary(results);
 const passed = results?.numPassedTests ?? 0;
 // A file that does not even load, or a run that ends badly without saying which test, counts as one failure.
 const counted = (results ? results.numFailedTests + results.numRuntimeErrorTestSuites : 0) + (left > 0 ? 1 : 0);
-const failed = counted === 0 && (status !== 0 || passed === 0) ? 1 : counted;
+const failedTests = counted === 0 && (status !== 0 || passed === 0) ? 1 : counted;
+const failed = failedTests + failedChecks;
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
