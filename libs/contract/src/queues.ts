@@ -37,7 +37,7 @@ export const signals = {
   progress: 'build-progress',
   /** A build waits, or a slot is free. */
   dispatch: 'dispatch',
-  /** Builds were let out of the pending queue. */
+  /** Pending builds were admitted. */
   admitted: 'build-admitted',
 } as const;
 /** Instead of an id: for signals that are about nothing in particular, and for those who listen to all. */

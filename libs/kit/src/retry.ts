@@ -15,7 +15,7 @@ export interface RetryOptions {
 
 /**
  * Runs `work` until it succeeds.
- * @throws what the last try threw; the signal's reason when it is aborted during a pause
+ * @throws what the last try threw; an AbortError when the signal is aborted during a pause
  */
 export async function retry<T>(
   work: () => Promise<T>,
@@ -28,7 +28,7 @@ export async function retry<T>(
       if (signal?.aborted || tried >= tries || !isPassing(error)) throw error;
       const ms = pauseMs(tried, error);
       await onPause?.(tried, ms, error);
-      await sleep(ms, undefined, { ...(signal ? { signal } : {}) });
+      await sleep(ms, undefined, signal ? { signal } : {});
     }
   }
 }

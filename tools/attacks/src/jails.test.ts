@@ -4,11 +4,11 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { abilities, openLauncher } from '@kiln/engine';
 import { testStack } from '@kiln/kit/testing';
-import { logTail, startApp } from '@kiln/stack';
+import { logTail, root, startApp } from '@kiln/stack';
 import { openTestKiln } from '@kiln/stack/testing';
 
 const dir = join(testStack().dir, `jails-${randomUUID().slice(0, 8)}`);
-const launcher = join(import.meta.dirname, '../../../libs/engine/launcher/kiln-jail.pl');
+const launcher = join(root, 'libs/engine/launcher/kiln-jail.pl');
 
 /** A jail that an operator would name: it does what the launcher does, and says what it enforces. */
 function external(enforces: readonly string[]): string {

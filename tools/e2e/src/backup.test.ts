@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '@kiln/kit/testing';
-import { program } from '@kiln/stack';
+import { program, root } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
@@ -23,7 +23,7 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
   const { ImageBuildId: done } = await build('echo in the log');
   expect(await kiln.ended(done)).toMatchObject({ State: 'succeeded' });
 
-  // Without a registrar nothing is let out of the pending queue, so it goes once the others are under way.
+  // Without a registrar no pending build is admitted, so it goes once the others are under way.
   const { ImageBuildId: running } = await build('echo begun; sleep 6');
   const { ImageBuildId: pushed } = await build('sleep 1');
   await eventually(async () => ((await kiln.logs(running)).includes('begun\n') ? true : undefined), 'the step to run');
@@ -47,7 +47,7 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
   const server = new URL(kiln.stack.postgresUrl);
   await run(program('psql'), [server.href, '--command', `CREATE DATABASE ${to.pathname.slice(1)}`]);
   await run(program('pg_restore'), ['--no-owner', '--no-privileges', `--dbname=${to.href}`, dump]);
-  await run(process.execPath, [join(import.meta.dirname, '../../../apps/admin/dist/main.js'), 'migrate'], {
+  await run(process.execPath, [join(root, 'apps/admin/dist/main.js'), 'migrate'], {
     env: { ...process.env, ...kiln.env, KILN_DATABASE_URL: to.href },
   });
   // Another Redis, as far as Kiln can tell, and a builder that has never built anything.

@@ -5,7 +5,7 @@ import { newAccessKey, openSealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
 import { addMember, createUser, insertAccessKey } from '@kiln/persistence';
 import { format, resolveConfig } from 'prettier';
-import { provisionAccount } from '@kiln/stack';
+import { provisionAccount, root } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 import {
   type CloudClient,
@@ -83,7 +83,7 @@ describe('Huawei’s sdk-core', () => {
 });
 
 it('is written down as it was seen', async () => {
-  const file = join(import.meta.dirname, '../../../docs/reference/compatibility.md');
+  const file = join(root, 'docs/reference/compatibility.md');
   const { text, untested } = record.render();
   expect(untested).toEqual([]);
   const pretty = await format(text, { ...(await resolveConfig(file)), parser: 'markdown' });

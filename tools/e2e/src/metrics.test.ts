@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
-import { freePort } from '@kiln/stack';
+import { freePort, root } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
-const deploy = join(import.meta.dirname, '../../../deploy');
+const deploy = join(root, 'deploy');
 let kiln: TestKiln;
 let api: string;
 const ports: Record<string, number> = {};

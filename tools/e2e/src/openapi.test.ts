@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { operations } from '@kiln/contract';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import openapiTS, { astToString } from 'openapi-typescript';
+import { root } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 const run = promisify(execFile);
@@ -71,7 +72,7 @@ it('makes a typed client that compiles, and works', async () => {
   writeFileSync(join(dir, 'package.json'), '{ "type": "module" }');
   const options = { strict: true, module: 'nodenext', target: 'es2023', types: ['node'], skipLibCheck: true, outDir: 'out', rootDir: '.' }; // prettier-ignore
   writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['smoke.ts'] }));
-  const tsc = join(import.meta.dirname, '../../../node_modules/typescript/bin/tsc');
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
   await run(process.execPath, [tsc, '-p', dir]).catch((error: { stdout: string }) => {
     throw new Error(error.stdout);
   });

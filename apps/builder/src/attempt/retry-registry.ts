@@ -9,7 +9,7 @@ const { registryPauseMs, registryPauseMaxMs } = timings;
 /**
  * Tries again while a registry cannot be reached: a registry that is restarted must fail no build.
  * @param log writes a line to the build's log before each pause
- * @throws what the last try threw; the signal's reason when it is aborted meanwhile
+ * @throws what the last try threw; an AbortError when the signal is aborted during a pause
  */
 export const retryRegistry = <T>(
   work: () => Promise<T>,

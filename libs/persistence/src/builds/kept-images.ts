@@ -9,7 +9,7 @@ const images = (rows: { image: string | null }[]): string[] => rows.flatMap((it)
 export const listKept = async (db: Executor, store: string): Promise<string[]> =>
   images(await db.select({ image: builds.keptImage }).from(builds).where(eq(builds.keptOn, store)));
 
-/** Builds that were let out of the pending queue for the builder with this store. */
+/** Builds that were admitted for the builder with this store. */
 export const listWaitingForStore = (
   db: Executor,
   store: string,

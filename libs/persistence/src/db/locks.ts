@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { type Executor } from './database.ts';
 
-// The numbers of all advisory locks, so that no two mean the same. They must never change: two versions take turns by
-// them.
+// The numbers of all advisory locks, so that no two mean the same; the audit log's trigger has one of its own, 7311905.
+// They must never change: two versions take turns by them.
 /** First key of the locks that workers hold while they live; the second is the worker's number. */
 export const workerLocks = 7311;
 const numbers = { migration: 7_311_865, sweep: 7_311_866, dispatch: 7_311_867 };
