@@ -2,7 +2,7 @@ import { type CrashPoint } from '@kiln/kit';
 import { type FaultKiln } from '../fault-kiln.ts';
 import { childOf } from '@kiln/stack/testing';
 import { outcomeOf, recovery, running, type Scenario, type Sign, sleep } from '../scenario.ts';
-import { longStepSeconds, requireDeadInTime } from './silenced.ts';
+import { longStepSeconds, recoveryWithoutOverlap } from './silenced.ts';
 
 /** By what a build is seen to go on after a crash at each point. */
 const points: [CrashPoint, Sign][] = [
@@ -114,8 +114,7 @@ export const killed: Scenario[] = [
       await sleep(1000);
       kiln.fleet.signal(holder, 'SIGSTOP');
       const since = Date.now();
-      await requireDeadInTime(kiln, id, since);
-      const ms = await recovery(kiln, [id], since, 'next attempt');
+      const ms = await recoveryWithoutOverlap(kiln, id, since);
       kiln.fleet.signal(holder, 'SIGCONT');
       return ms;
     },

@@ -9,17 +9,27 @@ import { holderOf, recovery, running, type Scenario, sleep } from '../scenario.t
 
 /** Longer than a lease, and than the watchdog waits. */
 const longMs = ({ timeScale }: FaultKiln): number => 25_000 * timeScale;
-/** After the watchdog, before the end of the lease. */
-const deadMs = ({ timeScale }: FaultKiln): number => 13_500 * timeScale;
 /** A step that would outlast both. */
 export const longStepSeconds = ({ timeScale }: FaultKiln): number => 17 * timeScale;
 
-/** The processes of an attempt are gone before its lease runs out; its step would still run. */
-export async function requireDeadInTime(kiln: FaultKiln, id: string, sinceMs: number): Promise<void> {
-  await sleep(Math.max(0, sinceMs + deadMs(kiln) - Date.now()));
-  const alive = processesOfAttempt(id, 1);
-  if (alive.length > 0)
-    throw new Error(`${deadMs(kiln)} ms after the cut, ${alive.length} processes of the first attempt still run`);
+/**
+ * The processes of the first attempt are gone before the next attempt starts, though its step would still run.
+ * @returns how long after `sinceMs` the next attempt started, in milliseconds; undefined when there was none
+ * @throws Error when two attempts ran at once
+ */
+export async function recoveryWithoutOverlap(
+  kiln: FaultKiln,
+  id: string,
+  sinceMs: number,
+): Promise<number | undefined> {
+  const gone = eventually(
+    () => (processesOfAttempt(id, 1).length === 0 ? Date.now() : undefined),
+    'the end of the first attempt’s processes',
+  );
+  const [goneAt, recovered] = await Promise.all([gone, recovery(kiln, [id], sinceMs, 'next attempt')]);
+  const overlapMs = recovered === undefined ? 0 : goneAt - (sinceMs + recovered);
+  if (overlapMs > 0) throw new Error(`processes of the first attempt still ran ${overlapMs} ms into the next attempt`);
+  return recovered;
 }
 
 /**
@@ -34,10 +44,8 @@ const unheard = (name: string, cut: (kiln: FaultKiln, holder: Member) => () => v
     const { id, holder } = await running(kiln, longStepSeconds(kiln));
     const heal = cut(kiln, kiln.fleet.member(holder));
     const since = Date.now();
-    await requireDeadInTime(kiln, id, since);
-    await sleep(longMs(kiln) - deadMs(kiln));
-    heal();
-    return recovery(kiln, [id], since, 'next attempt');
+    const [recovered] = await Promise.all([recoveryWithoutOverlap(kiln, id, since), sleep(longMs(kiln)).then(heal)]);
+    return recovered;
   },
 });
 
