@@ -1,7 +1,7 @@
+import { type Platform } from '@kiln/domain';
 import { type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, type RememberedLists } from '@kiln/persistence';
 import { type BoardQueues, type Producer, type SignalBus } from '@kiln/queue';
-import { type Platform } from '@kiln/contract';
 import { type AuditTrail } from './callers/audit-trail.ts';
 import { type AuthenticateDeps } from './callers/authenticate.ts';
 import { type Directory, type Quotas, type SubmitBuildDeps, type WebhookDeps } from '@kiln/usecases';

@@ -1,3 +1,4 @@
+import { poolNames } from '@kiln/domain';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
@@ -29,7 +30,6 @@ import { openEventFeed } from './live/event-feed.ts';
 import { openMessaging } from '@kiln/worker';
 import { openRegistryHostCheck } from './usecases/registry-hosts.ts';
 import { openPendingQueue } from './usecases/place-in-line.ts';
-import { poolNames } from '@kiln/contract';
 import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';

@@ -1,3 +1,4 @@
+import { commonPool } from '@kiln/domain';
 import { hostname } from 'node:os';
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -23,7 +24,7 @@ import {
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { commonPool, everyone, poolName } from '@kiln/contract';
+import { everyone, poolName } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
 import { z } from 'zod';

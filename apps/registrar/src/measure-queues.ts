@@ -1,4 +1,4 @@
-import { commonPool } from '@kiln/contract';
+import { commonPool } from '@kiln/domain';
 import { measureOnDemand, metrics } from '@kiln/kit';
 import { countQuarantined, type Database, readDeliveryLag, readLanes, readOutbox, readSlots } from '@kiln/persistence';
 

@@ -20,7 +20,4 @@ export * from './kiln/event-operations.ts';
 export * from './kiln/events.ts';
 export * from './kiln/session-operations.ts';
 export * from './kiln/webhook-operations.ts';
-export * from './platform/networks.ts';
 export * from './platform/platform.ts';
-export * from './platform/pools.ts';
-export * from './platform/resources.ts';

@@ -1,5 +1,5 @@
 import { type z } from 'zod';
-import { Fault } from '@kiln/domain';
+import { Fault, fieldFault } from '@kiln/domain';
 
 /** Most problems that a message names. */
 const namedMax = 10;
@@ -48,7 +48,7 @@ export function refuseNearMisses(input: unknown, names: readonly string[], depth
   for (const [name, value] of Object.entries(input)) {
     const right = meant.get(plain(name));
     if (right !== undefined && !names.includes(name))
-      throw new Fault('InvalidParameter', `${name}: is not a field; ${right} is`, { field: name });
+      throw fieldFault('InvalidParameter', name, `is not a field; ${right} is`);
     refuseNearMisses(value, names, depth + 1);
   }
 }

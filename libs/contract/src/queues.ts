@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { commonPool, poolName } from './platform/pools.ts';
+import { commonPool } from '@kiln/domain';
+import { poolName } from './platform/platform.ts';
 
 /**
  * The queues, as data: types of producer and handler fall out of it. A payload carries ids and a version only;

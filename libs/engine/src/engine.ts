@@ -1,6 +1,5 @@
 import { type Secret } from '@kiln/kit';
-import { type Limits, type NetworkRules } from '@kiln/contract';
-import { type StepResult, type ParsedDockerfile, type Step } from '@kiln/domain';
+import { type Limits, type NetworkRules, type ParsedDockerfile, type Step, type StepResult } from '@kiln/domain';
 import { type Ability } from './jail/jail.ts';
 import { type ProcessWatch } from './process-watch.ts';
 

@@ -1,4 +1,5 @@
-import { emptyPlatform, type Platform, platformSchema } from '@kiln/contract';
+import { type Platform } from '@kiln/domain';
+import { emptyPlatform, platformSchema } from '@kiln/contract';
 import { z } from 'zod';
 
 /**

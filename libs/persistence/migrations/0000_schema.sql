@@ -95,7 +95,7 @@ CREATE TABLE "builds" (
 	"user_id" text NOT NULL,
 	"client_token" text,
 	"request_hash" text NOT NULL,
-	"spec" jsonb NOT NULL,
+	"request" jsonb NOT NULL,
 	"registry_auths_sealed" text,
 	"display_name" text NOT NULL,
 	"image_name" text NOT NULL,

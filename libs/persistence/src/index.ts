@@ -53,6 +53,6 @@ export * from './scheduling/work-at-hand.ts';
 export * from './events/webhooks.ts';
 export * from './events/webhook-deliveries.ts';
 export { acrossAccounts, actingFor } from './db/tenant-pool.ts';
-export { type Build, type BuildSpec, type WorkerAbout } from './tables/builds.ts';
+export { type Build, type WorkerAbout } from './tables/builds.ts';
 export { type Image } from './tables/images.ts';
 export * from './reports/overview.ts';

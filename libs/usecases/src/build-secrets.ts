@@ -1,11 +1,10 @@
 import { type Sealer } from '@kiln/auth';
 import { type Secret } from '@kiln/kit';
 import { type Executor, findBuildSecrets, listBuildSecrets } from '@kiln/persistence';
-import { bindingOf, Fault } from '@kiln/domain';
+import { bindingOf, fieldFault, requestFields } from '@kiln/domain';
 
 const missing = (name: string, line: number) =>
-  new Fault('BuildSecretNotFound', `BuildConfig.Dockerfile: line ${line}: the account has no build secret ${name}`, {
-    field: 'BuildConfig.Dockerfile',
+  fieldFault('BuildSecretNotFound', requestFields.dockerfile, `line ${line}: the account has no build secret ${name}`, {
     lines: [line, line],
     hint: 'an operator adds one with: admin secret put ACCOUNT NAME',
   });

@@ -13,6 +13,10 @@ import { bindingOf } from '@kiln/domain';
 /** Credentials as docker writes them, by registry host: base64 of `user:password`. */
 export type RegistryAuths = Record<string, { Auth: string }>;
 
+/** The credentials that came with a build's request. */
+export const openRegistryAuths = (sealer: Sealer, buildId: string, sealed: string): RegistryAuths =>
+  JSON.parse(sealer.open(sealed, bindingOf('registryAuths', buildId)).reveal()) as RegistryAuths;
+
 const fromConnection = (connection: RegistryConnection, sealer: Sealer): RegistryAccess => ({
   host: connection.host,
   connected: true,
@@ -60,11 +64,7 @@ export async function accessForBuild(
 ): Promise<{ target: RegistryAccess; bases: RegistryAccess[] }> {
   const connections = await listRegistryConnections(db, build.accountId);
   const auths =
-    build.registryAuthsSealed === null
-      ? {}
-      : (JSON.parse(
-          sealer.open(build.registryAuthsSealed, bindingOf('registryAuths', build.id)).reveal(),
-        ) as RegistryAuths);
+    build.registryAuthsSealed === null ? {} : openRegistryAuths(sealer, build.id, build.registryAuthsSealed);
   const byHost = new Map<string, RegistryAccess>(connections.map((it) => [it.host, fromConnection(it, sealer)]));
   const named = connections.find((it) => it.id === build.registryConnectionId);
   if (named) byHost.set(named.host, fromConnection(named, sealer));

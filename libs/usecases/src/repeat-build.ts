@@ -9,11 +9,11 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type CreateImageBuildBody, everyone, type Platform, poolOf, type RerunBody } from '@kiln/contract';
-import { bindingOf, Fault, isTerminal, type Lane } from '@kiln/domain';
+import { everyone } from '@kiln/contract';
+import { bindingOf, type BuildRequest, Fault, isTerminal, type Lane, type Platform, poolOf } from '@kiln/domain';
 import { requireOwner } from './authorize.ts';
 import { type Quotas } from './quotas.ts';
-import { type RegistryAuths } from './registry-access.ts';
+import { openRegistryAuths } from './registry-access.ts';
 import {
   answerSubmission,
   type Submitted,
@@ -71,7 +71,7 @@ export async function retryBuild(
     requireEnded(build);
     requireRetryable(build);
     // Whoever may not use a pool any longer gets no further builds there.
-    poolOf(deps.platform.pools, build.spec.Resource, build.accountId);
+    poolOf(deps.platform.pools, build.request.resources, build.accountId);
     await deps.quotas.admitBuild(build.accountId);
   }
   const submitted = await repeat(deps, build, options);
@@ -106,7 +106,7 @@ async function repeat(
     userId: build.userId,
     clientToken: clientToken ?? null,
     requestHash: sealer.fingerprint(requestText),
-    spec: build.spec,
+    request: build.request,
     registryAuthsSealed:
       build.registryAuthsSealed === null
         ? null
@@ -131,6 +131,14 @@ async function repeat(
   return answerSubmission(outcome, { buildId, jobId }, isSame, build.imageName, build.workspaceId);
 }
 
+/** What a rerun replaces in the request that it repeats. */
+export interface RerunChange {
+  title?: string;
+  name?: string;
+  reference?: string;
+  overwrite?: boolean;
+}
+
 /**
  * A new build from an ended one's request, checked as if it came anew and with what `change` replaces in it.
  * @throws Fault BuildNotFinished, and whatever a new request can be refused for
@@ -139,36 +147,31 @@ export async function rerunBuild(
   deps: SubmitBuildDeps,
   viewer: Viewer,
   build: Build,
-  change: RerunBody,
+  change: RerunChange,
   options: { clientToken?: string | undefined; lane?: Lane | undefined },
 ): Promise<Submitted> {
   requireOwner(viewer, build, `build ${build.id}`, 'operator');
   // With credentials that came with another user's request, only that user and admins decide where an image goes.
-  if (change.Image?.Uri !== undefined || change.OverwriteImageTag !== undefined)
+  if (change.reference !== undefined || change.overwrite !== undefined)
     requireOwner(viewer, build, `build ${build.id}`);
   requireEnded(build);
-  const { RegistryAuthHosts: _, ...config } = build.spec.BuildConfig;
   const auths =
     build.registryAuthsSealed === null
       ? {}
-      : {
-          RegistryAuths: JSON.parse(
-            deps.sealer.open(build.registryAuthsSealed, bindingOf('registryAuths', build.id)).reveal(),
-          ) as RegistryAuths,
-        };
-  const { spec } = build;
-  const body: CreateImageBuildBody = {
-    ...spec,
-    BuildConfig: { ...config, ...auths },
-    ImageBuildJobName: change.ImageBuildJobName ?? spec.ImageBuildJobName,
-    OverwriteImageTag: change.OverwriteImageTag ?? spec.OverwriteImageTag,
-    Image: {
-      ...spec.Image,
-      Name: change.Image?.Name ?? spec.Image.Name,
-      Uri: change.Image?.Uri ?? spec.Image.Uri,
+      : { auths: openRegistryAuths(deps.sealer, build.id, build.registryAuthsSealed) };
+  const { image, target, ...rest } = build.request;
+  const request: BuildRequest = {
+    ...rest,
+    ...(change.title === undefined ? {} : { title: change.title }),
+    image: { ...image, name: change.name ?? image.name },
+    target: {
+      ...target,
+      reference: change.reference ?? target.reference,
+      overwrite: change.overwrite ?? target.overwrite,
     },
   };
-  return submitRequest(deps, viewer, body, {
+  return submitRequest(deps, viewer, request, {
+    ...auths,
     clientToken: options.clientToken,
     lane: options.lane ?? build.lane,
     parent: { id: build.id, lineage: 'rerun' },

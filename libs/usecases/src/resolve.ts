@@ -1,5 +1,5 @@
 import { type RegistryConnection, type Viewer, type Workspace } from '@kiln/persistence';
-import { Fault, type Reference } from '@kiln/domain';
+import { fieldFault, type Reference } from '@kiln/domain';
 import { type Directory } from './directory.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function requireWorkspace(
   field: string,
 ): Promise<Workspace> {
   const workspace = await directory.workspace(viewer, by);
-  if (!workspace) throw new Fault('WorkspaceNotFound', `${field}: there is no workspace ${by.id}`, { field });
+  if (!workspace) throw fieldFault('WorkspaceNotFound', field, `there is no workspace ${by.id}`);
   return workspace;
 }
 
@@ -30,13 +30,9 @@ export function requireConnection(
   fields: { connection: string; reference: string },
 ): RegistryConnection {
   const connection = connections.find((it) => it.id === id);
-  if (!connection) {
-    const field = fields.connection;
-    throw new Fault('RegistryConnectionNotFound', `${field}: there is no registry connection ${id}`, { field });
-  }
-  if (connection.host !== reference.host) {
-    const field = fields.reference;
-    throw new Fault('InvalidParameter', `${field}: its host must be ${connection.host}, the one of ${id}`, { field });
-  }
+  if (!connection)
+    throw fieldFault('RegistryConnectionNotFound', fields.connection, `there is no registry connection ${id}`);
+  if (connection.host !== reference.host)
+    throw fieldFault('InvalidParameter', fields.reference, `its host must be ${connection.host}, the one of ${id}`);
   return connection;
 }

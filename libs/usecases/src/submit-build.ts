@@ -1,17 +1,22 @@
 import { type Sealer } from '@kiln/auth';
 import {
   bindingOf,
-  Fault,
+  type BuildRequest,
+  fieldFault,
   type Lane,
+  limitsOf,
+  networkOf,
   type PackageRules,
   parseDockerfile,
   parseReference,
+  type Platform,
+  poolOf,
+  requestFields,
   requirePackageInstallation,
 } from '@kiln/domain';
 import { stagingTag } from '@kiln/engine';
 import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
 import {
-  type BuildSpec,
   type Database,
   findByClientToken,
   type NewBuild,
@@ -20,12 +25,13 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type CreateImageBuildBody, everyone, limitsOf, networkOf, poolOf, type Platform } from '@kiln/contract';
+import { everyone } from '@kiln/contract';
 import stringify from 'safe-stable-stringify';
 import { requireBuildSecrets } from './build-secrets.ts';
 import { type Directory } from './directory.ts';
-import { requireConnection, requireWorkspace } from './resolve.ts';
 import { type Quotas } from './quotas.ts';
+import { type RegistryAuths } from './registry-access.ts';
+import { requireConnection, requireWorkspace } from './resolve.ts';
 
 export interface SubmitBuildDeps {
   db: Database;
@@ -48,38 +54,33 @@ export interface Submitted {
 }
 
 /**
- * PAI's CreateImageBuild: checks the request whole, then accepts it in one commit. Nothing is written before.
+ * Checks a request whole, then accepts it in one commit. Nothing is written before.
  * @throws Fault that names the field
  */
 export async function submitBuild(
   { db, directory, sealer, signals, quotas, platform, packageRules, clientTokenHours }: SubmitBuildDeps,
   viewer: Viewer,
-  body: CreateImageBuildBody,
-  how: { clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
+  request: BuildRequest,
+  how: { auths?: RegistryAuths; clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
 ): Promise<Submitted> {
-  const { clientToken } = how;
-  const reference = parseReference(body.Image.Uri, 'Image.Uri');
+  const { clientToken, auths } = how;
+  const reference = parseReference(request.target.reference, requestFields.reference);
   if (reference.tag === stagingTag)
-    throw new Fault('InvalidParameter', `Image.Uri: the tag ${stagingTag} is used by Kiln itself`, {
-      field: 'Image.Uri',
-    });
-  const parsed = parseDockerfile(body.BuildConfig.Dockerfile);
-  if (body.BuildConfig.BuildType === 'PackageInstallation') requirePackageInstallation(parsed, packageRules);
+    throw fieldFault('InvalidParameter', requestFields.reference, `the tag ${stagingTag} is used by Kiln itself`);
+  const parsed = parseDockerfile(request.dockerfile);
+  if (request.form === 'packages') requirePackageInstallation(parsed, packageRules);
 
   const [workspace, connections] = await Promise.all([
-    requireWorkspace(directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId'),
+    requireWorkspace(directory, viewer, { id: request.workspaceId }, requestFields.workspace),
     directory.registryConnections(viewer.accountId),
   ]);
-  const connection = requireConnection(connections, body.TargetRegistry.InstanceId, reference, {
-    connection: 'TargetRegistry.InstanceId',
-    reference: 'Image.Uri',
-  });
+  const connection = requireConnection(connections, request.target.connection, reference, requestFields);
   // What they give is looked up again when the build runs; here it is whether there are such, and what is to be said of
   // them.
-  const notes = [limitsOf(platform, body.Resource), networkOf(platform.networks, body.UserVpc)].flatMap(
+  const notes = [limitsOf(platform, request.resources), networkOf(platform.networks, request.network)].flatMap(
     (it) => it.note ?? [],
   );
-  const pool = poolOf(platform.pools, body.Resource, viewer.accountId);
+  const pool = poolOf(platform.pools, request.resources, viewer.accountId);
 
   await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
   // A request that was accepted before is answered again, however full it is by now.
@@ -87,10 +88,9 @@ export async function submitBuild(
     if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken, clientTokenHours)))
       throw full;
   });
-  const { RegistryAuths, ...config } = body.BuildConfig;
-  const spec: BuildSpec = { ...body, BuildConfig: { ...config, RegistryAuthHosts: Object.keys(RegistryAuths ?? {}) } };
   const { buildId, jobId } = newBuildIds();
-  const requestText = stringify(body);
+  const whole: object = { ...request, auths };
+  const requestText = stringify(whole);
   const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
   const build: NewBuild = {
     id: buildId,
@@ -101,11 +101,11 @@ export async function submitBuild(
     userId: viewer.userId,
     clientToken: clientToken ?? null,
     requestHash: sealer.fingerprint(requestText),
-    spec,
-    registryAuthsSealed: RegistryAuths
-      ? sealer.seal(new Secret(JSON.stringify(RegistryAuths)), bindingOf('registryAuths', buildId))
+    request,
+    registryAuthsSealed: auths
+      ? sealer.seal(new Secret(JSON.stringify(auths)), bindingOf('registryAuths', buildId))
       : null,
-    displayName: body.ImageBuildJobName ?? body.Image.Name,
+    displayName: request.title ?? request.image.name,
     registryConnectionId: connection.id,
     host: reference.host,
     repository: reference.repository,
@@ -117,7 +117,7 @@ export async function submitBuild(
   };
   const accepted = await insertBuild(db, build, clientTokenHours);
   if (accepted.outcome !== 'accepted') takeBack?.();
-  const submitted = answerSubmission(accepted, { buildId, jobId }, isSame, body.Image.Name, workspace.id);
+  const submitted = answerSubmission(accepted, { buildId, jobId }, isSame, request.image.name, workspace.id);
   crashPoint('submission-committed');
   if (!submitted.replayed) signals.send('dispatch', everyone);
   return submitted;
@@ -139,14 +139,16 @@ export function answerSubmission(
       return { ...ids, replayed: false };
     case 'token-used':
       if (isSame(outcome.requestHash)) return { buildId: outcome.id, jobId: outcome.jobId, replayed: true };
-      throw new Fault('IdempotentParameterMismatch', `ClientToken: was used with another body, for ${outcome.id}`, {
-        field: 'ClientToken',
-      });
+      throw fieldFault(
+        'IdempotentParameterMismatch',
+        requestFields.clientToken,
+        `was used with another body, for ${outcome.id}`,
+      );
     case 'name-taken':
-      throw new Fault(
+      throw fieldFault(
         'ImageNameDuplicated',
-        `Image.Name: an image or a running build of workspace ${workspaceId} is called ${imageName}`,
-        { field: 'Image.Name' },
+        requestFields.imageName,
+        `an image or a running build of workspace ${workspaceId} is called ${imageName}`,
       );
   }
 }

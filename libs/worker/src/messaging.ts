@@ -1,3 +1,4 @@
+import { commonPool } from '@kiln/domain';
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
 import {
@@ -12,7 +13,7 @@ import {
   type Producer,
   type SignalBus,
 } from '@kiln/queue';
-import { commonPool, type QueueName, type QueuePayload } from '@kiln/contract';
+import { type QueueName, type QueuePayload } from '@kiln/contract';
 import { openOutboxRelay, type Relay } from './relay.ts';
 
 export interface Messaging {

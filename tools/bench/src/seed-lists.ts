@@ -32,10 +32,10 @@ export async function seedLists({ database, account, registryHost }: BenchStack)
   );
   for (const batch of batches)
     await run(
-      `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, spec, display_name, image_name,
+      `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
        registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, attempt, created_at, started_at, finished_at)
      SELECT 'build-' || lpad(n::text, 18, '0'), 'dlc-' || lpad(n::text, 18, '0'), $1, $2, $3, $4, '',
-       jsonb_build_object('Resource', '{}'::jsonb, 'Image', jsonb_build_object('Uri', $5 || '/ml/repo-' || n % 5000 || ':b' || n)),
+       jsonb_build_object('resources', '{}'::jsonb, 'target', jsonb_build_object('reference', $5 || '/ml/repo-' || n % 5000 || ':b' || n)),
        (ARRAY['nightly', 'release', 'experiment'])[1 + n % 3] || '-' || n, 'image-' || n, 'cri-local', $5, 'ml/repo-' || n % 5000,
        'b' || n, false, CASE n % 4 WHEN 0 THEN 'PUBLIC' ELSE 'PRIVATE' END,
        CASE WHEN n % 10 = 0 THEN 'failed' WHEN n % 1000 = 1 THEN 'cancelled' ELSE 'succeeded' END, 'tag', 1,

@@ -10,9 +10,9 @@ beforeAll(async () => {
   const { accountId, projectId, workspaceId, userId } = kiln.account;
   for (let from = 1; from <= count; from += 20_000)
     await kiln.database.db.$client.query(
-      `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, spec, display_name, image_name,
+      `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
          registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, attempt, created_at, started_at, finished_at)
-       SELECT 'build-' || lpad(n::text, 18, '0'), 'dlc-' || lpad(n::text, 18, '0'), $1, $2, $3, $4, '', '{"Resource": {}}', 'b', 'image-' || n,
+       SELECT 'build-' || lpad(n::text, 18, '0'), 'dlc-' || lpad(n::text, 18, '0'), $1, $2, $3, $4, '', '{"resources": {}}', 'b', 'image-' || n,
          'cri-local', 'registry.example.com', 'ml/repo', 'v' || n, false, 'PRIVATE', 'succeeded', 'tag', 1,
          now() - n * interval '1 minute', now() - n * interval '1 minute', now() - n * interval '1 minute' + interval '20 seconds'
        FROM generate_series($5::int, $6::int) AS n`,

@@ -1,3 +1,3 @@
 /** A field of an answer, where there is a value for it. */
-export const optional = (name: string, value: unknown) =>
-  value === null || value === undefined ? {} : { [name]: value };
+export const optional = <N extends string, V>(name: N, value: V | null | undefined): Partial<Record<N, V>> =>
+  (value === null || value === undefined ? {} : { [name]: value }) as Partial<Record<N, V>>;

@@ -1,5 +1,5 @@
 import { type SignedRequest } from '@kiln/auth';
-import { Fault } from '@kiln/domain';
+import { Fault, fieldFault } from '@kiln/domain';
 import { type Operation, parseInput, refuseNearMisses, withoutNulls } from '@kiln/contract';
 import { type Request } from 'express';
 
@@ -94,11 +94,10 @@ export function parseCall(
 ): { params: Record<string, string>; query: Record<string, unknown>; body: unknown } {
   // No id holds one, and PostgreSQL cannot even be asked.
   for (const [name, value] of Object.entries(params)) {
-    if (value.includes('\0')) throw new Fault('InvalidParameter', `${name}: must not contain NUL`, { field: name });
+    if (value.includes('\0')) throw fieldFault('InvalidParameter', name, 'must not contain NUL');
   }
   for (const name of Object.keys(operation.query.shape)) {
-    if (Array.isArray(query[name]))
-      throw new Fault('InvalidParameter', `${name}: is given more than once`, { field: name });
+    if (Array.isArray(query[name])) throw fieldFault('InvalidParameter', name, 'is given more than once');
   }
   const guarded = operation.guarded ?? [];
   refuseNearMisses(query, guarded);

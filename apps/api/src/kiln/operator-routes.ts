@@ -10,8 +10,8 @@ import {
   readShares,
 } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
-import { consoleOperations, type Platform, poolNames } from '@kiln/contract';
-import { Fault } from '@kiln/domain';
+import { consoleOperations } from '@kiln/contract';
+import { Fault, type Platform, poolNames } from '@kiln/domain';
 import { redriveBuild, type SubmitBuildDeps } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
 

@@ -10,8 +10,8 @@ import {
   readSlots,
   showImage,
 } from '@kiln/persistence';
-import { consoleOperations, type Platform } from '@kiln/contract';
-import { Fault, formatReference } from '@kiln/domain';
+import { consoleOperations } from '@kiln/contract';
+import { Fault, formatReference, type Platform } from '@kiln/domain';
 import { type Directory, openTtlCache } from '@kiln/usecases';
 import { lintDockerfile } from '../usecases/lint-dockerfile.ts';
 import { type Route, route } from '../http/dialect.ts';

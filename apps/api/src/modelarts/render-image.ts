@@ -24,7 +24,7 @@ export const renderModelArtsImage = (image: ShownImage, workspace: WorkspaceIds 
   status_message: image.statusMessage,
   swr_path: formatReference(image),
   tag: image.tag,
-  tags: image.labels.map((it) => ({ key: it.Key, value: it.Value })),
+  tags: image.labels,
   type: 'DEDICATED' as const,
   update_at: image.updatedAt.getTime(),
   visibility: image.hidden ? ('HIDDEN' as const) : image.visibility,

@@ -1,6 +1,6 @@
+import { poolNames, type Platform } from '@kiln/domain';
 import { countLiveBuilds, type Database, readOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
-import { type Platform, poolNames } from '@kiln/contract';
 import { Router } from 'express';
 
 /**

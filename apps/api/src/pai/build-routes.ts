@@ -20,6 +20,7 @@ import { type LogFeed } from '../live/log-feed.ts';
 import { rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted } from '@kiln/usecases';
 import { type PendingQueue } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
+import { readBuildRequest, readRerun } from './build-request.ts';
 import { type BuildCourse, compareBuilds } from './compare-builds.ts';
 import { renderBuild, renderBuildSummary } from './render-build.ts';
 import { scopeOf } from './scope.ts';
@@ -50,8 +51,9 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
   });
   return [
     route(buildOperations.CreateImageBuild, async ({ viewer, query, body, requestId }) => {
-      const how = { clientToken: query.ClientToken, lane: query.Lane };
-      return answer(await submitBuild(deps, viewer, body, how), requestId);
+      const { request, ...auths } = readBuildRequest(body);
+      const how = { ...auths, clientToken: query.ClientToken, lane: query.Lane };
+      return answer(await submitBuild(deps, viewer, request, how), requestId);
     }),
     route(buildOperations.ListImageBuilds, async ({ viewer, query, requestId }) => {
       const { builds, nextCursor } = await listBuilds(db, await scopeOf(directory, viewer, query.WorkspaceId), query);
@@ -95,7 +97,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Route[] {
     route(buildOperations.RerunImageBuild, async ({ viewer, params, query, body, requestId }) => {
       const build = await wanted(viewer, params.ImageBuildId);
       const how = { clientToken: query.ClientToken, lane: query.Lane };
-      return answer(await rerunBuild(deps, viewer, build, body, how), requestId);
+      return answer(await rerunBuild(deps, viewer, build, readRerun(body), how), requestId);
     }),
   ];
 }

@@ -18,6 +18,7 @@ import { removeImage } from '../usecases/change-image.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { renderPaiImage } from './render-image.ts';
 import { scopeOf } from './scope.ts';
+import { readLabels, renderLabels } from './labels.ts';
 
 export interface PaiImageRoutesDeps extends RegisterImageDeps {
   db: Database;
@@ -65,7 +66,7 @@ export function paiImageRoutes(deps: PaiImageRoutesDeps): Route[] {
     }),
     route(paiImageOperations.AddImageLabels, async ({ viewer, params, body, requestId }) => {
       const image = await owned(viewer, params.ImageId);
-      await changeLabels(db, image.id, { put: body.Labels, remove: [] });
+      await changeLabels(db, image.id, { put: readLabels(body.Labels), remove: [] });
       return { body: { RequestId: requestId } };
     }),
     route(paiImageOperations.RemoveImageLabels, async ({ viewer, params, requestId }) => {
@@ -77,7 +78,7 @@ export function paiImageRoutes(deps: PaiImageRoutesDeps): Route[] {
       if (query.ImageId !== undefined) await wanted(viewer, query.ImageId);
       const scope = await scopeOf(directory, viewer, query.WorkspaceId);
       const labels = await listImageLabels(db, lists, scope, query);
-      return { body: { RequestId: requestId, TotalCount: labels.length, Labels: labels } };
+      return { body: { RequestId: requestId, TotalCount: labels.length, Labels: renderLabels(labels) } };
     }),
   ];
 }

@@ -10,7 +10,7 @@ import {
   workspacesOf,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { Fault } from '@kiln/domain';
+import { Fault, fieldFault } from '@kiln/domain';
 import { jobOperations } from '@kiln/contract';
 import { type Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
@@ -48,7 +48,7 @@ export function jobRoutes(deps: JobRoutesDeps): Route[] {
     const ids = { JobId: build.jobId, PodId: podId(build.jobId), PodUid: podUid(build.jobId) };
     if (pod !== ids.PodId) throw new Fault('JobNotFound', `job ${jobId} has no pod ${pod}; its pod is ${ids.PodId}`);
     if (uid !== undefined && uid !== ids.PodUid)
-      throw new Fault('JobNotFound', `PodUid: pod ${pod} is ${ids.PodUid}`, { field: 'PodUid' });
+      throw fieldFault('JobNotFound', 'PodUid', `pod ${pod} is ${ids.PodUid}`);
     return { build, ids };
   };
   const events = async (build: Build, { StartTime, EndTime, MaxEventsNum }: Range): Promise<string[]> => {

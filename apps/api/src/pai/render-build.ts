@@ -10,6 +10,7 @@ import {
 } from '@kiln/persistence';
 import { formatReference } from '@kiln/domain';
 import { type ShownPlace } from '../usecases/place-in-line.ts';
+import { renderBuildRequest } from './build-request.ts';
 import { optional } from '../http/optional.ts';
 
 type Attempt = Awaited<ReturnType<typeof listAttempts>>[number];
@@ -118,5 +119,5 @@ export const renderBuild = (
   })),
   ...optional('ImageId', parts.image?.paiId),
   Notes: build.notes,
-  Request: build.spec,
+  Request: renderBuildRequest(build.request),
 });

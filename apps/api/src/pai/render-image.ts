@@ -1,6 +1,7 @@
 import { type ShownImage } from '@kiln/persistence';
 import { formatReference } from '@kiln/domain';
 import { optional } from '../http/optional.ts';
+import { renderLabels } from './labels.ts';
 
 /** An image as PAI shows it; Kiln adds digest, status and the reason for it. */
 export const renderPaiImage = (image: ShownImage, verbose: boolean) => ({
@@ -17,7 +18,7 @@ export const renderPaiImage = (image: ShownImage, verbose: boolean) => ({
   ...optional('SourceId', image.sourceId),
   GmtCreateTime: image.createdAt.toISOString(),
   GmtModifiedTime: image.updatedAt.toISOString(),
-  ...(verbose ? { Labels: image.labels } : {}),
+  ...(verbose ? { Labels: renderLabels(image.labels) } : {}),
   SizeInBytes: image.sizeBytes ?? 0,
   Digest: image.digest ?? '',
   Status: image.status,

@@ -1,6 +1,8 @@
 import { type BuildEvent, type ShownBuild } from '@kiln/persistence';
 import { formatReference, isTerminal } from '@kiln/domain';
 import { jobStatus, lanePriorities } from '@kiln/contract';
+import { optional } from '../http/optional.ts';
+import { renderResources } from './build-request.ts';
 import { type ShownPlace } from '../usecases/place-in-line.ts';
 
 /** DLC writes whole seconds. */
@@ -63,7 +65,7 @@ const durationSeconds = (build: ShownBuild): number =>
 export function renderJob(build: ShownBuild, workspaceName: string, events: BuildEvent[] = [], place?: ShownPlace) {
   const status = jobStatus[build.state];
   const ended = isTerminal(build.state);
-  const { resource } = build;
+  const { ResourceId, EcsSpec, ResourceConfig } = renderResources(build.resources);
   return {
     JobId: build.jobId,
     DisplayName: build.displayName,
@@ -82,7 +84,7 @@ export function renderJob(build: ShownBuild, workspaceName: string, events: Buil
     WorkspaceId: build.workspaceId,
     WorkspaceName: workspaceName,
     UserId: build.userId,
-    ...(resource.ResourceId === undefined ? {} : { ResourceId: resource.ResourceId }),
+    ...optional('ResourceId', ResourceId),
     Accessibility: build.accessibility,
     Priority: lanePriorities[build.lane],
     JobSpecs: [
@@ -90,8 +92,8 @@ export function renderJob(build: ShownBuild, workspaceName: string, events: Buil
         Type: 'Worker',
         Image: formatReference(build),
         PodCount: 1,
-        ...(resource.EcsSpec === undefined ? {} : { EcsSpec: resource.EcsSpec }),
-        ...(resource.ResourceConfig === undefined ? {} : { ResourceConfig: resource.ResourceConfig }),
+        ...optional('EcsSpec', EcsSpec),
+        ...optional('ResourceConfig', ResourceConfig),
       },
     ],
     ImageBuildId: build.id,

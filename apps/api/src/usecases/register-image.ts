@@ -9,8 +9,17 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type CheckRegistryHost } from '@kiln/registry';
-import { type AddImageBody, type Label, type RegisterImageBody } from '@kiln/contract';
-import { Fault, formatReference, parseReference, type Reference, splitRepository } from '@kiln/domain';
+import { type AddImageBody, type RegisterImageBody } from '@kiln/contract';
+import {
+  Fault,
+  fieldFault,
+  formatReference,
+  type Label,
+  parseReference,
+  type Reference,
+  splitRepository,
+} from '@kiln/domain';
+import { readLabels } from '../pai/labels.ts';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory, requireConnection, requireWorkspace, type Quotas } from '@kiln/usecases';
 import { type Relay } from '@kiln/worker';
@@ -42,8 +51,8 @@ const labelsOfTags = (tags: string[]): Label[] => [
   ...new Map(
     tags.map((it) => {
       const equals = it.indexOf('=');
-      const Key = equals < 0 ? it : it.slice(0, equals);
-      return [Key, { Key, Value: equals < 0 ? '' : it.slice(equals + 1) }];
+      const key = equals < 0 ? it : it.slice(0, equals);
+      return [key, { key, value: equals < 0 ? '' : it.slice(equals + 1) }];
     }),
   ).values(),
 ];
@@ -140,8 +149,7 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
     body.WorkspaceId === undefined
       ? await deps.directory.defaultWorkspace(viewer)
       : await requireWorkspace(deps.directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId');
-  if (!workspace)
-    throw new Fault('WorkspaceNotFound', 'WorkspaceId: there is no workspace of yours', { field: 'WorkspaceId' });
+  if (!workspace) throw fieldFault('WorkspaceNotFound', 'WorkspaceId', 'there is no workspace of yours');
   await deps.checkRegistryHost(reference.host, 'ImageUri');
   await deps.quotas.admitImage(viewer.accountId);
   const image: NewImage = {
@@ -168,12 +176,11 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
     sourceId: body.SourceId ?? null,
     via: 'pai',
     registryConnectionId: null,
-    labels: body.Labels,
+    labels: readLabels(body.Labels),
   };
   const insert = async () => {
     const inserted = await insertImage(deps.db, image);
-    if (inserted === 'id-taken')
-      throw new Fault('ImageIdDuplicated', `ImageId: ${image.paiId} is in use`, { field: 'ImageId' });
+    if (inserted === 'id-taken') throw fieldFault('ImageIdDuplicated', 'ImageId', `${image.paiId} is in use`);
     if (inserted !== 'accepted')
       throw new Fault(
         'ImageNameDuplicated',

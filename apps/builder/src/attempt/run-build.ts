@@ -1,20 +1,25 @@
 import { mkdir } from 'node:fs/promises';
 import { type Sealer } from '@kiln/auth';
 import { type BuiltImage, type Engine, stagingTag } from '@kiln/engine';
-import { parseDockerfile, asFault, Fault, formatReference } from '@kiln/domain';
-import { crashPoint, inSpan, type Logger } from '@kiln/kit';
-import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
-import { type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
 import {
-  everyone,
+  asFault,
+  Fault,
+  fieldFault,
+  formatReference,
   type Limits,
   limitsOf,
   networkOf,
   type NetworkRules,
+  type ParsedDockerfile,
+  parseDockerfile,
   type Platform,
-  type QueuePayload,
-} from '@kiln/contract';
+  requestFields,
+} from '@kiln/domain';
+import { crashPoint, inSpan, type Logger } from '@kiln/kit';
+import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
+import { type SignalBus } from '@kiln/queue';
+import { type GatewaySource, type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
+import { everyone, type QueuePayload } from '@kiln/contract';
 import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, sourcesOf } from '@kiln/usecases';
 import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
@@ -67,15 +72,18 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
   try {
     const access = await accessForBuild(deps.db, deps.sealer, build);
     attempt.redaction.add([access.target, ...access.bases]);
-    await attempt.run('prepare', 'build', () => prepare(deps, attempt, access.target));
+    const parsed = await attempt.run('prepare', 'build', () => prepare(deps, attempt, access.target));
     await attempt.move('assigned', 'running', 'building');
     try {
-      image = await attempt.run('build', 'push', () => makeImage(deps, attempt, access.bases));
+      image = await attempt.run('build', 'push', () => makeImage(deps, attempt, parsed, access.bases));
       const built = image;
       crashPoint('image-built');
       await attempt.move('running', 'publishing', 'pushing');
       // The image stays in the store meanwhile: when a registry is away, only the push is done again.
-      const digest = await attempt.run('push', 'verify', () => pushImage(deps, attempt, built, access.bases));
+      // A base's layers can go to the target without this machine when both are in one registry.
+      const digest = await attempt.run('push', 'verify', () =>
+        pushImage(deps, attempt, built, sourcesOf(parsed, access.bases)),
+      );
       crashPoint('image-pushed');
       await attempt.log.write(`pushed ${build.host}/${build.repository}@${digest}`);
       // Before the hand-over: afterwards the fence is the registrar's, and the log would be refused.
@@ -102,30 +110,38 @@ const discardImage = ({ engine, kept }: RunBuildDeps, { name }: Attempt, image: 
   image && image.id !== name ? kept.discard(image) : engine.discard({ id: name });
 
 /** Makes the attempt's folder, and refuses at once what would be refused after a long build. */
-async function prepare(deps: RunBuildDeps, { build, workDir }: Attempt, target: RegistryAccess): Promise<void> {
+async function prepare(
+  deps: RunBuildDeps,
+  { build, workDir }: Attempt,
+  target: RegistryAccess,
+): Promise<ParsedDockerfile> {
   await mkdir(workDir, { recursive: true, mode: 0o700 });
-  if (build.overwrite) return;
+  const parsed = parseDockerfile(build.request.dockerfile);
+  if (build.overwrite) return parsed;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
-  if (!existing) return;
-  throw new Fault(
+  if (!existing) return parsed;
+  throw fieldFault(
     'TagExists',
-    `Image.Uri: ${formatReference(build)} exists already (${existing}) and OverwriteImageTag is false`,
-    { field: 'Image.Uri' },
+    requestFields.reference,
+    `${formatReference(build)} exists already (${existing}) and ${requestFields.overwrite} is false`,
   );
 }
 
 /**
  * Builds the image, unless an earlier build from the same inputs left it in this very store when only its push failed.
  */
-async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAccess[]): Promise<BuiltImage> {
+async function makeImage(
+  deps: RunBuildDeps,
+  attempt: Attempt,
+  parsed: ParsedDockerfile,
+  bases: RegistryAccess[],
+): Promise<BuiltImage> {
   const { build, log } = attempt;
   const kept = await deps.kept.find(build);
   if (kept) {
     await log.write('kiln: built before, and still here; only the push is done again');
     return kept;
   }
-  const { Dockerfile: dockerfile } = build.spec.BuildConfig;
-  const parsed = parseDockerfile(dockerfile);
   const { host } = deps;
   for (const it of build.notes) await log.write(`kiln: note: ${it}`);
   // Before anything is fetched: whether this builder can give what was asked for.
@@ -143,7 +159,7 @@ async function makeImage(deps: RunBuildDeps, attempt: Attempt, bases: RegistryAc
     ...attempt.engineOptions,
     id: attempt.name,
     owner: build.accountId,
-    dockerfile,
+    dockerfile: build.request.dockerfile,
     parsed,
     bases: found,
     limits,
@@ -174,7 +190,7 @@ function offered<T>(look: () => T): T {
 
 /** What the build's class gives it, as far as this machine has it. */
 async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Attempt): Promise<Limits> {
-  const { limits } = offered(() => limitsOf(platform, build.spec.Resource));
+  const { limits } = offered(() => limitsOf(platform, build.request.resources));
   if (limits.memoryBytes <= host.memoryBytesMax) return limits;
   const has = Math.floor(host.memoryBytesMax / 2 ** 20);
   await log.write(`kiln: this builder gives a build at most ${has} MiB of memory, less than its class says`);
@@ -182,7 +198,7 @@ async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Atte
 }
 
 function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): Omit<NetworkRules, 'resolvers'> {
-  const { network } = offered(() => networkOf(platform.networks, build.spec.UserVpc));
+  const { network } = offered(() => networkOf(platform.networks, build.request.network));
   // By another way than the one that was asked for, it would go around what stands there.
   if (network.way > host.ways)
     throw new Fault('EngineFailed', `this builder has no way out number ${network.way} (KILN_BUILD_WAYS)`);
@@ -193,14 +209,12 @@ async function pushImage(
   deps: RunBuildDeps,
   attempt: Attempt,
   image: BuiltImage,
-  bases: RegistryAccess[],
+  sources: GatewaySource[],
 ): Promise<string> {
   const { build, log } = attempt;
   // Taken anew: a token may have run out, or a password been changed, while the build ran.
   const { target } = await accessForBuild(deps.db, deps.sealer, build);
   attempt.redaction.add([target]);
-  // A base's layers can go to the target without this machine when both are in one registry.
-  const sources = sourcesOf(parseDockerfile(build.spec.BuildConfig.Dockerfile), bases);
   const { onBytes } = attempt;
   const { signal } = attempt.engineOptions;
   const to = { access: target, repository: build.repository, tag: stagingTag };

@@ -5,7 +5,7 @@ import { type Build, type NewImage, type VerifiedImage } from '@kiln/persistence
 
 /** The catalogue entry that a build ends in. What only ModelArts knows gets its defaults. */
 export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & VerifiedImage {
-  const { Image } = build.spec;
+  const { image } = build.request;
   return {
     id: randomUUID(),
     paiId: newPaiImageId(),
@@ -17,7 +17,7 @@ export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & 
     host: build.host,
     repository: build.repository,
     tag: build.tag,
-    description: Image.Description ?? '',
+    description: image.description ?? '',
     visibility: build.accessibility,
     publicById: false,
     hidden: false,
@@ -36,6 +36,6 @@ export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & 
     platforms: verified.platforms,
     sizeBytes: verified.sizeBytes,
     history: verified.history,
-    labels: Image.Labels,
+    labels: image.labels,
   };
 }

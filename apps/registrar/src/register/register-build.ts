@@ -15,7 +15,15 @@ import {
   inTransaction,
 } from '@kiln/persistence';
 import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
-import { asFault, type BuildPhase, describeFault, Fault, formatReference } from '@kiln/domain';
+import {
+  asFault,
+  type BuildPhase,
+  describeFault,
+  Fault,
+  fieldFault,
+  formatReference,
+  requestFields,
+} from '@kiln/domain';
 import { accessForBuild } from '@kiln/usecases';
 import { type Lease } from '@kiln/worker';
 import { type RegisterDeps } from '../deps.ts';
@@ -71,10 +79,10 @@ async function refuseOverwrite({ db }: RegisterDeps, build: Build, client: Regis
   if (build.overwrite || (await hasTagMove(db, build.id))) return;
   const existing = await client.headManifest(build.repository, build.tag);
   if (!existing) return;
-  throw new Fault(
+  throw fieldFault(
     'TagExists',
-    `Image.Uri: ${formatReference(build)} came to exist meanwhile (${existing}) and OverwriteImageTag is false`,
-    { field: 'Image.Uri' },
+    requestFields.reference,
+    `${formatReference(build)} came to exist meanwhile (${existing}) and ${requestFields.overwrite} is false`,
   );
 }
 
@@ -113,9 +121,10 @@ async function publish(
 }
 
 const nameTaken = (build: Build) =>
-  new Fault(
+  fieldFault(
     'ImageNameDuplicated',
-    `Image.Name: another image of the workspace took the name ${build.imageName} meanwhile`,
+    requestFields.imageName,
+    `another image of the workspace took the name ${build.imageName} meanwhile`,
   );
 
 async function settle(

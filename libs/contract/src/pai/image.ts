@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { imageStatuses, visibilities, Fault, parseReference } from '@kiln/domain';
+import { Fault, imageStatuses, labelsMax, parseReference, visibilities } from '@kiln/domain';
 import { idText, oneOf, queryBoolean, queryInt, required, text } from '../text.ts';
 
 /** The vendor's own mark of its images. */
@@ -13,9 +13,6 @@ export const label = z.object(
   required('must be an object {Key, Value}'),
 );
 export type Label = z.infer<typeof label>;
-
-/** Most labels of one image. */
-export const labelsMax = 64;
 
 /** Labels of one request: each key once. */
 export const labels = z

@@ -1,6 +1,5 @@
-import { networkOf } from './networks.ts';
+import { limitsOf, networkOf } from '@kiln/domain';
 import { platformSchema } from './platform.ts';
-import { limitsOf } from './resources.ts';
 
 const platform = (given: object = {}) => platformSchema.parse(given);
 const failure = (work: () => unknown): string => {
@@ -37,7 +36,7 @@ describe('instance types of the cloud', () => {
     ['ecs.vgn6i-m4.xlarge', 4, 23],
     ['ecs.ebmc6.large', 2, 4],
   ])('%s has %i processors and %i GiB', (EcsSpec, processors, memory) => {
-    const { limits, note } = limitsOf(platform(), { EcsSpec });
+    const { limits, note } = limitsOf(platform(), { class: EcsSpec });
     expect({ cpu: limits.cpuMillis, memory: limits.memoryBytes / gib, note }).toEqual({
       cpu: processors * 1000,
       memory,
@@ -48,7 +47,7 @@ describe('instance types of the cloud', () => {
   it.each(['ecs.ebmgn7e.32xlarge', 'ecs.ebmg6.26xlarge', 'ecs.gn6v-c10g1.20xlarge'])(
     '%s gives no build more than any may have',
     (EcsSpec) => {
-      const { limits } = limitsOf(platform({ most: { CPU: '8', Memory: '32Gi' } }), { EcsSpec });
+      const { limits } = limitsOf(platform({ most: { CPU: '8', Memory: '32Gi' } }), { class: EcsSpec });
       expect(limits).toMatchObject({ cpuMillis: 8000, memoryBytes: 32 * gib });
     },
   );
@@ -57,7 +56,7 @@ describe('instance types of the cloud', () => {
     '%s, which nobody knows, means the default class, with a note',
     (EcsSpec) => {
       const { limits, note } = limitsOf(platform({ resources: { default: { CPU: '3', Memory: '5Gi' } } }), {
-        EcsSpec,
+        class: EcsSpec,
       });
       expect(limits).toMatchObject({ cpuMillis: 3000, memoryBytes: 5 * gib });
       expect(note).toBe(`Resource.EcsSpec: ${EcsSpec} is not known here; the build has the default class (3 CPU, 5Gi)`);
@@ -70,30 +69,30 @@ describe('instance types of the cloud', () => {
     ['an operator who lists them', { shippedClasses: false }, 'ecs.c6.large'],
     ['the name of what objects have', {}, 'constructor'],
   ])('with %s a name that is not known is refused', (_what, given, EcsSpec) => {
-    expect(failure(() => limitsOf(platform(given), { EcsSpec }))).toContain(
+    expect(failure(() => limitsOf(platform(given), { class: EcsSpec }))).toContain(
       `Resource.EcsSpec: there is no resource class "${EcsSpec}"`,
     );
   });
 
   it('the operator’s classes go first, and theirs for all other names before any note', () => {
     const given = platform({ resources: { 'ecs.c6.large': { CPU: '1', Memory: '1Gi' }, '*': { CPU: '7', Memory: '7Gi' } } });
-    expect(limitsOf(given, { EcsSpec: 'ecs.c6.large' }).limits.cpuMillis).toBe(1000);
-    expect(limitsOf(given, { EcsSpec: 'ecs.zz9.large' })).toMatchObject({ limits: { cpuMillis: 7000 } });
-    expect(limitsOf(given, { EcsSpec: 'ecs.zz9.large' }).note).toBeUndefined();
+    expect(limitsOf(given, { class: 'ecs.c6.large' }).limits.cpuMillis).toBe(1000);
+    expect(limitsOf(given, { class: 'ecs.zz9.large' })).toMatchObject({ limits: { cpuMillis: 7000 } });
+    expect(limitsOf(given, { class: 'ecs.zz9.large' }).note).toBeUndefined();
   }); // prettier-ignore
 });
 
 describe('networks of the cloud', () => {
-  const vpc = {
-    VpcId: 'vpc-abcdef',
-    SwitchId: 'vs-abcdef',
-    SecurityGroupId: 'sg-abcdef',
-    ExtendedCidrs: ['10.0.0.0/24'],
-    DefaultRoute: 'eth1' as const,
+  const request = {
+    name: 'vpc-abcdef',
+    subnet: 'vs-abcdef',
+    group: 'sg-abcdef',
+    openBlocks: ['10.0.0.0/24'],
+    route: 'eth1' as const,
   };
 
   it('where no networks are described, every name means the public one, with a note and nothing opened', () => {
-    const { network, note } = networkOf(platform().networks, vpc);
+    const { network, note } = networkOf(platform().networks, request);
     expect(network).toEqual(networkOf(platform().networks, undefined).network);
     expect(network).toMatchObject({ allow: [], only: [], way: 0 });
     expect(note).toBe(
@@ -105,7 +104,9 @@ describe('networks of the cloud', () => {
 
   it('where some are, one that is not is refused', () => {
     const { networks } = platform({ networks: { 'vpc-1': {} } });
-    expect(failure(() => networkOf(networks, vpc))).toContain('UserVpc.VpcId: there is no network "vpc-abcdef" here');
-    expect(networkOf(networks, { VpcId: 'vpc-1' }).note).toBeUndefined();
+    expect(failure(() => networkOf(networks, request))).toContain(
+      'UserVpc.VpcId: there is no network "vpc-abcdef" here',
+    );
+    expect(networkOf(networks, { name: 'vpc-1' }).note).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
-import { Fault } from '../errors/fault.ts';
+import { requestFields } from '../builds/build-request.ts';
+import { fieldFault } from '../errors/fault.ts';
 import { forEachChild, parse, type Redirection, type Statement, type SyntaxNode } from 'unbash';
 import { type ParsedDockerfile } from './dockerfile.ts';
 import { type Step } from './step.ts';
@@ -138,13 +139,13 @@ export function requirePackageInstallation({ steps }: ParsedDockerfile, rules: P
           ? judgeRun(step)
           : undefined;
     if (why === undefined) continue;
-    throw new Fault(
+    throw fieldFault(
       'DockerfileNotAllowed',
-      `BuildConfig.Dockerfile: line ${step.lines[0]}: ${why} with BuildType PackageInstallation`,
+      requestFields.dockerfile,
+      `line ${step.lines[0]}: ${why} with ${requestFields.form} PackageInstallation`,
       {
-        field: 'BuildConfig.Dockerfile',
         lines: step.lines,
-        hint: 'use BuildType CustomDockerfile for anything but installing packages on a base image',
+        hint: `use ${requestFields.form} CustomDockerfile for anything but installing packages on a base image`,
       },
     );
   }

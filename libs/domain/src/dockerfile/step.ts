@@ -1,4 +1,5 @@
-import { Fault } from '../errors/fault.ts';
+import { requestFields } from '../builds/build-request.ts';
+import { type Fault, fieldFault } from '../errors/fault.ts';
 
 /** One instruction of a Dockerfile, with its place in the file and in its stage. */
 export interface Step {
@@ -29,8 +30,5 @@ export const keywords = new Set([
   'SHELL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR',
 ]); // prettier-ignore
 
-export const invalid = (line: number, why: string) =>
-  new Fault('DockerfileInvalid', `BuildConfig.Dockerfile: line ${line}: ${why}`, {
-    field: 'BuildConfig.Dockerfile',
-    lines: [line, line],
-  });
+export const invalid = (line: number, why: string): Fault =>
+  fieldFault('DockerfileInvalid', requestFields.dockerfile, `line ${line}: ${why}`, { lines: [line, line] });

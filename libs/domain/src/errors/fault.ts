@@ -36,6 +36,10 @@ export class Fault extends Error {
   }
 }
 
+/** The fault of a request's field, which its message names first. */
+export const fieldFault = (code: ErrorCode, field: string, why: string, details: FaultDetails = {}): Fault =>
+  new Fault(code, `${field}: ${why}`, { field, ...details });
+
 /** Turns anything thrown into a Fault; what is not one already becomes `InternalError` with the original as cause. */
 export const asFault = (error: unknown): Fault =>
   error instanceof Fault ? error : new Fault('InternalError', 'an internal error occurred', {}, error);

@@ -1,4 +1,4 @@
-import { Fault } from '../errors/fault.ts';
+import { Fault, fieldFault } from '../errors/fault.ts';
 
 /** A tagged image name: `host/namespace/…/name:tag`. */
 export interface Reference {
@@ -23,7 +23,7 @@ const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
  */
 export function parseReference(text: string, field: string): Reference {
   const wrong = (why: string) =>
-    new Fault('InvalidParameter', `${field}: ${why}; expected host[:port]/namespace/name:tag`, { field });
+    fieldFault('InvalidParameter', field, `${why}; expected host[:port]/namespace/name:tag`);
   const [hostPart, ...path] = text.split('/');
   const last = path.pop();
   if (hostPart === undefined || last === undefined || path.length === 0)

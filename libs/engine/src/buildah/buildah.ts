@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { cp, copyFile, mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Fault } from '@kiln/domain';
-import { type Limits } from '@kiln/contract';
+import { Fault, type Limits } from '@kiln/domain';
 import { type BuildRequest, type BuiltImage, type Engine, type EngineCall, stagingTag } from '../engine.ts';
 import { gatewayHost, type Jail, type JailRequest } from '../jail/jail.ts';
 import { diagnoseBuild, isFull, lastWords, plain } from './diagnosis.ts';

@@ -1,5 +1,4 @@
-import { Fault, type FaultDetails, stepDetails } from '@kiln/domain';
-import { type Limits } from '@kiln/contract';
+import { Fault, type FaultDetails, type Limits, stepDetails } from '@kiln/domain';
 import { type JailReport } from '../jail/jail.ts';
 import { type Progress } from './progress.ts';
 

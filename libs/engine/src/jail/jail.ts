@@ -1,5 +1,5 @@
+import { type Limits, type NetworkRules } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
-import { type Limits, type NetworkRules } from '@kiln/contract';
 import { type ProcessWatch } from '../process-watch.ts';
 
 /** One command of the engine, in a jail. */

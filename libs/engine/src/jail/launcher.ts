@@ -4,8 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Fault } from '@kiln/domain';
-import { type NetworkRules } from '@kiln/contract';
+import { Fault, type NetworkRules } from '@kiln/domain';
 import { type Ability, abilities, type Jail, type JailReport } from './jail.ts';
 import { spawnJail } from './spawn.ts';
 

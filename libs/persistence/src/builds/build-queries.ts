@@ -1,4 +1,4 @@
-import { type BuildState, type Lineage, terminalStates } from '@kiln/domain';
+import { type BuildState, type Lineage, type ResourceRequest, terminalStates } from '@kiln/domain';
 import { and, asc, desc, eq, getTableColumns, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from '../accounts/identity.ts';
@@ -66,18 +66,18 @@ export async function loadBuild(db: Executor, id: string): Promise<Build | undef
   return build;
 }
 
-const { spec, registryAuthsSealed, ...lightColumns } = getTableColumns(builds);
+const { request, registryAuthsSealed, ...lightColumns } = getTableColumns(builds);
 
 /** What a list shows of a build: without its Dockerfile, which may be long, and its credentials. */
 export const shownBuildColumns = {
   ...lightColumns,
-  resource: sql<Build['spec']['Resource']>`${spec}->'Resource'`,
+  resources: sql<ResourceRequest>`${request}->'resources'`,
 };
-export type ShownBuild = Omit<Build, 'spec' | 'registryAuthsSealed'> & { resource: Build['spec']['Resource'] };
+export type ShownBuild = Omit<Build, 'request' | 'registryAuthsSealed'> & { resources: ResourceRequest };
 
-export const showBuild = ({ spec: { Resource }, registryAuthsSealed, ...build }: Build): ShownBuild => ({
+export const showBuild = ({ request: { resources }, registryAuthsSealed, ...build }: Build): ShownBuild => ({
   ...build,
-  resource: Resource,
+  resources,
 });
 
 export const listPhases = (db: Executor, buildId: string) =>

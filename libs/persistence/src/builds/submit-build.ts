@@ -1,8 +1,8 @@
 import { traceparent } from '@kiln/kit';
-import { type Lane, type Lineage } from '@kiln/domain';
+import { type BuildRequest, type Lane, type Lineage } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
-import { builds, type BuildSpec } from '../tables/builds.ts';
+import { builds } from '../tables/builds.ts';
 import { heldStatus } from '../tables/images.ts';
 
 export interface NewBuild {
@@ -14,7 +14,7 @@ export interface NewBuild {
   userId: string;
   clientToken: string | null;
   requestHash: string;
-  spec: BuildSpec;
+  request: BuildRequest;
   registryAuthsSealed: string | null;
   displayName: string;
   registryConnectionId: string;
@@ -40,7 +40,7 @@ export type SubmitOutcome =
 // One statement, hence one commit and one round trip.
 const statement = `
   WITH accepted AS (
-    INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, spec,
+    INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, request,
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
       accessibility, lane, parent_id, lineage, kept_on, kept_image, pool, trace, notes, state, phase)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26::text[], 'queued', 'wait'
@@ -54,7 +54,7 @@ const statement = `
 
 /** @returns whether the build was accepted; neither its name nor its client token may be in use */
 async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
-  const { Image, OverwriteImageTag, Accessibility } = build.spec;
+  const { image, target, visibility } = build.request;
   const { rowCount } = await runPrepared(db, 'submit-build', statement, [
     build.id,
     build.jobId,
@@ -64,16 +64,16 @@ async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
     build.userId,
     build.clientToken,
     build.requestHash,
-    JSON.stringify(build.spec),
+    JSON.stringify(build.request),
     build.registryAuthsSealed,
     build.displayName,
-    Image.Name,
+    image.name,
     build.registryConnectionId,
     build.host,
     build.repository,
     build.tag,
-    OverwriteImageTag,
-    Accessibility,
+    target.overwrite,
+    visibility,
     build.lane,
     build.parent?.id ?? null,
     build.parent?.lineage ?? null,

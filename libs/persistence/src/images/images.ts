@@ -1,6 +1,5 @@
 import { traceparent } from '@kiln/kit';
-import { type BuildError, Fault, type ImageStep, type Visibility } from '@kiln/domain';
-import { type Label, labelsMax } from '@kiln/contract';
+import { type BuildError, Fault, type ImageStep, type Label, labelsMax, type Visibility } from '@kiln/domain';
 import { and, eq, ne, sql } from 'drizzle-orm';
 import { isLiveSql } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
@@ -104,8 +103,8 @@ export async function insertImage(
     image.sourceId,
     image.via,
     image.registryConnectionId,
-    image.labels.map((it) => it.Key),
-    image.labels.map((it) => it.Value),
+    image.labels.map((it) => it.key),
+    image.labels.map((it) => it.value),
     topic,
     key,
     JSON.stringify(payload),
@@ -231,7 +230,7 @@ export async function insertBuiltImage(
     .onConflictDoNothing()
     .returning();
   if (row && labels.length > 0) {
-    await db.insert(imageLabels).values(labels.map((it) => ({ imageId: row.id, key: it.Key, value: it.Value })));
+    await db.insert(imageLabels).values(labels.map((it) => ({ imageId: row.id, key: it.key, value: it.value })));
   }
   return row;
 }
@@ -309,7 +308,7 @@ export const changeLabels = (db: Database, id: string, change: { put: Label[]; r
     if (change.put.length === 0) return;
     await tx
       .insert(imageLabels)
-      .values(change.put.map((it) => ({ imageId: id, key: it.Key, value: it.Value })))
+      .values(change.put.map((it) => ({ imageId: id, key: it.key, value: it.value })))
       .onConflictDoUpdate({ target: [imageLabels.imageId, imageLabels.key], set: { value: sql`excluded.value` } });
     const all = await tx.select({ key: imageLabels.key }).from(imageLabels).where(eq(imageLabels.imageId, id));
     if (all.length > labelsMax)

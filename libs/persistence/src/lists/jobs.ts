@@ -80,7 +80,7 @@ export async function listJobs(
   const filters = [
     query.DisplayName === undefined ? undefined : containing(builds.displayName, query.DisplayName),
     wanted.length === 0 ? undefined : inArray(builds.jobId, wanted),
-    query.ResourceId === undefined ? undefined : sql`${builds.spec}->'Resource'->>'ResourceId' = ${query.ResourceId}`,
+    query.ResourceId === undefined ? undefined : sql`${builds.request}->'resources'->>'pool' = ${query.ResourceId}`,
   ].filter((it) => it !== undefined);
   // A job that is named is found however old it is.
   const start = query.StartTime ?? (wanted.length > 0 ? new Date(0) : defaultStart());

@@ -1,4 +1,5 @@
-import { type Label, type ListImageLabelsQuery } from '@kiln/contract';
+import { type ListImageLabelsQuery } from '@kiln/contract';
+import { type Label } from '@kiln/domain';
 import { and, inArray, or, sql } from 'drizzle-orm';
 import { type Database } from '../db/database.ts';
 import { imageLabels, images } from '../tables/images.ts';
@@ -31,7 +32,7 @@ export async function listImageLabels(
   );
   const answer = await remembered.get(version, `labels ${scopeKey(scope)} ${JSON.stringify(query)}`, async () => {
     const found = await db
-      .selectDistinct({ Key: imageLabels.key, Value: imageLabels.value })
+      .selectDistinct({ key: imageLabels.key, value: imageLabels.value })
       .from(imageLabels)
       .innerJoin(images, sql`${images.id} = ${imageLabels.imageId}`)
       .where(where)

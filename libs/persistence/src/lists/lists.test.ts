@@ -37,10 +37,10 @@ const addImage = (n: number) =>
       now() - ${random(100)} * interval '1 minute')`);
 const addBuild = (n: number) =>
   database.db.execute(sql`
-    INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, spec, display_name, image_name,
+    INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
       registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, created_at)
     VALUES (${`build-${String(n).padStart(6, '0')}`}, ${`dlc-${n}`}, ${account.id}, ${account.projectId}, ${account.workspaceId},
-      ${pick(users)}, '', '{"Resource": {}}', ${`${pick(['nightly', 'Release'])}-${n}`}, ${`image-${n}`}, 'c', 'h', 'r', ${`t${n}`}, false,
+      ${pick(users)}, '', '{"resources": {}}', ${`${pick(['nightly', 'Release'])}-${n}`}, ${`image-${n}`}, 'c', 'h', 'r', ${`t${n}`}, false,
       ${pick(['PUBLIC', 'PRIVATE'])}, ${pick(['queued', 'failed', 'succeeded', 'expired'])}, 'wait',
       now() - ${random(12 * 24)} * interval '1 hour')`);
 

@@ -1,4 +1,4 @@
-import { type Label } from '@kiln/contract';
+import { type Label } from '@kiln/domain';
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { type Image } from '../tables/images.ts';
@@ -17,7 +17,7 @@ export type ShownImage = Pick<Image, Shown> & { labels: Label[] };
 /** An image that was read whole, with its labels. */
 export async function showImage(db: Executor, image: Image): Promise<ShownImage> {
   const rows = await db.select().from(imageLabels).where(eq(imageLabels.imageId, image.id)).orderBy(imageLabels.key);
-  return { ...image, labels: rows.map((it) => ({ Key: it.key, Value: it.value })) };
+  return { ...image, labels: rows.map((it) => ({ key: it.key, value: it.value })) };
 }
 
 // Lists read many rows: these come in forms that cost the driver little to read.
@@ -29,7 +29,7 @@ const columns = sql.raw(`
   registry_connection_id AS "registryConnectionId", status, status_message AS "statusMessage", digest,
   size_bytes::float8 AS "sizeBytes", extract(epoch FROM created_at)::float8 * 1000 AS "createdAt",
   extract(epoch FROM updated_at)::float8 * 1000 AS "updatedAt",
-  (SELECT coalesce(json_agg(json_build_object('Key', l.key, 'Value', l.value) ORDER BY l.key), '[]')
+  (SELECT coalesce(json_agg(json_build_object('key', l.key, 'value', l.value) ORDER BY l.key), '[]')
    FROM image_labels l WHERE l.image_id = images.id) AS labels`);
 
 type Times = 'createdAt' | 'updatedAt';

@@ -170,7 +170,7 @@ describe('the dispatcher', () => {
 
   it('lets nobody wait behind 100,000 builds of another account', async () => {
     await bench.db.execute(sql`
-      INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, spec, display_name, image_name,
+      INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
         registry_connection_id, host, repository, tag, overwrite, accessibility, lane, state, phase)
       SELECT 'flood-' || n, 'dlc-flood-' || n, 'flood', 'p', 'w', 'u', 'h', '{}', 'd', 'flood-' || n, 'c', 'h', 'r', 't' || n, false,
         'PRIVATE', 'interactive', 'queued', 'wait' FROM generate_series(1, 100000) n`);

@@ -7,8 +7,8 @@ import {
   stepResults,
   visibilities,
   type BuildError,
+  type BuildRequest,
 } from '@kiln/domain';
-import { type CreateImageBuildBody } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -29,11 +29,6 @@ import { atOnce, moment } from './moment.ts';
 /** Fences only grow; every claim takes a new one, and a write that names an old one is refused. */
 export const fences = pgSequence('fences');
 
-/** A build's request as stored: everything but the credentials, whose hosts remain. */
-export type BuildSpec = Omit<CreateImageBuildBody, 'BuildConfig'> & {
-  BuildConfig: Omit<CreateImageBuildBody['BuildConfig'], 'RegistryAuths'> & { RegistryAuthHosts: string[] };
-};
-
 /**
  * Account, project, workspace and user are not foreign keys: those rows are revoked, never deleted, and a check would
  * lock the same four rows in every submission.
@@ -50,7 +45,7 @@ export const builds = pgTable(
     clientToken: text('client_token'),
     /** Keyed hash of the whole parsed request, to tell a repeated token with another body. */
     requestHash: text('request_hash').notNull(),
-    spec: jsonb('spec').$type<BuildSpec>().notNull(),
+    request: jsonb('request').$type<BuildRequest>().notNull(),
     registryAuthsSealed: text('registry_auths_sealed'),
     displayName: text('display_name').notNull(),
     imageName: text('image_name').notNull(),

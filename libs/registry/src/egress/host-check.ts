@@ -1,7 +1,7 @@
 import { type LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault } from '@kiln/domain';
+import { Fault, fieldFault } from '@kiln/domain';
 import { addressRefused, type AddressRules, placeOf } from './address-rules.ts';
 import { apiHost } from '../client/connection.ts';
 import { askNameServers, asTheMachine } from './name-servers.ts';
@@ -49,7 +49,7 @@ export function openHostCheck(rules: AddressRules): CheckRegistryHost {
   return async (registry, field) => {
     const address = `https://${apiHost(registry)}`;
     if (!URL.canParse(address))
-      throw new Fault('InvalidParameter', `${field}: ${registry} is not the host of a registry`, { field });
+      throw fieldFault('InvalidParameter', field, `${registry} is not the host of a registry`);
     const { host, port } = placeOf(new URL(address));
     const ports = registry.endsWith(`:${port}`) ? [port] : [443, 80];
     if (ports.some((it) => rules.isListed(host, it))) return;

@@ -1,7 +1,7 @@
-import { z } from 'zod';
-import { Fault, ecsClass, ecsForm, parseBytes, parseCpu } from '@kiln/domain';
-import { type CreateImageBuildBody } from '../pai/image-build.ts';
-import { amount, cores } from './amounts.ts';
+import { requestFields, type ResourceRequest } from '../builds/build-request.ts';
+import { fieldFault } from '../errors/fault.ts';
+import { parseBytes, parseCpu } from './amounts.ts';
+import { ecsClass, ecsForm } from './ecs-classes.ts';
 
 /** What one build may use. */
 export interface Limits {
@@ -14,15 +14,14 @@ export interface Limits {
   seconds: number;
 }
 
-/** A resource class as an operator writes it. */
-export const resourceClassSchema = z.strictObject({
-  CPU: cores,
-  Memory: amount,
-  Disk: amount.exactOptional(),
-  Pids: z.int().min(16).exactOptional(),
-  Seconds: z.int().min(0).exactOptional(),
-});
-export type ResourceClass = z.infer<typeof resourceClassSchema>;
+/** A resource class, as an operator describes it. */
+export interface ResourceClass {
+  CPU: string;
+  Memory: string;
+  Disk?: string;
+  Pids?: number;
+  Seconds?: number;
+}
 
 /** What a class that does not say otherwise has beside processors and memory. */
 const rest = { Disk: '20Gi', Pids: 2048, Seconds: 7200 };
@@ -56,15 +55,15 @@ function namedClass(offer: Offer, name: string): { found: ResourceClass; note?: 
     const found = classOf(resources, 'default') ?? usual;
     return {
       found,
-      note: `Resource.EcsSpec: ${name} is not known here; the build has the default class (${found.CPU} CPU, ${found.Memory})`,
+      note: `${requestFields.class}: ${name} is not known here; the build has the default class (${found.CPU} CPU, ${found.Memory})`,
     };
   }
   const examples = offer.shippedClasses ? ['ecs.c6.large', 'ecs.g6.xlarge', 'ecs.r6.2xlarge'] : [];
   const known = [...Object.keys(resources).filter((it) => it !== '*' && it !== 'default'), ...examples];
-  throw new Fault(
+  throw fieldFault(
     'InvalidParameter',
-    `Resource.EcsSpec: there is no resource class ${JSON.stringify(name)}; among others there are ${known.join(', ')}`,
-    { field: 'Resource.EcsSpec' },
+    requestFields.class,
+    `there is no resource class ${JSON.stringify(name)}; among others there are ${known.join(', ')}`,
   );
 }
 
@@ -75,28 +74,24 @@ function namedClass(offer: Offer, name: string): { found: ResourceClass; note?: 
  */
 export function limitsOf(
   offer: Offer,
-  { EcsSpec: name, ResourceConfig: config }: CreateImageBuildBody['Resource'],
+  { class: name, amounts: given = {} }: ResourceRequest,
 ): { limits: Limits; note?: string } {
   const usualClass = classOf(offer.resources, 'default') ?? usual;
   const { found, ...told } = name === undefined ? { found: usualClass } : namedClass(offer, name);
   const { CPU, Memory, Disk, Pids, Seconds } = { ...rest, ...found };
   const limits = {
-    cpuMillis: parseCpu(config?.CPU ?? CPU),
-    memoryBytes: parseBytes(config?.Memory ?? Memory),
+    cpuMillis: parseCpu(given.cpu ?? CPU),
+    memoryBytes: parseBytes(given.memory ?? Memory),
     diskBytes: parseBytes(Disk),
     pids: Pids,
     seconds: Seconds,
   };
-  const wrong = (field: 'CPU' | 'Memory', why: string) =>
-    new Fault('InvalidParameter', `Resource.ResourceConfig.${field}: ${why}`, {
-      field: `Resource.ResourceConfig.${field}`,
-    });
-  if (limits.cpuMillis < 10) throw wrong('CPU', 'must be at least 10m');
-  if (limits.memoryBytes < 64 * 2 ** 20) throw wrong('Memory', 'must be at least 64Mi');
+  const wrong = (field: 'cpu' | 'memory', why: string) => fieldFault('InvalidParameter', requestFields[field], why);
+  if (limits.cpuMillis < 10) throw wrong('cpu', 'must be at least 10m');
+  if (limits.memoryBytes < 64 * 2 ** 20) throw wrong('memory', 'must be at least 64Mi');
   // What a class gives is the operator's word.
-  if (config?.CPU && limits.cpuMillis > parseCpu(offer.most.CPU))
-    throw wrong('CPU', `must be at most ${offer.most.CPU}`);
-  if (config?.Memory && limits.memoryBytes > parseBytes(offer.most.Memory))
-    throw wrong('Memory', `must be at most ${offer.most.Memory}`);
+  if (given.cpu && limits.cpuMillis > parseCpu(offer.most.CPU)) throw wrong('cpu', `must be at most ${offer.most.CPU}`);
+  if (given.memory && limits.memoryBytes > parseBytes(offer.most.Memory))
+    throw wrong('memory', `must be at most ${offer.most.Memory}`);
   return { limits, ...told };
 }

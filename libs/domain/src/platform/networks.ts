@@ -1,6 +1,6 @@
-import { z } from 'zod';
-import { Fault, closedBlocks } from '@kiln/domain';
-import { type CreateImageBuildBody } from '../pai/image-build.ts';
+import { type NetworkRequest, requestFields } from '../builds/build-request.ts';
+import { type Fault, fieldFault } from '../errors/fault.ts';
+import { closedBlocks } from './addresses.ts';
 
 /** What one build may reach; blocks are addresses with a number of bits, of IPv4 or IPv6. */
 export interface NetworkRules {
@@ -16,31 +16,38 @@ export interface NetworkRules {
   way: number;
 }
 
-const block = z.union([z.cidrv4(), z.cidrv6()]);
-const blocks = z.array(block).max(256).default([]);
-
 /** What a security group says beside its network. */
-const groupSchema = z.strictObject({ allow: blocks, only: blocks });
-type Group = z.infer<typeof groupSchema>;
+interface Group {
+  allow: readonly string[];
+  only: readonly string[];
+}
 
-/** A network that builds may be in, as an operator writes it. */
-export const networkSchema = z.strictObject({
+/** A network that builds may be in, as an operator describes it. */
+export interface Network {
   /** Blocks of closed addresses that are open here. */
-  allow: blocks,
+  allow: readonly string[];
   /** Further closed blocks. */
-  deny: blocks,
+  deny: readonly string[];
   /** When there are any, the only open blocks. */
-  only: blocks,
-  /** Blocks within which a request may open more, by `ExtendedCidrs`. */
-  extendable: blocks,
-  connections: z.int().min(1).max(65_536).default(1024),
-  /** Which of the builder's ways out `DefaultRoute` means: 0 is the machine's own. */
-  routes: z
-    .strictObject({ eth0: z.int().min(0).max(9).default(0), eth1: z.int().min(0).max(9).default(0) })
-    .prefault({}),
-  groups: z.record(z.string(), groupSchema).default({}),
-});
-export type Network = z.infer<typeof networkSchema>;
+  only: readonly string[];
+  /** Blocks within which a request may open more. */
+  extendable: readonly string[];
+  connections: number;
+  /** Which of the builder's ways out each route of a request means: 0 is the machine's own. */
+  routes: { eth0: number; eth1: number };
+  groups: Record<string, Group>;
+}
+
+/** Where an operator describes none. */
+const publicNetwork: Network = {
+  allow: [],
+  deny: [],
+  only: [],
+  extendable: [],
+  connections: 1024,
+  routes: { eth0: 0, eth1: 0 },
+  groups: {},
+};
 
 const toBits = (text: string): { family: 4 | 6; bits: bigint; length: number } => {
   const [address = '', length] = text.split('/');
@@ -66,10 +73,8 @@ export function isWithin(inner: string, outer: string): boolean {
   return a.bits >> shift === b.bits >> shift;
 }
 
-const wrong = (field: string, why: string) =>
-  new Fault('InvalidParameter', `UserVpc.${field}: ${why}`, { field: `UserVpc.${field}` });
-
-const publicNetwork = networkSchema.parse({});
+const { network: networkField, networkName, networkGroup, openBlocks: openBlocksField } = requestFields;
+const wrong = (field: string, why: string): Fault => fieldFault('InvalidParameter', field, why);
 
 /**
  * What a request may reach: the network that it names, narrowed and widened as it says and the operator lets it. Where
@@ -79,12 +84,12 @@ const publicNetwork = networkSchema.parse({});
  */
 export function networkOf(
   networks: Record<string, Network>,
-  vpc: CreateImageBuildBody['UserVpc'],
+  request: NetworkRequest = {},
 ): { network: Omit<NetworkRules, 'resolvers'>; note?: string } {
-  const { VpcId: name, DefaultRoute: route = 'eth0' } = vpc ?? {};
+  const { name, route = 'eth0' } = request;
   if (Object.keys(networks).length === 0) {
-    const note = `UserVpc: no networks are described here; instead of ${name ?? 'that'}, the build has the public network`;
-    const isNamed = [name, vpc?.SwitchId, vpc?.SecurityGroupId, vpc?.ExtendedCidrs?.[0]].some((it) => it !== undefined);
+    const note = `${networkField}: no networks are described here; instead of ${name ?? 'that'}, the build has the public network`;
+    const isNamed = [name, request.subnet, request.group, request.openBlocks?.[0]].some((it) => it !== undefined);
     return { network: rulesOf(publicNetwork, undefined, [], 'eth0'), ...(isNamed ? { note } : {}) };
   }
   const network = Object.hasOwn(networks, name ?? 'default')
@@ -93,29 +98,27 @@ export function networkOf(
       ? publicNetwork
       : undefined;
   if (!network)
-    throw wrong('VpcId', `there is no network ${JSON.stringify(name)} here; an operator has to describe it`);
-  const group = groupOf(network, vpc);
-  return { network: rulesOf(network, group, extensionsOf(network, vpc), route) };
+    throw wrong(networkName, `there is no network ${JSON.stringify(name)} here; an operator has to describe it`);
+  const group = groupOf(network, request);
+  return { network: rulesOf(network, group, extensionsOf(network, request), route) };
 }
 
 /** Without a network, a group says nothing, as in the cloud. */
-function groupOf(network: Network, vpc: CreateImageBuildBody['UserVpc']): Group | undefined {
-  const { VpcId: name, SecurityGroupId: id } = vpc ?? {};
+function groupOf(network: Network, { name, group: id }: NetworkRequest): Group | undefined {
   if (name === undefined || id === undefined) return undefined;
   const group = Object.hasOwn(network.groups, id) ? network.groups[id] : undefined;
-  if (!group) throw wrong('SecurityGroupId', `network ${name} has no group ${JSON.stringify(id)}`);
+  if (!group) throw wrong(networkGroup, `network ${name} has no group ${JSON.stringify(id)}`);
   return group;
 }
 
 /** The blocks that a request opens besides. */
-function extensionsOf(network: Network, vpc: CreateImageBuildBody['UserVpc']): string[] {
-  const { VpcId: name = 'default', ExtendedCidrs: more = [] } = vpc ?? {};
+function extensionsOf(network: Network, { name = 'default', openBlocks: more = [] }: NetworkRequest): string[] {
   for (const it of more)
     if (!network.extendable.some((outer) => isWithin(it, outer)))
-      throw wrong('ExtendedCidrs', `${it} is not within what network ${name} lets requests open`);
+      throw wrong(openBlocksField, `${it} is not within what network ${name} lets requests open`);
   for (const it of more)
     if (network.deny.some((closed) => isWithin(it, closed) || isWithin(closed, it)))
-      throw wrong('ExtendedCidrs', `${it} has to do with what network ${name} keeps closed`);
+      throw wrong(openBlocksField, `${it} has to do with what network ${name} keeps closed`);
   return more;
 }
 

@@ -1,0 +1,75 @@
+import { type Visibility } from './build-states.ts';
+import { type Label } from '../images/label.ts';
+
+export const poolTypes = ['Lingjun'] as const;
+export type PoolType = (typeof poolTypes)[number];
+
+/** What a request asks for to build with. */
+export interface ResourceRequest {
+  /** Name of a resource class. */
+  class?: string;
+  /** Over what the class gives: `4` or `500m` of processors, `8Gi` of memory. */
+  amounts?: { cpu?: string; memory?: string };
+  /** Name of a pool of builders. */
+  pool?: string;
+  poolType?: PoolType;
+}
+
+/** The network that a request asks for. */
+export interface NetworkRequest {
+  name?: string;
+  /** Part of the network; it changes nothing here. */
+  subnet?: string;
+  group?: string;
+  /** Blocks to open besides. */
+  openBlocks?: string[];
+  route?: 'eth0' | 'eth1';
+}
+
+/** What a build is asked to do, as it was accepted: without credentials, of which only the hosts remain. */
+export interface BuildRequest {
+  /** What its sender calls the build; the image's name when left out. */
+  title?: string;
+  dockerfile: string;
+  /** Whether the Dockerfile may hold anything, or install packages only. */
+  form: 'any' | 'packages';
+  image: { name: string; description?: string; labels: Label[] };
+  target: {
+    /** The registry connection by which it is pushed. */
+    connection: string;
+    /** `host/repository:tag` */
+    reference: string;
+    /** Whether a tag that exists may be moved. */
+    overwrite: boolean;
+  };
+  visibility: Visibility;
+  workspaceId: string;
+  resources: ResourceRequest;
+  network?: NetworkRequest;
+  /** Registries whose credentials came with the request. */
+  registryHosts: string[];
+  /** The cloud's region; it changes nothing here. */
+  region?: string;
+}
+
+/** What senders call the fields of a request, for errors and notes that name one. */
+export const requestFields = {
+  workspace: 'WorkspaceId',
+  dockerfile: 'BuildConfig.Dockerfile',
+  form: 'BuildType',
+  imageName: 'Image.Name',
+  reference: 'Image.Uri',
+  overwrite: 'OverwriteImageTag',
+  connection: 'TargetRegistry.InstanceId',
+  class: 'Resource.EcsSpec',
+  cpu: 'Resource.ResourceConfig.CPU',
+  memory: 'Resource.ResourceConfig.Memory',
+  pool: 'Resource.ResourceId',
+  poolType: 'Resource.ResourceType',
+  network: 'UserVpc',
+  networkName: 'UserVpc.VpcId',
+  networkGroup: 'UserVpc.SecurityGroupId',
+  openBlocks: 'UserVpc.ExtendedCidrs',
+  clientToken: 'ClientToken',
+} as const;
+export type RequestField = (typeof requestFields)[keyof typeof requestFields];

@@ -1,0 +1,8 @@
+/** What owners say of an image; an image has each key once. */
+export interface Label {
+  key: string;
+  value: string;
+}
+
+/** Most labels of one image. */
+export const labelsMax = 64;
