@@ -1,3 +1,4 @@
+import { exampleRequest } from '@kiln/persistence/testing';
 import { type BenchStack } from './bench-stack.ts';
 
 /** How many images and builds the lists are measured with. */
@@ -35,13 +36,13 @@ export async function seedLists({ database, account, registryHost }: BenchStack)
       `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
        registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, attempt, created_at, started_at, finished_at)
      SELECT 'build-' || lpad(n::text, 18, '0'), 'dlc-' || lpad(n::text, 18, '0'), $1, $2, $3, $4, '',
-       jsonb_build_object('resources', '{}'::jsonb, 'target', jsonb_build_object('reference', $5 || '/ml/repo-' || n % 5000 || ':b' || n)),
+       $8::jsonb,
        (ARRAY['nightly', 'release', 'experiment'])[1 + n % 3] || '-' || n, 'image-' || n, 'cri-local', $5, 'ml/repo-' || n % 5000,
        'b' || n, false, CASE n % 4 WHEN 0 THEN 'PUBLIC' ELSE 'PRIVATE' END,
        CASE WHEN n % 10 = 0 THEN 'failed' WHEN n % 1000 = 1 THEN 'cancelled' ELSE 'succeeded' END, 'tag', 1,
        now() - n * interval '26 seconds', now() - n * interval '25 seconds', now() - n * interval '24 seconds'
      FROM generate_series($6::int, $7::int) AS n`,
-      [...whose, ...batch],
+      [...whose, ...batch, JSON.stringify(exampleRequest)],
     );
   // What autovacuum does by itself within minutes.
   await run('VACUUM ANALYZE images, image_labels, image_groups, builds, tallies');

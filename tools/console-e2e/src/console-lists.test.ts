@@ -1,5 +1,6 @@
 import { type Browser, type Page } from 'playwright-core';
 import { openBrowser, signIn, visit } from '@kiln/stack/browser';
+import { exampleRequest } from '@kiln/persistence/testing';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 const count = 100_000;
@@ -12,11 +13,11 @@ beforeAll(async () => {
     await kiln.database.db.$client.query(
       `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
          registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, attempt, created_at, started_at, finished_at)
-       SELECT 'build-' || lpad(n::text, 18, '0'), 'dlc-' || lpad(n::text, 18, '0'), $1, $2, $3, $4, '', '{"resources": {}}', 'b', 'image-' || n,
+       SELECT 'build-' || lpad(n::text, 18, '0'), 'dlc-' || lpad(n::text, 18, '0'), $1, $2, $3, $4, '', $7, 'b', 'image-' || n,
          'cri-local', 'registry.example.com', 'ml/repo', 'v' || n, false, 'PRIVATE', 'succeeded', 'tag', 1,
          now() - n * interval '1 minute', now() - n * interval '1 minute', now() - n * interval '1 minute' + interval '20 seconds'
        FROM generate_series($5::int, $6::int) AS n`,
-      [accountId, projectId, workspaceId, userId, from, from + 19_999],
+      [accountId, projectId, workspaceId, userId, from, from + 19_999, JSON.stringify(exampleRequest)],
     );
   await kiln.database.db.$client.query('VACUUM ANALYZE builds');
   browser = await openBrowser();

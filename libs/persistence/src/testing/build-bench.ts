@@ -1,3 +1,4 @@
+import { exampleRequest } from './example-request.ts';
 import { testStack } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import { moveBuild } from '../builds/move-build.ts';
@@ -51,16 +52,7 @@ export async function openBuildBench(): Promise<BuildBench> {
         userId: account.userId,
         clientToken: change.token ?? null,
         requestHash: change.hash ?? 'h',
-        request: {
-          dockerfile: 'FROM a',
-          form: 'any',
-          image: { name, labels: [] },
-          target: { connection: 'cri', reference: 'r/a/b:1', overwrite: false },
-          visibility: 'PRIVATE',
-          workspaceId: account.workspaceId,
-          resources: {},
-          registryHosts: [],
-        },
+        request: { ...exampleRequest, image: { name, labels: [] }, workspaceId: account.workspaceId },
         registryAuthsSealed: null,
         displayName: name,
         registryConnectionId: 'cri',
