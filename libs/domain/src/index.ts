@@ -1,5 +1,6 @@
 export * from './access/bindings.ts';
 export * from './access/roles.ts';
+export * from './access/visibility.ts';
 export * from './builds/build-error.ts';
 export * from './builds/build-request.ts';
 export * from './builds/build-states.ts';
@@ -11,7 +12,9 @@ export * from './errors/error-codes.ts';
 export * from './errors/fault.ts';
 export { diagnose, type Diagnosis, type Failure } from './errors/diagnosis/diagnose.ts';
 export * from './events/event-cursor.ts';
+export * from './events/event-data.ts';
 export * from './events/event-types.ts';
+export * from './images/image-status.ts';
 export * from './images/image-step.ts';
 export * from './images/label.ts';
 export * from './images/platform-key.ts';

@@ -658,16 +658,19 @@ END $$;
 --> statement-breakpoint
 INSERT INTO event_marks (name, xact, id) VALUES ('webhooks', '0', 0), ('forgotten', '0', 0);
 --> statement-breakpoint
--- Every change of state writes its event, in the same transaction, whichever process makes it.
+-- Every change of state writes its event, in the same transaction, whichever process makes it. An event says what
+-- happened; readers render it.
 CREATE FUNCTION record_build_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, at, data)
   SELECT b.account_id, b.workspace_id, b.user_id, b.accessibility, 'build.' || NEW.state, NEW.at, jsonb_strip_nulls(jsonb_build_object(
-    'ImageBuildId', b.id, 'ImageBuildJobId', b.job_id, 'WorkspaceId', b.workspace_id, 'UserId', b.user_id, 'ImageName', b.image_name,
-    'ImageUri', b.host || '/' || b.repository || ':' || b.tag, 'State', NEW.state, 'Attempt', NEW.attempt, 'Message', left(NEW.message, 2000),
-    'ImageId', (SELECT i.pai_id FROM images i WHERE i.id = b.image_id), 'Digest', b.digest, 'SizeInBytes', b.size_bytes,
-    'Error', CASE WHEN b.error IS NOT NULL AND b.finished_at IS NOT NULL THEN jsonb_build_object(
-      'Code', b.error->>'code', 'Class', b.error->>'class', 'Message', left(b.error->>'message', 2000), 'Reason', b.error->>'reason') END))
+    'kind', 'build', 'buildId', b.id, 'jobId', b.job_id, 'workspaceId', b.workspace_id, 'userId', b.user_id,
+    'imageName', b.image_name, 'host', b.host, 'repository', b.repository, 'tag', b.tag,
+    'state', NEW.state, 'attempt', NEW.attempt, 'message', left(NEW.message, 2000),
+    'imageId', (SELECT i.pai_id FROM images i WHERE i.id = b.image_id), 'digest', b.digest, 'sizeBytes', b.size_bytes,
+    'error', CASE WHEN b.error IS NOT NULL AND b.finished_at IS NOT NULL THEN jsonb_build_object(
+      'code', b.error->>'code', 'class', b.error->>'class',
+      'message', left(b.error->>'message', 2000), 'reason', b.error->>'reason') END))
   FROM builds b WHERE b.id = NEW.build_id;
   RETURN NULL;
 END $$;
@@ -678,9 +681,10 @@ CREATE FUNCTION record_image_event() RETURNS trigger LANGUAGE plpgsql SECURITY D
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
   VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility, 'image.' || lower(NEW.status), jsonb_strip_nulls(jsonb_build_object(
-    'ImageId', NEW.pai_id, 'ModelArtsImageId', NEW.id, 'WorkspaceId', NEW.workspace_id, 'UserId', NEW.user_id, 'Name', NEW.name,
-    'ImageUri', NEW.host || '/' || NEW.repository || ':' || NEW.tag, 'Status', NEW.status, 'StatusMessage', left(NEW.status_message, 2000),
-    'Digest', NEW.digest, 'SizeInBytes', NEW.size_bytes, 'ImageBuildId', NEW.build_id)));
+    'kind', 'image', 'imageId', NEW.id, 'paiId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
+    'name', NEW.name, 'host', NEW.host, 'repository', NEW.repository, 'tag', NEW.tag,
+    'status', NEW.status, 'statusMessage', left(NEW.status_message, 2000),
+    'digest', NEW.digest, 'sizeBytes', NEW.size_bytes, 'buildId', NEW.build_id)));
   RETURN NULL;
 END $$;
 --> statement-breakpoint

@@ -1,12 +1,55 @@
 import { type AccountEvent } from '@kiln/persistence';
 import { type ShownEvent } from '@kiln/contract';
+import { type EventData, formatReference } from '@kiln/domain';
 
-/** An event as it looks everywhere. */
+/** An event as it looks in lists, in streams, and as the body of a webhook. */
 export const showEvent = ({ key, type, at, data }: Pick<AccountEvent, 'key' | 'type' | 'at' | 'data'>): ShownEvent => ({
   id: eventId(key),
   type,
   timestamp: at.toISOString(),
-  data,
+  data: showData(data),
 });
 
 export const eventId = (key: string): string => `evt_${key.replaceAll('-', '')}`;
+
+function showData(data: EventData): ShownEvent['data'] {
+  switch (data.kind) {
+    case 'build':
+      return {
+        ImageBuildId: data.buildId,
+        ImageBuildJobId: data.jobId,
+        WorkspaceId: data.workspaceId,
+        UserId: data.userId,
+        ImageName: data.imageName,
+        ImageUri: formatReference(data),
+        State: data.state,
+        Attempt: data.attempt,
+        Message: data.message,
+        ImageId: data.imageId,
+        Digest: data.digest,
+        SizeInBytes: data.sizeBytes,
+        Error: data.error && {
+          Code: data.error.code,
+          Class: data.error.class,
+          Message: data.error.message,
+          Reason: data.error.reason,
+        },
+      };
+    case 'image':
+      return {
+        ImageId: data.paiId,
+        ModelArtsImageId: data.imageId,
+        WorkspaceId: data.workspaceId,
+        UserId: data.userId,
+        Name: data.name,
+        ImageUri: formatReference(data),
+        Status: data.status,
+        StatusMessage: data.statusMessage,
+        Digest: data.digest,
+        SizeInBytes: data.sizeBytes,
+        ImageBuildId: data.buildId,
+      };
+    case 'webhook':
+      return { WebhookId: data.webhookId };
+  }
+}

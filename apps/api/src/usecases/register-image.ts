@@ -60,7 +60,7 @@ const labelsOfTags = (tags: string[]): Label[] => [
 /** The image as it is after its verification, or while that goes on. */
 function outcomeOf(image: Image): Image {
   if (image.status === 'CREATE_FAILED' && image.error)
-    throw new Fault(image.error.code as Fault['code'], `${image.error.message} (image ${image.id})`);
+    throw new Fault(image.error.code, `${image.error.message} (image ${image.id})`);
   return image;
 }
 

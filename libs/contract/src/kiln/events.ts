@@ -36,7 +36,6 @@ const imageData = z.object({
 const testData = z.object({ WebhookId: z.string() });
 
 const eventData = z.union([buildData, imageData, testData]);
-export type EventData = z.infer<typeof eventData>;
 
 /** An event as it looks everywhere: in lists, in streams, and as the body of a webhook. */
 export const shownEvent = z

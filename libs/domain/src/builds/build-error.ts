@@ -1,34 +1,30 @@
 import { type BuildPhase } from './build-states.ts';
 import { diagnose } from '../errors/diagnosis/diagnose.ts';
-import { type ErrorCode, errorClass } from '../errors/error-codes.ts';
-import { type Fault } from '../errors/fault.ts';
+import { type ErrorClass, type ErrorCode, errorClass } from '../errors/error-codes.ts';
+import { type Fault, type FaultDetails } from '../errors/fault.ts';
 
-/** Why a build or registration ended badly, as it is stored and shown. */
-export interface BuildError {
-  code: string;
-  class: string;
-  phase?: BuildPhase | undefined;
+/**
+ * Why a build or registration ended badly, as it is stored: what was known of the Fault, where it happened, and what the
+ * table of diagnoses says of it.
+ */
+export interface BuildError extends Pick<FaultDetails, 'step' | 'lines' | 'exitCode' | 'logTail' | 'hint'> {
+  code: ErrorCode;
+  class: ErrorClass;
+  phase?: BuildPhase;
   attempt: number;
   message: string;
-  step?: string | undefined;
-  /** First and last line of the step in the Dockerfile, counted from 1. */
-  lines?: [number, number] | undefined;
-  exitCode?: number | undefined;
-  logTail?: string[] | undefined;
   /** What kind of failure it is, by the table of diagnoses. */
-  reason?: string | undefined;
+  reason?: string;
   /** What happened, in a sentence. */
-  cause?: string | undefined;
+  cause?: string;
   /** The lines of the log that say so. */
-  excerpt?: string[] | undefined;
-  /** What to do about it. */
-  hint?: string | undefined;
+  excerpt?: string[];
 }
 
 /** The stored form of a Fault, with where it happened and what the table of diagnoses says of it. */
-export function describeFault(fault: Fault, phase: BuildError['phase'], attempt: number): BuildError {
+export function describeFault(fault: Fault, phase: BuildPhase | undefined, attempt: number): BuildError {
   const { step, lines, exitCode, logTail, hint } = fault.details;
-  const code: ErrorCode = fault.code;
+  const { code } = fault;
   const found = diagnose({ code, message: fault.message, step, exitCode, logTail });
   const facts = {
     phase,

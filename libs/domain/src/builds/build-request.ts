@@ -1,4 +1,4 @@
-import { type Visibility } from './build-states.ts';
+import { type Visibility } from '../access/visibility.ts';
 import { type Label } from '../images/label.ts';
 
 export const poolTypes = ['Lingjun'] as const;

@@ -52,11 +52,3 @@ export type Lineage = (typeof lineages)[number];
 /** The one reason why a build waits. */
 export const waitingReasons = ['NoBuilder', 'BackOff', 'AccountLimit', 'SlotsBusy', 'Starting'] as const;
 export type WaitingReason = (typeof waitingReasons)[number];
-
-export const imageStatuses = ['INIT', 'CREATING', 'ACTIVE', 'CREATE_FAILED', 'ERROR', 'DELETED'] as const;
-export type ImageStatus = (typeof imageStatuses)[number];
-/** Statuses of entries that no longer hold their name and reference. */
-export const goneStatuses = ['DELETED', 'CREATE_FAILED'] as const satisfies ImageStatus[];
-
-export const visibilities = ['PRIVATE', 'PUBLIC'] as const;
-export type Visibility = (typeof visibilities)[number];

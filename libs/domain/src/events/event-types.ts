@@ -1,4 +1,5 @@
-import { buildStates, imageStatuses } from '../builds/build-states.ts';
+import { buildStates } from '../builds/build-states.ts';
+import { imageStatuses } from '../images/image-status.ts';
 
 /** What can happen: a build or an image is now in a state. `webhook.test` is what somebody asked to be sent. */
 export const eventTypes = [

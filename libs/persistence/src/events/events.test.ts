@@ -51,11 +51,14 @@ it('every change of a build is told with what it changed, and none that came to 
   const events = await readAll();
   expect(events.map((it) => it.type)).toEqual(['build.queued', 'build.assigned']);
   expect(events[1]?.data).toMatchObject({
-    ImageBuildId: build.id,
-    ImageUri: `${build.host}/${build.repository}:${build.tag}`,
-    State: 'assigned',
-    Attempt: 1,
-    Message: 'taken by w1',
+    kind: 'build',
+    buildId: build.id,
+    host: build.host,
+    repository: build.repository,
+    tag: build.tag,
+    state: 'assigned',
+    attempt: 1,
+    message: 'taken by w1',
   });
 });
 

@@ -1,5 +1,4 @@
-import { type EventData } from '@kiln/contract';
-import { type EventCursor, type EventType } from '@kiln/domain';
+import { type EventCursor, type EventData, type EventType } from '@kiln/domain';
 import { eq, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { events } from '../tables/events.ts';

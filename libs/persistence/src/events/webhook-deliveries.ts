@@ -1,5 +1,4 @@
-import { type EventData } from '@kiln/contract';
-import { type EventType } from '@kiln/domain';
+import { type EventData, type EventType } from '@kiln/domain';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { commitHorizon, commitHorizonSql } from './events.ts';
@@ -38,7 +37,7 @@ export async function planDeliveries(db: Database): Promise<number> {
       ), planned AS (
         INSERT INTO webhook_deliveries (webhook_id, account_id, event_id)
         SELECT w.id, w.account_id, e.id FROM fresh e JOIN webhooks w ON w.account_id = e.account_id
-        WHERE w.enabled AND e.at >= w.created_at AND CASE WHEN e.type = 'webhook.test' THEN e.data->>'WebhookId' = w.id
+        WHERE w.enabled AND e.at >= w.created_at AND CASE WHEN e.type = 'webhook.test' THEN e.data->>'webhookId' = w.id
           ELSE (w.workspace_id IS NULL OR w.workspace_id = e.workspace_id)
             AND (cardinality(w.types) = 0 OR e.type = ANY (w.types) OR split_part(e.type, '.', 1) || '.*' = ANY (w.types)) END
         ON CONFLICT DO NOTHING

@@ -1,4 +1,4 @@
-import { type EventData } from '@kiln/contract';
+import { type EventData } from '@kiln/domain';
 import { and, count, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { lockByName } from '../db/locks.ts';
@@ -100,7 +100,7 @@ export async function emitTestEvent(
   { id, accountId, workspaceId }: Pick<Webhook, 'id' | 'accountId' | 'workspaceId'>,
   userId: string,
 ): Promise<string> {
-  const data: EventData = { WebhookId: id };
+  const data: EventData = { kind: 'webhook', webhookId: id };
   const row = { accountId, workspaceId: workspaceId ?? '', userId, visibility: 'PRIVATE' as const };
   const [event] = await db
     .insert(events)

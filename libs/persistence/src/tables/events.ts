@@ -1,5 +1,4 @@
-import { type EventData } from '@kiln/contract';
-import { visibilities } from '@kiln/domain';
+import { type EventData, visibilities } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import {
   bigint,

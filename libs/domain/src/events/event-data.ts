@@ -1,0 +1,47 @@
+import { type BuildError } from '../builds/build-error.ts';
+import { type BuildState } from '../builds/build-states.ts';
+import { type ImageStatus } from '../images/image-status.ts';
+import { type Reference } from '../images/reference.ts';
+
+/** What happened to a build. */
+export interface BuildEventData extends Reference {
+  kind: 'build';
+  buildId: string;
+  jobId: string;
+  workspaceId: string;
+  userId: string;
+  imageName: string;
+  state: BuildState;
+  attempt: number;
+  message: string;
+  /** By PAI's id, once the build is in the catalogue. */
+  imageId?: string;
+  digest?: string;
+  sizeBytes?: number;
+  error?: Pick<BuildError, 'code' | 'class' | 'message' | 'reason'>;
+}
+
+/** What happened to an image. */
+export interface ImageEventData extends Reference {
+  kind: 'image';
+  imageId: string;
+  /** Its id in PAI's calls. */
+  paiId: string;
+  workspaceId: string;
+  userId: string;
+  name: string;
+  status: ImageStatus;
+  statusMessage: string;
+  digest?: string;
+  sizeBytes?: number;
+  buildId?: string;
+}
+
+/** Somebody tries whether a webhook comes through. */
+export interface TestEventData {
+  kind: 'webhook';
+  webhookId: string;
+}
+
+/** What happened, as a trigger writes it; how it is shown is a matter of whoever shows it. */
+export type EventData = BuildEventData | ImageEventData | TestEventData;
