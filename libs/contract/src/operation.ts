@@ -21,11 +21,12 @@ export interface Operation<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
   Reply extends z.ZodObject = z.ZodObject,
+  Method extends 'GET' | 'POST' | 'PUT' | 'DELETE' = 'GET' | 'POST' | 'PUT' | 'DELETE',
 > {
   /** The operation's name in its cloud, or ours. */
   name: string;
   api: Api;
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: Method;
   /** With its parameters in braces: `/api/v1/images/{ImageId}`. */
   path: Path;
   summary: string;
@@ -69,9 +70,10 @@ export const operation = <
   Query extends z.ZodObject,
   Body extends z.ZodType,
   Reply extends z.ZodObject,
+  const Method extends Operation['method'],
 >(
-  it: Operation<Path, Query, Body, Reply>,
-): Operation<Path, Query, Body, Reply> => it;
+  it: Operation<Path, Query, Body, Reply, Method>,
+): Operation<Path, Query, Body, Reply, Method> => it;
 
 const anywhere = [
   'InvalidParameter',

@@ -1,7 +1,5 @@
-import type { Operation } from '@kiln/contract';
-
-/** What an operation answers, as its schema says. */
-export type Reply<O extends Pick<Operation, 'reply'>> = O['reply']['_zod']['output'];
+import createClient, { type Middleware } from 'openapi-fetch';
+import type { Paths } from './paths.ts';
 
 /** An error as the api tells it. */
 export class ApiError extends Error {
@@ -30,36 +28,32 @@ export const whenSignedOut = (listener: () => void): void => {
   onSignedOut = listener;
 };
 
-export type Query = Record<string, string | number | boolean | undefined>;
-
-const pathWith = (path: string, query: Query = {}): string => {
-  const given = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined || value === '' ? [] : [[name, String(value)]],
-  );
-  return given.length === 0 ? path : `${path}?${new URLSearchParams(given).toString()}`;
+const session: Middleware = {
+  onRequest({ request }) {
+    if (request.method !== 'GET' && csrfToken !== undefined) request.headers.set('kiln-csrf', csrfToken);
+  },
+  async onResponse({ response }) {
+    if (response.ok) return;
+    const error = new ApiError(response.status, (await response.json().catch(() => ({}))) as Record<string, string>);
+    if (error.code === 'InvalidBearerToken') onSignedOut();
+    throw error;
+  },
 };
 
+/** Calls operations of the contract with the session's cookie; `answer` gives what they answer. */
+export const api = createClient<Paths>({
+  headers: { accept: 'application/json' },
+  querySerializer: (query) =>
+    new URLSearchParams(
+      Object.entries(query).flatMap(([name, value]) =>
+        value === undefined || value === '' ? [] : [[name, String(value as string | number | boolean)]],
+      ),
+    ).toString(),
+});
+api.use(session);
+
 /**
- * Calls an operation with the session's cookie.
+ * What a call answered.
  * @throws ApiError; TypeError when the api cannot be reached
  */
-export async function ask<O extends Pick<Operation, 'reply'>>(
-  method: Operation['method'],
-  path: string,
-  { query, body, signal }: { query?: Query; body?: unknown; signal?: AbortSignal } = {},
-): Promise<Reply<O>> {
-  const answer = await fetch(pathWith(path, query), {
-    method,
-    headers: {
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(method === 'GET' || csrfToken === undefined ? {} : { 'kiln-csrf': csrfToken }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    ...(signal ? { signal } : {}),
-  });
-  if (answer.ok) return answer.json() as Promise<Reply<O>>;
-  const error = new ApiError(answer.status, (await answer.json().catch(() => ({}))) as Record<string, string>);
-  if (error.code === 'InvalidBearerToken') onSignedOut();
-  throw error;
-}
+export const answer = async <T>(call: Promise<{ data?: T }>): Promise<T> => (await call).data as T;

@@ -1,6 +1,6 @@
 import type { ShownEvent } from '@kiln/contract';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
-import { ask } from './api-client.ts';
+import { api } from './api-client.ts';
 import { createContext, useContext, useEffect, useState } from 'react';
 
 const ofBuilds = [['builds', 'newest'], ['builds', 'live'], ['builds', 'latest'], ['queues'], ['workers']];
@@ -61,7 +61,7 @@ function followEvents(client: QueryClient, onLive: (live: boolean) => void): () 
       if (opened.readyState !== EventSource.CLOSED) return;
       again = setTimeout(start, againMs);
       // Where the session is over, this finds out.
-      void ask('GET', '/api/v1/session').catch(() => undefined);
+      void api.GET('/api/v1/session').catch(() => undefined);
     });
   };
   const look = () => (document.visibilityState === 'visible' ? start() : stop());

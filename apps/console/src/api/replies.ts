@@ -5,7 +5,7 @@ import type {
   sessionOperations,
   webhookOperations,
 } from '@kiln/contract';
-import type { Reply } from './api-client.ts';
+import type { Reply } from './paths.ts';
 
 export type Session = Reply<typeof sessionOperations.GetSession>;
 export type BuildList = Reply<typeof buildOperations.ListImageBuilds>;

@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { IconPlayerStop, IconRefresh, IconRepeat, IconEdit } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import { buildKey } from '../api/build.ts';
 import { type Build } from '../api/replies.ts';
 import { tell, tellError } from '../components/notifications.ts';
@@ -24,9 +24,9 @@ export function BuildActions({ build }: { build: Build }) {
   const session = useSession();
   const client = useQueryClient();
   const [, go] = useLocation();
-  const path = `/api/v1/imagebuilds/${build.ImageBuildId}`;
+  const params = { path: { ImageBuildId: build.ImageBuildId } };
   const cancel = useMutation({
-    mutationFn: () => ask('POST', `${path}/cancel`),
+    mutationFn: () => answer(api.POST('/api/v1/imagebuilds/{ImageBuildId}/cancel', { params })),
     onSuccess() {
       tell('The build is being stopped.');
       return client.invalidateQueries({ queryKey: buildKey(build.ImageBuildId) });
@@ -34,8 +34,12 @@ export function BuildActions({ build }: { build: Build }) {
     onError: tellError,
   });
   const repeat = useMutation({
-    mutationFn: async (verb: 'retry' | 'rerun') =>
-      (await ask('POST', `${path}/${verb}`, verb === 'rerun' ? { body: {} } : {})) as { ImageBuildId: string },
+    mutationFn: (verb: 'retry' | 'rerun') =>
+      answer(
+        verb === 'retry'
+          ? api.POST('/api/v1/imagebuilds/{ImageBuildId}/retry', { params })
+          : api.POST('/api/v1/imagebuilds/{ImageBuildId}/rerun', { params, body: {} }),
+      ),
     onSuccess: ({ ImageBuildId }) => go(`/builds/${ImageBuildId}`),
     onError: tellError,
   });

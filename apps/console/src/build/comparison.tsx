@@ -1,7 +1,7 @@
 import { Alert, Anchor, Stack, Table, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import type { Build, Comparison } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { duration } from '../components/format.ts';
@@ -15,8 +15,13 @@ const shown = (ms: number | undefined): string => (ms === undefined ? '—' : du
 export function ComparisonTable({ build }: { build: Build }) {
   const comparison = useQuery({
     queryKey: ['comparison', build.ImageBuildId, build.State],
-    queryFn: async ({ signal }) =>
-      (await ask('GET', `/api/v1/imagebuilds/${build.ImageBuildId}/comparison`, { signal })) as Comparison,
+    queryFn: ({ signal }) =>
+      answer(
+        api.GET('/api/v1/imagebuilds/{ImageBuildId}/comparison', {
+          params: { path: { ImageBuildId: build.ImageBuildId } },
+          signal,
+        }),
+      ),
   });
   return (
     <Answered query={comparison} rows={5} height={32}>

@@ -1,21 +1,23 @@
 import { isTerminal, liveStates } from '@kiln/domain/build-states';
 import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { ask, type Query } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
 import { type BuildList, type BuildSummary } from '../api/replies.ts';
 
-export interface BuildFilter extends Query {
+export interface BuildFilter {
   Name?: string;
   State?: string;
   WorkspaceId?: string;
 }
 
 const pageSize = 100;
-const list = async (query: Query, signal: AbortSignal): Promise<BuildList> =>
-  ask('GET', '/api/v1/imagebuilds', { query, signal }) as Promise<BuildList>;
-const one = async (id: string, signal: AbortSignal): Promise<BuildSummary> =>
-  ask('GET', `/api/v1/imagebuilds/${id}`, { signal }) as Promise<BuildSummary>;
+const list = (
+  query: BuildFilter & { Since?: string | undefined; Limit?: number; Cursor?: string | undefined },
+  signal: AbortSignal,
+): Promise<BuildList> => answer(api.GET('/api/v1/imagebuilds', { params: { query }, signal }));
+const one = (id: string, signal: AbortSignal): Promise<BuildSummary> =>
+  answer(api.GET('/api/v1/imagebuilds/{ImageBuildId}', { params: { path: { ImageBuildId: id } }, signal }));
 
 export interface ListedBuilds {
   builds: BuildSummary[];

@@ -15,7 +15,7 @@ import {
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
 import type { ImageDetails } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
@@ -31,8 +31,8 @@ import { ImageTable } from './images-page.tsx';
 export default function ImagePage({ id }: { id: string }) {
   const details = useQuery({
     queryKey: ['image', id],
-    queryFn: async ({ signal }) =>
-      (await ask('GET', `/api/v1/images/${encodeURIComponent(id)}/details`, { signal })) as ImageDetails,
+    queryFn: ({ signal }) =>
+      answer(api.GET('/api/v1/images/{ImageId}/details', { params: { path: { ImageId: id } }, signal })),
     refetchInterval: useRefetchInterval(5000),
   });
   return (

@@ -3,9 +3,9 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
-import type { Image, ImageList, LabelList } from '../api/replies.ts';
+import type { Image } from '../api/replies.ts';
 import { useAddress, useTyped } from '../components/address.ts';
 import { DataTable } from '../components/data-table.tsx';
 import { bytes } from '../components/format.ts';
@@ -41,14 +41,14 @@ export default function ImagesPage() {
   };
   const images = useQuery({
     queryKey: ['images', query],
-    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/images', { query, signal })) as ImageList,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/images', { params: { query }, signal })),
     refetchInterval: useRefetchInterval(10_000),
     placeholderData: keepPreviousData,
   });
   const known = useQuery({
     queryKey: ['labels', workspace],
-    queryFn: async ({ signal }) =>
-      (await ask('GET', '/api/v1/image/labels', { query: { WorkspaceId: workspace }, signal })) as LabelList,
+    queryFn: ({ signal }) =>
+      answer(api.GET('/api/v1/image/labels', { params: { query: { WorkspaceId: workspace } }, signal })),
     staleTime: 60_000,
   });
   const filtered = wanted !== '' || query.Labels !== undefined || visibility !== 'all';

@@ -49,11 +49,11 @@ export function bodyOf(draft: Draft, host: string, earlier: BuildRequest | undef
   return {
     ...earlier,
     WorkspaceId: draft.workspace,
-    Accessibility: draft.isPublic ? 'PUBLIC' : 'PRIVATE',
+    Accessibility: draft.isPublic ? ('PUBLIC' as const) : ('PRIVATE' as const),
     Resource: { ...earlier?.Resource, ...(draft.spec.trim() === '' ? {} : { EcsSpec: draft.spec.trim() }) },
-    TargetRegistry: { ...earlier?.TargetRegistry, Type: 'AcrEnterprise', InstanceId: draft.registry },
+    TargetRegistry: { ...earlier?.TargetRegistry, Type: 'AcrEnterprise' as const, InstanceId: draft.registry },
     OverwriteImageTag: draft.overwrite,
-    BuildConfig: { ...config, BuildType: 'CustomDockerfile', Dockerfile: draft.dockerfile },
+    BuildConfig: { ...config, BuildType: 'CustomDockerfile' as const, Dockerfile: draft.dockerfile },
     Image: { ...earlier?.Image, Name: draft.name.trim(), Uri: `${host}/${draft.path.trim()}` },
   };
 }

@@ -1,7 +1,7 @@
 import { List, Text } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import type { Lint } from '../api/replies.ts';
 
 /** What the api says of a Dockerfile, a moment after it was last changed. */
@@ -9,8 +9,7 @@ export function useLint(dockerfile: string) {
   const [settled] = useDebouncedValue(dockerfile, 300);
   return useQuery({
     queryKey: ['lint', settled],
-    queryFn: async ({ signal }) =>
-      (await ask('POST', '/api/v1/dockerfile/lint', { body: { Dockerfile: settled }, signal })) as Lint,
+    queryFn: ({ signal }) => answer(api.POST('/api/v1/dockerfile/lint', { body: { Dockerfile: settled }, signal })),
     enabled: settled.trim() !== '',
     placeholderData: keepPreviousData,
     staleTime: Infinity,

@@ -4,7 +4,7 @@ import {
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, lazy, Suspense, useEffect, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
-import { ApiError, ask } from '../api/api-client.ts';
+import { answer, api, ApiError } from '../api/api-client.ts';
 import { buildQuery } from '../api/build.ts';
 import { type Build, requestOf } from '../api/replies.ts';
 import { Page, useTitle } from '../components/page.tsx';
@@ -53,11 +53,13 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
   const lint = useLint(draft.dockerfile);
   const host = session.Registries.find((it) => it.InstanceId === draft.registry)?.Host ?? '';
   const submit = useMutation({
-    mutationFn: async () =>
-      (await ask('POST', '/api/v1/imagebuilds', {
-        query: { ClientToken: clientToken, Lane: draft.lane },
-        body: bodyOf(draft, host, from && requestOf(from)),
-      })) as { ImageBuildId: string },
+    mutationFn: () =>
+      answer(
+        api.POST('/api/v1/imagebuilds', {
+          params: { query: { ClientToken: clientToken, Lane: draft.lane } },
+          body: bodyOf(draft, host, from && requestOf(from)),
+        }),
+      ),
     onSuccess({ ImageBuildId }) {
       forgetDraft(from?.ImageBuildId);
       go(`/builds/${ImageBuildId}`);

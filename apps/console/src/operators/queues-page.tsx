@@ -1,8 +1,7 @@
 import { Anchor, Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import type { consoleOperations } from '@kiln/contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import type { Queues } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { DataTable } from '../components/data-table.tsx';
@@ -20,7 +19,7 @@ export default function QueuesPage() {
   useTitle('Queues');
   const queues = useQuery({
     queryKey: ['queues'],
-    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/queues', { signal })) as Queues,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/queues', { signal })),
     refetchInterval: 3000,
   });
   return (
@@ -137,8 +136,8 @@ function Quarantined({ builds }: { builds: Queues['Quarantine'] }) {
   const session = useSession();
   const client = useQueryClient();
   const redrive = useMutation({
-    mutationFn: ({ ImageBuildId: id }: Queues['Quarantine'][number]) =>
-      ask<typeof consoleOperations.RedriveImageBuild>('POST', `/api/v1/queues/quarantine/${id}/redrive`),
+    mutationFn: ({ ImageBuildId }: Queues['Quarantine'][number]) =>
+      answer(api.POST('/api/v1/queues/quarantine/{ImageBuildId}/redrive', { params: { path: { ImageBuildId } } })),
     // Another account's builds are not for this one to look at.
     onSuccess({ ImageBuildId }, { Account }) {
       if (Account === session.Account) return go(`/builds/${ImageBuildId}`);

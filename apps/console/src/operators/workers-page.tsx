@@ -1,7 +1,7 @@
 import { Button, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ask } from '../api/api-client.ts';
-import type { Worker, Workers } from '../api/replies.ts';
+import { answer, api } from '../api/api-client.ts';
+import type { Worker } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { bytes } from '../components/format.ts';
 import { Page, useTitle } from '../components/page.tsx';
@@ -14,7 +14,7 @@ export default function WorkersPage() {
   useTitle('Workers');
   const workers = useQuery({
     queryKey: ['workers'],
-    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/workers', { signal })) as Workers,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/workers', { signal })),
     refetchInterval: 3000,
   });
   return (
@@ -42,7 +42,7 @@ function WorkerCard({ worker }: { worker: Worker }) {
   const client = useQueryClient();
   const cordon = useMutation({
     mutationFn: (Cordoned: boolean) =>
-      ask('PUT', `/api/v1/workers/${encodeURIComponent(worker.Name)}`, { body: { Cordoned } }),
+      answer(api.PUT('/api/v1/workers/{Name}', { params: { path: { Name: worker.Name } }, body: { Cordoned } })),
     onSuccess: () => client.invalidateQueries({ queryKey: ['workers'] }),
     onError: tellError,
   });

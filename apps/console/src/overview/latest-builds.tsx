@@ -1,9 +1,9 @@
 import { Anchor, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
-import type { BuildList, BuildSummary } from '../api/replies.ts';
+import type { BuildSummary } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { Empty } from '../components/page-state.tsx';
 import { StateBadge } from '../components/state-badge.tsx';
@@ -12,8 +12,7 @@ import { When } from '../components/when.tsx';
 export function LatestBuilds() {
   const latest = useQuery({
     queryKey: ['builds', 'latest'],
-    queryFn: async ({ signal }) =>
-      (await ask('GET', '/api/v1/imagebuilds', { query: { Limit: 10 }, signal })) as BuildList,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/imagebuilds', { params: { query: { Limit: 10 } }, signal })),
     refetchInterval: useRefetchInterval(3000),
   });
   return (

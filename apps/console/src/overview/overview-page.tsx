@@ -2,7 +2,7 @@ import { Anchor, Card, Grid, Group, Progress, SegmentedControl, SimpleGrid, Stac
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import type { Overview } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { duration } from '../components/format.ts';
@@ -18,8 +18,7 @@ export default function OverviewPage() {
   const [hours, setHours] = useState('24');
   const overview = useQuery({
     queryKey: ['overview', hours],
-    queryFn: async ({ signal }) =>
-      (await ask('GET', '/api/v1/overview', { query: { Hours: hours }, signal })) as Overview,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/overview', { params: { query: { Hours: hours } }, signal })),
     refetchInterval: 5000,
     placeholderData: keepPreviousData,
   });

@@ -1,12 +1,12 @@
 import { type QueryClient, useQuery } from '@tanstack/react-query';
 import { isAtLeast as outranks, type Role } from '@kiln/domain/roles';
 import { createContext, useContext } from 'react';
-import { ApiError, ask, keepCsrfToken } from '../api/api-client.ts';
+import { ApiError, answer, api, keepCsrfToken } from '../api/api-client.ts';
 import type { Session } from '../api/replies.ts';
 
 async function fetchSession(): Promise<Session | null> {
   try {
-    const session = (await ask('GET', '/api/v1/session')) as Session;
+    const session = await answer(api.GET('/api/v1/session'));
     keepCsrfToken(session.CsrfToken);
     return session;
   } catch (error) {

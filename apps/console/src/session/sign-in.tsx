@@ -1,8 +1,7 @@
 import { Alert, Button, Card, Center, Code, PasswordInput, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { ask } from '../api/api-client.ts';
-import type { Session } from '../api/replies.ts';
+import { answer, api } from '../api/api-client.ts';
 import { useTitle } from '../components/page.tsx';
 import logo from '../kiln.svg';
 import { changeSession } from './session.ts';
@@ -12,7 +11,7 @@ export function SignIn() {
   const [token, setToken] = useState('');
   const client = useQueryClient();
   const signIn = useMutation({
-    mutationFn: async () => (await ask('POST', '/api/v1/session', { body: { Token: token } })) as Session,
+    mutationFn: () => answer(api.POST('/api/v1/session', { body: { Token: token } })),
     onSuccess: (session) => changeSession(client, session),
   });
   const submit = (event: FormEvent) => {

@@ -1,6 +1,6 @@
 import { Button, Card, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ApiError, ask } from '../api/api-client.ts';
+import { answer, api, ApiError } from '../api/api-client.ts';
 import type { Deliveries } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { DataTable } from '../components/data-table.tsx';
@@ -15,16 +15,22 @@ const tones = { delivered: 'good', waiting: 'busy', failed: 'bad' } as const;
 
 /** What a webhook was sent of late, and what came of it. */
 export function DeliveryList({ webhookId }: { webhookId: string }) {
-  const path = `/api/v1/webhooks/${webhookId}/deliveries`;
+  const path = { WebhookId: webhookId };
   const client = useQueryClient();
   const deliveries = useQuery({
     queryKey: ['webhooks', webhookId, 'deliveries'],
-    queryFn: async ({ signal }) => (await ask('GET', path, { query: { Limit: 50 }, signal })) as Deliveries,
+    queryFn: ({ signal }) =>
+      answer(api.GET('/api/v1/webhooks/{WebhookId}/deliveries', { params: { path, query: { Limit: 50 } }, signal })),
     // One that somebody has removed is not asked for again.
     refetchInterval: ({ state }) => (state.error instanceof ApiError ? false : 2000),
   });
   const again = useMutation({
-    mutationFn: (id: string) => ask('POST', `${path}/${id}/redeliver`),
+    mutationFn: (id: string) =>
+      answer(
+        api.POST('/api/v1/webhooks/{WebhookId}/deliveries/{DeliveryId}/redeliver', {
+          params: { path: { ...path, DeliveryId: id } },
+        }),
+      ),
     onSuccess: () => client.invalidateQueries({ queryKey: ['webhooks'] }),
     onError: tellError,
   });

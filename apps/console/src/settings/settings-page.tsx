@@ -1,7 +1,7 @@
 import { Button, Card, Stack, Tabs, Text } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { ask } from '../api/api-client.ts';
-import type { Access, Audit } from '../api/replies.ts';
+import { answer, api } from '../api/api-client.ts';
+import type { Audit } from '../api/replies.ts';
 import { useAddress } from '../components/address.ts';
 import { Answered } from '../components/answered.tsx';
 import { DataTable } from '../components/data-table.tsx';
@@ -56,7 +56,7 @@ export default function SettingsPage() {
 const useAccess = () =>
   useQuery({
     queryKey: ['access'],
-    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/access', { signal })) as Access,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/access', { signal })),
   });
 
 function Registries() {
@@ -131,8 +131,8 @@ const pageSize = 50;
 function AuditLog() {
   const pages = useInfiniteQuery({
     queryKey: ['audit'],
-    queryFn: async ({ pageParam, signal }) =>
-      (await ask('GET', '/api/v1/audit', { query: { Limit: pageSize, Before: pageParam }, signal })) as Audit,
+    queryFn: ({ pageParam, signal }) =>
+      answer(api.GET('/api/v1/audit', { params: { query: { Limit: pageSize, Before: pageParam } }, signal })),
     initialPageParam: undefined as number | undefined,
     getNextPageParam: ({ Records }: Audit) => (Records.length < pageSize ? undefined : Records.at(-1)?.Number),
   });

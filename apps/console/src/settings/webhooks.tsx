@@ -1,5 +1,4 @@
 import { eventKinds, eventTypes } from '@kiln/domain/event-types';
-import type { webhookOperations } from '@kiln/contract';
 import {
   Alert,
   Button,
@@ -15,8 +14,8 @@ import {
 } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ask } from '../api/api-client.ts';
-import type { Webhook, Webhooks } from '../api/replies.ts';
+import { answer, api } from '../api/api-client.ts';
+import type { Webhook } from '../api/replies.ts';
 import { Answered } from '../components/answered.tsx';
 import { DataTable } from '../components/data-table.tsx';
 import { Empty, Failed } from '../components/page-state.tsx';
@@ -31,7 +30,7 @@ const key = ['webhooks'];
 export function WebhookSettings() {
   const webhooks = useQuery({
     queryKey: key,
-    queryFn: async ({ signal }) => (await ask('GET', '/api/v1/webhooks', { signal })) as Webhooks,
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/webhooks', { signal })),
     // What becomes of deliveries is no event.
     refetchInterval: 5000,
   });
@@ -57,6 +56,9 @@ export function WebhookSettings() {
   );
 }
 
+/** A test goes to the webhook that it is for, whatever it asks for. */
+const offered = [...eventKinds, ...eventTypes.filter((it) => it !== 'webhook.test')];
+
 function WebhookTable({
   webhooks,
   open,
@@ -68,14 +70,23 @@ function WebhookTable({
 }) {
   const client = useQueryClient();
   const change = useMutation({
-    mutationFn: ({ id, method, what, body }: Change) =>
-      ask(method, `/api/v1/webhooks/${id}${what}`, body === undefined ? {} : { body }),
-    onSuccess(_, { id, method, what }) {
-      if (what === '/test') {
+    mutationFn: ({ id, ...change }: Change): Promise<unknown> => {
+      const params = { path: { WebhookId: id } };
+      switch (change.what) {
+        case 'test':
+          return answer(api.POST('/api/v1/webhooks/{WebhookId}/test', { params }));
+        case 'delete':
+          return answer(api.DELETE('/api/v1/webhooks/{WebhookId}', { params }));
+        case 'enable':
+          return answer(api.PUT('/api/v1/webhooks/{WebhookId}', { params, body: { Enabled: change.enabled } }));
+      }
+    },
+    onSuccess(_, { id, what }) {
+      if (what === 'test') {
         tell('A test is on its way; see its deliveries.');
         onOpen(id);
       }
-      if (method === 'DELETE' && open === id) onOpen(undefined);
+      if (what === 'delete' && open === id) onOpen(undefined);
       return client.invalidateQueries({ queryKey: key });
     },
     onError: tellError,
@@ -121,12 +132,7 @@ function WebhookTable({
   );
 }
 
-interface Change {
-  id: string;
-  method: 'POST' | 'PUT' | 'DELETE';
-  what: string;
-  body?: object;
-}
+type Change = { id: string } & ({ what: 'test' | 'delete' } | { what: 'enable'; enabled: boolean });
 
 function WebhookActions({
   webhook: { WebhookId: id, Url: url, Enabled: enabled, Waiting: waiting },
@@ -144,11 +150,10 @@ function WebhookActions({
   const look = { size: 'xs', variant: 'default', disabled: isBusy } as const;
   const stop = () => {
     if (!enabled || waiting === 0 || window.confirm(`Stop this webhook? ${waiting} deliveries that wait are given up.`))
-      onChange({ id, method: 'PUT', what: '', body: { Enabled: !enabled } });
+      onChange({ id, what: 'enable', enabled: !enabled });
   };
   const remove = () => {
-    if (window.confirm('Remove this webhook, with the record of its deliveries?'))
-      onChange({ id, method: 'DELETE', what: '' });
+    if (window.confirm('Remove this webhook, with the record of its deliveries?')) onChange({ id, what: 'delete' });
   };
   return (
     <Group gap="xs" justify="end" wrap="nowrap" aria-label={`What to do with ${url}`} role="group">
@@ -156,7 +161,7 @@ function WebhookActions({
         Deliveries
       </Button>
       {enabled && (
-        <Button {...look} onClick={() => onChange({ id, method: 'POST', what: '/test' })}>
+        <Button {...look} onClick={() => onChange({ id, what: 'test' })}>
           Test
         </Button>
       )}
@@ -194,12 +199,10 @@ function NewWebhook() {
   const client = useQueryClient();
   const [url, setUrl] = useState('');
   const [description, setDescription] = useState('');
-  const [types, setTypes] = useState<string[]>([]);
+  const [types, setTypes] = useState<(typeof offered)[number][]>([]);
   const create = useMutation({
     mutationFn: () =>
-      ask<typeof webhookOperations.CreateWebhook>('POST', '/api/v1/webhooks', {
-        body: { Url: url.trim(), Description: description, Types: types },
-      }),
+      answer(api.POST('/api/v1/webhooks', { body: { Url: url.trim(), Description: description, Types: types } })),
     onSuccess() {
       setUrl('');
       setDescription('');
@@ -231,7 +234,7 @@ function NewWebhook() {
           <MultiSelect
             label="Events"
             placeholder={types.length === 0 ? 'everything' : ''}
-            data={[...eventKinds, ...eventTypes.filter((it) => it !== 'webhook.test')]}
+            data={offered}
             value={types}
             onChange={setTypes}
             searchable

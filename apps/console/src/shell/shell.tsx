@@ -27,7 +27,7 @@ import {
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
-import { ask } from '../api/api-client.ts';
+import { answer, api } from '../api/api-client.ts';
 import { LiveContext, useLiveEvents } from '../api/live-events.ts';
 import logo from '../kiln.svg';
 import { tellError } from '../components/notifications.ts';
@@ -139,7 +139,7 @@ function UserMenu() {
   const session = useSession();
   const client = useQueryClient();
   const signOut = useMutation({
-    mutationFn: () => ask('DELETE', '/api/v1/session'),
+    mutationFn: () => answer(api.DELETE('/api/v1/session')),
     onSuccess: () => changeSession(client, null),
     onError: tellError,
   });
