@@ -30,6 +30,6 @@ export const measureQueues = (db: Database): void =>
     metrics.outboxOldestSeconds.set(outbox.oldestMs / 1000);
     metrics.quarantined.set(quarantined);
     metrics.webhookDeliveriesWaiting.set(deliveries.waiting);
-    metrics.eventsUntoldSeconds.set(deliveries.oldestUntoldSeconds);
+    metrics.eventsUndispatchedSeconds.set(deliveries.oldestUndispatchedSeconds);
     metrics.webhookOldestSeconds.set(deliveries.oldestDueSeconds);
   });

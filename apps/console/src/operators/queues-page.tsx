@@ -74,7 +74,7 @@ function Shown({ queues }: { queues: Queues }) {
       <Card withBorder>
         <Group justify="space-between" mb="xs">
           <Title order={2} size="h5">
-            Behind the waiting room
+            Delivery to Redis
           </Title>
           <Tone tone={jobs ? 'good' : 'bad'}>{jobs ? 'Redis is there' : 'Redis is away'}</Tone>
         </Group>

@@ -96,13 +96,13 @@ async function publish(
 ): Promise<void> {
   const startedAtMs = Date.now();
   const committed = await commitTagMove(deps.db, build, verified.digest);
-  if (!committed) throw new Fault('Cancelled', 'stopped on request');
-  if (committed.busy)
+  if (committed === 'not-held') throw new Fault('Cancelled', 'stopped on request');
+  if (committed === 'busy')
     throw new Fault('RegistryUnreachable', `waits for another build that is setting ${formatReference(build)}`);
-  if (committed.nameTaken) throw nameTaken(build);
+  if (committed === 'name-taken') throw nameTaken(build);
   onCommit();
   crashPoint('tag-committed');
-  if (!committed.overtaken) {
+  if (committed === 'committed') {
     // Whoever took over sets the tag; one that was cut off must not do so behind its back.
     lease.throwIfStopped();
     await client.putManifest(build.repository, build.tag, verified.manifest, lease.signal);

@@ -103,10 +103,10 @@ describe('cancelling', () => {
 
     const early = await bench.registering();
     expect(await requestCancel(bench.db, early.id)).toBe(true);
-    expect(await commitTagMove(bench.db, early, 'sha256:x')).toBeUndefined();
+    expect(await commitTagMove(bench.db, early, 'sha256:x')).toBe('not-held');
 
     const late = await bench.registering();
-    expect(await commitTagMove(bench.db, late, 'sha256:x')).toMatchObject({ overtaken: false });
+    expect(await commitTagMove(bench.db, late, 'sha256:x')).toBe('committed');
     expect([await requestCancel(bench.db, late.id), await bench.stateOf(late.id)]).toEqual([false, 'registering']);
   });
 });
@@ -115,14 +115,14 @@ describe('tag moves', () => {
   it('have one order, and an overtaken one knows it', async () => {
     const first = await bench.registering({ tag: 'shared' });
     const second = await bench.registering({ tag: 'shared' });
-    expect(await commitTagMove(bench.db, first, 'sha256:1')).toMatchObject({ overtaken: false });
+    expect(await commitTagMove(bench.db, first, 'sha256:1')).toBe('committed');
     // While the first may still be setting it, nobody else does, even without the lock.
-    expect(await commitTagMove(bench.db, second, 'sha256:2')).toMatchObject({ busy: true });
+    expect(await commitTagMove(bench.db, second, 'sha256:2')).toBe('busy');
     await bench.expireLease(first.id);
-    expect(await commitTagMove(bench.db, second, 'sha256:2')).toMatchObject({ overtaken: false });
+    expect(await commitTagMove(bench.db, second, 'sha256:2')).toBe('committed');
     await bench.expireLease(second.id);
     // The first comes again, after a crash.
-    expect(await commitTagMove(bench.db, first, 'sha256:1')).toMatchObject({ overtaken: true });
+    expect(await commitTagMove(bench.db, first, 'sha256:1')).toBe('overtaken');
   });
 });
 

@@ -75,18 +75,24 @@ export const withTagLock = <T>(
     return work().finally(() => clearInterval(beat));
   });
 
+/** What became of a build's wish to move its tag. */
+export type TagMove =
+  /** The tag is to be set. */
+  | 'committed'
+  /** It is committed, and a newer move has set the tag since. */
+  | 'overtaken'
+  /** Another build is setting this very tag, which only happens when the tag's lock was lost. */
+  | 'busy'
+  /** Another image has taken the name; the tag must not be moved. */
+  | 'name-taken'
+  /** The claim is stale, or the build was cancelled. */
+  | 'not-held';
+
 /**
  * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in
  * the reference's order. From here on a cancel comes too late. Doing it again gives the same place.
- * @returns undefined when the claim is stale or the build was cancelled; else whether somebody else is setting this
- * very tag, which only happens when the tag's lock was lost, whether a newer move has overtaken this one, and whether
- * another image has taken the name, in which case the tag must not be moved
  */
-export const commitTagMove = (
-  db: Database,
-  build: Build,
-  digest: string,
-): Promise<{ busy: boolean; overtaken: boolean; nameTaken: boolean } | undefined> =>
+export const commitTagMove = (db: Database, build: Build, digest: string): Promise<TagMove> =>
   inTransaction(db, async (tx) => {
     const setting = await tx
       .select({ id: builds.id })
@@ -102,7 +108,7 @@ export const commitTagMove = (
           sql`${builds.leaseUntil} > now()`,
         ),
       );
-    if (setting.length > 0) return { busy: true, overtaken: false, nameTaken: false };
+    if (setting.length > 0) return 'busy';
     const [held] = await tx
       .update(builds)
       .set({
@@ -119,7 +125,7 @@ export const commitTagMove = (
         ),
       )
       .returning({ id: builds.id });
-    if (!held) return undefined;
+    if (!held) return 'not-held';
     const named = await tx
       .select({ id: images.id })
       .from(images)
@@ -130,7 +136,7 @@ export const commitTagMove = (
           notInArray(images.status, [...goneStatuses]),
         ),
       );
-    if (named.length > 0) return { busy: false, overtaken: false, nameTaken: true };
+    if (named.length > 0) return 'name-taken';
     const place = { host: build.host, repository: build.repository, tag: build.tag };
     await tx
       .insert(tagMoves)
@@ -144,7 +150,7 @@ export const commitTagMove = (
     const { rows } = await tx.execute<{ overtaken: boolean }>(sql`
       SELECT max(seq) > max(seq) FILTER (WHERE build_id = ${build.id}) AS overtaken FROM tag_moves
       WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag}`);
-    return { busy: false, overtaken: rows[0]?.overtaken ?? false, nameTaken: false };
+    return rows[0]?.overtaken ? 'overtaken' : 'committed';
   });
 
 /** Whether a build has passed its commit point: an earlier registrar may have set the tag already. */

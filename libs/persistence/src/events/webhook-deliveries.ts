@@ -260,7 +260,7 @@ export async function giveUpStopped(db: Executor): Promise<number> {
 export interface DeliveryLag {
   waiting: number;
   oldestDueSeconds: number;
-  oldestUntoldSeconds: number;
+  oldestUndispatchedSeconds: number;
 }
 
 export async function readDeliveryLag(db: Executor): Promise<DeliveryLag> {
@@ -268,7 +268,7 @@ export async function readDeliveryLag(db: Executor): Promise<DeliveryLag> {
     SELECT count(*)::int AS waiting, greatest(0, coalesce(extract(epoch FROM now() - min(d.next_at)), 0))::float8 AS "oldestDueSeconds",
       coalesce((SELECT extract(epoch FROM now() - e.at) FROM events e
         WHERE ${sql.raw(undispatched)}
-        ORDER BY e.xact, e.id LIMIT 1), 0)::float8 AS "oldestUntoldSeconds"
+        ORDER BY e.xact, e.id LIMIT 1), 0)::float8 AS "oldestUndispatchedSeconds"
     FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id WHERE d.state = 'waiting' AND w.enabled`);
-  return rows[0] ?? { waiting: 0, oldestDueSeconds: 0, oldestUntoldSeconds: 0 };
+  return rows[0] ?? { waiting: 0, oldestDueSeconds: 0, oldestUndispatchedSeconds: 0 };
 }
