@@ -481,11 +481,16 @@ CREATE INDEX "tallies_account" ON "tallies" USING btree ("account_id","list");--
 CREATE FUNCTION check_build_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (OLD.state, NEW.state) IN (
-    ('queued', 'assigned'), ('queued', 'cancelling'), ('queued', 'cancelled'), ('queued', 'failed'), ('queued', 'expired'),
-    ('assigned', 'queued'), ('assigned', 'running'), ('assigned', 'cancelling'), ('assigned', 'cancelled'), ('assigned', 'failed'), ('assigned', 'timed_out'),
-    ('running', 'queued'), ('running', 'publishing'), ('running', 'cancelling'), ('running', 'cancelled'), ('running', 'failed'), ('running', 'timed_out'),
-    ('publishing', 'queued'), ('publishing', 'registering'), ('publishing', 'cancelling'), ('publishing', 'cancelled'), ('publishing', 'failed'), ('publishing', 'timed_out'),
-    ('registering', 'succeeded'), ('registering', 'cancelling'), ('registering', 'cancelled'), ('registering', 'failed'), ('registering', 'timed_out'),
+    ('queued', 'assigned'), ('queued', 'cancelling'),
+    ('queued', 'cancelled'), ('queued', 'failed'), ('queued', 'expired'),
+    ('assigned', 'queued'), ('assigned', 'running'), ('assigned', 'cancelling'),
+    ('assigned', 'cancelled'), ('assigned', 'failed'), ('assigned', 'timed_out'),
+    ('running', 'queued'), ('running', 'publishing'), ('running', 'cancelling'),
+    ('running', 'cancelled'), ('running', 'failed'), ('running', 'timed_out'),
+    ('publishing', 'queued'), ('publishing', 'registering'), ('publishing', 'cancelling'),
+    ('publishing', 'cancelled'), ('publishing', 'failed'), ('publishing', 'timed_out'),
+    ('registering', 'succeeded'), ('registering', 'cancelling'),
+    ('registering', 'cancelled'), ('registering', 'failed'), ('registering', 'timed_out'),
     ('cancelling', 'cancelled')
   ) THEN
     RETURN NEW;
@@ -525,7 +530,8 @@ CREATE INDEX builds_image_name_part ON builds USING gin (image_name gin_trgm_ops
 --> statement-breakpoint
 CREATE INDEX builds_display_name_part ON builds USING gin (display_name gin_trgm_ops);
 --> statement-breakpoint
-CREATE FUNCTION join_image_group() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION join_image_group() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   LOOP
     SELECT id INTO NEW.group_id FROM image_groups
@@ -542,11 +548,13 @@ CREATE TRIGGER images_join_group BEFORE INSERT ON images FOR EACH ROW EXECUTE FU
 --> statement-breakpoint
 ALTER TABLE images ALTER COLUMN group_id SET NOT NULL;
 --> statement-breakpoint
-CREATE FUNCTION tally_image() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION tally_image() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     INSERT INTO tallies (list, account_id, workspace_id, user_id, visibility, status, service_type, n)
-      VALUES ('images', OLD.account_id, OLD.workspace_id, OLD.user_id, OLD.visibility, OLD.status, OLD.service_type, -1);
+      VALUES ('images', OLD.account_id, OLD.workspace_id, OLD.user_id, OLD.visibility, OLD.status,
+        OLD.service_type, -1);
   END IF;
   IF TG_OP <> 'DELETE' THEN
     INSERT INTO tallies (list, account_id, workspace_id, user_id, visibility, status, service_type, n)
@@ -562,7 +570,8 @@ CREATE TRIGGER images_tally_change AFTER UPDATE ON images FOR EACH ROW
     IS DISTINCT FROM ROW (NEW.status, NEW.visibility, NEW.size_bytes, NEW.updated_at))
   EXECUTE FUNCTION tally_image();
 --> statement-breakpoint
-CREATE FUNCTION tally_job() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION tally_job() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_OP <> 'INSERT' AND OLD.job_deleted_at IS NULL THEN
     INSERT INTO tallies (list, account_id, workspace_id, user_id, visibility, status, day, n)
@@ -580,16 +589,18 @@ END $$;
 CREATE TRIGGER builds_tally AFTER INSERT OR DELETE ON builds FOR EACH ROW EXECUTE FUNCTION tally_job();
 --> statement-breakpoint
 CREATE TRIGGER builds_tally_change AFTER UPDATE ON builds FOR EACH ROW
-  WHEN (ROW (OLD.state, OLD.accessibility, OLD.job_deleted_at) IS DISTINCT FROM ROW (NEW.state, NEW.accessibility, NEW.job_deleted_at))
+  WHEN (ROW (OLD.state, OLD.accessibility, OLD.job_deleted_at)
+    IS DISTINCT FROM ROW (NEW.state, NEW.accessibility, NEW.job_deleted_at))
   EXECUTE FUNCTION tally_job();
 --> statement-breakpoint
 CREATE FUNCTION audit_hash(entry audit_log) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT encode(sha256(convert_to(jsonb_build_array(
-    entry.previous_hash, entry.id, extract(epoch FROM entry.at)::text, entry.account_id, entry.actor, entry.action, entry.target,
-    entry.outcome, entry.details)::text, 'UTF8')), 'hex')
+    entry.previous_hash, entry.id, extract(epoch FROM entry.at)::text, entry.account_id, entry.actor, entry.action,
+    entry.target, entry.outcome, entry.details)::text, 'UTF8')), 'hex')
 $$;
 --> statement-breakpoint
-CREATE FUNCTION audit_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION audit_append() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE last record;
 BEGIN
   -- One after the other: each row's hash covers the row before.
@@ -610,22 +621,28 @@ CREATE TRIGGER audit_append BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNC
 --> statement-breakpoint
 CREATE TRIGGER audit_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log EXECUTE FUNCTION audit_refuse();
 --> statement-breakpoint
--- Tenant isolation. A user that does not own the tables sees the rows of the account that its session names in `kiln.account`, those
--- of all accounts where that is `*`, and none where it is not set. Every statement names the account as well.
-CREATE FUNCTION anothers_build(wanted text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT EXISTS (SELECT 1 FROM builds WHERE id = wanted AND account_id IS DISTINCT FROM current_setting('kiln.account', true))
+-- Tenant isolation. A user that does not own the tables sees the rows of the account that its session names in
+-- `kiln.account`, those of all accounts where that is `*`, and none where it is not set. Every statement names the
+-- account as well.
+CREATE FUNCTION anothers_build(wanted text) RETURNS boolean
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM builds WHERE id = wanted AND account_id IS DISTINCT FROM current_setting('kiln.account', true))
 $$;
 --> statement-breakpoint
-CREATE FUNCTION anothers_image(wanted uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT EXISTS (SELECT 1 FROM images WHERE id = wanted AND account_id IS DISTINCT FROM current_setting('kiln.account', true))
+CREATE FUNCTION anothers_image(wanted uuid) RETURNS boolean
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM images WHERE id = wanted AND account_id IS DISTINCT FROM current_setting('kiln.account', true))
 $$;
 --> statement-breakpoint
 DO $$
 DECLARE
-  owned CONSTANT text[] := ARRAY['users', 'projects', 'workspaces', 'access_keys', 'tokens', 'registry_connections', 'build_secrets',
-    'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log', 'events', 'webhooks', 'webhook_deliveries'];
-  -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not there to be seen
-  -- before it ends: what is refused is a parent of another account.
+  owned CONSTANT text[] := ARRAY['users', 'projects', 'workspaces', 'access_keys', 'tokens', 'registry_connections',
+    'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
+    'events', 'webhooks', 'webhook_deliveries'];
+  -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
+  -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[
     ['build_attempts', 'builds', 'build_id', 'anothers_build'],
     ['build_phases', 'builds', 'build_id', 'anothers_build'],
@@ -647,23 +664,27 @@ BEGIN
   FOREACH child SLICE 1 IN ARRAY children LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', child[1]);
     EXECUTE format(
-      'CREATE POLICY own_account ON %1$I USING (%2$s OR EXISTS (SELECT 1 FROM %3$I it WHERE it.id = %4$I)) WITH CHECK (%2$s OR NOT %5$I(%4$I))',
+      'CREATE POLICY own_account ON %1$I USING (%2$s OR EXISTS (SELECT 1 FROM %3$I it WHERE it.id = %4$I))'
+      ' WITH CHECK (%2$s OR NOT %5$I(%4$I))',
       child[1], everyone, child[2], child[3], child[4]);
   END LOOP;
   ALTER TABLE accounts ENABLE ROW LEVEL SECURITY;
   EXECUTE format('CREATE POLICY own_account ON accounts USING (%s OR id = %s)', everyone, account);
   ALTER TABLE workspace_members ENABLE ROW LEVEL SECURITY;
-  EXECUTE format('CREATE POLICY own_account ON workspace_members USING (%s OR EXISTS (SELECT 1 FROM workspaces it WHERE it.id = workspace_id))', everyone);
+  EXECUTE format('CREATE POLICY own_account ON workspace_members'
+    ' USING (%s OR EXISTS (SELECT 1 FROM workspaces it WHERE it.id = workspace_id))', everyone);
 END $$;
 --> statement-breakpoint
 INSERT INTO event_marks (name, xact, id) VALUES ('webhooks', '0', 0), ('forgotten', '0', 0);
 --> statement-breakpoint
 -- Every change of state writes its event, in the same transaction, whichever process makes it. An event says what
 -- happened; readers render it.
-CREATE FUNCTION record_build_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION record_build_event() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, at, data)
-  SELECT b.account_id, b.workspace_id, b.user_id, b.accessibility, 'build.' || NEW.state, NEW.at, jsonb_strip_nulls(jsonb_build_object(
+  SELECT b.account_id, b.workspace_id, b.user_id, b.accessibility, 'build.' || NEW.state, NEW.at,
+    jsonb_strip_nulls(jsonb_build_object(
     'kind', 'build', 'buildId', b.id, 'jobId', b.job_id, 'workspaceId', b.workspace_id, 'userId', b.user_id,
     'imageName', b.image_name, 'host', b.host, 'repository', b.repository, 'tag', b.tag,
     'state', NEW.state, 'attempt', NEW.attempt, 'message', left(NEW.message, 2000),
@@ -677,10 +698,12 @@ END $$;
 --> statement-breakpoint
 CREATE TRIGGER record_build_event AFTER INSERT ON build_events FOR EACH ROW EXECUTE FUNCTION record_build_event();
 --> statement-breakpoint
-CREATE FUNCTION record_image_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION record_image_event() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
-  VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility, 'image.' || lower(NEW.status), jsonb_strip_nulls(jsonb_build_object(
+  VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility, 'image.' || lower(NEW.status),
+    jsonb_strip_nulls(jsonb_build_object(
     'kind', 'image', 'imageId', NEW.id, 'paiId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
     'name', NEW.name, 'host', NEW.host, 'repository', NEW.repository, 'tag', NEW.tag,
     'status', NEW.status, 'statusMessage', left(NEW.status_message, 2000),
@@ -690,5 +713,6 @@ END $$;
 --> statement-breakpoint
 CREATE TRIGGER record_image_event AFTER INSERT ON images FOR EACH ROW EXECUTE FUNCTION record_image_event();
 --> statement-breakpoint
-CREATE TRIGGER record_image_change AFTER UPDATE OF status ON images FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+CREATE TRIGGER record_image_change AFTER UPDATE OF status ON images
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
   EXECUTE FUNCTION record_image_event();

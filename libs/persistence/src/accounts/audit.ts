@@ -23,7 +23,8 @@ export async function recordAudit(db: Executor, ...entries: AuditEntry[]): Promi
   if (entries.length === 0) return;
   await db.execute(sql`
     INSERT INTO audit_log (id, at, account_id, actor, action, target, outcome, details, previous_hash, hash)
-    SELECT 0, coalesce((it->>'at')::timestamptz, now()), it->>'accountId', it->>'actor', it->>'action', it->>'target', it->>'outcome',
+    SELECT 0, coalesce((it->>'at')::timestamptz, now()), it->>'accountId', it->>'actor', it->>'action',
+      it->>'target', it->>'outcome',
       coalesce(it->'details', '{}'), '', ''
     FROM jsonb_array_elements(${JSON.stringify(entries)}::jsonb) WITH ORDINALITY AS given (it, n) ORDER BY n`);
 }
@@ -58,11 +59,13 @@ export async function verifyAudit(
   for (;;) {
     const { rows } = await db.execute<{ n: number; last_hash: string; broken_at: string | null }>(sql`
       SELECT count(*)::int AS n, (array_agg(hash ORDER BY id DESC))[1] AS last_hash,
-        min(id) FILTER (WHERE id <> expected_id OR previous_hash <> expected_previous OR hash <> audit_hash(it)) AS broken_at
+        min(id) FILTER (WHERE id <> expected_id OR previous_hash <> expected_previous
+          OR hash <> audit_hash(it)) AS broken_at
       FROM (
         SELECT it, id, previous_hash, hash, ${entries}::bigint + row_number() OVER (ORDER BY id) AS expected_id,
           coalesce(lag(hash) OVER (ORDER BY id), ${lastHash}) AS expected_previous
-        FROM (SELECT a AS it, a.id, a.previous_hash, a.hash FROM audit_log a WHERE id > ${after} ORDER BY id LIMIT ${pageRows}) page
+        FROM (SELECT a AS it, a.id, a.previous_hash, a.hash FROM audit_log a WHERE id > ${after}
+          ORDER BY id LIMIT ${pageRows}) page
       ) chain`);
     const [page] = rows;
     if (!page || page.n === 0) return { entries, lastHash, brokenAt: null };

@@ -23,7 +23,8 @@ export const visibleIn = (viewer: Viewer, workspaceId: PgColumn): SQL =>
     WHERE w.account_id = ${viewer.accountId} AND w.revoked_at IS NULL AND p.revoked_at IS NULL${
       seesAll(viewer)
         ? sql``
-        : sql` AND EXISTS (SELECT 1 FROM workspace_members m WHERE m.workspace_id = w.id AND m.user_id = ${viewer.userId})`
+        : sql` AND EXISTS (SELECT 1 FROM workspace_members m
+          WHERE m.workspace_id = w.id AND m.user_id = ${viewer.userId})`
     })`;
 
 /** What a viewer sees in a workspace: what is public there, and the viewer's own. Operators and admins see all. */

@@ -61,7 +61,8 @@ export async function logExtent(
   attempt: number,
 ): Promise<{ first: number; end: number }> {
   const { rows } = await db.execute<{ first: number; end: number }>(sql`
-    SELECT coalesce(min(first_line), 0)::int AS first, coalesce(max(first_line + cardinality(line_times)), 0)::int AS end
+    SELECT coalesce(min(first_line), 0)::int AS first,
+      coalesce(max(first_line + cardinality(line_times)), 0)::int AS end
     FROM build_log_chunks WHERE build_id = ${buildId} AND attempt = ${attempt}`);
   return rows[0] ?? { first: 0, end: 0 };
 }

@@ -108,7 +108,8 @@ export async function countQuarantined(db: Executor): Promise<number> {
 /** Builds that killed too many workers and that no operator has run again yet, oldest first. */
 export async function listQuarantined(db: Executor): Promise<Quarantined[]> {
   const { rows } = await db.execute<Quarantined & Record<string, unknown>>(sql`
-    SELECT b.id, a.name AS account, b.image_name AS "imageName", b.quarantined_at AS "quarantinedAt", b.attempt AS attempts, b.error->>'message' AS message FROM builds b
+    SELECT b.id, a.name AS account, b.image_name AS "imageName", b.quarantined_at AS "quarantinedAt",
+      b.attempt AS attempts, b.error->>'message' AS message FROM builds b
     LEFT JOIN accounts a ON a.id = b.account_id
     WHERE ${inQuarantine}
     ORDER BY b.quarantined_at`);

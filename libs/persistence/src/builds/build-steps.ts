@@ -65,7 +65,8 @@ export async function linesOfStep(
   const { rows } = await db.execute<{ first: number; next: number | null }>(sql`
     SELECT s.log_line AS first, (
       SELECT min(n.log_line) FROM build_steps n
-      WHERE n.build_id = s.build_id AND n.attempt = s.attempt AND (n.started_at, n.log_line) > (s.started_at, s.log_line)
+      WHERE n.build_id = s.build_id AND n.attempt = s.attempt
+        AND (n.started_at, n.log_line) > (s.started_at, s.log_line)
     ) AS next
     FROM build_steps s WHERE s.build_id = ${buildId} AND s.attempt = ${attempt} AND s.number = ${number}`);
   const [found] = rows;

@@ -74,9 +74,11 @@ export async function recordPhase(
       WHERE id = ${attempt.id} AND fence = ${attempt.fence} RETURNING id
     )
     INSERT INTO build_phases (build_id, attempt, phase, started_at, ended_at, result, bytes)
-    SELECT id, ${attempt.attempt}::int, ${ended.phase}, to_timestamp(${ended.startedAtMs / 1000}), now(), ${ended.result},
+    SELECT id, ${attempt.attempt}::int, ${ended.phase}, to_timestamp(${ended.startedAtMs / 1000}), now(),
+      ${ended.result},
       ${ended.bytes ?? null}::int8 FROM held
-    ON CONFLICT (build_id, attempt, phase) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result, bytes = excluded.bytes`);
+    ON CONFLICT (build_id, attempt, phase) DO UPDATE
+      SET ended_at = excluded.ended_at, result = excluded.result, bytes = excluded.bytes`);
 }
 
 export interface LogChunk {
@@ -97,7 +99,8 @@ export async function appendLog(
 ): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
     INSERT INTO build_log_chunks (build_id, attempt, seq, first_line, line_times, text)
-    SELECT id, ${attempt.attempt}::int, ${chunk.seq}::int, ${chunk.firstLine}::int, ${`{${chunk.lineTimes.join(',')}}`}::int8[], ${chunk.text}
+    SELECT id, ${attempt.attempt}::int, ${chunk.seq}::int, ${chunk.firstLine}::int,
+      ${`{${chunk.lineTimes.join(',')}}`}::int8[], ${chunk.text}
     FROM builds WHERE id = ${attempt.id} AND fence = ${attempt.fence} AND attempt = ${attempt.attempt}::int
     ON CONFLICT DO NOTHING`);
   return (rowCount ?? 0) > 0;

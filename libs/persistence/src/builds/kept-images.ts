@@ -45,7 +45,8 @@ export const expireKept = async (db: Executor, store: string, seconds: number): 
           eq(builds.keptOn, store),
           inArray(builds.state, [...terminalStates]),
           sql`${builds.finishedAt} < now() - make_interval(secs => ${seconds})`,
-          sql`NOT EXISTS (SELECT 1 FROM builds again WHERE again.kept_on = ${store} AND again.kept_image = ${builds.keptImage} AND again.finished_at IS NULL)`,
+          sql`NOT EXISTS (SELECT 1 FROM builds again
+            WHERE again.kept_on = ${store} AND again.kept_image = ${builds.keptImage} AND again.finished_at IS NULL)`,
         ),
       ),
   );

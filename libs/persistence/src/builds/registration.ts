@@ -144,7 +144,8 @@ export const commitTagMove = (db: Database, build: Build, digest: string): Promi
         ...place,
         digest,
         buildId: build.id,
-        seq: sql`(SELECT coalesce(max(seq), 0) + 1 FROM tag_moves WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag})`,
+        seq: sql`(SELECT coalesce(max(seq), 0) + 1 FROM tag_moves
+          WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag})`,
       })
       .onConflictDoNothing({ target: tagMoves.buildId });
     const { rows } = await tx.execute<{ overtaken: boolean }>(sql`

@@ -22,7 +22,8 @@ export const commitHorizon = sql.raw(commitHorizonSql);
 const after = ({ xact, id }: EventCursor): SQL => sql`(${events.xact}, ${events.id}) > (${xact}::xid8, ${id}::int8)`;
 const serverEpoch = sql.raw(
   // The timeline is the first part of the names of its files, from the moment of a promotion on.
-  `(SELECT substr(md5(system_identifier || '.' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)), 1, 8) FROM pg_control_system())`,
+  `(SELECT substr(md5(system_identifier || '.' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)), 1, 8)
+    FROM pg_control_system())`,
 );
 
 const cursorOf = async (db: Executor, source: SQL): Promise<EventCursor> => {
@@ -124,14 +125,17 @@ export async function forgetEvents(db: Executor, days: number): Promise<boolean>
  */
 export async function adoptCopiedEvents(db: Executor): Promise<void> {
   const { rows } = await db.execute<{ copied: boolean }>(sql`
-    SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
+    SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) 
+      OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
   if (!rows[0]?.copied) return;
   // Their transactions keep their order, and get the first numbers: there are no more of them than transactions here,
   // or they stay at 0.
   await db.execute(sql`
-    WITH ranks AS (SELECT xact, row_number() OVER (ORDER BY xact) AS n FROM (SELECT xact FROM events UNION SELECT xact FROM event_marks) it),
+    WITH ranks AS (SELECT xact, row_number() OVER (ORDER BY xact) AS n
+      FROM (SELECT xact FROM events UNION SELECT xact FROM event_marks) it),
     bound AS (SELECT CASE WHEN max(n) < ${future}::text::int8 THEN 1 ELSE 0 END AS fits FROM ranks),
-    marks AS (UPDATE event_marks SET xact = (n * fits)::text::xid8 FROM ranks, bound WHERE ranks.xact = event_marks.xact)
+    marks AS (UPDATE event_marks SET xact = (n * fits)::text::xid8 FROM ranks, bound
+      WHERE ranks.xact = event_marks.xact)
     UPDATE events SET xact = (n * fits)::text::xid8 FROM ranks, bound WHERE ranks.xact = events.xact`);
 }
 

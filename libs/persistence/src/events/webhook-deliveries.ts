@@ -16,7 +16,8 @@ const eventsAtOnce = 1000;
 const afterMark = (mark: string) => `(e.xact, e.id) > ((SELECT xact FROM ${mark}), (SELECT id FROM ${mark}))`;
 const undispatched = afterMark(`event_marks WHERE name = 'webhooks'`);
 /** A statement that returns a row when there are events for which no deliveries were made. */
-export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} AND e.xact < ${commitHorizonSql} ORDER BY e.xact, e.id LIMIT 1`;
+export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} AND e.xact < ${commitHorizonSql}
+  ORDER BY e.xact, e.id LIMIT 1`;
 
 /**
  * Makes deliveries of the events that have none yet. One process does so at a time; the mark moves in the same
@@ -39,7 +40,8 @@ export async function planDeliveries(db: Database): Promise<number> {
         SELECT w.id, w.account_id, e.id FROM fresh e JOIN webhooks w ON w.account_id = e.account_id
         WHERE w.enabled AND e.at >= w.created_at AND CASE WHEN e.type = 'webhook.test' THEN e.data->>'webhookId' = w.id
           ELSE (w.workspace_id IS NULL OR w.workspace_id = e.workspace_id)
-            AND (cardinality(w.types) = 0 OR e.type = ANY (w.types) OR split_part(e.type, '.', 1) || '.*' = ANY (w.types)) END
+            AND (cardinality(w.types) = 0 OR e.type = ANY (w.types)
+              OR split_part(e.type, '.', 1) || '.*' = ANY (w.types)) END
         ON CONFLICT DO NOTHING
       ), newest AS (SELECT xact, id FROM fresh ORDER BY xact DESC, id DESC LIMIT 1),
       marked AS (UPDATE event_marks m SET xact = newest.xact, id = newest.id FROM newest WHERE m.name = 'webhooks')
@@ -68,7 +70,8 @@ export interface DeliveryLimits {
 }
 
 const counts = (busy: ReadonlyMap<string, number>): SQL =>
-  sql`(SELECT * FROM unnest(${sql.param([...busy.keys()])}::text[], ${sql.param([...busy.values()])}::int[]) AS it (id, n))`;
+  sql`(SELECT * FROM unnest(
+    ${sql.param([...busy.keys()])}::text[], ${sql.param([...busy.values()])}::int[]) AS it (id, n))`;
 
 /**
  * Takes deliveries that are due, of each webhook the ones that have waited longest. Who takes one and is not heard of
@@ -84,13 +87,15 @@ export async function takeDeliveries(
   const { rows: due } = await db.execute<{ id: string }>(sql`
     -- From one webhook that has something waiting to the next by the index, however much that is.
     WITH RECURSIVE hook AS (
-      (SELECT webhook_id AS id, next_at FROM webhook_deliveries WHERE state = 'waiting' ORDER BY webhook_id, next_at LIMIT 1)
+      (SELECT webhook_id AS id, next_at FROM webhook_deliveries WHERE state = 'waiting'
+        ORDER BY webhook_id, next_at LIMIT 1)
       UNION ALL
       SELECT following.* FROM hook CROSS JOIN LATERAL (
         SELECT webhook_id, next_at FROM webhook_deliveries WHERE state = 'waiting' AND webhook_id > hook.id
         ORDER BY webhook_id, next_at LIMIT 1) following
     ), chosen AS (
-      SELECT d.id, d.next_at, w.account_id, row_number() OVER (PARTITION BY w.account_id ORDER BY d.next_at, d.id) AS place
+      SELECT d.id, d.next_at, w.account_id,
+        row_number() OVER (PARTITION BY w.account_id ORDER BY d.next_at, d.id) AS place
       FROM hook JOIN webhooks w ON w.id = hook.id LEFT JOIN ${counts(busy.webhooks)} sent ON sent.id = w.id
       CROSS JOIN LATERAL (
         SELECT id, next_at FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting' AND next_at <= now()
@@ -251,7 +256,8 @@ export async function giveUpStopped(db: Executor): Promise<number> {
       'error', coalesce(nullif(w.stopped_because, ''), 'the webhook was stopped'))
     FROM webhooks w WHERE w.id = d.webhook_id AND d.id IN (
       SELECT waiting.id FROM webhooks w CROSS JOIN LATERAL (
-        SELECT id FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting' LIMIT ${givenUpAtOnce} FOR UPDATE SKIP LOCKED
+        SELECT id FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting'
+          LIMIT ${givenUpAtOnce} FOR UPDATE SKIP LOCKED
       ) waiting WHERE NOT w.enabled LIMIT ${givenUpAtOnce})`);
   return rowCount ?? 0;
 }
@@ -265,7 +271,8 @@ export interface DeliveryLag {
 
 export async function readDeliveryLag(db: Executor): Promise<DeliveryLag> {
   const { rows } = await db.execute<DeliveryLag & Record<string, unknown>>(sql`
-    SELECT count(*)::int AS waiting, greatest(0, coalesce(extract(epoch FROM now() - min(d.next_at)), 0))::float8 AS "oldestDueSeconds",
+    SELECT count(*)::int AS waiting,
+      greatest(0, coalesce(extract(epoch FROM now() - min(d.next_at)), 0))::float8 AS "oldestDueSeconds",
       coalesce((SELECT extract(epoch FROM now() - e.at) FROM events e
         WHERE ${sql.raw(undispatched)}
         ORDER BY e.xact, e.id LIMIT 1), 0)::float8 AS "oldestUndispatchedSeconds"

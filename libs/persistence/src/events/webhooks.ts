@@ -31,7 +31,8 @@ export const listWebhooks = async (db: Executor, accountId: string): Promise<(We
   const rows = await db
     .select({
       webhook: webhooks,
-      waiting: sql<number>`(SELECT count(*)::int FROM (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id AND d.state = 'waiting' LIMIT ${sql.raw(String(countedMax))}) it)`,
+      waiting: sql<number>`(SELECT count(*)::int FROM (SELECT 1 FROM webhook_deliveries d
+        WHERE d.webhook_id = webhooks.id AND d.state = 'waiting' LIMIT ${sql.raw(String(countedMax))}) it)`,
     })
     .from(webhooks)
     .where(eq(webhooks.accountId, accountId))

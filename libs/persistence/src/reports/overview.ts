@@ -46,14 +46,17 @@ export async function readBuilds(db: Executor, viewer: Viewer, hours: number): P
     UNION ALL SELECT created_at, started_at, finished_at FROM builds WHERE ${and(seen, since)}`;
   const [live, ends, changes, ages, failures, took] = await Promise.all([
     db.execute<{ state: BuildState; n: number; waiting: number; oldest: number | null }>(sql`
-      SELECT state, count(*)::int AS n, (count(*) FILTER (WHERE started_at IS NULL))::int AS waiting, extract(epoch FROM now() - min(created_at))::int AS oldest FROM builds
+      SELECT state, count(*)::int AS n, (count(*) FILTER (WHERE started_at IS NULL))::int AS waiting,
+        extract(epoch FROM now() - min(created_at))::int AS oldest FROM builds
       WHERE ${and(seen, isLive)} GROUP BY state`),
     db.execute<{ piece: number; state: string; n: number }>(sql`
-      SELECT floor(extract(epoch FROM now() - finished_at) / ${pieceSeconds})::int AS piece, state, count(*)::int AS n FROM builds
+      SELECT floor(extract(epoch FROM now() - finished_at) / ${pieceSeconds})::int AS piece, state,
+        count(*)::int AS n FROM builds
       WHERE ${and(seen, since)} GROUP BY 1, 2`),
     // Whatever began or ended in this time belongs to a build that is live, or that ended in it.
     db.execute<{ piece: number; waiting: number; running: number }>(sql`
-      SELECT floor(extract(epoch FROM now() - at) / ${pieceSeconds})::int AS piece, sum(waiting)::int AS waiting, sum(running)::int AS running
+      SELECT floor(extract(epoch FROM now() - at) / ${pieceSeconds})::int AS piece, sum(waiting)::int AS waiting,
+        sum(running)::int AS running
       FROM (${ofThisTime}) it CROSS JOIN LATERAL (VALUES
         (created_at, 1, 0), (coalesce(started_at, finished_at), -1, 0),
         (started_at, 0, 1), (CASE WHEN started_at IS NOT NULL THEN finished_at END, 0, -1)
@@ -63,14 +66,17 @@ export async function readBuilds(db: Executor, viewer: Viewer, hours: number): P
     db.execute<{ piece: number; oldest: number }>(sql`
       SELECT piece, max(extract(epoch FROM now() - created_at) - piece * ${pieceSeconds}::float8)::float8 AS oldest
       FROM (${ofThisTime}) it CROSS JOIN LATERAL generate_series(
-        floor(extract(epoch FROM now() - coalesce(started_at, finished_at, now() + interval '1 second')) / ${pieceSeconds}::float8)::int + 1,
+        floor(
+          extract(epoch FROM now() - coalesce(started_at, finished_at, now() + interval '1 second')) / ${pieceSeconds}::float8)::int + 1,
         least(${pieceCount - 1}, floor(extract(epoch FROM now() - created_at) / ${pieceSeconds}::float8)::int)) AS piece
       WHERE piece >= 0 GROUP BY 1`),
     db.execute<{ code: string; reason: string | null; n: number }>(sql`
       SELECT error->>'code' AS code, error->>'reason' AS reason, count(*)::int AS n FROM builds
-      WHERE ${and(seen, since, sql`${builds.state} IN ('failed', 'timed_out', 'expired')`)} GROUP BY 1, 2 ORDER BY n DESC, 1 LIMIT 8`),
+      WHERE ${and(seen, since, sql`${builds.state} IN ('failed', 'timed_out', 'expired')`)} GROUP BY 1, 2
+        ORDER BY n DESC, 1 LIMIT 8`),
     db.execute<{ median: number | null; slow: number | null }>(sql`
-      SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS median, percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS slow
+      SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS median,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS slow
       FROM (SELECT extract(epoch FROM finished_at - started_at)::float8 AS took FROM builds
             WHERE ${and(seen, since, sql`${builds.state} = 'succeeded'`)}) it`),
   ]);
@@ -140,7 +146,8 @@ export async function readPastSlots(
 ): Promise<{ pool: string; piece: number; slots: number; busy: number }[]> {
   const pieceSeconds = (hours * 3600) / pieceCount;
   const { rows } = await db.execute<{ pool: string; back: number; slots: number; busy: number }>(sql`
-    SELECT DISTINCT ON (pool, back) pool, slots, busy, floor(extract(epoch FROM now() - at) / ${pieceSeconds}::float8)::int AS back
+    SELECT DISTINCT ON (pool, back) pool, slots, busy,
+      floor(extract(epoch FROM now() - at) / ${pieceSeconds}::float8)::int AS back
     FROM slot_samples WHERE at > now() - make_interval(hours => ${hours}) ORDER BY pool, back, at DESC`);
   return rows.map(({ back, ...it }) => ({ ...it, piece: pieceCount - 1 - back }));
 }

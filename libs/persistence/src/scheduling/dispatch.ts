@@ -11,7 +11,9 @@ import { type DefaultLimits } from './limits.ts';
 /** Builders that are there for new work. */
 export const liveBuilders = sql`
   SELECT name, slots, store, pool FROM workers
-  WHERE app = 'builder' AND NOT draining AND NOT cordoned AND seen_at > now() - interval '${sql.raw(String(timings.leaseMs))} milliseconds' AND number IN (${liveWorkerNumbers})`;
+  WHERE app = 'builder' AND NOT draining AND NOT cordoned
+    AND seen_at > now() - interval '${sql.raw(String(timings.leaseMs))} milliseconds'
+    AND number IN (${liveWorkerNumbers})`;
 
 /** Builds of each account that are on a builder, or on their way to one. */
 export const buildsUnderWay = sql`
@@ -64,7 +66,8 @@ async function listFreeSlots(tx: Executor): Promise<{ pool: string; free: number
       SELECT pool, count(*) AS n FROM (${buildsUnderWay}) it
       WHERE worker IS NULL OR worker IN (SELECT name FROM builders) GROUP BY pool
     )
-    SELECT pool, (sum(slots) - coalesce(min(busy.n), 0))::int AS free FROM builders LEFT JOIN busy USING (pool) GROUP BY pool`);
+    SELECT pool, (sum(slots) - coalesce(min(busy.n), 0))::int AS free FROM builders LEFT JOIN busy USING (pool)
+      GROUP BY pool`);
   return rows.filter((it) => it.free > 0);
 }
 
@@ -90,7 +93,8 @@ async function listContenders(
     WITH RECURSIVE account AS (
       (SELECT account_id FROM builds WHERE ${waits} ORDER BY account_id LIMIT 1)
       UNION ALL
-      SELECT (SELECT b.account_id FROM builds b WHERE ${waits} AND b.account_id > account.account_id ORDER BY b.account_id LIMIT 1)
+      SELECT (SELECT b.account_id FROM builds b WHERE ${waits} AND b.account_id > account.account_id
+        ORDER BY b.account_id LIMIT 1)
       FROM account WHERE account.account_id IS NOT NULL
     ), running AS (
       SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id
@@ -101,7 +105,8 @@ async function listContenders(
     CROSS JOIN unnest(${`{${lanes.join(',')}}`}::text[]) AS it (lane)
     CROSS JOIN LATERAL (
       SELECT b.id, b.lane, b.attempt, extract(epoch FROM now() - b.created_at)::float8 AS waited FROM builds b
-      WHERE ${waits} AND b.account_id = account.account_id AND b.pool = ${pool} AND b.lane = it.lane AND b.not_before <= now()
+      WHERE ${waits} AND b.account_id = account.account_id AND b.pool = ${pool} AND b.lane = it.lane
+        AND b.not_before <= now()
       ORDER BY b.created_at, b.id LIMIT ${heads}
     ) head
     LEFT JOIN account_shares s ON s.account_id = account.account_id
@@ -137,7 +142,8 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
     WHERE b.id IN (
         SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
       AND ${isPending('b.')}
-    RETURNING b.id, b.attempt, b.pool, b.trace, coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
+    RETURNING b.id, b.attempt, b.pool, b.trace,
+      coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
   // The builder that has a build's image looks for it by itself.
   const anyones = rows.filter((it) => !it.at_home);
   await announce(tx, ...anyones.map(announceBuild));
@@ -147,7 +153,8 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
 async function charge(tx: Executor, pool: string, finishTags: Map<string, number>, virtualTime: number): Promise<void> {
   await tx.execute(sql`
     INSERT INTO account_turns (account_id, pool, finish_tag)
-    SELECT account_id, ${pool}, finish_tag FROM unnest(${`{${[...finishTags.keys()].join(',')}}`}::text[], ${`{${[...finishTags.values()].join(',')}}`}::float8[]) AS it (account_id, finish_tag)
+    SELECT account_id, ${pool}, finish_tag FROM unnest(${`{${[...finishTags.keys()].join(',')}}`}::text[],
+      ${`{${[...finishTags.values()].join(',')}}`}::float8[]) AS it (account_id, finish_tag)
     ON CONFLICT (account_id, pool) DO UPDATE SET finish_tag = excluded.finish_tag`);
   await tx.execute(sql`
     INSERT INTO pool_turns (pool, virtual_time) VALUES (${pool}, ${virtualTime})

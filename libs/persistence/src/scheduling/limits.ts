@@ -56,12 +56,14 @@ export async function countUse(db: Executor, accountId: string, defaults: Defaul
   const upTo = (max: number, where: SQL) =>
     max === 0
       ? sql`0`
-      : sql`(SELECT count(*)::int FROM (SELECT 1 FROM builds WHERE account_id = ${accountId} AND ${where} LIMIT ${max + 1}) it)`;
+      : sql`(SELECT count(*)::int FROM (SELECT 1 FROM builds
+        WHERE account_id = ${accountId} AND ${where} LIMIT ${max + 1}) it)`;
   const inCatalogue =
     imagesMax === 0
       ? sql`0`
       : sql`(SELECT coalesce(sum(n), 0)::int FROM tallies WHERE account_id = ${accountId}
-          AND (list = 'images' AND ${sql.raw(heldStatus)} OR list = 'jobs' AND ${inArray(tallies.status, [...liveStates])}))`;
+          AND (list = 'images' AND ${sql.raw(heldStatus)}
+            OR list = 'jobs' AND ${inArray(tallies.status, [...liveStates])}))`;
   const { rows } = await db.execute<{ waiting: number; daily: number; images: number }>(sql`
     SELECT ${upTo(waitingMax, isPending())} AS waiting,
       ${upTo(dailyMax, sql`created_at > now() - interval '24 hours'`)} AS daily, ${inCatalogue} AS images`);

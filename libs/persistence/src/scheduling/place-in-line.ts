@@ -47,7 +47,8 @@ export async function readQueueSnapshot(
     db.execute<{ slots: number; under_way: number; time: number; ended: number; quick: number; slow: number }>(sql`
       WITH lately AS (
         SELECT extract(epoch FROM finished_at - started_at)::float8 AS took FROM builds
-        WHERE pool = ${pool} AND state IN ('succeeded', 'failed') AND started_at IS NOT NULL AND finished_at > now() - interval '1 day'
+        WHERE pool = ${pool} AND state IN ('succeeded', 'failed') AND started_at IS NOT NULL
+          AND finished_at > now() - interval '1 day'
         ORDER BY finished_at DESC LIMIT 200
       )
       SELECT (SELECT coalesce(sum(slots), 0) FROM (${liveBuilders}) it WHERE pool = ${pool})::int AS slots,
@@ -69,7 +70,8 @@ export async function readQueueSnapshot(
         SELECT account_id, count(*)::int AS n FROM builds
         WHERE pool = ${pool} AND ${isPending()} GROUP BY account_id
       ), running AS (SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id)
-      SELECT waiting.account_id, waiting.n AS waiting, coalesce(running.n, 0) AS running, s.weight, s.running_max, turn.finish_tag
+      SELECT waiting.account_id, waiting.n AS waiting, coalesce(running.n, 0) AS running, s.weight, s.running_max,
+        turn.finish_tag
       FROM waiting LEFT JOIN running USING (account_id) LEFT JOIN account_shares s USING (account_id)
         LEFT JOIN account_turns turn ON turn.account_id = waiting.account_id AND turn.pool = ${pool}`),
   ]);
@@ -101,7 +103,8 @@ export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'acc
       - floor(extract(epoch FROM now() - ${of}.created_at) / ${ageingSeconds}))`);
   const { rows } = await db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM builds own JOIN builds other ON other.account_id = own.account_id
-    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.pool = own.pool AND ${isPending('other.')}
+    WHERE own.id = ${build.id} AND other.account_id = ${build.accountId} AND other.pool = own.pool
+      AND ${isPending('other.')}
       AND (${rank('other')}, other.created_at, other.id) < (${rank('own')}, own.created_at, own.id)`);
   return rows[0]?.n ?? 0;
 }

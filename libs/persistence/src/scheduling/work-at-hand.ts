@@ -17,7 +17,8 @@ export interface WorkAtHand {
 // By the index, one entry for each webhook. What waits for one that is not used any more is to be given up.
 const dueDeliveries = `
   SELECT 1 FROM webhooks w WHERE (SELECT next_at FROM webhook_deliveries d
-    WHERE d.webhook_id = w.id AND d.state = 'waiting' ORDER BY next_at LIMIT 1) <= CASE WHEN w.enabled THEN now() ELSE 'infinity' END`;
+    WHERE d.webhook_id = w.id AND d.state = 'waiting'
+      ORDER BY next_at LIMIT 1) <= CASE WHEN w.enabled THEN now() ELSE 'infinity' END`;
 
 const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,

@@ -127,7 +127,8 @@ export async function listAppRoles(db: Executor): Promise<string[]> {
  * under a table of their own, and make what is the owner's do what they like by the types of its columns.
  */
 const closeDoors = sql.raw(`
-  REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), record_build_event(), record_image_event() FROM PUBLIC;
+  REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), record_build_event(),
+    record_image_event() FROM PUBLIC;
   REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$`);
 

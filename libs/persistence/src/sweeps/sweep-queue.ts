@@ -19,7 +19,8 @@ export const republishStale = (db: Database, afterSeconds: number): Promise<numb
           SELECT id FROM ${sql.raw(table)}
           WHERE ${sql.raw(where)} AND not_before <= now() AND lease_until IS NULL
             AND (${all} OR greatest(announced_at, not_before) <= now()
-              - greatest(make_interval(secs => ${afterSeconds}), least(announced_at - greatest(${sql.raw(since)}, not_before), interval '1 minute')))
+              - greatest(make_interval(secs => ${afterSeconds}),
+                least(announced_at - greatest(${sql.raw(since)}, not_before), interval '1 minute')))
           LIMIT ${all ? 100_000 : 500} FOR UPDATE SKIP LOCKED)
         RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool, trace' : "'' AS pool, NULL AS trace")}`);
       return rows;

@@ -54,10 +54,12 @@ const register = `
 
 // Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
 const renewal = `
-  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5, about = $8::jsonb WHERE name = $1 RETURNING cordoned),
+  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5, about = $8::jsonb WHERE name = $1
+    RETURNING cordoned),
   claims AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
   held_builds AS (
-    SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b JOIN claims USING (id, fence)
+    SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b
+      JOIN claims USING (id, fence)
     WHERE b.lease_until IS NOT NULL AND ${isHeldSql('b.')}
   ),
   held_images AS (
@@ -232,7 +234,8 @@ export interface Worker {
 /** Every worker that was seen within a day, and whether it is there now. */
 export async function listWorkers(db: Executor): Promise<Worker[]> {
   const { rows } = await db.execute<Worker & Record<string, unknown>>(sql`
-    SELECT name, app, slots, pool, draining, cordoned, about, number IN (${liveWorkerNumbers}) AS alive, started_at AS "startedAt", seen_at AS "seenAt",
+    SELECT name, app, slots, pool, draining, cordoned, about, number IN (${liveWorkerNumbers}) AS alive,
+      started_at AS "startedAt", seen_at AS "seenAt",
       (SELECT count(*)::int FROM builds b WHERE b.worker = w.name AND ${sql.raw(isLiveSql('b.'))}) AS builds
     FROM workers w ORDER BY started_at`);
   return rows;
@@ -241,7 +244,8 @@ export async function listWorkers(db: Executor): Promise<Worker[]> {
 /** Has a builder that is there take nothing new, or take work again; false when there is no such builder. */
 export async function cordonWorker(db: Executor, name: string, cordoned: boolean): Promise<boolean> {
   const { rowCount } = await db.execute(
-    sql`UPDATE workers SET cordoned = ${cordoned} WHERE name = ${name} AND app = 'builder' AND number IN (${liveWorkerNumbers})`,
+    sql`UPDATE workers SET cordoned = ${cordoned} WHERE name = ${name} AND app = 'builder'
+      AND number IN (${liveWorkerNumbers})`,
   );
   return rowCount === 1;
 }

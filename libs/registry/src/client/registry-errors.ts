@@ -51,6 +51,10 @@ export const answered = (status: number, what: string, body: Buffer | undefined)
 export const refused = (host: string, status: number, what: string, body?: Buffer): Fault =>
   new Fault('RegistryRefused', `registry ${host} ${answered(status, what, body)}`);
 
+/** Where a registry leads is not followed; another try would be led the same way. */
+export const redirectFault = (host: string, why: string): Fault =>
+  new Fault('RegistryUnreachable', `registry ${host} cannot be asked: ${why}`);
+
 /** A network error in words; the codes are Node's and undici's. Undefined for what is no network error. */
 export function explain(error: unknown): string | undefined {
   if (error instanceof PassingTrouble) return error.message;

@@ -3,7 +3,8 @@ import { countRegistryRequest, inSpan, timings } from '@kiln/kit';
 import { Fault } from '@kiln/domain';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from '../egress/address-rules.ts';
-import { baseUrl, type RegistryAccess } from './connection.ts';
+import { type RegistryAccess } from './connection.ts';
+import { redirectFault } from './registry-errors.ts';
 
 export type Headers = Record<string, string | string[] | undefined>;
 
@@ -30,14 +31,12 @@ export type RegistryStream = Answer<Dispatcher.ResponseData['body']>;
 /** How long an answer may take to begin, and how long nothing may come of one that has begun. */
 export const answerMs = timings.registryAnswerMs;
 const droppedBytesMax = 16_384;
-const redirects = new Set([301, 302, 303, 307, 308]);
-const redirectsMax = 3;
 
 /** The first value of a header. */
 export const headerOf = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value;
 
-/** Requests to one registry and to where it sends them on; every connection is checked by the address rules. */
+/** Single requests to one registry and to where it redirects; every connection is checked by the address rules. */
 export class RegistryHttp {
   readonly access: RegistryAccess;
   readonly #agent: Agent;
@@ -60,45 +59,13 @@ export class RegistryHttp {
     return this.#agent.close();
   }
 
-  /**
-   * Asks the registry, and follows redirects of what is only read: at most three, never from https to http.
-   * @param authorization sent to the registry itself, and nowhere else
-   */
-  async ask(request: Outgoing & { path: string }, authorization: string | undefined): Promise<RegistryStream> {
-    const base = new URL(baseUrl(this.access));
-    // An upload goes on at an address that the registry names.
-    let url = new URL(request.path, base);
-    if (base.protocol === 'https:' && url.protocol !== 'https:')
-      throw this.#redirectFault('it names an address without TLS');
-    for (let hop = 0; ; hop += 1) {
-      // Credentials go to the registry itself only; blobs may be served from elsewhere without them.
-      const auth = authorization && url.origin === base.origin ? { authorization } : {};
-      const answer = await this.open(url, { ...request, headers: { ...request.headers, ...auth } });
-      const location = headerOf(answer.headers['location']);
-      const reads = request.method === 'GET' || request.method === 'HEAD';
-      if (!reads || !redirects.has(answer.status) || location === undefined)
-        return { ...answer, elsewhere: url.origin !== base.origin };
-      this.drop(answer);
-      if (hop === redirectsMax) throw this.#redirectFault(`it answers with more than ${redirectsMax} redirects`);
-      if (!URL.canParse(location, url.href)) throw this.#redirectFault('it redirects to what is no address');
-      url = new URL(location, url);
-      if (base.protocol === 'https:' && url.protocol !== 'https:')
-        throw this.#redirectFault('it redirects from https to http');
-    }
-  }
-
-  /** Another try would be led the same way. */
-  #redirectFault(why: string): Fault {
-    return new Fault('RegistryUnreachable', `registry ${this.access.host} cannot be asked: ${why}`);
-  }
-
   /** One request to one address. */
   async open(
     url: URL,
     { method, headers = {}, body = null, signal, headersTimeout }: Outgoing,
   ): Promise<RegistryStream> {
     signal?.throwIfAborted();
-    if (url.username || url.password) throw this.#redirectFault('it names an address with a user in it');
+    if (url.username || url.password) throw redirectFault(this.access.host, 'it names an address with a user in it');
     let status: number | undefined;
     try {
       const answer = await inSpan(
