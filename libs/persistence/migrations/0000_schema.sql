@@ -688,7 +688,7 @@ BEGIN
     'kind', 'build', 'buildId', b.id, 'jobId', b.job_id, 'workspaceId', b.workspace_id, 'userId', b.user_id,
     'imageName', b.image_name, 'host', b.host, 'repository', b.repository, 'tag', b.tag,
     'state', NEW.state, 'attempt', NEW.attempt, 'message', left(NEW.message, 2000),
-    'imageId', (SELECT i.pai_id FROM images i WHERE i.id = b.image_id), 'digest', b.digest, 'sizeBytes', b.size_bytes,
+    'paiImageId', (SELECT i.pai_id FROM images i WHERE i.id = b.image_id), 'digest', b.digest, 'sizeBytes', b.size_bytes,
     'error', CASE WHEN b.error IS NOT NULL AND b.finished_at IS NOT NULL THEN jsonb_build_object(
       'code', b.error->>'code', 'class', b.error->>'class',
       'message', left(b.error->>'message', 2000), 'reason', b.error->>'reason') END))
@@ -704,7 +704,7 @@ BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
   VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility, 'image.' || lower(NEW.status),
     jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'image', 'imageId', NEW.id, 'paiId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
+    'kind', 'image', 'imageId', NEW.id, 'paiImageId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
     'name', NEW.name, 'host', NEW.host, 'repository', NEW.repository, 'tag', NEW.tag,
     'status', NEW.status, 'statusMessage', left(NEW.status_message, 2000),
     'digest', NEW.digest, 'sizeBytes', NEW.size_bytes, 'buildId', NEW.build_id)));

@@ -25,7 +25,7 @@ function showData(data: EventData): ShownEvent['data'] {
         State: data.state,
         Attempt: data.attempt,
         Message: data.message,
-        ImageId: data.imageId,
+        ImageId: data.paiImageId,
         Digest: data.digest,
         SizeInBytes: data.sizeBytes,
         Error: data.error && {
@@ -37,7 +37,7 @@ function showData(data: EventData): ShownEvent['data'] {
       };
     case 'image':
       return {
-        ImageId: data.paiId,
+        ImageId: data.paiImageId,
         ModelArtsImageId: data.imageId,
         WorkspaceId: data.workspaceId,
         UserId: data.userId,

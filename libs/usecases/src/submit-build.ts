@@ -89,7 +89,8 @@ export async function submitBuild(
       throw full;
   });
   const { buildId, jobId } = newBuildIds();
-  const whole: object = { ...request, auths };
+  // The order in which hosts were written makes no other request.
+  const whole: object = { ...request, registryHosts: undefined, auths };
   const requestText = stringify(whole);
   const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
   const build: NewBuild = {

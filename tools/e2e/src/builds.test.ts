@@ -262,6 +262,29 @@ describe('ClientToken', () => {
     expect(await kiln.submit(body, 'token-1')).toMatchObject({ ImageBuildId: a.ImageBuildId });
   });
 
+  it('stands for a request whatever the order of its registries', async () => {
+    const auth = (...hosts: string[]) =>
+      Object.fromEntries(hosts.map((it) => [it, { Auth: Buffer.from('user:password').toString('base64') }]));
+    const body = kiln.buildRequest(`FROM ${kiln.base}\n`, {
+      config: { RegistryAuths: auth('a.example', 'b.example') },
+    });
+    const swapped = {
+      ...body,
+      BuildConfig: { ...(body.BuildConfig as object), RegistryAuths: auth('b.example', 'a.example') },
+    };
+    const { ImageBuildId } = await kiln.submit(body, 'token-order');
+    expect(await kiln.submit(swapped, 'token-order')).toMatchObject({ ImageBuildId });
+    const other = await kiln.pai('POST', '/api/v1/imagebuilds', {
+      body: {
+        ...body,
+        BuildConfig: { ...(body.BuildConfig as object), RegistryAuths: auth('a.example', 'c.example') },
+      },
+      query: { ClientToken: 'token-order' },
+    });
+    expect(other).toMatchObject({ status: 400, body: { Code: 'IdempotentParameterMismatch' } });
+    await kiln.ended(ImageBuildId);
+  });
+
   it('is not used up by a request that was refused', async () => {
     const body = kiln.buildRequest(`FROM ${kiln.base}\n`);
     const refused = await kiln.pai('POST', '/api/v1/imagebuilds', {

@@ -109,7 +109,10 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
 const discardImage = ({ engine, kept }: RunBuildDeps, { name }: Attempt, image: BuiltImage | undefined) =>
   image && image.id !== name ? kept.discard(image) : engine.discard({ id: name });
 
-/** Makes the attempt's folder, and refuses at once what would be refused after a long build. */
+/**
+ * Makes the attempt's folder, and refuses at once what would be refused after a long build.
+ * @returns the Dockerfile, parsed
+ */
 async function prepare(
   deps: RunBuildDeps,
   { build, workDir }: Attempt,

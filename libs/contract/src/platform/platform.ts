@@ -19,7 +19,7 @@ export const poolName = z
 
 const pool: z.ZodType<Pool> = z
   .strictObject({
-    /** What PAI's requests call so. */
+    /** Of requests that name one, the pool takes those that name this. */
     ResourceType: z.enum(poolTypes).exactOptional(),
     accounts: z.array(z.string()).exactOptional(),
   })

@@ -56,7 +56,6 @@ export interface BuildRequest {
 export const requestFields = {
   workspace: 'WorkspaceId',
   dockerfile: 'BuildConfig.Dockerfile',
-  form: 'BuildType',
   imageName: 'Image.Name',
   reference: 'Image.Uri',
   overwrite: 'OverwriteImageTag',
@@ -72,4 +71,3 @@ export const requestFields = {
   openBlocks: 'UserVpc.ExtendedCidrs',
   clientToken: 'ClientToken',
 } as const;
-export type RequestField = (typeof requestFields)[keyof typeof requestFields];

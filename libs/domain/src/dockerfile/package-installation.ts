@@ -142,10 +142,10 @@ export function requirePackageInstallation({ steps }: ParsedDockerfile, rules: P
     throw fieldFault(
       'DockerfileNotAllowed',
       requestFields.dockerfile,
-      `line ${step.lines[0]}: ${why} with ${requestFields.form} PackageInstallation`,
+      `line ${step.lines[0]}: ${why} with BuildType PackageInstallation`,
       {
         lines: step.lines,
-        hint: `use ${requestFields.form} CustomDockerfile for anything but installing packages on a base image`,
+        hint: 'use BuildType CustomDockerfile for anything but installing packages on a base image',
       },
     );
   }

@@ -14,8 +14,8 @@ export interface BuildEventData extends Reference {
   state: BuildState;
   attempt: number;
   message: string;
-  /** By PAI's id, once the build is in the catalogue. */
-  imageId?: string;
+  /** Of the image that it made, once that is in the catalogue. */
+  paiImageId?: string;
   digest?: string;
   sizeBytes?: number;
   error?: Pick<BuildError, 'code' | 'class' | 'message' | 'reason'>;
@@ -26,7 +26,7 @@ export interface ImageEventData extends Reference {
   kind: 'image';
   imageId: string;
   /** Its id in PAI's calls. */
-  paiId: string;
+  paiImageId: string;
   workspaceId: string;
   userId: string;
   name: string;
@@ -43,5 +43,5 @@ export interface TestEventData {
   webhookId: string;
 }
 
-/** What happened, as a trigger writes it; how it is shown is a matter of whoever shows it. */
+/** What happened, as it is stored; `showEvent` renders it. */
 export type EventData = BuildEventData | ImageEventData | TestEventData;

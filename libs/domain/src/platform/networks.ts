@@ -38,7 +38,7 @@ export interface Network {
   groups: Record<string, Group>;
 }
 
-/** Where an operator describes none. */
+/** Where an operator describes none, and for requests without a name where they describe no `default`. */
 const publicNetwork: Network = {
   allow: [],
   deny: [],

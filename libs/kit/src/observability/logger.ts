@@ -9,7 +9,7 @@ export type Logger = ReturnType<typeof openLogger>;
  * themselves.
  */
 const hidden = [
-  'authorization', 'cookie', 'password', 'secret', 'token', 'Token', 'accessKeySecret', 'registryAuths', 'RegistryAuths', 'connectionString',
+  'authorization', 'cookie', 'password', 'secret', 'token', 'Token', 'accessKeySecret', 'registryAuths', 'RegistryAuths', 'auths', 'connectionString',
 ]; // prettier-ignore
 const paths = hidden.flatMap((it) => [it, `*.${it}`, `*.*.${it}`]);
 

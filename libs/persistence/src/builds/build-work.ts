@@ -1,6 +1,5 @@
 import { metrics, timings } from '@kiln/kit';
-import { type BuildPhase } from '@kiln/domain';
-import { commonPool } from '@kiln/domain';
+import { type BuildPhase, commonPool } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { type Build } from '../tables/builds.ts';

@@ -79,7 +79,7 @@ export const withTagLock = <T>(
 export type TagMove =
   /** The tag is to be set. */
   | 'committed'
-  /** It is committed, and a newer move has set the tag since. */
+  /** It is committed, and so is a newer move, which decides the tag. */
   | 'overtaken'
   /** Another build is setting this very tag, which only happens when the tag's lock was lost. */
   | 'busy'

@@ -35,7 +35,7 @@ const outcomes: Record<Interruption, string> = {
 async function countDeadWorkers(db: Database, buildId: string): Promise<number> {
   const { rows } = await db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM build_attempts a LEFT JOIN workers w ON w.name = a.worker
-    WHERE a.build_id = ${buildId} AND a.outcome = ${outcomes.crashed} 
+    WHERE a.build_id = ${buildId} AND a.outcome = ${outcomes.crashed}
       AND (w.seen_at IS NULL OR w.seen_at <= a.ended_at)`);
   return rows[0]?.n ?? 0;
 }

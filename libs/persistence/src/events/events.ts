@@ -125,7 +125,7 @@ export async function forgetEvents(db: Executor, days: number): Promise<boolean>
  */
 export async function adoptCopiedEvents(db: Executor): Promise<void> {
   const { rows } = await db.execute<{ copied: boolean }>(sql`
-    SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future}) 
+    SELECT EXISTS (SELECT 1 FROM events WHERE xact >= ${future})
       OR EXISTS (SELECT 1 FROM event_marks WHERE xact >= ${future}) AS copied`);
   if (!rows[0]?.copied) return;
   // Their transactions keep their order, and get the first numbers: there are no more of them than transactions here,

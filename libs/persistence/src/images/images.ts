@@ -53,9 +53,8 @@ export interface NewImage {
 const insertStatement = `
   WITH accepted AS (
     INSERT INTO images (id, pai_id, account_id, project_id, workspace_id, user_id, name, host, repository, tag,
-      description, visibility, public_by_id, arch, origin, resource_categories, service_type, services, flavor_type, source_type,
-      source_id,
-      via, registry_connection_id, status, pending, hidden)
+      description, visibility, public_by_id, arch, origin, resource_categories, service_type, services, flavor_type,
+      source_type, source_id, via, registry_connection_id, status, pending, hidden)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
       'INIT', true, $30
     WHERE ($22 = 'pai' OR NOT EXISTS (SELECT 1 FROM images WHERE account_id = $3 AND host = $8 AND repository = $9
