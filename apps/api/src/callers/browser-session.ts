@@ -1,6 +1,6 @@
 import { hashToken, hmacSha256Hex, newToken, type SignedRequest } from '@kiln/auth';
 import { actingFor, type Database, insertToken } from '@kiln/persistence';
-import { Fault } from '@kiln/domain';
+import { Fault, fieldFault } from '@kiln/domain';
 import { type Caller } from './caller.ts';
 import { type Directory } from '@kiln/usecases';
 
@@ -29,8 +29,7 @@ export async function beginSession(
   token: string,
 ): Promise<{ session: string; caller: Caller }> {
   const found = await directory.token(hashToken(token.trim()));
-  if (!found || found.sessionOf !== null)
-    throw new Fault('InvalidToken', 'Token: is unknown, expired or revoked', { field: 'Token' });
+  if (!found || found.sessionOf !== null) throw fieldFault('InvalidToken', 'Token', 'is unknown, expired or revoked');
   if (found.onlyProjectId !== null)
     throw new Fault('Forbidden', `Token: is for project ${found.onlyProjectId} only; the console shows all of them`);
   const { id: sessionOf, accountId, userId, scopes, accessKeyId } = found;

@@ -1,7 +1,7 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
 import { actingFor, type Database, insertToken, namesOf } from '@kiln/persistence';
 import { type CreateTokenBody } from '@kiln/contract';
-import { bindingOf, Fault } from '@kiln/domain';
+import { bindingOf, Fault, fieldFault } from '@kiln/domain';
 import { type Caller } from './caller.ts';
 import { type Directory } from '@kiln/usecases';
 import { findProjects, type NamedProject } from '../usecases/projects.ts';
@@ -46,10 +46,10 @@ function shown({ identity }: CreateTokenBody['auth']): {
     const { name, password, domain } = identity.password.user;
     return { method: 'password', keyId: name, secret: password, ...(domain ? { domain } : {}) };
   }
-  throw new Fault(
+  throw fieldFault(
     'InvalidParameter',
-    'auth.identity.methods: must be password or hw_ak_sk, with an object of the same name beside it',
-    { field: 'auth.identity.methods' },
+    'auth.identity.methods',
+    'must be password or hw_ak_sk, with an object of the same name beside it',
   );
 }
 

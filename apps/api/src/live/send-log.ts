@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type Build, type Database, linesOfStep, readLog } from '@kiln/persistence';
 import { type buildOperations } from '@kiln/contract';
-import { Fault, isTerminal } from '@kiln/domain';
+import { fieldFault, isTerminal } from '@kiln/domain';
 import { type LogFeed } from './log-feed.ts';
 import { type Call } from '../http/dialect.ts';
 import { acceptedStream } from './stream.ts';
@@ -25,7 +25,7 @@ export async function sendBuildLog(
   const from = Math.max(wanted.Cursor, part?.first ?? 0);
   if (format === 'sse' || wanted.Follow) {
     if (format === 'ndjson')
-      throw new Fault('InvalidParameter', 'Format: ndjson cannot be followed; use sse or text', { field: 'Format' });
+      throw fieldFault('InvalidParameter', 'Format', 'ndjson cannot be followed; use sse or text');
     const place = { attempt, line: Math.max(resumed?.line ?? 0, from) };
     const only = wanted.Attempt !== undefined || part !== undefined;
     return followLog(logFeed, build, format, { place, only, part }, res);
@@ -65,9 +65,11 @@ async function partOf(
   if (step === undefined) return undefined;
   const found = await linesOfStep(db, build.id, attempt, step);
   if (!found)
-    throw new Fault('InvalidParameter', `Step: attempt ${attempt} of build ${build.id} has not come to step ${step}`, {
-      field: 'Step',
-    });
+    throw fieldFault(
+      'InvalidParameter',
+      'Step',
+      `attempt ${attempt} of build ${build.id} has not come to step ${step}`,
+    );
   let { end } = found;
   return {
     first: found.first,

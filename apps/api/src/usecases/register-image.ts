@@ -182,10 +182,10 @@ export async function addImage(deps: RegisterImageDeps, viewer: Viewer, body: Ad
     const inserted = await insertImage(deps.db, image);
     if (inserted === 'id-taken') throw fieldFault('ImageIdDuplicated', 'ImageId', `${image.paiId} is in use`);
     if (inserted !== 'accepted')
-      throw new Fault(
+      throw fieldFault(
         'ImageNameDuplicated',
-        `Name: an image or a running build of workspace ${workspace.id} is called ${image.name}`,
-        { field: 'Name' },
+        'Name',
+        `an image or a running build of workspace ${workspace.id} is called ${image.name}`,
       );
     deps.relay.wake();
   };

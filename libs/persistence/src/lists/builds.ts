@@ -1,4 +1,4 @@
-import { Fault } from '@kiln/domain';
+import { fieldFault } from '@kiln/domain';
 import { type ListBuildsQuery } from '@kiln/contract';
 import { and, desc, gte, inArray, lte, sql } from 'drizzle-orm';
 import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../builds/build-queries.ts';
@@ -14,7 +14,7 @@ function decodeCursor(cursor: string): { at: Date; id: string } {
   const [at, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
   const time = new Date(at ?? '');
   if (!id || !/^[\w-]+$/.test(id) || !(time.getUTCFullYear() > 0) || time.getUTCFullYear() > 9000)
-    throw new Fault('InvalidParameter', 'Cursor: is not one that this list gave', { field: 'Cursor' });
+    throw fieldFault('InvalidParameter', 'Cursor', 'is not one that this list gave');
   return { at: time, id };
 }
 

@@ -1,4 +1,4 @@
-import { Fault, type ImageStatus } from '@kiln/domain';
+import { fieldFault, type ImageStatus } from '@kiln/domain';
 import { type Label, type ListImageQuery, type ListImagesQuery } from '@kiln/contract';
 import { and, asc, desc, eq, inArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Database } from '../db/database.ts';
@@ -114,10 +114,10 @@ type SortKey = keyof typeof sortColumns;
 function sortKeys(names: string[]): SortKey[] {
   for (const name of names) {
     if (!Object.hasOwn(sortColumns, name))
-      throw new Fault(
+      throw fieldFault(
         'SortKeyInvalid',
-        `sort_key: cannot sort by ${JSON.stringify(name)}; one of ${Object.keys(sortColumns).join(', ')} is needed`,
-        { field: 'sort_key' },
+        'sort_key',
+        `cannot sort by ${JSON.stringify(name)}; one of ${Object.keys(sortColumns).join(', ')} is needed`,
       );
   }
   return names as SortKey[];

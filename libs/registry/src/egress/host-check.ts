@@ -54,7 +54,7 @@ export function openHostCheck(rules: AddressRules): CheckRegistryHost {
     const ports = registry.endsWith(`:${port}`) ? [port] : [443, 80];
     if (ports.some((it) => rules.isListed(host, it))) return;
     const refuse = (fault: Fault) => {
-      throw new Fault(fault.code, `${field}: ${fault.message}`, { field });
+      throw fieldFault(fault.code, field, fault.message);
     };
     if (isIP(host) !== 0) return rules.mayReach(host) ? undefined : refuse(addressRefused(rules, host));
     const found = await Promise.race([find(host), sleep(checkMs)]);

@@ -1,4 +1,4 @@
-import { Fault, type ImageStep } from '@kiln/domain';
+import { Fault, fieldFault, type ImageStep } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClient } from '../client/client.ts';
 import { historyOf } from './history.ts';
 import { type Manifest, platformName } from '../client/manifests.ts';
@@ -83,10 +83,10 @@ export async function verifyImage(
   const platforms = images.map((it) => platformName(it.platform));
   const match = arch === undefined ? images[0] : images.find((it) => it.platform.architecture === ociArch(arch));
   if (!match) {
-    throw new Fault(
+    throw fieldFault(
       'ArchMismatch',
-      `arch: ${name} is for ${platforms.join(', ') || 'no platform'}, not for ${arch ?? 'any'}${arch === undefined ? '' : ` (${ociArch(arch)})`}`,
-      { field: 'arch' },
+      'arch',
+      `${name} is for ${platforms.join(', ') || 'no platform'}, not for ${arch ?? 'any'}${arch === undefined ? '' : ` (${ociArch(arch)})`}`,
     );
   }
   const { config, layers } = match.manifest;
