@@ -1,33 +1,37 @@
-import { openBuildah, openLauncher, stagingTag } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
-import { engineContract, type EngineLinks } from '@kiln/engine/testing';
+import { openBuildkit, readEngineRoot } from '@kiln/engine';
+import { engineContract } from '@kiln/engine/testing';
 import { testStack } from '@kiln/kit/testing';
-import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
-import { fetchBases, openBaseImages } from '@kiln/usecases';
+import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
+import { openBaseImages } from '@kiln/usecases';
 
-const registry = { host: testStack().registryHost, tlsMode: 'http' as const };
+const { registryHost, engineRoot } = testStack();
+const access = { host: registryHost, tlsMode: 'http' as const };
 const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
 afterAll(() => registries.close());
 
-/** As the builder does it: through a gateway. */
-const links: EngineLinks = {
-  async fetch(engine, dockerfile, call) {
-    const found = await openBaseImages(registries).find(parseDockerfile(dockerfile, { hasContext: true }), [registry]);
-    await fetchBases(registries, engine, found, call);
-    return found;
-  },
-  push: (engine, image, repository, call) => {
-    const target = { access: registry, repository, tag: stagingTag };
-    return withGateway(registries, { sources: [], target, signal: call.signal }, async (gateway) => {
-      await engine.push(image, { ...call, gateway: gateway.socket });
-      return gateway.pushed ?? '';
-    });
-  },
-};
-
 engineContract(
-  'buildah',
+  'BuildKit',
   (storeDir) =>
-    openBuildah({ storeDir, jail: openLauncher({ storeDir }), layerCacheBytes: 1 << 30, baseBytesMax: 1 << 30 }),
-  links,
+    openBuildkit({
+      storeDir,
+      engine: readEngineRoot(process.env['KILN_ENGINE_ROOT'] ?? engineRoot),
+      runtime: 'runc',
+      ways: [],
+      warmMax: 2,
+      idleMs: 60_000,
+      limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
+      cacheBytes: 1 << 30,
+      workBytes: 4 * 2 ** 30,
+      storeBytes: 4 * 2 ** 30,
+    }),
+  // As the builder does it.
+  async (dockerfile, signal) => {
+    const bases = await openBaseImages(registries).find(parseDockerfile(dockerfile), [access]);
+    const gateway = openGateway(registries, { sources: bases, signal });
+    return {
+      bases,
+      gateway: { ...gateway, writeTo: (repository: string) => gateway.writeTo({ access, repository }) },
+    };
+  },
 );

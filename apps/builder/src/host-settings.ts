@@ -14,6 +14,8 @@ export interface HostSettings {
   ways: number;
   /** Whether builds use layers of their account's earlier ones. */
   layerCache: boolean;
+  /** Whether registries are sent a tag with each image, for those that keep none without. */
+  stagingTag: boolean;
 }
 
 // A stub on loopback stands before these; a jail has a loopback of its own.
@@ -33,10 +35,16 @@ async function resolversOfHost(): Promise<string[]> {
 /** What this leaves of the machine's memory to everything else. */
 const keptBytes = 512 * 2 ** 20;
 
+/** What the engine of one account may take of this machine: as much as all builds that run at once. */
+export const roomLimits = (memoryBytesMax: number, slots: number) => ({
+  memoryBytes: memoryBytesMax * slots,
+  pids: 32_768,
+});
+
 /** @param resolvers the operator's; the machine's own when there are none */
 export async function hostSettings(
   resolvers: readonly string[],
-  { layerCache, slots, ways }: { layerCache: boolean; slots: number; ways: number },
+  { slots, ...settings }: Pick<HostSettings, 'ways' | 'layerCache' | 'stagingTag'> & { slots: number },
 ): Promise<HostSettings> {
   const own = Object.values(networkInterfaces())
     .flatMap((it) => it ?? [])
@@ -47,7 +55,6 @@ export async function hostSettings(
     own,
     // Builds that run at once must not take the machine's memory from each other, nor from the builder.
     memoryBytesMax: Math.floor(Math.max(totalmem() / 2, totalmem() - keptBytes) / slots),
-    ways,
-    layerCache,
+    ...settings,
   };
 }

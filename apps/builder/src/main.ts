@@ -1,9 +1,9 @@
-import { commonPool } from '@kiln/domain';
+import { commonPool, diskBytesMax } from '@kiln/domain';
 import { hostname } from 'node:os';
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openSealer } from '@kiln/auth';
-import { abilities, openBuildah, openLauncher } from '@kiln/engine';
+import { abilities, openBuildkit, readEngineRoot } from '@kiln/engine';
 import {
   addressSettings,
   commonSettings,
@@ -28,8 +28,7 @@ import { everyone, poolName } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
 import { z } from 'zod';
-import { hostSettings } from './host-settings.ts';
-import { keptAtStart, openKeptImages } from './kept-images.ts';
+import { hostSettings, roomLimits } from './host-settings.ts';
 import { runBuild, type RunBuildDeps } from './attempt/run-build.ts';
 import { openWatchdog, watchedName } from './attempt/watchdog.ts';
 
@@ -50,54 +49,65 @@ const config = readConfig(
     KILN_BUILDER_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
     /** How long a shutdown waits for builds to end by themselves before it hands them back. */
     KILN_DRAIN_MS: millisSetting(10_000),
-    /** How long an image is kept whose push failed for good, so that a retry need not build it again. */
-    KILN_KEEP_UNPUSHED_S: z.coerce.number().int().min(0).default(3600),
     /**
      * Whose builds this takes: `untrusted` needs a jail that enforces everything; `trusted` makes do with what there
      * is.
      */
     KILN_BUILDER_TENANTS: z.enum(['untrusted', 'trusted']).default('untrusted'),
-    /** A program that jails builds in the launcher's place, with its arguments between spaces; see docs/security.md. */
-    KILN_JAIL_COMMAND: z
-      .string()
-      .transform((it) => it.split(/\s+/).filter(Boolean))
-      .optional()
-      .transform((it) => (it?.length ? it : undefined)),
+    /** A folder with a Linux system in which BuildKit is: its own daemon, or Docker's. */
+    KILN_ENGINE_ROOT: z.string().default('/opt/kiln/engine'),
+    /** What runs the bundles of rooms: runc, or a program that takes the same arguments. */
+    KILN_OCI_RUNTIME: z.string().default('runc'),
+    /** Engines that are kept running beside those that build, and how long each is without a build. */
+    KILN_WARM_ROOMS: z.coerce.number().int().min(0).max(100).default(4),
+    KILN_WARM_ROOM_S: z.coerce.number().int().min(0).default(600),
+    /** Whether pushed images get a tag before they are verified, for registries that keep none without. */
+    KILN_STAGING_TAG: z.stringbool().default(false),
     /** DNS servers for builds; the machine's own when left out. */
     KILN_BUILD_RESOLVERS: listSetting,
     /** Ways out of this machine that networks may name, as `device=gateway`; the first is number 1. */
     KILN_BUILD_WAYS: listSetting,
-    /** What the layers of earlier builds may take of this builder's disk in all; 0 keeps none. */
+    /** What the stores of all accounts may take of this builder's disk; each keeps a quarter at most. 0 keeps none. */
     KILN_LAYER_CACHE_BYTES: z.coerce
       .number()
       .int()
       .min(0)
       .default(20 * 2 ** 30),
-    /** Most bytes of a base image, unpacked. */
-    KILN_BASE_BYTES_MAX: z.coerce
-      .number()
-      .int()
-      .min(1 << 20)
-      .default(40 * 2 ** 30),
   }),
 );
 const log = openLogger('builder', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 await openTracing('builder', life, log);
 const dir = resolve(config.KILN_BUILDER_DIR);
-const workRoot = join(dir, 'work');
 
 const storeDir = join(dir, 'store');
-const engine = openBuildah({
+const platform = readPlatform(config.KILN_PLATFORM);
+const slots = config.KILN_BUILDER_SLOTS;
+const cached = config.KILN_LAYER_CACHE_BYTES > 0;
+const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {
+  layerCache: cached,
+  slots,
+  ways: config.KILN_BUILD_WAYS.length,
+  stagingTag: config.KILN_STAGING_TAG,
+});
+const engine = openBuildkit({
   storeDir,
-  jail: openLauncher({ storeDir, ways: config.KILN_BUILD_WAYS, program: config.KILN_JAIL_COMMAND }),
-  layerCacheBytes: config.KILN_LAYER_CACHE_BYTES,
-  baseBytesMax: config.KILN_BASE_BYTES_MAX,
+  engine: readEngineRoot(config.KILN_ENGINE_ROOT),
+  runtime: config.KILN_OCI_RUNTIME,
+  ways: config.KILN_BUILD_WAYS,
+  warmMax: config.KILN_WARM_ROOMS,
+  idleMs: config.KILN_WARM_ROOM_S * 1000,
+  limits: roomLimits(host.memoryBytesMax, slots),
+  cacheBytes: Math.floor(config.KILN_LAYER_CACHE_BYTES / 4),
+  workBytes: slots * diskBytesMax(platform),
+  storeBytes: config.KILN_LAYER_CACHE_BYTES,
 });
 const refuse = (why: string): never => {
   log.fatal(why);
   process.exit(1);
 };
+// What a dead predecessor left: nothing in this folder can be in use yet.
+await engine.reap();
 const { version, jail, enforces } = await engine
   .check()
   .catch((error: unknown) => refuse(error instanceof Error ? error.message : String(error)));
@@ -106,7 +116,6 @@ if (missing.length > 0 && config.KILN_BUILDER_TENANTS === 'untrusted')
   refuse(
     `the jail "${jail}" does not enforce ${missing.join(', ')} here, so builds of strangers are not safe; with KILN_BUILDER_TENANTS=trusted the builder takes builds all the same`,
   );
-await mkdir(workRoot, { recursive: true, mode: 0o700 });
 
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
 const database = openDatabase(config.KILN_DATABASE_URL, {
@@ -115,16 +124,11 @@ const database = openDatabase(config.KILN_DATABASE_URL, {
   onError,
 });
 life.defer('database', database.close);
-// What a dead predecessor left: nothing in this folder can be in use yet.
-const store = `${hostname()}:${dir}`;
-const keptBefore = await keptAtStart(database.db, store);
-await engine.reap(keptBefore);
-for (const it of await readdir(workRoot)) await rm(join(workRoot, it), { recursive: true, force: true });
+life.defer('engine', engine.close);
 const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
 life.defer('registries', registries.close);
 
-const slots = config.KILN_BUILDER_SLOTS;
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
 const pool = config.KILN_BUILDER_POOL;
 const about = { engine: engine.name, version, jail, enforces, missing };
@@ -142,8 +146,6 @@ const disks = setInterval(
   10_000,
 );
 life.defer('disk', () => Promise.resolve(clearInterval(disks)));
-// An operator wants it to take nothing new.
-let isCordoned = false;
 let pause: (paused: boolean) => void = () => undefined;
 const session = openWorkerSession(
   config.KILN_DATABASE_URL,
@@ -151,12 +153,10 @@ const session = openWorkerSession(
     name: worker,
     app: 'builder',
     slots,
-    store,
     pool,
     about: () => ({ ...about, disk }),
     onCordon(cordoned) {
       log.warn({ cordoned }, cordoned ? 'takes nothing new: an operator said so' : 'takes work again');
-      isCordoned = cordoned;
       pause(cordoned);
       if (!cordoned) signals.send('dispatch', everyone);
     },
@@ -171,17 +171,6 @@ const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
   watchdog.renewed(claims.map(watchedName), askedAtMs),
 );
 life.defer('leases', leases.close);
-const keepSeconds = config.KILN_KEEP_UNPUSHED_S;
-const hasSlot = () => !isCordoned && leases.size < slots;
-const kept = openKeptImages(
-  { db: database.db, engine, log, store, pool, keepSeconds, hasSlot, keptAtStart: keptBefore, signals },
-  ({ id, attempt }) => runBuild(deps, { v: 1, buildId: id, attempt }),
-);
-const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {
-  layerCache: config.KILN_LAYER_CACHE_BYTES > 0,
-  slots,
-  ways: config.KILN_BUILD_WAYS.length,
-});
 if (host.resolvers.length === 0)
   log.warn('builds have no DNS: this machine has no resolver that they can reach; set KILN_BUILD_RESOLVERS');
 const deps: RunBuildDeps = {
@@ -195,18 +184,16 @@ const deps: RunBuildDeps = {
   log,
   worker,
   pool,
-  workRoot,
   leases,
   watchdog,
-  kept,
-  platform: readPlatform(config.KILN_PLATFORM),
+  platform,
   host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
 const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
 pause = (paused) => consumer.pause(paused);
 life.defer('consumer', async () => {
-  const drained = Promise.all([consumer.close(), kept.close()]);
+  const drained = consumer.close();
   await session.drain();
   crashPoint('drain-begun');
   const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);

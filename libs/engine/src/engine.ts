@@ -1,17 +1,8 @@
 import { type Secret } from '@kiln/kit';
 import { type Limits, type NetworkRules, type ParsedDockerfile, type Step, type StepResult } from '@kiln/domain';
-import { type Ability } from './jail/jail.ts';
+import { type Ability } from './jail/abilities.ts';
+import { type RegistryHandler } from './jail/door.ts';
 import { type ProcessWatch } from './process-watch.ts';
-
-/** What every command of an engine is given. */
-export interface EngineCall {
-  /** Folder for the engine's own files; the caller removes it afterwards. */
-  workDir: string;
-  /** Called with each line that the command prints, and whether it was cut and goes on; the engine waits for it. */
-  onLine(line: string, partial: boolean): Promise<void>;
-  signal: AbortSignal;
-  watch?: ProcessWatch;
-}
 
 /** An image that builds start from, as it is in its registry at this moment. */
 export interface BaseImage {
@@ -19,6 +10,8 @@ export interface BaseImage {
   name: string;
   /** `host/repository@sha256:…`: a registry's word on a digest is good for what that registry holds, and no other. */
   id: string;
+  /** `os/architecture` that it is for. */
+  platform: string;
 }
 
 /** How far a build has come with a step. */
@@ -30,16 +23,16 @@ export interface StepRun {
   ended?: { at: Date; result: StepResult; exitCode?: number | undefined };
 }
 
-export interface BuildRequest extends EngineCall {
-  /** Unique among the builds of this host; letters, digits and hyphens. */
+export interface BuildRequest {
+  /** Unique among the builds of this host; lower-case letters, digits and hyphens. */
   id: string;
   /** Whose layers may be used again; builds of others never see them. */
   owner: string;
   dockerfile: string;
   parsed: ParsedDockerfile;
-  /** Folder that COPY and ADD read from. */
+  /** Folder that COPY and ADD read from; there is none when left out. */
   contextDir?: string;
-  /** Every image that the Dockerfile names; all have been fetched. */
+  /** Every image that the Dockerfile names; the gateway has all of them. */
   bases: readonly BaseImage[];
   limits: Limits;
   network: NetworkRules | 'none';
@@ -47,21 +40,37 @@ export interface BuildRequest extends EngineCall {
   secrets?: readonly { id: string; value: Secret }[];
   /** Whether layers of earlier builds of the owner may be used. */
   layerCache: boolean;
+  /** What the engine sees of registries: the bases to read, and where to write the image, once it is pushed. */
+  registry: RegistryHandler;
   /** Told when a step begins, before its first line, and when it ends. */
   onStep?: (run: StepRun) => void;
+  /**
+   * Called with each line that is printed, whether it was cut and goes on, and the number of the step that it belongs
+   * to, 0 for none; the engine waits for it.
+   */
+  onLine(line: string, partial: boolean, step: number): Promise<void>;
   buildArgs?: Record<string, string>;
   /** Stage to build; the last one when left out. */
   target?: string;
+  signal: AbortSignal;
+  watch?: ProcessWatch;
 }
 
-/** An image in the engine's own store. */
+/** An image whose steps have all run. */
 export interface BuiltImage {
-  id: string;
+  /**
+   * Sends it to the gateway; once more after a failure, from what is cached.
+   * @returns the digest of its manifest
+   * @throws Fault PushFailed
+   */
+  push(): Promise<string>;
+  /** Forgets it; its layers stay for the owner's next builds. */
+  discard(): Promise<void>;
 }
 
 /**
- * What executes a Dockerfile. Every engine passes the contract suite in `testing/`. It knows no registry but a
- * gateway's socket.
+ * What executes a Dockerfile. Every engine passes the contract suite in `testing/`. It knows no registry but the
+ * gateway's.
  */
 export interface Engine {
   readonly name: string;
@@ -70,38 +79,13 @@ export interface Engine {
    * @throws Fault EngineFailed when it cannot work here
    */
   check(): Promise<{ version: string; jail: string; enforces: Ability[] }>;
-  hasBase(id: string): Promise<boolean>;
   /**
-   * Takes an image from a gateway into the store of bases, which all builds share and none can write.
-   * @throws Fault BaseImageTooLarge, EngineFailed
-   */
-  fetchBase(id: string, call: EngineCall & { gateway: string }): Promise<void>;
-  /**
-   * Builds an image into a store of its owner.
+   * Runs a build's steps.
    * @throws Fault with the failing step; the signal's reason when it was aborted. Either way no process of the build is
    * left
    */
   build(request: BuildRequest): Promise<BuiltImage>;
-  /**
-   * Hands a built image to a gateway.
-   * @throws Fault PushFailed
-   */
-  push(image: BuiltImage, call: EngineCall & { gateway: string }): Promise<void>;
-  /** Whether a built image is still there. */
-  has(image: BuiltImage): Promise<boolean>;
-  /** Leaves a built image where it is, for a later push; its owner's other builds go on. */
-  keep(image: BuiltImage): void;
-  /** Forgets a built image. */
-  discard(image: BuiltImage): Promise<void>;
-  /**
-   * Removes what builds that ended without their engine left behind; only when no build is under way.
-   * @param keep ids of built images that stay
-   */
-  reap(keep?: readonly string[]): Promise<void>;
+  /** Removes what a process that ended without a word left behind; only before the first build. */
+  reap: () => Promise<void>;
+  close: () => Promise<void>;
 }
-
-/**
- * The one tag that pushes go to before the registrar sets the real one; nobody reads it. Registries before distribution
- * 3 cannot delete a tag without its manifest, so a tag for each build would pile up.
- */
-export const stagingTag = 'kiln-staging';

@@ -1,6 +1,6 @@
-export { openBuildah } from './buildah/buildah.ts';
+export { openBuildkit } from './buildkit/buildkit.ts';
 export * from './engine.ts';
 export * from './process-watch.ts';
-export * from './jail/jail.ts';
-export { openLauncher } from './jail/launcher.ts';
-export { linesOf } from './lines.ts';
+export * from './jail/abilities.ts';
+export { type RegistryHandler } from './jail/door.ts';
+export { readEngineRoot } from './jail/engine-root.ts';

@@ -1,4 +1,3 @@
-import { type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { safeLine } from '@kiln/domain';
 
@@ -13,24 +12,31 @@ export interface Line {
 }
 
 /**
- * The lines of a stream as they come. A carriage return starts the line over, as on a terminal: of a progress bar, only
+ * Makes lines of bytes as they come. A carriage return starts the line over, as on a terminal: of a progress bar, only
  * its last state is kept.
  */
-export async function* linesOf(stream: Readable): AsyncGenerator<Line> {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  for await (const chunk of stream) {
-    rest += decoder.write(chunk as Buffer);
-    const pieces = rest.split('\n');
-    rest = shown(pieces.pop() ?? '');
-    for (const piece of pieces) yield* cut(shown(piece.replace(/\r$/, '')));
-    while (rest.length > lineCharsMax) {
-      yield { text: clean(rest.slice(0, lineCharsMax)), partial: true };
-      rest = rest.slice(lineCharsMax);
+export class LineSplitter {
+  readonly #decoder = new StringDecoder('utf8');
+  #rest = '';
+
+  /** @returns the lines that these bytes complete */
+  take(bytes: Buffer): Line[] {
+    const pieces = (this.#rest + this.#decoder.write(bytes)).split('\n');
+    this.#rest = shown(pieces.pop() ?? '');
+    const lines = pieces.flatMap((it) => cut(shown(it.replace(/\r$/, ''))));
+    while (this.#rest.length > lineCharsMax) {
+      lines.push({ text: clean(this.#rest.slice(0, lineCharsMax)), partial: true });
+      this.#rest = this.#rest.slice(lineCharsMax);
     }
+    return lines;
   }
-  rest += decoder.end();
-  if (rest !== '') yield* cut(shown(rest.replace(/\r$/, '')));
+
+  /** @returns what is left without a line end */
+  end(): Line[] {
+    const rest = this.#rest + this.#decoder.end();
+    this.#rest = '';
+    return rest === '' ? [] : cut(shown(rest.replace(/\r$/, '')));
+  }
 }
 
 // A return at the very end is kept: it may be the first half of a line end.
@@ -38,7 +44,9 @@ const shown = (line: string): string => line.slice(line.lastIndexOf('\r', line.l
 
 const clean = (text: string): string => safeLine(text).toWellFormed();
 
-function* cut(line: string): Generator<Line> {
+function cut(line: string): Line[] {
+  const pieces: Line[] = [];
   for (let from = 0; from === 0 || from < line.length; from += lineCharsMax)
-    yield { text: clean(line.slice(from, from + lineCharsMax)), partial: from + lineCharsMax < line.length };
+    pieces.push({ text: clean(line.slice(from, from + lineCharsMax)), partial: from + lineCharsMax < line.length });
+  return pieces;
 }

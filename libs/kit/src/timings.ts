@@ -18,8 +18,6 @@ export interface Timings {
   silentTransactionMs: number;
   /** PostgreSQL ends the session of a worker that is cut off without a word. */
   silentSessionMs: number;
-  /** A build whose result waits on one builder goes to another one after that. */
-  storePatienceMs: number;
   /** How long a registry may take to begin an answer, and between two pieces of it. */
   registryAnswerMs: number;
   /** Pauses between a build's tries while its registry is away: doubled from the first to the longest. */
@@ -42,7 +40,6 @@ const full: Timings = {
   watchdogMs: 11_000,
   silentTransactionMs: 12_000,
   silentSessionMs: 20_000,
-  storePatienceMs: 10_000,
   registryAnswerMs: 10_000,
   registryPauseMs: 2000,
   registryPauseMaxMs: 60_000,

@@ -55,6 +55,7 @@ CREATE TABLE "build_log_chunks" (
 	"seq" integer NOT NULL,
 	"first_line" integer NOT NULL,
 	"line_times" bigint[] NOT NULL,
+	"line_steps" integer[] NOT NULL,
 	"text" text NOT NULL,
 	CONSTRAINT "build_log_chunks_build_id_attempt_seq_pk" PRIMARY KEY("build_id","attempt","seq")
 );
@@ -79,6 +80,7 @@ CREATE TABLE "build_steps" (
 	"first_line" integer NOT NULL,
 	"last_line" integer NOT NULL,
 	"log_line" integer NOT NULL,
+	"log_end" integer,
 	"started_at" timestamp (3) with time zone NOT NULL,
 	"ended_at" timestamp (3) with time zone,
 	"result" text,
@@ -122,8 +124,6 @@ CREATE TABLE "builds" (
 	"phase_started_at" timestamp (3) with time zone,
 	"output_at" timestamp (3) with time zone,
 	"quarantined_at" timestamp (3) with time zone,
-	"kept_on" text,
-	"kept_image" text,
 	"trace" text,
 	"parent_id" text,
 	"lineage" text,
@@ -166,7 +166,6 @@ CREATE TABLE "workers" (
 	"name" text NOT NULL,
 	"app" text NOT NULL,
 	"slots" integer NOT NULL,
-	"store" text DEFAULT '' NOT NULL,
 	"pool" text DEFAULT '' NOT NULL,
 	"draining" boolean DEFAULT false NOT NULL,
 	"cordoned" boolean DEFAULT false NOT NULL,
@@ -451,7 +450,6 @@ CREATE INDEX "builds_target" ON "builds" USING btree ("workspace_id","host","rep
 CREATE INDEX "builds_parent" ON "builds" USING btree ("parent_id") WHERE "builds"."parent_id" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_finished" ON "builds" USING btree ("finished_at") WHERE "builds"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_account_finished" ON "builds" USING btree ("account_id","finished_at") WHERE "builds"."finished_at" IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "builds_kept" ON "builds" USING btree ("kept_on") WHERE "builds"."kept_on" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_quarantined" ON "builds" USING btree ("quarantined_at") WHERE "builds"."quarantined_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_due" ON "outbox" USING btree ("not_before","id");--> statement-breakpoint
 CREATE INDEX "events_order" ON "events" USING btree ("xact","id");--> statement-breakpoint

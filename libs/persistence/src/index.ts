@@ -20,7 +20,6 @@ export * from './lists/jobs.ts';
 export * from './lists/labels.ts';
 export { openRememberedLists, type RememberedLists } from './lists/remembered.ts';
 export { inScope, type ListScope, workspacesSeenBy } from './lists/scope.ts';
-export * from './builds/kept-images.ts';
 export * from './schema/app-roles.ts';
 export * from './schema/migrate.ts';
 export * from './builds/move-build.ts';

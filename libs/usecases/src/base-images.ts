@@ -1,4 +1,3 @@
-import { type BaseImage, type Engine, type EngineCall } from '@kiln/engine';
 import {
   Fault,
   type ParsedDockerfile,
@@ -15,23 +14,26 @@ import {
   readImages,
   type RegistryAccess,
   type RegistryClients,
-  withGateway,
 } from '@kiln/registry';
 import { LRUCache } from 'lru-cache';
 
 /** An image that a build starts from, and where it is read from. */
-export type FoundBase = BaseImage & GatewaySource;
+export interface FoundBase extends GatewaySource {
+  /** As the Dockerfile names it. */
+  name: string;
+  /** `host/repository@sha256:…` */
+  id: string;
+  /** `os/architecture` */
+  platform: string;
+}
 
 const accessOf = (host: string, known: readonly RegistryAccess[]): RegistryAccess =>
   known.find((it) => it.host === host) ?? { host, tlsMode: 'verify' };
 
-/** Where the images that a Dockerfile names are read from. */
-export const sourcesOf = (parsed: ParsedDockerfile, known: readonly RegistryAccess[]): GatewaySource[] =>
-  parsed.images.map(parseImageName).map(({ host, repository }) => ({ access: accessOf(host, known), repository }));
-
-/** `os/architecture` that an instruction wants of an image; what it leaves to a variable is the builder's own. */
-function wantedPlatform({ flags }: Pick<Step, 'flags'>, own: string): string {
-  return parsePlatform(flags.find((it) => it.name === 'platform')?.value ?? '') ?? own;
+/** `os/architecture` of the stage that a step belongs to; what it leaves to a variable is the builder's own. */
+function platformOf({ steps }: ParsedDockerfile, { stage }: Step, own: string): string {
+  const from = steps.find((it) => it.stage === stage && it.keyword === 'FROM');
+  return parsePlatform(from?.flags.find((it) => it.name === 'platform')?.value ?? '') ?? own;
 }
 
 export interface BaseImages {
@@ -48,7 +50,7 @@ export interface BaseImages {
 const rememberedBytesMax = 16 << 20;
 
 /** What images have to be for to run on this machine, in OCI's words. */
-const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch}`;
+export const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch}`;
 
 /** @param own `os/architecture` of the builder */
 export function openBaseImages(registries: RegistryClients, own = hostPlatform): BaseImages {
@@ -83,22 +85,15 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
   return {
     async find(parsed, known) {
       const found: FoundBase[] = [];
-      for (const name of new Set(parsed.images)) {
+      for (const name of parsed.images) {
         const { host, repository } = parseImageName(name);
         const access = accessOf(host, known);
-        const [step, ...others] = parsed.steps.filter(
-          (it) => it.from === name || it.flags.some((flag) => flag.name === 'from' && flag.value === name),
-        );
-        const wanted = step ? wantedPlatform(step, own) : own;
-        const other = others.find((it) => wantedPlatform(it, own) !== wanted);
-        if (other)
-          throw new Fault(
-            'DockerfileInvalid',
-            `line ${other.lines[0]}: ${name} is wanted for two platforms; a build here has each base for one`,
-            stepDetails(other),
-          );
-        const manifest = await resolve(access, name, wanted).catch((error: unknown) => inStep(error, name, step));
-        found.push({ name, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
+        const steps = parsed.steps.filter((it) => it.from === name || it.uses.includes(name));
+        const firsts = new Map(steps.toReversed().map((it) => [platformOf(parsed, it, own), it]));
+        for (const [platform, step] of firsts) {
+          const manifest = await resolve(access, name, platform).catch((error: unknown) => inStep(error, name, step));
+          found.push({ name, platform, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
+        }
       }
       return found;
     },
@@ -112,19 +107,4 @@ function inStep(error: unknown, name: string, step: Step | undefined): never {
   const code = error.code === 'RegistryDenied' ? 'BaseImageDenied' : error.code;
   const details = { ...error.details, ...(step ? stepDetails(step) : {}) };
   throw new Fault(code, `${where}base image ${name}: ${error.message}`, details, error.cause);
-}
-
-/** Makes sure that the engine has a build's bases. */
-export async function fetchBases(
-  registries: RegistryClients,
-  engine: Engine,
-  bases: readonly FoundBase[],
-  call: EngineCall & { onBytes?: (bytes: number) => void },
-): Promise<void> {
-  for (const { id, ...source } of bases) {
-    if (await engine.hasBase(id)) continue;
-    const { signal, onBytes } = call;
-    const from = { sources: [source], signal, ...(onBytes ? { onBytes } : {}) };
-    await withGateway(registries, from, ({ socket: gateway }) => engine.fetchBase(id, { ...call, gateway }));
-  }
 }

@@ -1,7 +1,7 @@
 import { type Sealer } from '@kiln/auth';
 import { type Secret } from '@kiln/kit';
 import { type Executor, findBuildSecrets, listBuildSecrets } from '@kiln/persistence';
-import { bindingOf, fieldFault, requestFields } from '@kiln/domain';
+import { bindingOf, fieldFault, requestFields, type WantedSecret } from '@kiln/domain';
 
 const missing = (name: string, line: number) =>
   fieldFault('BuildSecretNotFound', requestFields.dockerfile, `line ${line}: the account has no build secret ${name}`, {
@@ -9,22 +9,23 @@ const missing = (name: string, line: number) =>
     hint: 'an operator adds one with: admin secret put ACCOUNT NAME',
   });
 
-type Wanted = ReadonlyMap<string, number>;
+type Wanted = ReadonlyMap<string, WantedSecret>;
 
 function requireAll(wanted: Wanted, found: readonly { name: string }[]): void {
-  for (const [name, line] of wanted) if (!found.some((it) => it.name === name)) throw missing(name, line);
+  for (const [name, { line, required }] of wanted)
+    if (required && !found.some((it) => it.name === name)) throw missing(name, line);
 }
 
 /**
- * @throws Fault BuildSecretNotFound that names the first secret that the account does not have, and the line that wants
- * it
+ * @throws Fault BuildSecretNotFound that names the first secret that a step needs and the account does not have, and
+ * the line that wants it
  */
 export async function requireBuildSecrets(db: Executor, accountId: string, wanted: Wanted): Promise<void> {
   if (wanted.size > 0) requireAll(wanted, await listBuildSecrets(db, accountId));
 }
 
 /**
- * Opens the secrets that a build mounts, just before they are used.
+ * Opens the secrets that a build mounts, just before they are used. Those that it can do without may be missing.
  * @throws Fault BuildSecretNotFound
  */
 export async function openBuildSecrets(

@@ -41,7 +41,7 @@ function requireRetryable(build: Build): void {
   const cls = build.error?.class;
   if (build.state === 'timed_out' || build.state === 'expired') return;
   // Only its push failed, and what the registry did not like may have been mended since.
-  const onlyPush = ['PushDenied', 'RegistryRefused'].includes(build.error?.code ?? '') && build.keptOn !== null;
+  const onlyPush = build.phase === 'push' && ['PushDenied', 'RegistryRefused'].includes(build.error?.code ?? '');
   if (build.state === 'failed' && (onlyPush || cls === 'infra' || cls === 'upstream')) return;
   throw new Fault(
     'BuildNotRetryable',
@@ -123,9 +123,6 @@ async function repeat(
     pool: build.pool,
     notes: build.notes,
     parent: { id: build.id, lineage: 'retry' },
-    ...(build.keptOn !== null && build.keptImage !== null
-      ? { kept: { on: build.keptOn, image: build.keptImage } }
-      : {}),
   };
   const outcome = await submitBuild(db, again, clientTokenHours);
   return answerSubmission(outcome, { buildId, jobId }, isSame, build.imageName, build.workspaceId);

@@ -13,8 +13,8 @@ import {
   poolOf,
   requestFields,
   requirePackageInstallation,
+  stagingTag,
 } from '@kiln/domain';
-import { stagingTag } from '@kiln/engine';
 import { crashPoint, newBuildIds, Secret } from '@kiln/kit';
 import {
   type Database,

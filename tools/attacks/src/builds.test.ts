@@ -16,7 +16,8 @@ afterAll(() => kiln.stop());
 jest.setTimeout(120_000);
 
 const isUsable = async (): Promise<void> => {
-  expect(await attack(kiln, 'RUN echo well')).toMatchObject({ State: 'succeeded' });
+  const { State, Error: error, log } = await attack(kiln, 'RUN echo well');
+  expect(`${State} ${JSON.stringify(error)} ${log}`).toMatch(/^succeeded/);
 };
 
 describe('using up what others need', () => {
@@ -109,6 +110,18 @@ describe('reaching what stands behind', () => {
     expect(metadata.Error).toMatchObject({ Code: 'NetworkDenied' });
   });
 
+  it('the gateway to registries gives a step nothing, whatever it asks for and whoever it says it is', async () => {
+    const [, digest = ''] = /is \S+@(sha256:\S+)/.exec((await attack(kiln, 'RUN true')).log) ?? [];
+    const ask = (path: string, user = '') =>
+      `busybox wget -q -O - http://${user}127.0.0.1:5000${path} 2>&1 || echo refused`;
+    const paths = ['/v2/', `/v2/base/manifests/${digest}`, `/v2/base/blobs/${digest}`, '/v2/x/image/blobs/uploads/'];
+    const asked = paths.flatMap((it) => [ask(it), ask(it, 'kiln:guess@')]);
+    const { State, log } = await attack(kiln, `RUN ${asked.join('; ')}`);
+    expect(State).toBe('succeeded');
+    expect(log.match(/401 Unauthorized/g)).toHaveLength(asked.length);
+    expect(log).not.toContain('schemaVersion');
+  });
+
   it.each([
     ['127.0.0.1:9'],
     ['localhost:9'],
@@ -181,7 +194,7 @@ describe('getting out', () => {
       ].join('\n'),
     );
     expect(State).toBe('succeeded');
-    const [, first] = /^\s*0\s+(\d+)\s+65536$/m.exec(log) ?? [];
+    const [, first] = /^\s*0\s+(\d+)\s+1048576$/m.exec(log) ?? [];
     expect(Number(first)).toBeGreaterThan(2_000_000_000);
     expect(log).toMatch(/Seccomp:\s*2/);
   });
@@ -197,6 +210,7 @@ describe('getting out', () => {
         `WORKDIR /up/made-by-attack-${process.pid}`,
         `RUN --mount=type=cache,target=/up/cached echo x > /up/cached/attack-${process.pid}`,
         `RUN cat /leak /proc1${marker}; ls /proc1/kiln; echo the-end`,
+        `FROM ${kiln.base}`,
         `COPY --from=0 /leak /leaked`,
       ].join('\n'),
     );
@@ -211,12 +225,10 @@ describe('getting out', () => {
   });
 
   it.each([
-    ['RUN --mount=type=bind,source=/,target=/x true', 'line 2: RUN --mount may be of type'],
-    ['RUN --mount=type=bind,bind-propagation=shared,target=/x true', 'line 2: RUN --mount may be of type'],
-    ['RUN --mount=type=cache,id=../../x,target=/x true', 'line 2: RUN --mount id'],
-    ['RUN --mount=type=cache,from=oci:/etc,target=/x true', 'line 2: RUN --mount option from'],
-    ['RUN --security=insecure true', 'line 2: RUN --security is not allowed'],
-    ['RUN --network=host true', 'line 2: RUN --network is not allowed'],
+    ['RUN --mount=type=cache,from=oci:/etc,target=/x true', 'line 2: "oci:/etc" is not an image'],
+    ['RUN --security=insecure true', 'line 2: RUN --security=insecure is not allowed'],
+    ['RUN --network=host true', 'line 2: RUN --network=host is not allowed'],
+    ['RUN --device=vendor.com/device=all true', 'line 2: RUN --device is not allowed'],
     ['COPY --from=dir:/etc /passwd /x', 'line 2: "dir:/etc" is not an image'],
     ['COPY --from=containers-storage:x / /x', 'line 2'],
   ])('%s is refused before anything runs', async (step, why) => {
@@ -256,10 +268,10 @@ describe('between accounts', () => {
       return (await by.pai('GET', `/api/v1/imagebuilds/${id}/logs`)).text;
     };
     const first = await build(kiln);
-    expect(first).not.toContain('Using cache');
-    expect(await build(kiln)).toContain('Using cache');
+    expect(first).not.toContain('CACHED');
+    expect(await build(kiln)).toContain('CACHED');
     const theirs = await build(stranger);
-    expect(theirs).not.toContain('Using cache');
+    expect(theirs).not.toContain('CACHED');
     expect(theirs.replaceAll(`echo secret-of`, '')).not.toContain(`secret-of-${kiln.account.accountId}`);
   });
 });
@@ -293,7 +305,9 @@ describe('a registry that lies about a digest', () => {
 
 describe('what is left', () => {
   it('many builds, good, bad and stopped, leave no process, mount, cgroup, namespace, device or folder', async () => {
-    const before = namespaces();
+    const [before, devicesBefore] = [namespaces(), devices()];
+    // Engines that wait for the account's next build are not left over.
+    const kiln = await openAttackedKiln({ env: { KILN_WARM_ROOMS: '0' } });
     const count = atLength ? 100 : 9;
     for (let n = 0; n < count; n += 3) {
       const stopped = await kiln.submit(
@@ -303,13 +317,15 @@ describe('what is left', () => {
       await kiln.pai('POST', `/api/v1/imagebuilds/${stopped.ImageBuildId}/cancel`);
       expect(await kiln.ended(stopped.ImageBuildId)).toMatchObject({ State: 'cancelled' });
     }
-    expect(await findLeftovers([kiln.env['KILN_BUILDER_DIR'] ?? ''])).toEqual([]);
+    expect(await findLeftovers([kiln.env['KILN_BUILDER_DIR'] ?? ''], true)).toEqual([]);
     // Those of other builds of this machine come and go; what this Kiln's had left would stay. A hundred would leave
     // hundreds.
     const left = (now: () => Set<string>, there: Set<string>) => [...now()].filter((it) => there.has(it)).length;
-    const [newNamespaces, itsDevices] = [new Set([...namespaces()].filter((it) => !before.has(it))), devices()];
+    const newNamespaces = new Set([...namespaces()].filter((it) => !before.has(it)));
+    const itsDevices = new Set([...devices()].filter((it) => !devicesBefore.has(it)));
     await eventually(() => left(namespaces, newNamespaces) < 4 || undefined, 'the end of namespaces', 150_000);
     await eventually(() => left(devices, itsDevices) === 0 || undefined, 'the end of network devices', 150_000);
+    await kiln.stop();
   }, 600_000);
 });
 

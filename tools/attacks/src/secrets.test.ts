@@ -60,7 +60,7 @@ it('a build secret is there in its step, and nowhere else: not in logs, layers, 
 
   // Another account's secrets are as if they were not there; so is one that was never made.
   const answer = await kiln.pai('POST', '/api/v1/imagebuilds', {
-    body: kiln.buildRequest(`FROM ${kiln.base}\nRUN true\nRUN --mount=type=secret,id=other true\n`),
+    body: kiln.buildRequest(`FROM ${kiln.base}\nRUN true\nRUN --mount=type=secret,id=other,required=true true\n`),
   });
   expect([answer.status, answer.body.Code]).toEqual([400, 'BuildSecretNotFound']);
   expect(answer.body.Message).toContain('line 3');

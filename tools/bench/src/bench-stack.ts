@@ -7,14 +7,14 @@ import {
   endLeftovers,
   engineParts,
   ensureBusyboxBase,
+  ensureEngineRoot,
   installParts,
   type Managed,
   missingParts,
-  openImageMaker,
   portFor,
   provisionAccount,
   type ProvisionedAccount,
-  pushImage,
+  pushFiles,
   readState,
   runQuietly,
   serverParts,
@@ -23,6 +23,7 @@ import {
   startPostgres,
   startRedis,
   startRegistry,
+  root,
 } from '@kiln/stack';
 import { openSignedClient, type SignedClient } from '@kiln/stack/client';
 import { timed } from './measure.ts';
@@ -47,6 +48,7 @@ export interface BenchStack {
 
 const tools = [
   { program: 'skopeo', package: 'skopeo', why: 'is what registrations are compared with' },
+  { program: 'buildah', package: 'buildah', why: 'is what builds are compared with' },
   { program: 'busybox', package: 'busybox-static', why: 'is the tiny base' },
 ];
 
@@ -74,15 +76,15 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
   const database = openDatabase(new Secret(postgres.url), { statementMs: 600_000 });
   await migrateDatabase(database.db);
   const account = await provisionAccount(database.db, state.sealingKey, 'bench', registry.host);
-  const maker = openImageMaker(join(dir, 'images'));
-  const tiny = await ensureBusyboxBase(maker, registry.host, dir);
-  const big = await pushBigBase(maker, registry.host, dir);
+  const tiny = await ensureBusyboxBase(registry.host, dir);
+  const big = await pushBigBase(registry.host, dir);
 
   const env: AppEnvironment = {
     KILN_DATABASE_URL: postgres.url,
     KILN_REDIS_URL: redis.url,
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    KILN_ENGINE_ROOT: await ensureEngineRoot(join(root, '.kiln/cache')),
     KILN_BUILDER_SLOTS: '4',
     KILN_OPEN_ADDRESSES: registry.host,
   };
@@ -114,7 +116,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
 }
 
 /** A base of 200 MB that does not compress, as images of models and CUDA do not. */
-async function pushBigBase(maker: ReturnType<typeof openImageMaker>, host: string, dir: string): Promise<string> {
+async function pushBigBase(host: string, dir: string): Promise<string> {
   const folder = join(dir, 'big-rootfs');
   mkdirSync(folder, { recursive: true });
   await runQuietly([
@@ -123,6 +125,6 @@ async function pushBigBase(maker: ReturnType<typeof openImageMaker>, host: strin
     `cp -a '${join(dir, 'busybox-rootfs')}/.' '${folder}/' && mkdir '${folder}/data' && for n in 1 2 3 4; do head -c 50000000 /dev/urandom > '${folder}/data/'$n; done`,
   ]);
   const reference = `${host}/kiln/big:base`;
-  await pushImage(maker, folder, reference, ['--env', 'PATH=/bin']);
+  await pushFiles(dir, folder, reference, { Env: ['PATH=/bin'] });
   return reference;
 }

@@ -1,5 +1,5 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only lists`, `--only isolation` or `--only idle` (`--minutes 5`) measures those alone.
+// `--only builds`, `--only lists` or `--only idle` (`--minutes 5`) measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,6 @@ import { root } from '@kiln/stack';
 import { startBenchStack } from './bench-stack.ts';
 import { benchBuilds } from './builds.ts';
 import { benchIdle } from './idle.ts';
-import { benchIsolation } from './isolation.ts';
 import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchRegistrations } from './registrations.ts';
@@ -27,7 +26,7 @@ const residentMb = (pid: number): number =>
 
 try {
   if (values.only === 'lists') await benchLists(stack);
-  else if (values.only === 'isolation') printRows(await benchIsolation(stack, Number(values.rounds)));
+  else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
   else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));
   else await benchAll();
 } finally {
@@ -41,7 +40,6 @@ async function benchAll(): Promise<void> {
   const rows: Row[] = [];
   const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
   rows.push(...(await benchBuilds(stack, Number(values.rounds))));
-  rows.push(...(await benchIsolation(stack, Number(values.rounds))));
   rows.push(...(await benchRegistrations(stack)));
   await stack.apps.find((it) => it.name === 'builder')?.process.stop();
   rows.push(...(await benchSubmissions(stack)));

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openImageMaker, pushImage, runQuietly } from '@kiln/stack';
+import { pushFiles, runQuietly } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
@@ -27,7 +27,7 @@ it('pushes about 1 MB for a build that adds 1 MB to a base of 200 MB, to another
     [`mkdir -p '${folder}/data'`, `cp -a '${kiln.stack.dir}/busybox-rootfs/.' '${folder}/'`, ...copies].join(' && '),
   ]);
   const base = `${kiln.stack.registryHost}/kiln/big:base`;
-  await pushImage(openImageMaker(join(kiln.stack.dir, 'images')), folder, base, ['--env', 'PATH=/bin']);
+  await pushFiles(kiln.stack.dir, folder, base, { Env: ['PATH=/bin'] });
   const before = stored();
   const body = kiln.buildRequest(`FROM ${base}\nRUN dd if=/dev/urandom of=/added bs=1024 count=1000\n`);
   const build = await kiln.ended((await kiln.submit(body)).ImageBuildId);

@@ -45,9 +45,8 @@ const requests: { name: string; method: string; path: (it: string) => string }[]
   { name: 'GET of the base’s layer', method: 'GET', path: (it) => `/v2/${it}/base/blobs/${layer}` },
   { name: 'HEAD of a blob of the target', method: 'HEAD', path: (it) => `/v2/${it}/out/blobs/sha256` },
   { name: 'POST of an upload', method: 'POST', path: (it) => `/v2/${it}/out/blobs/uploads/` },
-  { name: 'PATCH of an upload', method: 'PATCH', path: (it) => `/v2/${it}/out/blobs/uploads/` },
   { name: 'PUT of an upload', method: 'PUT', path: (it) => `/v2/${it}/out/blobs/uploads/` },
-  { name: 'PUT of the manifest', method: 'PUT', path: (it) => `/v2/${it}/out/manifests/kiln-staging` },
+  { name: 'PUT of the manifest', method: 'PUT', path: (it) => `/v2/${it}/out/manifests/sha256:` },
   { name: 'GET of what was pushed', method: 'GET', path: (it) => `/v2/${it}/out/manifests/sha256` },
   { name: 'PUT of the tag', method: 'PUT', path: (it) => `/v2/${it}/out/manifests/v1` },
 ];

@@ -46,7 +46,7 @@ describe('npm start', () => {
     const second = run([], { KILN_LEGACY_SIGNATURES: 'true' });
     await eventually(() => (second.output().includes('Kiln is up.') ? true : undefined), 'the second start', 120_000);
     const text = second.output();
-    expect(text).toContain('there already');
+    expect(text).toContain('#2 CACHED');
     const [, token] = /export KILN_TOKEN=(\S+)/.exec(text) ?? [];
     const [, listing] = /'(http:\/\/[^']+\/api\/v1\/images\?[^']+)'/.exec(text) ?? [];
     const list = (await (await fetch(listing ?? '', { headers: { authorization: `Bearer ${token}` } })).json()) as {

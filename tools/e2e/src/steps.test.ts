@@ -26,7 +26,8 @@ describe('the steps of a build', () => {
     ].join('\n');
     const failed = await build(dockerfile);
     expect(failed.Error).toMatchObject({ FirstLine: 6, ExitCode: 3 });
-    const shown = failed.Steps.map((it: any) => [it.Step, it.Stage, it.FirstLine, it.LastLine, it.Result, it.ExitCode]);
+    const steps = failed.Steps.toSorted((a: any, b: any) => a.Step - b.Step);
+    const shown = steps.map((it: any) => [it.Step, it.Stage, it.FirstLine, it.LastLine, it.Result, it.ExitCode]);
     expect(shown).toEqual([
       [1, 1, 1, 1, 'ok', undefined],
       [2, 1, 2, 3, 'ok', undefined],
@@ -34,10 +35,9 @@ describe('the steps of a build', () => {
       [4, 2, 5, 5, 'ok', undefined],
       [5, 2, 6, 6, 'failed', 3],
     ]);
-    expect(failed.Steps[1].Instruction).toBe(`RUN : ${mark};      sleep 1`);
-    expect(failed.Steps[1].DurationMs).toBeGreaterThanOrEqual(1000);
-    const times = failed.Steps.flatMap((it: any) => [it.GmtStartTime, it.GmtFinishTime]);
-    expect(times).toEqual([...times].sort());
+    expect(steps[1].Instruction).toBe(`RUN : ${mark};      sleep 1`);
+    expect(steps[1].DurationMs).toBeGreaterThanOrEqual(1000);
+    const times = steps.flatMap((it: any) => [it.GmtStartTime, it.GmtFinishTime]).sort();
     const phase = failed.Phases.find((it: any) => it.Phase === 'build');
     expect(phase.Result).toBe('failed');
     expect(phase.GmtStartTime <= times[0] && times.at(-1) <= phase.GmtFinishTime).toBe(true);
@@ -49,11 +49,11 @@ describe('the steps of a build', () => {
     const path = `/api/v1/imagebuilds/${done.ImageBuildId}/logs`;
     const read = async (query: Record<string, string>) => (await kiln.pai('GET', path, { query })).text;
     const middle = await read({ Step: '3' });
-    expect(middle).toMatch(/^STEP 3\/4: RUN echo two; echo three\ntwo\nthree\n/);
+    expect(middle).toMatch(/^#3 RUN echo two; echo three\ntwo\nthree\n#3 DONE \d+\.\ds\n$/);
     expect(middle).not.toContain('four');
     expect(await read({ Step: '3', Follow: 'true' })).toBe(middle);
     const pieces = await Promise.all(['1', '2', '3', '4'].map((Step) => read({ Step })));
-    expect((await kiln.logs(done.ImageBuildId)).endsWith(pieces.join(''))).toBe(true);
+    expect(await kiln.logs(done.ImageBuildId)).toContain(pieces.join(''));
     expect(await read({ Step: '2', Cursor: '9999' })).toBe('');
     const never = await kiln.pai('GET', path, { query: { Step: '9' } });
     expect(never.status).toBe(400);

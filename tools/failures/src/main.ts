@@ -1,7 +1,7 @@
 // `npm run failures`: lets every build of the list fail for real, and writes down how, for the tests of the diagnoses.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { debianTar, openImageMaker, pushImage, root } from '@kiln/stack';
+import { ensureDebianBase, root } from '@kiln/stack';
 import { openTestKiln, startTestStack } from '@kiln/stack/testing';
 import { failingBuilds, platform } from './failing-builds.ts';
 
@@ -18,11 +18,7 @@ const stack = await startTestStack(join(root, '.kiln/failures'));
 process.env['KILN_TEST_STACK'] = stack.file;
 const kiln = await openTestKiln({ platform });
 const host = kiln.stack.registryHost;
-const debian = `${host}/kiln/debian:base`;
-await pushImage(openImageMaker(join(kiln.stack.dir, 'images')), await debianTar(join(root, '.kiln/cache')), debian, [
-  '--cmd',
-  '/bin/sh',
-]);
+const debian = await ensureDebianBase(host, kiln.stack.dir, join(root, '.kiln/cache'));
 const failures = [];
 for (const { reason, dockerfile, resource, from, trusted } of failingBuilds) {
   if (trusted) await kiln.trustPlainHttp(kiln.stack.privateRegistryHost);

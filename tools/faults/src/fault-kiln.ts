@@ -11,15 +11,16 @@ import {
   type AppEnvironment,
   endLeftovers,
   ensureBusyboxBase,
+  ensureEngineRoot,
   freePort,
   type Managed,
-  openImageMaker,
   provisionAccount,
   type ProvisionedAccount,
   readState,
   startPostgres,
   startRedis,
   startRegistry,
+  root,
 } from '@kiln/stack';
 import { type Answer, openSignedClient, type SignedClient } from '@kiln/stack/client';
 import { openRegistryFront, type RegistryFront } from '@kiln/stack/testing';
@@ -93,7 +94,8 @@ export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKi
   const databaseUrl = `postgres://kiln:${passwords.postgres}@127.0.0.1:${ports.postgres}/kiln`;
   const redisUrl = `redis://:${passwords.redis}@127.0.0.1:${ports.redis}`;
   const front = await openRegistryFront(ports.registry);
-  const base = await ensureBusyboxBase(openImageMaker(join(dir, 'images')), front.host, dir);
+  const base = await ensureBusyboxBase(front.host, dir);
+  const engineRoot = await ensureEngineRoot(join(root, '.kiln/cache'));
 
   const database = openDatabase(new Secret(databaseUrl), { connections: 1 });
   await migrateDatabase(database.db);
@@ -116,6 +118,7 @@ export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKi
         KILN_REDIS_URL: through(redisUrl, own.redis),
         KILN_SEALING_KEY: state.sealingKey,
         KILN_BUILDER_DIR: join(dir, `builder-${n}`),
+        KILN_ENGINE_ROOT: engineRoot,
         KILN_OPEN_ADDRESSES: '127.0.0.0/8',
         KILN_DRAIN_MS: '1000',
         // A build that is killed on purpose again and again is no poison.

@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { type FaultKiln, openFaultKiln } from './fault-kiln.ts';
 import { judge } from './oracle.ts';
@@ -59,9 +60,10 @@ describe('the oracle', () => {
   });
 
   it('notices what is left on the host', async () => {
-    const folder = join(kiln.builderDirs()[0] ?? '', 'work/left');
-    mkdirSync(folder);
-    expect((await judge(kiln, [])).leftovers).toEqual([`folder ${folder}`]);
-    rmSync(folder, { recursive: true });
+    const store = createHash('sha256').update(join(kiln.builderDirs()[0] ?? '', 'store')).digest('hex');
+    const group = `/sys/fs/cgroup/pids/kiln/${store.slice(0, 12)}/999/build-left`;
+    mkdirSync(group, { recursive: true });
+    expect((await judge(kiln, [])).leftovers).toEqual([`cgroup ${group}`]);
+    for (const it of [group, dirname(group)]) rmdirSync(it);
   }, 20_000);
 }); // prettier-ignore

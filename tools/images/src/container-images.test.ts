@@ -2,17 +2,17 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { getServers } from 'node:dns';
 import { join } from 'node:path';
-import { type BuildRequest, openBuildah, openLauncher } from '@kiln/engine';
+import { openBuildkit, readEngineRoot } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
 import { testStack } from '@kiln/kit/testing';
-import { openAddressRules, openRegistryClients, withGateway } from '@kiln/registry';
-import { fetchBases, openBaseImages } from '@kiln/usecases';
-import { debianTar, openImageMaker, pushImage, root, runQuietly } from '@kiln/stack';
+import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
+import { openBaseImages } from '@kiln/usecases';
+import { debianTar, pushFiles, root, runQuietly } from '@kiln/stack';
 
 const stack = testStack();
 const dir = join(stack.dir, 'container-images');
 const base = `${stack.registryHost}/kiln/node:base`;
-const maker = openImageMaker(join(stack.dir, 'images'));
+const engineImage = `${stack.registryHost}/kiln/engine:base`;
 const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
 afterAll(() => registries.close());
 const registry = { host: stack.registryHost, tlsMode: 'http' as const };
@@ -29,14 +29,14 @@ async function ensureNodeBase(): Promise<void> {
     '-c',
     `mkdir -p ${target}/bin ${target}/lib/node_modules && cp ${process.execPath} ${target}/bin/node && cp -r ${prefix}/lib/node_modules/npm ${target}/lib/node_modules/ && ln -sf ../lib/node_modules/npm/bin/npm-cli.js ${target}/bin/npm`,
   ]);
-  const env = ['--env', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+  const env = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
   // Where a proxy inspects TLS, the base has to know its CA, as this machine does.
   const ca = process.env['NODE_EXTRA_CA_CERTS'];
   if (ca) {
     cpSync(ca, join(folder, 'etc/extra-ca.crt'), { dereference: true });
-    env.push('--env', 'NODE_EXTRA_CA_CERTS=/etc/extra-ca.crt');
+    env.push('NODE_EXTRA_CA_CERTS=/etc/extra-ca.crt');
   }
-  await pushImage(maker, folder, base, env);
+  await pushFiles(dir, folder, base, { Env: env });
 }
 
 /** The files of the checkout, without what .dockerignore leaves out. */
@@ -58,7 +58,8 @@ const check = `
 FROM builder AS check
 RUN for it in api builder registrar admin; do node apps/$it/dist/main.js 2>&1 | grep -m1 -F 'settings are missing' > /dev/null || { node apps/$it/dist/main.js; exit 1; }; done
 RUN useradd -m trainer && echo trainer:secret | chpasswd && su trainer -c 'test "$(id -un)" = trainer'
-RUN buildah --version && test ! -e node_modules/typescript && test ! -e node_modules/jest && test ! -e libs/domain/src
+RUN test -x /opt/kiln/engine/usr/sbin/dockerd && runc --version
+RUN test ! -e node_modules/typescript && test ! -e node_modules/jest && test ! -e libs/domain/src
 USER 10001:10001
 RUN node apps/api/dist/main.js 2>&1 | grep -F KILN_DATABASE_URL
 `;
@@ -93,52 +94,58 @@ it.each(stages)(
   'builds the images of docker-compose.yml (%s) with Kiln’s own engine, from a local base, and they start',
   async (compiled) => {
     await ensureNodeBase();
+    await pushFiles(dir, stack.engineRoot, engineImage);
     const contextDir = compiled === 'packed' ? packed : join(dir, 'checkout');
     if (compiled === 'build') await copyCheckout(contextDir);
-    const storeDir = join(dir, 'store');
-    const jail = openLauncher({ storeDir });
-    const engine = openBuildah({ storeDir, jail, layerCacheBytes: 0, baseBytesMax: 8 * 2 ** 30 });
+    const engine = openBuildkit({
+      storeDir: join(dir, 'store'),
+      engine: readEngineRoot(stack.engineRoot),
+      runtime: 'runc',
+      ways: [],
+      warmMax: 0,
+      idleMs: 0,
+      limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
+      cacheBytes: 0,
+      workBytes: 8 * 2 ** 30,
+      storeBytes: 0,
+    });
     await engine.check();
     const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8')
       .replace(/^ARG BASE_IMAGE=.*$/m, `ARG BASE_IMAGE=${base}`)
       .replace(/^ARG COMPILED=.*$/m, `ARG COMPILED=${compiled}`)
+      .replace(/^ARG BUILDKIT_IMAGE=.*$/m, `ARG BUILDKIT_IMAGE=${engineImage}`)
       .concat(check);
     const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', cwd: '/' }).trim();
     const lines: string[] = [];
-    const workDir = join(dir, 'work');
-    mkdirSync(workDir, { recursive: true });
-    const onLine = (line: string) => Promise.resolve(void lines.push(line));
+    const parsed = parseDockerfile(dockerfile, { hasContext: true });
+    const bases = await openBaseImages(registries).find(parsed, [registry]);
     const { signal } = new AbortController();
-    const request = {
-      id: `compose-${compiled}`,
-      owner: 'kiln',
-      dockerfile,
-      contextDir,
-      workDir,
-      limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
-      // The mirrors of this machine may be anywhere.
-      network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
-      layerCache: false,
-      onLine,
-      signal,
-      target: 'check',
-      buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
-    };
-    const build = async (given: Omit<BuildRequest, 'parsed' | 'bases'>) => {
-      const parsed = parseDockerfile(given.dockerfile, { hasContext: true });
-      const bases = await openBaseImages(registries).find(parsed, [registry]);
-      await fetchBases(registries, engine, bases, given);
-      return engine.build({ ...given, parsed, bases }).catch((error: unknown) => {
+    const gateway = openGateway(registries, { sources: bases, signal });
+    const image = await engine
+      .build({
+        id: `compose-${compiled}`,
+        owner: 'kiln',
+        dockerfile,
+        parsed,
+        bases,
+        contextDir,
+        limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
+        // The mirrors of this machine may be anywhere.
+        network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
+        layerCache: false,
+        registry: gateway,
+        onLine: (line: string) => Promise.resolve(void lines.push(line)),
+        signal,
+        target: 'check',
+        buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
+      })
+      .catch((error: unknown) => {
         throw new Error(lines.slice(-40).join('\n'), { cause: error });
       });
-    };
-    const image = await build(request);
-    const target = { access: registry, repository: 'kiln/builder-image', tag: compiled };
-    await withGateway(registries, { sources: [], target, signal }, async (gateway) => {
-      await engine.push(image, { ...request, gateway: gateway.socket });
-      expect(gateway.pushed).toMatch(/^sha256:/);
-    });
-    await engine.discard(image);
+    gateway.writeTo({ access: registry, repository: 'kiln/builder-image' });
+    expect(await image.push()).toMatch(/^sha256:/);
+    await image.discard();
+    await engine.close();
   },
   600_000,
 );

@@ -1,6 +1,7 @@
 export * from './app-logins.ts';
 export * from './apps.ts';
 export * from './base-image.ts';
+export * from './debian.ts';
 export * from './local-state.ts';
 export * from './parts.ts';
 export * from './processes.ts';

@@ -15,14 +15,13 @@ export const serverParts: Part[] = [
   { program: 'docker-registry', package: 'docker-registry', why: 'holds the images of this machine' },
 ];
 export const engineParts: Part[] = [
-  { program: 'buildah', package: 'buildah', why: 'builds images' },
-  { program: 'runc', package: 'runc', why: 'runs the steps of a build' },
+  { program: 'runc', package: 'runc', why: 'runs the engine in a jail' },
   { program: 'nft', package: 'nftables', why: 'says what a build may reach' },
   { program: 'ip', package: 'iproute2', why: 'connects a build with the network' },
   { program: 'mkfs.ext4', package: 'e2fsprogs', why: 'bounds the disk of a build' },
 ];
-export const baseImageParts: Part[] = [
-  { program: 'debootstrap', package: 'debootstrap', why: 'makes a base image from Debian packages' },
+export const debianParts: Part[] = [
+  { program: 'mmdebstrap', package: 'mmdebstrap', why: 'makes a Debian of packages: the engine, a base image' },
 ];
 
 const isRoot = process.getuid?.() === 0;

@@ -87,7 +87,7 @@ function showLine({ Time, Text }: LogLine, started: number): void {
     .toFixed(1)
     .padStart(6);
   const line = printable(Text).slice(0, 110);
-  say(`  ${dim(`${seconds} s`)} │ ${/^(?:\[\d+\/\d+\] )?STEP \d+\/\d+/.test(line) ? bold(line) : dim(line)}`);
+  say(`  ${dim(`${seconds} s`)} │ ${/^#\d+ (?!DONE|CACHED|ERROR|CANCELED)/.test(line) ? bold(line) : dim(line)}`);
 }
 
 async function showImage(client: SignedClient, { account }: LocalStack, build: BuildView): Promise<boolean> {

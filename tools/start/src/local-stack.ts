@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { Secret } from '@kiln/kit';
 import { migrateDatabase, openDatabase, putRegistryConnection, setOperates } from '@kiln/persistence';
 import {
   type AppEnvironment,
   endLeftovers,
+  debianParts,
   engineParts,
   ensureDebianBase,
+  ensureEngineRoot,
   installParts,
   type LocalState,
   logTail,
   type Managed,
   missingParts,
-  openImageMaker,
   portFor,
   provisionAccount,
   type ProvisionedAccount,
@@ -57,7 +58,7 @@ export async function startLocalStack(
   };
 
   say(`\n${bold('System parts')}`);
-  const missing = missingParts([...serverParts, ...engineParts]);
+  const missing = missingParts([...serverParts, ...engineParts, ...debianParts]);
   if (missing.length > 0) {
     for (const it of missing) say(dim(`    ${it.package}: ${it.why}`));
     await step(`installing ${missing.map((it) => it.package).join(', ')} from this system's packages`, () =>
@@ -108,6 +109,12 @@ export async function startLocalStack(
   signal.throwIfAborted();
 
   say(`\n${bold('Kiln')}`);
+  const engineRoot = await step(
+    'BuildKit, from Debian’s packages',
+    () => ensureEngineRoot(cacheDir),
+    (it) => relative(process.cwd(), it),
+  );
+  signal.throwIfAborted();
   const account = await step(
     'database schema and account',
     () => prepareDatabase(dir, state, postgres.url, registry.host),
@@ -119,6 +126,7 @@ export async function startLocalStack(
     KILN_REDIS_URL: redis.url,
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    KILN_ENGINE_ROOT: asked['KILN_ENGINE_ROOT'] ?? engineRoot,
     // The registry of this stack stands on loopback, which is closed to registries otherwise.
     KILN_OPEN_ADDRESSES: [registry.host, asked['KILN_OPEN_ADDRESSES']].filter(Boolean).join(','),
   };
@@ -135,19 +143,19 @@ export async function startLocalStack(
       keep(builder);
       return api;
     },
-    (it) => `${it.url}, engine buildah ${versionOf('buildah')}`,
+    (it) => it.url,
   );
   const base = await step(
     'base image',
-    () => ensureDebianBase(openImageMaker(join(dir, 'images')), registry.host, cacheDir),
-    (it) => `${it.reference} ${dim(`(${it.origin})`)}`,
+    () => ensureDebianBase(registry.host, dir, cacheDir),
+    (it) => it,
   );
   await step(
-    'jail for builds',
+    'engine and its jail',
     () => jailOf(builder),
     (it) => it,
   );
-  return { url, registryHost: registry.host, base: base.reference, account, env, processes };
+  return { url, registryHost: registry.host, base, account, env, processes };
 }
 
 // Of this tool itself, or of other stacks: no app has them.

@@ -12,7 +12,12 @@ interface Writing {
 
 const idOf = ({ attempt, line }: LogPlace): string => `${attempt}.${line}`;
 /** A line as JSON shows it, with the cursor to go on from. */
-export const shownLine = (it: LogLine) => ({ Cursor: it.n + 1, Time: it.at.toISOString(), Text: it.text });
+export const shownLine = (it: LogLine) => ({
+  Cursor: it.n + 1,
+  Time: it.at.toISOString(),
+  ...(it.step === 0 ? {} : { Step: it.step }),
+  Text: it.text,
+});
 const shownProgress = ({ state, phase, attempt, step }: BuildProgress) => ({
   State: state,
   Phase: phase,
@@ -52,8 +57,9 @@ export function placeOfEventId(id: string | undefined): LogPlace | undefined {
   return attempt === undefined ? undefined : { attempt: Number(attempt), line: Number(line) };
 }
 
-/** Some lines of an attempt's log. */
+/** The lines of one step, among which others' may lie. */
 export interface LogPart {
+  step: number;
   first: number;
   /** Number of the line after its last one; undefined while lines can still come. */
   end: () => Promise<number | undefined>;
@@ -79,7 +85,7 @@ async function* onlyPart(events: AsyncGenerator<LogEvent>, part: LogPart | undef
       continue;
     }
     const end = (await part.end()) ?? Infinity;
-    const lines = it.lines.filter(({ n }) => n >= part.first && n < end);
+    const lines = it.lines.filter(({ step }) => step === part.step);
     if (lines.length > 0) yield { ...it, lines };
     if ((it.lines.at(-1)?.n ?? 0) + 1 < end) continue;
     if (progress) yield { kind: 'end', progress };

@@ -38,15 +38,15 @@ export async function sendBuildLog(
     // Whether more lines can still come.
     'kiln-log-complete': String(isTerminal(build.state) || attempt < build.attempt || end !== undefined),
   });
-  let left = Math.max(0, Math.min(wanted.Limit, (end ?? Infinity) - from));
+  let left = wanted.Limit;
   for await (const lines of readLog(db, build.id, attempt, from)) {
-    const taken = lines.slice(0, left);
+    const taken = lines.filter((it) => !part || it.step === part.step).slice(0, left);
     left -= taken.length;
     const text = taken.map((it) => (format === 'text' ? it.text : JSON.stringify(shownLine(it))));
     // A slow reader holds back the next chunk; one that has gone ends the reading.
     if (text.length > 0 && !res.write(`${text.join('\n')}\n`))
       await Promise.race([once(res, 'drain'), once(res, 'close')]);
-    if (left <= 0 || res.destroyed) break;
+    if (left <= 0 || res.destroyed || (lines.at(-1)?.n ?? 0) + 1 >= (end ?? Infinity)) break;
   }
   res.end();
   return undefined;
@@ -72,6 +72,7 @@ async function partOf(
     );
   let { end } = found;
   return {
+    step,
     first: found.first,
     end: async () => (end ??= (await linesOfStep(db, build.id, attempt, step))?.end),
   };

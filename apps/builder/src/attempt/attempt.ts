@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type ProcessWatch } from '@kiln/engine';
 import { type Build, type Database, moveBuild } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
@@ -16,8 +14,6 @@ import { type Watchdog, watchedName } from './watchdog.ts';
 export interface AttemptDeps {
   db: Database;
   signals: SignalBus;
-  /** Folder in which each attempt gets one of its own. */
-  workRoot: string;
   leases: Leases;
   watchdog: Watchdog;
 }
@@ -25,16 +21,15 @@ export interface AttemptDeps {
 /** One try of a build: everything that it holds while it lasts. */
 export interface Attempt {
   build: Build;
-  /** Unique among this host's: the engine's name for the image, and the folder's. */
+  /** Unique among this host's: the engine's name for it. */
   name: string;
-  workDir: string;
   lease: Lease;
   log: BuildLog;
   redaction: Redaction;
   /** The phase that it is in. */
   phase(): BuildPhase;
-  /** What every command of the engine is given. */
-  engineOptions: { workDir: string; signal: AbortSignal; watch: ProcessWatch };
+  signal: AbortSignal;
+  watch: ProcessWatch;
   /** Counts what goes from or to a registry. */
   onBytes: (bytes: number) => void;
   steps: StepRecord;
@@ -42,14 +37,13 @@ export interface Attempt {
   run<T>(phase: BuildPhase, next: BuildPhase, work: () => Promise<T>): Promise<T>;
   /** @throws StaleAttempt when the build is no longer where it has to be */
   move(from: BuildState, to: BuildState, message: string): Promise<void>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** @param claimedAtMs `performance.now()` before the claim */
 export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number): Attempt {
   const { db, signals, leases, watchdog } = deps;
   const name = `${build.id}-${build.attempt}`;
-  const workDir = join(deps.workRoot, name);
   const phases = new Phases(db, build);
   const redaction = new Redaction();
   // Only a step that runs is expected to print.
@@ -64,12 +58,12 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   return {
     build,
     name,
-    workDir,
     lease,
     log,
     redaction,
     phase: () => phases.current,
-    engineOptions: { workDir, signal: lease.signal, watch },
+    signal: lease.signal,
+    watch,
     onBytes: phases.onBytes,
     steps,
     run: (phase, next, work) => phases.run(phase, next, () => retryRegistry(work, retrying), stopped),
@@ -78,10 +72,9 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
       if (!(await moveBuild(db, { ...guard, to, message }))) throw new StaleAttempt();
       progress();
     },
-    async close() {
+    close() {
       lease.release();
       watch.release();
-      await rm(workDir, { recursive: true, force: true });
     },
   };
 }

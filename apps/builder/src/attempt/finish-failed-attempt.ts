@@ -7,24 +7,18 @@ import {
   moveBuild,
   type RetryPolicy,
 } from '@kiln/persistence';
-import { type BuiltImage } from '@kiln/engine';
-import { asFault, attemptStates, describeFault, type ErrorCode, errorClass, Fault } from '@kiln/domain';
+import { asFault, attemptStates, describeFault, errorClass, Fault } from '@kiln/domain';
 import { type Attempt } from './attempt.ts';
-import { type KeptImages } from '../kept-images.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
 /** What is left of an attempt. */
-export type Ended = 'handed over' | 'over' | 'image kept';
-
-/** The image is there, and only its way to the registry failed. */
-const onlyPushFailed: readonly ErrorCode[] = ['PushFailed', 'PushDenied', 'RegistryRefused', 'RegistryUnreachable'];
+export type Ended = 'handed over' | 'over';
 
 /** Decides what an attempt that did not succeed comes to. Only trouble that is not the build's own is tried again. */
 export async function finishFailedAttempt(
-  { db, log, policy, kept }: { db: Database; log: Logger; policy: RetryPolicy; kept: KeptImages },
+  { db, log, policy }: { db: Database; log: Logger; policy: RetryPolicy },
   attempt: Attempt,
   error: unknown,
-  image: BuiltImage | undefined,
 ): Promise<Ended> {
   const phase = attempt.phase();
   // What was read at the claim knows the phase of then.
@@ -62,7 +56,6 @@ export async function finishFailedAttempt(
   }
 
   const fault = attempt.redaction.fault(toBuildFault(error));
-  const keep = image !== undefined && onlyPushFailed.includes(fault.code);
   const infra = errorClass(fault.code) === 'infra';
   log.info({ buildId, code: fault.code, err: infra ? (fault.cause ?? fault.message) : undefined }, 'attempt failed');
   const moved = infra
@@ -73,11 +66,11 @@ export async function finishFailedAttempt(
         from: attemptStates,
         to: 'failed',
         message: fault.message,
-        set: { error: describeFault(fault, phase, build.attempt), ...(keep ? kept.mark(image) : {}) },
+        set: { error: describeFault(fault, phase, build.attempt) },
       });
   // Somebody asked to cancel between the first look and now.
   if (!moved) await finishCancel();
-  return moved && keep ? 'image kept' : 'over';
+  return 'over';
 }
 
 /** What is not a Fault here is trouble of the builder's own, so the build is tried again elsewhere. */

@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { type Sealer } from '@kiln/auth';
-import { type BuiltImage, type Engine, stagingTag } from '@kiln/engine';
+import { type BuiltImage, type Engine } from '@kiln/engine';
 import {
   asFault,
   Fault,
@@ -14,17 +13,17 @@ import {
   parseDockerfile,
   type Platform,
   requestFields,
+  stagingTag,
 } from '@kiln/domain';
 import { crashPoint, inSpan, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type GatewaySource, type RegistryAccess, type RegistryClients, withGateway } from '@kiln/registry';
+import { type Gateway, openGateway, type RegistryAccess, type RegistryClients } from '@kiln/registry';
 import { everyone, type QueuePayload } from '@kiln/contract';
-import { accessForBuild, type BaseImages, fetchBases, openBuildSecrets, sourcesOf } from '@kiln/usecases';
+import { accessForBuild, type BaseImages, hostPlatform, openBuildSecrets } from '@kiln/usecases';
 import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
-import { type KeptImages } from '../kept-images.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
@@ -37,7 +36,6 @@ export interface RunBuildDeps extends AttemptDeps {
   sealer: Sealer;
   log: Logger;
   worker: string;
-  kept: KeptImages;
   policy: RetryPolicy;
   /** Whose builds this builder takes. */
   pool: string;
@@ -67,7 +65,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
 async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number): Promise<Ended> {
   deps.log.info({ buildId: build.id, attempt: build.attempt }, 'build taken');
   const attempt = openAttempt(deps, build, claimedAtMs);
-  let image: BuiltImage | undefined;
+  let made: Made | undefined;
   let ended: Ended = 'handed over';
   try {
     const access = await accessForBuild(deps.db, deps.sealer, build);
@@ -75,15 +73,15 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
     const parsed = await attempt.run('prepare', 'build', () => prepare(deps, attempt, access.target));
     await attempt.move('assigned', 'running', 'building');
     try {
-      image = await attempt.run('build', 'push', () => makeImage(deps, attempt, parsed, access.bases));
-      const built = image;
+      const { image, gateway } = await attempt.run('build', 'push', async () => {
+        // At once: what comes after it may fail, and the image has to be let go all the same.
+        made = await makeImage(deps, attempt, parsed, access.bases);
+        return made;
+      });
       crashPoint('image-built');
       await attempt.move('running', 'publishing', 'pushing');
-      // The image stays in the store meanwhile: when a registry is away, only the push is done again.
-      // A base's layers can go to the target without this machine when both are in one registry.
-      const digest = await attempt.run('push', 'verify', () =>
-        pushImage(deps, attempt, built, sourcesOf(parsed, access.bases)),
-      );
+      // Built once: when a registry is away, only the push is done again.
+      const digest = await attempt.run('push', 'verify', () => pushImage(deps, attempt, image, gateway));
       crashPoint('image-pushed');
       await attempt.log.write(`pushed ${build.host}/${build.repository}@${digest}`);
       // Before the hand-over: afterwards the fence is the registrar's, and the log would be refused.
@@ -94,32 +92,28 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
       await attempt.log.flush();
     }
   } catch (error) {
-    ended = await finishFailedAttempt(deps, attempt, error, image);
+    ended = await finishFailedAttempt(deps, attempt, error);
   } finally {
-    if (ended !== 'image kept') await discardImage(deps, attempt, image);
-    else if (image) deps.engine.keep(image);
-    await attempt.close();
+    await made?.image.discard();
+    attempt.close();
     deps.signals.send('progress', build.id);
     deps.signals.send('dispatch', everyone);
   }
   return ended;
 }
 
-/** What the attempt itself made is recorded nowhere; what it found here from an earlier one is. */
-const discardImage = ({ engine, kept }: RunBuildDeps, { name }: Attempt, image: BuiltImage | undefined) =>
-  image && image.id !== name ? kept.discard(image) : engine.discard({ id: name });
+/** An image whose steps have run, and what its engine sees of registries. */
+interface Made {
+  image: BuiltImage;
+  gateway: Gateway;
+}
 
 /**
- * Makes the attempt's folder, and refuses at once what would be refused after a long build.
+ * Refuses at once what would be refused after a long build.
  * @returns the Dockerfile, parsed
  */
-async function prepare(
-  deps: RunBuildDeps,
-  { build, workDir }: Attempt,
-  target: RegistryAccess,
-): Promise<ParsedDockerfile> {
-  await mkdir(workDir, { recursive: true, mode: 0o700 });
-  const parsed = parseDockerfile(build.request.dockerfile);
+async function prepare(deps: RunBuildDeps, { build }: Attempt, target: RegistryAccess): Promise<ParsedDockerfile> {
+  const parsed = parseDockerfile(build.request.dockerfile, { platform: hostPlatform });
   if (build.overwrite) return parsed;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
   if (!existing) return parsed;
@@ -130,51 +124,52 @@ async function prepare(
   );
 }
 
-/**
- * Builds the image, unless an earlier build from the same inputs left it in this very store when only its push failed.
- */
 async function makeImage(
   deps: RunBuildDeps,
   attempt: Attempt,
   parsed: ParsedDockerfile,
-  bases: RegistryAccess[],
-): Promise<BuiltImage> {
-  const { build, log } = attempt;
-  const kept = await deps.kept.find(build);
-  if (kept) {
-    await log.write('kiln: built before, and still here; only the push is done again');
-    return kept;
-  }
+  access: RegistryAccess[],
+): Promise<Made> {
+  const { build, log, steps, onBytes, signal, watch } = attempt;
   const { host } = deps;
   for (const it of build.notes) await log.write(`kiln: note: ${it}`);
   // Before anything is fetched: whether this builder can give what was asked for.
   const limits = await limitsHere(deps, attempt);
   const network = networkHere(deps, attempt);
-  const found = await deps.bases.find(parsed, bases);
-  for (const it of found) await log.write(`kiln: ${it.name} is ${it.id}`);
-  const { onBytes, steps } = attempt;
-  const call = { ...attempt.engineOptions, onBytes, onLine: (line: string) => log.write(line) };
-  await fetchBases(deps.registries, deps.engine, found, call);
+  const bases = await deps.bases.find(parsed, access);
+  for (const it of bases) await log.write(`kiln: ${it.name} is ${it.id}`);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
   const secrets = await openBuildSecrets(deps.db, deps.sealer, build.accountId, parsed.secrets);
   attempt.redaction.hide(secrets.map((it) => it.value));
-  return deps.engine.build({
-    ...attempt.engineOptions,
-    id: attempt.name,
-    owner: build.accountId,
-    dockerfile: build.request.dockerfile,
-    parsed,
-    bases: found,
-    limits,
-    network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
-    secrets,
-    layerCache: host.layerCache,
-    onStep: (step) => steps.take(step, log.nextLine()),
-    onLine(line, partial) {
-      crashPoint('step-running');
-      return log.write(line, partial);
-    },
-  });
+  for (const [name, { line }] of parsed.secrets)
+    if (!secrets.some((it) => it.id === name))
+      await log.write(`kiln: warning: line ${line}: the account has no build secret ${name}; steps run without it`);
+  const gateway = openGateway(deps.registries, { sources: bases, signal, onBytes });
+  try {
+    const image = await deps.engine.build({
+      id: attempt.name.toLowerCase(),
+      owner: build.accountId,
+      dockerfile: build.request.dockerfile,
+      parsed,
+      bases,
+      limits,
+      network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
+      secrets,
+      layerCache: host.layerCache,
+      registry: gateway,
+      signal,
+      watch,
+      onStep: (step) => steps.take(step, log.nextLine()),
+      onLine(line, partial, step) {
+        crashPoint('step-running');
+        return log.write(line, partial, step);
+      },
+    });
+    return { image, gateway };
+  } catch (error) {
+    // The engine knows only that its registry did not do what it wanted.
+    throw signal.aborted ? error : (gateway.fault ?? error);
+  }
 }
 
 /** The api took it: that it is not known here is this builder's trouble, and another one may know it. */
@@ -208,32 +203,23 @@ function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): Omit
   return network;
 }
 
-async function pushImage(
-  deps: RunBuildDeps,
-  attempt: Attempt,
-  image: BuiltImage,
-  sources: GatewaySource[],
-): Promise<string> {
-  const { build, log } = attempt;
+async function pushImage(deps: RunBuildDeps, attempt: Attempt, image: BuiltImage, gateway: Gateway): Promise<string> {
+  const { build, log, signal } = attempt;
   // Taken anew: a token may have run out, or a password been changed, while the build ran.
   const { target } = await accessForBuild(deps.db, deps.sealer, build);
   attempt.redaction.add([target]);
-  const { onBytes } = attempt;
-  const { signal } = attempt.engineOptions;
-  const to = { access: target, repository: build.repository, tag: stagingTag };
-  return withGateway(deps.registries, { sources, target: to, signal, onBytes }, async (gateway) => {
-    await deps.engine.push(image, {
-      ...attempt.engineOptions,
-      gateway: gateway.socket,
-      onLine(line) {
-        crashPoint('push-begun');
-        return log.write(line);
-      },
-    });
-    if (gateway.pushed === undefined)
-      throw new Fault('PushFailed', `push to ${build.host}/${build.repository} sent no manifest`);
-    return gateway.pushed;
-  });
+  const tag = deps.host.stagingTag ? stagingTag : undefined;
+  gateway.writeTo({ access: target, repository: build.repository, tag });
+  await log.write(`kiln: pushing to ${build.host}/${build.repository}`);
+  crashPoint('push-begun');
+  try {
+    const digest = await image.push();
+    // What the engine says that it sent has to be what came.
+    if (gateway.pushed === digest) return digest;
+  } catch (error) {
+    throw signal.aborted ? error : (gateway.fault ?? error);
+  }
+  throw new Fault('PushFailed', `push to ${build.host}/${build.repository} sent no manifest, or another one`);
 }
 
 async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, digest: string): Promise<void> {

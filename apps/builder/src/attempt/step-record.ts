@@ -49,7 +49,7 @@ export function openStepRecord(
         lines,
         logLine: first,
         startedAt,
-        ...(ended ? { ended } : {}),
+        ...(ended ? { ended, logEnd: logLine } : {}),
       });
       if (ended) {
         const facts = { 'kiln.step': number, 'kiln.result': ended.result };

@@ -12,10 +12,10 @@ const tailBytesMax = 1 << 20;
 
 export interface BuildLog {
   /**
-   * Adds a line, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast
+   * Adds a line of a step, or a piece of one that goes on; waits while the last chunk is still being written, so that a fast
    * build cannot fill the memory.
    */
-  write(line: string, partial?: boolean): Promise<void>;
+  write(line: string, partial?: boolean, step?: number): Promise<void>;
   /** Writes what is left, and the end of a log that was cut. */
   flush(): Promise<void>;
   /** Number that the next line will have. */
@@ -26,6 +26,7 @@ export interface BuildLog {
 
 interface Kept {
   text: string;
+  step: number;
   at: number;
 }
 
@@ -41,7 +42,7 @@ class Tail {
     this.#bytes += line.text.length + 1;
     while (this.#bytes > tailBytesMax && this.#first < this.#lines.length - 1) {
       this.#bytes -= (this.#lines[this.#first]?.text.length ?? 0) + 1;
-      this.#lines[this.#first] = { text: '', at: 0 }; // its text is not held any longer
+      this.#lines[this.#first] = { text: '', step: 0, at: 0 }; // its text is not held any longer
       this.#first += 1;
     }
     if (this.#first > 10_000) {
@@ -77,6 +78,7 @@ export function openBuildLog(
   const tail = new Tail();
   let lines: string[] = [];
   let times: number[] = [];
+  let steps: number[] = [];
   let bytes = 0;
   let total = 0;
   let seq = 0;
@@ -96,18 +98,19 @@ export function openBuildLog(
     clearTimeout(timer);
     timer = undefined;
     if (lines.length > 0) {
-      const chunk = { seq, firstLine, lineTimes: times, text: lines.join('\n') };
+      const chunk = { seq, firstLine, lineTimes: times, lineSteps: steps, text: lines.join('\n') };
       seq += 1;
       firstLine += lines.length;
-      [lines, times, bytes] = [[], [], 0];
+      [lines, times, steps, bytes] = [[], [], [], 0];
       writing = writing.then(before).then(() => append(chunk));
     }
     await writing;
   };
 
-  const add = async (shown: string, at: number): Promise<void> => {
+  const add = async (shown: string, step: number, at: number): Promise<void> => {
     lines.push(shown);
     times.push(at);
+    steps.push(step);
     const length = Buffer.byteLength(shown) + 1;
     bytes += length;
     metrics.logBytes.inc(length);
@@ -116,22 +119,23 @@ export function openBuildLog(
   };
 
   return {
-    async write(line, partial = false) {
+    async write(line, partial = false, step = 0) {
       lastLineAt = performance.now();
       const shown = redaction.line(line, partial);
-      if (total > headBytesMax) return tail.push({ text: shown, at: Date.now() });
+      if (total > headBytesMax) return tail.push({ text: shown, step, at: Date.now() });
       total += shown.length + 1;
-      if (total <= headBytesMax) return add(shown, Date.now());
-      tail.push({ text: shown, at: Date.now() });
+      if (total <= headBytesMax) return add(shown, step, Date.now());
+      tail.push({ text: shown, step, at: Date.now() });
       await add(
         `[the log is cut here, at ${headBytesMax >> 20} MiB: what it ends with comes when it has ended]`,
+        step,
         Date.now(),
       );
     },
     async flush() {
       const { left, kept } = tail.take();
-      if (left > 0) await add(`[${left} lines are left out here]`, Date.now());
-      for (const { text, at } of kept) await add(text, at);
+      if (left > 0) await add(`[${left} lines are left out here]`, 0, Date.now());
+      for (const { text, step, at } of kept) await add(text, step, at);
       await writeOut();
       await before();
     },

@@ -145,14 +145,14 @@ export const buildOperations = {
     summary:
       'Sends the log of an attempt as text, as NDJSON with a cursor in every record, or live as server-sent events',
     query: buildLogsQuery,
-    reply: z.object({ Cursor: z.int(), Time: z.iso.datetime(), Text: z.string() }),
+    reply: z.object({ Cursor: z.int(), Time: z.iso.datetime(), Step: z.int().optional(), Text: z.string() }),
     statuses: [200],
     stream: ['text/plain', 'application/x-ndjson', 'text/event-stream'],
     errors: ['BuildNotFound', 'Throttling'],
     example: {
       params: { ImageBuildId: build },
       query: { Format: 'ndjson' },
-      reply: { Cursor: 1, Time: '2026-01-21T17:12:36.001Z', Text: 'STEP 1/2: FROM registry.example.com/ml/base:v1' },
+      reply: { Cursor: 1, Time: '2026-01-21T17:12:36.001Z', Text: '#1 FROM registry.example.com/ml/base:v1' },
     },
   }),
   CompareImageBuild: operation({

@@ -88,7 +88,7 @@ export const jobOperations = {
     example: {
       params: { JobId, PodId },
       query: { MaxLines: '100' },
-      reply: { RequestId, JobId, PodId, PodUid, Logs: ['2026-01-21 17:12:36 STEP 1/2: FROM base'] },
+      reply: { RequestId, JobId, PodId, PodUid, Logs: ['2026-01-21 17:12:36 #1 FROM base'] },
     },
   }),
   GetPodEvents: operation({

@@ -16,9 +16,6 @@ export function checkLineBreaks(text: string): void {
 
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
 
-/** The arguments of an instruction without its flags. */
-const operands = ({ text }: Step): string => text.replace(/^(?:--\S+\s+)*/, '').trim();
-
 /**
  * Refuses instructions whose arguments no engine takes, and copies of files where there are none.
  * @throws Fault DockerfileInvalid that names the line
@@ -27,7 +24,7 @@ export function checkArguments(step: Step, hasContext: boolean): void {
   const [line] = step.lines;
   switch (step.keyword) {
     case 'FROM':
-      return checkFrom(operands(step), line);
+      return checkFrom(step.operands, line);
     case 'ENV':
     case 'LABEL':
       if (/[\s=]/.test(step.text)) return;
@@ -57,9 +54,9 @@ function checkFrom(text: string, line: number): void {
 // What ADD fetches by itself, and what stands in the Dockerfile itself; a variable may hold such an address.
 const remote = /^["']?(?:https?|ftp|git):\/\/|^["']?git@|^["']?\$/i;
 
-function checkCopy({ keyword: name, flags, text }: Step, line: number): void {
+function checkCopy({ keyword: name, flags, operands }: Step, line: number): void {
   if (flags.some((it) => it.name === 'from')) return;
-  const plain = text.replace(/^(?:--\S+\s+)*/, '').trim();
+  const [plain = ''] = operands.split('\n');
   let all = words(plain);
   if (plain.startsWith('[')) {
     try {

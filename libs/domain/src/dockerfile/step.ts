@@ -6,8 +6,10 @@ export interface Step {
   keyword: string;
   /** Flags in front of the arguments, e.g. `--from=x`. */
   flags: { name: string; value: string }[];
-  /** The arguments as one line: continuations joined, comment lines dropped. */
+  /** Flags and arguments: continuations joined, comment lines dropped; here-documents follow line by line. */
   text: string;
+  /** The same without the flags. */
+  operands: string;
   /** First and last line in the file, from 1. */
   lines: [number, number];
   /**
@@ -17,6 +19,8 @@ export interface Step {
   index: number;
   /** What a FROM starts from, with its variables filled in: an image, `scratch`, or an earlier stage. */
   from?: string;
+  /** Images and stages that it takes files from. */
+  uses: string[];
 }
 
 /** A step as errors name it. */

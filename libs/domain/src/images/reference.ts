@@ -9,6 +9,12 @@ export interface Reference {
   tag: string;
 }
 
+/**
+ * The one tag that pushes go to, before the registrar sets the real one, in registries that keep no manifest without a
+ * tag; nobody reads it.
+ */
+export const stagingTag = 'kiln-staging';
+
 // The grammar of the distribution project's `reference` package; the host is required here, since a catalogue entry
 // must mean the same thing on every machine.
 const hostPattern =

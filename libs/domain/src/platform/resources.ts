@@ -67,6 +67,10 @@ function namedClass(offer: Offer, name: string): { found: ResourceClass; note?: 
   );
 }
 
+/** The most disk that any class gives a build. */
+export const diskBytesMax = ({ resources }: Pick<Offer, 'resources'>): number =>
+  Math.max(...[rest, ...Object.values(resources)].map((it) => parseBytes(it.Disk ?? rest.Disk)));
+
 /**
  * The limits that a request asks for: those of its class, with the figures that it gives itself over them.
  * @returns besides, what its sender is told, where that is not what the request says

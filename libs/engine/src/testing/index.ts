@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { Fault, parseDockerfile } from '@kiln/domain';
-import {
-  type BaseImage,
-  type BuildRequest,
-  type BuiltImage,
-  type Engine,
-  type EngineCall,
-  stagingTag,
-} from '../engine.ts';
+import { type BaseImage, type BuildRequest, type Engine } from '../engine.ts';
+import { type RegistryHandler } from '../jail/door.ts';
 
 const processesWith = (text: string): number =>
   readdirSync('/proc').filter((it) => {
@@ -21,29 +15,34 @@ const processesWith = (text: string): number =>
     }
   }).length;
 
-/** How an engine under test gets at the registry of the test stack. */
-export interface EngineLinks {
-  /** Finds what a Dockerfile names, and has the engine fetch it. */
-  fetch(engine: Engine, dockerfile: string, call: EngineCall): Promise<BaseImage[]>;
-  /** @returns the digest of the pushed manifest */
-  push(engine: Engine, image: BuiltImage, repository: string, call: EngineCall): Promise<string>;
+/** Control groups of a build, anywhere. */
+const groupsNamed = (id: string): string[] =>
+  readdirSync('/sys/fs/cgroup/pids', { recursive: true, encoding: 'utf8' }).filter((it) => it.includes(id));
+
+/** What an engine under test sees of the registry of the test stack. */
+export interface EngineGateway extends RegistryHandler {
+  /** Where the image goes when it is pushed. */
+  writeTo(repository: string): void;
 }
+
+/** Finds what a Dockerfile names, and opens a gateway to it. */
+export type OpenEngineGateway = (
+  dockerfile: string,
+  signal: AbortSignal,
+) => Promise<{ bases: BaseImage[]; gateway: EngineGateway }>;
 
 export const testLimits = { memoryBytes: 512 << 20, cpuMillis: 2000, pids: 256, diskBytes: 1 << 30, seconds: 120 };
 
 /** What every engine has to do. Call it in a test file with a way to open the engine. */
-export function engineContract(name: string, open: (storeDir: string) => Engine, links: EngineLinks): void {
+export function engineContract(name: string, open: (storeDir: string) => Engine, openGateway: OpenEngineGateway): void {
   describe(`engine contract: ${name}`, () => {
     const stack = testStack();
     const base = `${stack.registryHost}/kiln/busybox:base`;
-    const root = join(stack.dir, `engine-${randomUUID()}`);
-    const engine = open(join(root, 'store'));
+    const storeDir = join(stack.dir, `engine-${randomUUID()}`);
+    const engine = open(storeDir);
+    afterAll(() => engine.close());
 
     const request = (dockerfile: string, signal: AbortSignal = new AbortController().signal) => {
-      const id = `t-${randomUUID().slice(0, 8)}`;
-      const workDir = join(root, id);
-      const contextDir = join(workDir, 'context');
-      mkdirSync(contextDir, { recursive: true });
       const lines: string[] = [];
       const onLine = (line: string) => {
         lines.push(line);
@@ -51,22 +50,22 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       };
       return {
         lines,
-        id,
+        id: `t-${randomUUID().slice(0, 8)}`,
         owner: 'somebody',
         dockerfile,
-        parsed: parseDockerfile(dockerfile, { hasContext: true }),
-        contextDir,
-        workDir,
+        parsed: parseDockerfile(dockerfile),
         limits: testLimits,
         network: 'none' as const,
-        layerCache: false,
+        layerCache: true,
         onLine,
         signal,
       };
     };
-    type Request = Omit<BuildRequest, 'bases'>;
-    const build = async (given: Request) =>
-      engine.build({ ...given, bases: await links.fetch(engine, given.dockerfile, given) });
+    type Request = Omit<BuildRequest, 'bases' | 'registry'>;
+    const build = async (given: Request) => {
+      const { bases, gateway } = await openGateway(given.dockerfile, given.signal);
+      return { ...(await engine.build({ ...given, bases, registry: gateway })), gateway };
+    };
     const fails = async (dockerfile: string): Promise<Fault> => {
       try {
         await build(request(dockerfile));
@@ -92,21 +91,29 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       const image = await build(given);
       expect(given.lines).toEqual(expect.arrayContaining(['to-out', 'to-err', 'made']));
       const repository = `engine/${given.id}`;
-      const digest = await links.push(engine, image, repository, given);
+      image.gateway.writeTo(repository);
+      const digest = await image.push();
       const manifest = await fetch(`http://${stack.registryHost}/v2/${repository}/manifests/${digest}`, {
         headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
       });
       expect(manifest.status).toBe(200);
-      expect((await tags(repository)).filter((it) => it !== stagingTag)).toEqual([]);
-      await engine.discard(image);
-      await expect(links.push(engine, image, repository, given)).rejects.toThrow(Fault);
+      expect(await tags(repository)).toEqual([]);
+      // What is sent again is made from the cache, and is the same image.
+      image.gateway.writeTo(`${repository}-again`);
+      expect(await image.push()).toBe(digest);
+      await image.discard();
     });
 
-    it('copies from its context', async () => {
-      const given = request(`FROM ${base}\nCOPY given /given\nRUN cat /given\n`);
-      writeFileSync(join(given.contextDir, 'given'), 'from the context\n');
-      await engine.discard(await build(given));
-      expect(given.lines).toContain('from the context');
+    it('has the layers of an earlier build of the same owner, and none of others', async () => {
+      const dockerfile = `FROM ${base}\nRUN echo ${randomUUID()}\n`;
+      const first = request(dockerfile);
+      await (await build(first)).discard();
+      const second = request(dockerfile);
+      await (await build(second)).discard();
+      expect(second.lines.filter((it) => it.endsWith('CACHED'))).toHaveLength(1);
+      const stranger = { ...request(dockerfile), owner: 'somebody else' };
+      await (await build(stranger)).discard();
+      expect(stranger.lines.filter((it) => it.endsWith('CACHED'))).toEqual([]);
     });
 
     it('names the step, its lines, its exit code and its last words when a command fails', async () => {
@@ -128,7 +135,7 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
     });
 
     it.each([
-      ['a file that is not in the context', `FROM ${base}\nCOPY missing /x\n`],
+      ['a file that is not there', `FROM ${base} AS one\nFROM ${base}\nCOPY --from=one /missing /x\n`],
       ['a command that does not exist', `FROM ${base}\nRUN no-such-command\n`],
     ])('explains %s', async (_what, dockerfile) => {
       expect((await fails(dockerfile)).code).toBe('StepFailed');
@@ -151,9 +158,8 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       });
       await expect(running).rejects.toThrow('asked to stop');
       expect(processesWith(args)).toBe(0);
-      expect(existsSync(`/sys/fs/cgroup/pids/kiln/${given.id}`)).toBe(false);
-      expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(join(root, 'store'));
-      expect(readdirSync(join(root, 'store/builds'))).toEqual([]);
+      expect(groupsNamed(given.id)).toEqual([]);
+      expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(storeDir);
     });
 
     it('builds at the same time without mixing up output or images', async () => {
@@ -162,15 +168,18 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       builds.forEach((it, index) =>
         expect(it.lines.filter((line) => line.startsWith('number-'))).toEqual([`number-${index + 1}`]),
       );
-      await Promise.all(images.map((it) => engine.discard(it)));
+      await Promise.all(images.map((it) => it.discard()));
     });
 
-    it('reaps what is left without harm', async () => {
-      await build(request(`FROM ${base}\nRUN true\n`));
-      await engine.reap();
-      const again = request(`FROM ${base}\nRUN echo works\n`);
-      await engine.discard(await build(again));
-      expect(again.lines).toContain('works');
+    it('leaves nothing when it is closed', async () => {
+      const other = open(`${storeDir}-other`);
+      const given = { ...request(`FROM ${base}\nRUN true\n`), owner: 'another' };
+      const { bases, gateway } = await openGateway(given.dockerfile, given.signal);
+      await (await other.build({ ...given, bases, registry: gateway })).discard();
+      expect(processesWith(`${storeDir}-other`)).toBeGreaterThan(0);
+      await other.close();
+      expect(processesWith(`${storeDir}-other`)).toBe(0);
+      expect(existsSync(`${storeDir}-other/rooms`)).toBe(true);
     });
   });
 }

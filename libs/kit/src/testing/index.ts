@@ -10,6 +10,8 @@ export interface TestStack {
   registryHost: string;
   /** A registry that takes `kiln` with password `kiln-test` only. */
   privateRegistryHost: string;
+  /** Folder with the system that BuildKit runs in. */
+  engineRoot: string;
   /** Folder for engine stores and the like. */
   dir: string;
 }

@@ -7,6 +7,8 @@ export interface LogLine {
   /** Number of the line in its attempt, from 0. */
   n: number;
   at: Date;
+  /** Number of the step that it belongs to; 0 when it is no step's. */
+  step: number;
   text: string;
 }
 
@@ -34,7 +36,12 @@ export async function readLogPiece(db: Executor, buildId: string, attempt: numbe
   if (!chunk) return [];
   return chunk.text
     .split('\n')
-    .map((text, index) => ({ n: chunk.firstLine + index, at: new Date(chunk.lineTimes[index] ?? 0), text }))
+    .map((text, index) => ({
+      n: chunk.firstLine + index,
+      at: new Date(chunk.lineTimes[index] ?? 0),
+      step: chunk.lineSteps[index] ?? 0,
+      text,
+    }))
     .filter((it) => it.n >= from);
 }
 

@@ -1,5 +1,5 @@
 import { type StepResult } from '@kiln/domain';
-import { asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { buildSteps } from '../tables/builds.ts';
 
@@ -12,6 +12,8 @@ export interface StepProgress {
   instruction: string;
   lines: [number, number];
   logLine: number;
+  /** Number of the log's next line, once it has ended. */
+  logEnd?: number;
   startedAt: Date;
   ended?: { at: Date; result: StepResult; exitCode?: number | undefined };
 }
@@ -29,6 +31,7 @@ export async function recordSteps(
     first_line: it.lines[0],
     last_line: it.lines[1],
     log_line: it.logLine,
+    log_end: it.logEnd ?? null,
     started_at: it.startedAt,
     ended_at: it.ended?.at ?? null,
     result: it.ended?.result ?? null,
@@ -41,7 +44,7 @@ export async function recordSteps(
     )}::json) AS it
     WHERE b.id = ${attempt.id} AND b.fence = ${attempt.fence} AND b.attempt = ${attempt.attempt}::int
     ON CONFLICT (build_id, attempt, number) DO UPDATE
-      SET ended_at = excluded.ended_at, result = excluded.result, exit_code = excluded.exit_code`);
+      SET log_end = excluded.log_end, ended_at = excluded.ended_at, result = excluded.result, exit_code = excluded.exit_code`);
 }
 
 export const listSteps = (db: Executor, buildId: string): Promise<BuildStep[]> =>
@@ -52,8 +55,8 @@ export const listSteps = (db: Executor, buildId: string): Promise<BuildStep[]> =
     .orderBy(asc(buildSteps.attempt), asc(buildSteps.startedAt), asc(buildSteps.number));
 
 /**
- * Where a step's lines are in its attempt's log: from the first to before the end, which is unknown while the step is
- * the last one.
+ * Where a step's lines are in its attempt's log: from the first to before the end, which is unknown while the step
+ * runs. Those of steps that ran beside it may lie between them.
  * @returns undefined when the attempt has not come to that step
  */
 export async function linesOfStep(
@@ -62,13 +65,9 @@ export async function linesOfStep(
   attempt: number,
   number: number,
 ): Promise<{ first: number; end: number | undefined } | undefined> {
-  const { rows } = await db.execute<{ first: number; next: number | null }>(sql`
-    SELECT s.log_line AS first, (
-      SELECT min(n.log_line) FROM build_steps n
-      WHERE n.build_id = s.build_id AND n.attempt = s.attempt
-        AND (n.started_at, n.log_line) > (s.started_at, s.log_line)
-    ) AS next
-    FROM build_steps s WHERE s.build_id = ${buildId} AND s.attempt = ${attempt} AND s.number = ${number}`);
-  const [found] = rows;
-  return found && { first: found.first, end: found.next ?? undefined };
+  const [found] = await db
+    .select({ first: buildSteps.logLine, end: buildSteps.logEnd })
+    .from(buildSteps)
+    .where(and(eq(buildSteps.buildId, buildId), eq(buildSteps.attempt, attempt), eq(buildSteps.number, number)));
+  return found && { first: found.first, end: found.end ?? undefined };
 }

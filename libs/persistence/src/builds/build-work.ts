@@ -84,6 +84,7 @@ export interface LogChunk {
   seq: number;
   firstLine: number;
   lineTimes: number[];
+  lineSteps: number[];
   text: string;
 }
 
@@ -97,9 +98,9 @@ export async function appendLog(
   chunk: LogChunk,
 ): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
-    INSERT INTO build_log_chunks (build_id, attempt, seq, first_line, line_times, text)
+    INSERT INTO build_log_chunks (build_id, attempt, seq, first_line, line_times, line_steps, text)
     SELECT id, ${attempt.attempt}::int, ${chunk.seq}::int, ${chunk.firstLine}::int,
-      ${`{${chunk.lineTimes.join(',')}}`}::int8[], ${chunk.text}
+      ${`{${chunk.lineTimes.join(',')}}`}::int8[], ${`{${chunk.lineSteps.join(',')}}`}::int4[], ${chunk.text}
     FROM builds WHERE id = ${attempt.id} AND fence = ${attempt.fence} AND attempt = ${attempt.attempt}::int
     ON CONFLICT DO NOTHING`);
   return (rowCount ?? 0) > 0;

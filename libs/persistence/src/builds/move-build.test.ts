@@ -56,10 +56,12 @@ describe('moves', () => {
       await appendLog(
         bench.db,
         { ...build, fence: build.fence - 1 },
-        { seq: 0, firstLine: 0, lineTimes: [1], text: 'x' },
+        { seq: 0, firstLine: 0, lineTimes: [1], lineSteps: [0], text: 'x' },
       ),
     ).toBe(false);
-    expect(await appendLog(bench.db, build, { seq: 0, firstLine: 0, lineTimes: [1], text: 'x' })).toBe(true);
+    expect(await appendLog(bench.db, build, { seq: 0, firstLine: 0, lineTimes: [1], lineSteps: [0], text: 'x' })).toBe(
+      true,
+    );
   });
 
   it('let one of many claims win', async () => {

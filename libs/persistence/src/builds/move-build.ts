@@ -18,12 +18,7 @@ export interface Move {
   unlessCancelled?: boolean;
   /** Further conditions, e.g. that the lease has run out. */
   when?: SQL;
-  set?: Partial<
-    Pick<
-      Build,
-      'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase' | 'failures' | 'quarantinedAt' | 'keptOn' | 'keptImage'
-    >
-  >;
+  set?: Partial<Pick<Build, 'error' | 'digest' | 'sizeBytes' | 'imageId' | 'phase' | 'failures' | 'quarantinedAt'>>;
   /** How the attempt ended, for the list of attempts; the state that follows when left out. */
   outcome?: string;
   /** When a build goes back to the queue: not before this many milliseconds from now. */

@@ -28,8 +28,6 @@ export interface NewBuild {
   notes: string[];
   /** The build that this one does again. */
   parent?: { id: string; lineage: Lineage };
-  /** Where its image is already, if its parent left it. */
-  kept?: { on: string; image: string };
 }
 
 export type SubmitOutcome =
@@ -42,14 +40,14 @@ const statement = `
   WITH accepted AS (
     INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, request,
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
-      accessibility, lane, parent_id, lineage, kept_on, kept_image, pool, trace, notes, state, phase)
+      accessibility, lane, parent_id, lineage, pool, trace, notes, state, phase)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-      $24, $25, $26::text[], 'queued', 'wait'
+      $24::text[], 'queued', 'wait'
     WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND ${heldStatus})
     ON CONFLICT DO NOTHING RETURNING id
   ), event AS (
     INSERT INTO build_events (build_id, state, attempt, message)
-    SELECT id, 'queued', 0, array_to_string(coalesce($21 || ' of ' || $20, 'accepted') || $26::text[], '; ')
+    SELECT id, 'queued', 0, array_to_string(coalesce($21 || ' of ' || $20, 'accepted') || $24::text[], '; ')
       FROM accepted
   )
   SELECT id FROM accepted`;
@@ -79,8 +77,6 @@ async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
     build.lane,
     build.parent?.id ?? null,
     build.parent?.lineage ?? null,
-    build.kept?.on ?? null,
-    build.kept?.image ?? null,
     build.pool,
     traceparent(),
     build.notes,

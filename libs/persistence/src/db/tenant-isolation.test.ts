@@ -47,10 +47,10 @@ beforeAll(async () => {
       [image, account.id, account.projectId, account.workspaceId, account.userId],
     );
     await run(`INSERT INTO image_labels VALUES ($1, 'k', 'v')`, [image]);
-    await run(`INSERT INTO build_log_chunks VALUES ($1, 1, 0, 0, '{}', 'text')`, [build]);
+    await run(`INSERT INTO build_log_chunks VALUES ($1, 1, 0, 0, '{}', '{}', 'text')`, [build]);
     await run(
       `INSERT INTO build_phases VALUES ($1, 1, 'base', now(), now(), 'ok')`, [build]);
-    await run(`INSERT INTO build_steps VALUES ($1, 1, 1, 1, 'FROM x', 1, 1, 0, now())`, [build]);
+    await run(`INSERT INTO build_steps VALUES ($1, 1, 1, 1, 'FROM x', 1, 1, 0, NULL, now())`, [build]);
     await run(`INSERT INTO workspace_members VALUES ($1, $2)`, [account.workspaceId, account.userId]);
     await run(`INSERT INTO access_keys (id, account_id, user_id, secret_sealed) VALUES ($1, $2, $3, 's')`, [randomUUID(), account.id, account.userId]);
     await run(`INSERT INTO tokens (id, account_id, user_id, hash) VALUES ($1, $2, $3, $4)`, [randomUUID(), account.id, account.userId, randomUUID()]);

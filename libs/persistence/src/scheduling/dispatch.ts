@@ -10,7 +10,7 @@ import { type DefaultLimits } from './limits.ts';
 
 /** Builders that are there for new work. */
 export const liveBuilders = sql`
-  SELECT name, slots, store, pool FROM workers
+  SELECT name, slots, pool FROM workers
   WHERE app = 'builder' AND NOT draining AND NOT cordoned
     AND seen_at > now() - interval '${sql.raw(String(timings.leaseMs))} milliseconds'
     AND number IN (${liveWorkerNumbers})`;
@@ -136,17 +136,13 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
     attempt: number;
     pool: string;
     trace: string | null;
-    at_home: boolean;
   }>(sql`
     UPDATE builds b SET admitted_at = now(), announced_at = now()
     WHERE b.id IN (
         SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
       AND ${isPending('b.')}
-    RETURNING b.id, b.attempt, b.pool, b.trace,
-      coalesce(b.kept_on IN (SELECT store FROM (${liveBuilders}) it WHERE it.pool = b.pool), false) AS at_home`);
-  // The builder that has a build's image looks for it by itself.
-  const anyones = rows.filter((it) => !it.at_home);
-  await announce(tx, ...anyones.map(announceBuild));
+    RETURNING b.id, b.attempt, b.pool, b.trace`);
+  await announce(tx, ...rows.map(announceBuild));
   return rows.length;
 }
 

@@ -1,4 +1,3 @@
-import { timings } from '@kiln/kit';
 import { sql } from 'drizzle-orm';
 import { isAdmittedSql } from '../builds/state-conditions.ts';
 import { type Database, inTransaction } from '../db/database.ts';
@@ -25,12 +24,7 @@ export const republishStale = (db: Database, afterSeconds: number): Promise<numb
         RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool, trace' : "'' AS pool, NULL AS trace")}`);
       return rows;
     };
-    const admitted = await announceTable(
-      'builds',
-      'admitted_at',
-      `${isAdmittedSql()}
-      AND (kept_on IS NULL OR admitted_at < now() - interval '${timings.storePatienceMs} milliseconds')`,
-    );
+    const admitted = await announceTable('builds', 'admitted_at', isAdmittedSql());
     const pushed = await announceTable('builds', 'updated_at', `state = 'registering'`);
     const pending = await announceTable('images', 'updated_at', 'pending');
     await announce(

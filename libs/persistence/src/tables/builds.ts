@@ -82,10 +82,6 @@ export const builds = pgTable(
     /** Set when the build killed too many workers to be tried by anyone but an operator. */
     quarantinedAt: moment('quarantined_at'),
 
-    /** Where the image is that only its push kept from being published, and its name there. */
-    keptOn: text('kept_on'),
-    keptImage: text('kept_image'),
-
     /** The span in which it was asked for, as W3C's `traceparent`; null where nobody traces. */
     trace: text('trace'),
 
@@ -129,9 +125,6 @@ export const builds = pgTable(
       index('builds_account_finished')
         .on(t.accountId, t.finishedAt)
         .where(sql`${t.finishedAt} IS NOT NULL`),
-      index('builds_kept')
-        .on(t.keptOn)
-        .where(sql`${t.keptOn} IS NOT NULL`),
       index('builds_quarantined')
         .on(t.quarantinedAt)
         .where(sql`${t.quarantinedAt} IS NOT NULL`),
@@ -190,8 +183,10 @@ export const buildSteps = pgTable(
     instruction: text('instruction').notNull(),
     firstLine: integer('first_line').notNull(),
     lastLine: integer('last_line').notNull(),
-    /** Number of its first line in the attempt's log. */
+    /** Number of its first line in the attempt's log; others' may come between its own. */
     logLine: integer('log_line').notNull(),
+    /** Number of the line after its last one; null while it runs. */
+    logEnd: integer('log_end'),
     startedAt: moment('started_at').notNull(),
     endedAt: moment('ended_at'),
     result: text('result', { enum: stepResults }),
@@ -225,6 +220,8 @@ export const buildLogChunks = pgTable(
     firstLine: integer('first_line').notNull(),
     /** When each line came, in milliseconds since 1970. */
     lineTimes: bigint('line_times', { mode: 'number' }).array().notNull(),
+    /** Number of the step that each line belongs to; 0 for what is no step's. */
+    lineSteps: integer('line_steps').array().notNull(),
     /** The lines, joined by line feeds. */
     text: text('text').notNull(),
   },
@@ -269,8 +266,6 @@ export const workers = pgTable('workers', {
   name: text('name').notNull().unique(),
   app: text('app').notNull(),
   slots: integer('slots').notNull(),
-  /** A builder's own store of images; empty for others. */
-  store: text('store').notNull().default(''),
   /** Whose builds a builder takes; empty for the common pool. */
   pool: text('pool').notNull().default(''),
   draining: boolean('draining').notNull().default(false),

@@ -49,7 +49,7 @@ export interface WorkerSession {
 const retryMs = 250;
 
 const register = `
-  INSERT INTO workers (name, app, slots, store, pool) VALUES ($1, $2, $3, $4, $5)
+  INSERT INTO workers (name, app, slots, pool) VALUES ($1, $2, $3, $4)
   ON CONFLICT (name) DO UPDATE SET seen_at = now() RETURNING number`;
 
 // Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
@@ -93,7 +93,6 @@ export function openWorkerSession(
     name: string;
     app: string;
     slots: number;
-    store?: string;
     pool?: string;
     /** What it says of itself, asked at each renewal. */
     about?: () => WorkerAbout;
@@ -130,7 +129,6 @@ export function openWorkerSession(
         worker.name,
         worker.app,
         worker.slots,
-        worker.store ?? '',
         worker.pool ?? '',
       ]);
       await made.query('SELECT pg_advisory_lock_shared($1, $2)', [workerLocks, rows[0]?.number]);

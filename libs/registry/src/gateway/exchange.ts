@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/domain';
 import { type RegistryClients } from '../client/client.ts';
-import { type GatewayOptions } from './options.ts';
+import { type GatewayOptions, type GatewayTarget } from './options.ts';
 import { GatewaySources } from './sources.ts';
 import { GatewayWriter } from './target.ts';
 import { manifestBytesMax, sha256Digest } from '../client/manifests.ts';
@@ -22,27 +22,43 @@ function sendHead(digest: string, held: { size: number | undefined } | undefined
 /** The engine broke off what it was sending: it has a reason of its own. */
 class EngineGone extends Error {}
 
+/** Where a request goes: what follows the build's own prefix, with which links begin. */
+export interface RequestPlace {
+  path: string;
+  query: URLSearchParams;
+  prefix: string;
+}
+
 /** Answers an engine's requests by asking the registries behind them. */
 export class Exchange {
   pushed: string | undefined;
   fault: Fault | undefined;
   readonly #options: GatewayOptions;
   readonly #sources: GatewaySources;
-  readonly #writer: GatewayWriter | undefined;
+  readonly #clients: RegistryClients;
+  #writer: GatewayWriter | undefined;
   /** Where each upload under way goes on. */
   readonly #uploads = new Map<string, string>();
 
   constructor(clients: RegistryClients, options: GatewayOptions) {
+    this.#clients = clients;
     this.#options = options;
     this.#sources = new GatewaySources(clients, options);
-    this.#writer = options.target && new GatewayWriter(clients, options.target, options);
   }
 
-  async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    // An engine that goes in the middle ends its request, and not the process.
-    for (const it of [req, res]) it.on('error', () => undefined);
+  /** From now on, the engine may write its image there. */
+  writeTo(target: GatewayTarget): void {
+    [this.pushed, this.fault] = [undefined, undefined];
+    this.#writer = new GatewayWriter(this.#clients, target, this.#options);
+  }
+
+  has(digest: string): boolean {
+    return this.#sources.has(digest);
+  }
+
+  async answer(req: IncomingMessage, res: ServerResponse, at: RequestPlace): Promise<void> {
     try {
-      await this.#route(req, res);
+      await this.#route(req, res, at);
     } catch (error) {
       const isOwn = error instanceof Fault || !(error instanceof EngineGone || res.destroyed);
       const fault = asFault(error);
@@ -54,13 +70,11 @@ export class Exchange {
     }
   }
 
-  async #route(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #route(req: IncomingMessage, res: ServerResponse, at: RequestPlace): Promise<void> {
     const { method = '' } = req;
-    const url = new URL(req.url ?? '/', 'http://gateway');
     const [, alias, kind, name = '', id = ''] =
-      /^\/v2\/(base|image)\/(manifests|blobs)\/([^/]+)\/?([^/]*)$/.exec(url.pathname) ?? [];
+      /^\/(base|image)\/(manifests|blobs)\/([^/]+)\/?([^/]*)$/.exec(at.path) ?? [];
     const reads = method === 'GET' || method === 'HEAD';
-    if (url.pathname === '/v2/') return void res.end('{}');
     if (alias === 'base' && kind === 'manifests' && reads) return this.#sendManifest(name, method, res);
     if (alias === 'base' && kind === 'blobs' && method === 'GET') return this.#sendLayer(name, res);
     // An engine looks for a base's layer before it asks for it to be mounted.
@@ -68,18 +82,27 @@ export class Exchange {
       return sendHead(name, await this.#sources.find(name), res);
     const writer = this.#writer;
     if (alias === 'image' && writer) {
-      if (kind === 'manifests' && method === 'PUT') return this.#putManifest(req, writer, res);
+      if (kind === 'manifests' && method === 'PUT') return this.#putManifest(req, at, writer, res);
       if (kind === 'blobs' && name !== 'uploads' && method === 'HEAD')
-        return sendHead(name, await writer.head(name), res);
-      if (kind === 'blobs' && method === 'POST') return this.#begin(url, writer, res);
-      if (kind === 'blobs' && method === 'PATCH') return this.#append(req, id, writer, res);
-      if (kind === 'blobs' && method === 'PUT') return this.#finish(req, id, url, writer, res);
+        return sendHead(name, await this.#head(name, writer), res);
+      if (kind === 'blobs' && method === 'POST') return this.#begin(at, writer, res);
+      if (kind === 'blobs' && method === 'PATCH') return this.#append(req, id, at, writer, res);
+      if (kind === 'blobs' && method === 'PUT') return this.#finish(req, id, at, writer, res);
     }
     unknown(res, 'NAME_UNKNOWN');
   }
 
-  async #sendManifest(digest: string, method: string, res: ServerResponse): Promise<void> {
-    const found = await this.#sources.manifest(digest);
+  /** A base's layer is brought to the target from here: the engine need not send it. */
+  async #head(digest: string, writer: GatewayWriter): Promise<{ size: number | undefined } | undefined> {
+    const there = await writer.head(digest);
+    if (there) return there;
+    const held = await this.#sources.find(digest);
+    if (held) await writer.bring(held, this.#sources);
+    return held;
+  }
+
+  #sendManifest(digest: string, method: string, res: ServerResponse): void {
+    const found = this.#sources.manifest(digest);
     if (!found) return unknown(res, 'MANIFEST_UNKNOWN');
     res.writeHead(200, {
       'content-type': found.mediaType,
@@ -90,45 +113,61 @@ export class Exchange {
   }
 
   async #sendLayer(digest: string, res: ServerResponse): Promise<void> {
-    const { body, length } = await this.#sources.open(digest);
+    // Another build may wait for it too: it ends with who asks, and not with this build.
+    const gone = new AbortController();
+    res.on('close', () => gone.abort());
+    const { body, length } = await this.#sources.open(digest, gone.signal);
     const known = length === undefined ? {} : { 'content-length': length };
     res.writeHead(200, { ...known, 'content-type': 'application/octet-stream' });
     await pipeline(body, res);
   }
 
-  async #begin(url: URL, writer: GatewayWriter, res: ServerResponse): Promise<void> {
-    const mount = url.searchParams.get('mount');
+  async #begin({ query, prefix }: RequestPlace, writer: GatewayWriter, res: ServerResponse): Promise<void> {
+    const mount = query.get('mount');
     const held = mount === null ? undefined : await this.#sources.find(mount);
     if (held) {
       await writer.bring(held, this.#sources);
-      return this.#created(held.digest, res);
+      return this.#created(held.digest, prefix, res);
     }
     const id = randomUUID();
     this.#uploads.set(id, await writer.begin());
-    res.writeHead(202, { location: `/v2/image/blobs/uploads/${id}`, 'docker-upload-uuid': id, range: '0-0' }).end();
+    const location = `${prefix}/image/blobs/uploads/${id}`;
+    res.writeHead(202, { location, 'docker-upload-uuid': id, range: '0-0' }).end();
   }
 
-  #created(digest: string, res: ServerResponse): void {
-    res.writeHead(201, { location: `/v2/image/blobs/${digest}`, 'docker-content-digest': digest }).end();
+  #created(digest: string, prefix: string, res: ServerResponse): void {
+    res.writeHead(201, { location: `${prefix}/image/blobs/${digest}`, 'docker-content-digest': digest }).end();
   }
 
-  async #append(req: IncomingMessage, id: string, writer: GatewayWriter, res: ServerResponse): Promise<void> {
+  async #append(
+    req: IncomingMessage,
+    id: string,
+    { prefix }: RequestPlace,
+    writer: GatewayWriter,
+    res: ServerResponse,
+  ): Promise<void> {
     const location = this.#uploads.get(id);
     if (location === undefined) return unknown(res, 'BLOB_UPLOAD_UNKNOWN');
     const { headers } = await writer.append(location, this.#bytesOf(req));
     this.#uploads.set(id, headerOf(headers['location']) ?? location);
     const range = headerOf(headers['range']);
     const more = { 'docker-upload-uuid': id, ...(range ? { range } : {}) };
-    res.writeHead(202, { location: `/v2/image/blobs/uploads/${id}`, ...more }).end();
+    res.writeHead(202, { location: `${prefix}/image/blobs/uploads/${id}`, ...more }).end();
   }
 
-  async #finish(req: IncomingMessage, id: string, url: URL, writer: GatewayWriter, res: ServerResponse): Promise<void> {
+  async #finish(
+    req: IncomingMessage,
+    id: string,
+    { query, prefix }: RequestPlace,
+    writer: GatewayWriter,
+    res: ServerResponse,
+  ): Promise<void> {
     const location = this.#uploads.get(id);
     if (location === undefined) return unknown(res, 'BLOB_UPLOAD_UNKNOWN');
-    const digest = url.searchParams.get('digest') ?? '';
+    const digest = query.get('digest') ?? '';
     await writer.finish(location, digest, this.#bytesOf(req));
     this.#uploads.delete(id);
-    this.#created(digest, res);
+    this.#created(digest, prefix, res);
   }
 
   /** What the engine sends, counted as it passes. */
@@ -154,7 +193,12 @@ export class Exchange {
     };
   }
 
-  async #putManifest(req: IncomingMessage, writer: GatewayWriter, res: ServerResponse): Promise<void> {
+  async #putManifest(
+    req: IncomingMessage,
+    { prefix }: RequestPlace,
+    writer: GatewayWriter,
+    res: ServerResponse,
+  ): Promise<void> {
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of req) {
@@ -168,6 +212,6 @@ export class Exchange {
     const mediaType = req.headers['content-type'] ?? 'application/vnd.oci.image.manifest.v1+json';
     await writer.putManifest({ bytes, digest, mediaType });
     this.pushed = digest;
-    res.writeHead(201, { location: `/v2/image/manifests/${digest}`, 'docker-content-digest': digest }).end();
+    res.writeHead(201, { location: `${prefix}/image/manifests/${digest}`, 'docker-content-digest': digest }).end();
   }
 }

@@ -5,21 +5,20 @@ import { type RegistryAccess } from '../client/connection.ts';
 export interface GatewaySource {
   access: RegistryAccess;
   repository: string;
-  /** The image's manifest, where it has been read already: registries count how often that is done. */
-  manifest?: FetchedManifest;
+  /** The image's manifest, read with this build's own credentials. */
+  manifest: FetchedManifest;
 }
 
 /** Where an engine may write one image. */
 export interface GatewayTarget {
   access: RegistryAccess;
   repository: string;
-  /** Tag that its manifest gets, whatever the engine calls it. */
-  tag: string;
+  /** Tag that its manifest gets, for registries that keep none without; it gets none when left out. */
+  tag?: string | undefined;
 }
 
 export interface GatewayOptions {
-  sources: GatewaySource[];
-  target?: GatewayTarget;
+  sources: readonly GatewaySource[];
   signal: AbortSignal;
   /** Told of bytes of layers as they go from or to a registry. */
   onBytes?: (bytes: number) => void;

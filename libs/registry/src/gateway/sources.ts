@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClients } from '../client/client.ts';
 import { type GatewayOptions, type GatewaySource } from './options.ts';
-import { isDigest } from '../client/manifests.ts';
+import { manifestSchema, parseDocument } from '../client/manifests.ts';
 import { explain, refused } from '../client/registry-errors.ts';
 import { headerOf } from '../client/registry-http.ts';
 
@@ -25,28 +25,42 @@ export interface LayerBytes {
   length: number | undefined;
 }
 
-/** What an engine may read. */
+/** Digests of what an image consists of, beside its manifest. */
+function blobsOf({ bytes, digest }: FetchedManifest): Set<string> {
+  const { config, layers } = parseDocument(manifestSchema, bytes, `manifest ${digest}`);
+  return new Set([config.digest, ...layers.map((it) => it.digest)]);
+}
+
+/** What an engine may read: images by their digests, and of those nothing but what they consist of. */
 export class GatewaySources {
   readonly #clients: RegistryClients;
   readonly #options: GatewayOptions;
+  readonly #blobs: Map<GatewaySource, Set<string>>;
 
   constructor(clients: RegistryClients, options: GatewayOptions) {
     this.#clients = clients;
     this.#options = options;
+    this.#blobs = new Map(options.sources.map((it) => [it, blobsOf(it.manifest)]));
   }
 
-  /** A manifest of the first source; undefined when that has no such one. */
-  async manifest(digest: string): Promise<FetchedManifest | undefined> {
-    const [source] = this.#options.sources;
-    if (!source || !isDigest(digest)) return undefined;
-    if (source.manifest?.digest === digest) return source.manifest;
-    return this.#clients.for(source.access).getManifest(source.repository, digest);
+  /** The manifest of a base. */
+  manifest(digest: string): FetchedManifest | undefined {
+    return this.#options.sources.find((it) => it.manifest.digest === digest)?.manifest;
+  }
+
+  /** Whether a digest is that of a base, or of a part of one. */
+  has(digest: string): boolean {
+    return this.manifest(digest) !== undefined || this.#with(digest).length > 0;
+  }
+
+  /** Sources whose image has a blob. */
+  #with(digest: string): GatewaySource[] {
+    return this.#options.sources.filter((it) => this.#blobs.get(it)?.has(digest));
   }
 
   /** The first source that holds a layer. */
   async find(digest: string): Promise<HeldLayer | undefined> {
-    if (!isDigest(digest)) return undefined;
-    for (const source of this.#options.sources) {
+    for (const source of this.#with(digest)) {
       const held = await this.#clients.for(source.access).headBlob(source.repository, digest);
       if (held) return { source, digest, ...held };
     }
@@ -56,22 +70,23 @@ export class GatewaySources {
   /**
    * Begins to read a layer from the first source that holds it. Its bytes are checked as they pass: the last ones do
    * not come when they are not what the digest stands for.
+   * @param signal ends the reading; the build's own when left out
    * @throws Fault RegistryUnreachable, RegistryDenied, RegistryRefused, BaseImageTooLarge, BlobMissing; the body
    * RegistryUnreachable, ManifestInvalid
    */
-  async open(digest: string): Promise<LayerBytes> {
-    for (const source of isDigest(digest) ? this.#options.sources : []) {
-      const opened = await this.#openAt(source, digest);
+  async open(digest: string, signal = this.#options.signal): Promise<LayerBytes> {
+    for (const source of this.#with(digest)) {
+      const opened = await this.#openAt(source, digest, signal);
       if (opened) return opened;
     }
     const places = this.#options.sources.map((it) => `${it.access.host}/${it.repository}`).join(', ');
     throw new Fault('BlobMissing', `registry answers 404 to layer ${digest}, which the image needs: ${places}`);
   }
 
-  async #openAt(source: GatewaySource, digest: string): Promise<LayerBytes | undefined> {
+  async #openAt(source: GatewaySource, digest: string, signal: AbortSignal): Promise<LayerBytes | undefined> {
     const { access, repository } = source;
     const what = `layer ${digest} of ${repository}`;
-    const request = { method: 'GET', path: `/v2/${repository}/blobs/${digest}`, signal: this.#options.signal } as const;
+    const request = { method: 'GET', path: `/v2/${repository}/blobs/${digest}`, signal } as const;
     const { status, headers, body } = await this.#clients
       .transportOf(access)
       .open(request, `repository:${repository}:pull`)
@@ -82,7 +97,7 @@ export class GatewaySources {
     const declared = Number(headerOf(headers['content-length']) ?? NaN);
     const length = Number.isFinite(declared) ? declared : undefined;
     if (status === 200 && (length ?? 0) <= layerBytesMax)
-      return { body: this.#checkedStream(body, source, digest, length), length };
+      return { body: this.#checkedStream(body, source, digest, length, signal), length };
     body.destroy();
     if (status === 404) return undefined;
     if (status !== 200) throw refused(access.host, status, what);
@@ -92,8 +107,14 @@ export class GatewaySources {
     );
   }
 
-  #checkedStream(body: Readable, source: GatewaySource, digest: string, length: number | undefined): Readable {
-    const checked = Readable.from(this.#checked(body, source, digest, length), { objectMode: false });
+  #checkedStream(
+    body: Readable,
+    source: GatewaySource,
+    digest: string,
+    length: number | undefined,
+    signal: AbortSignal,
+  ): Readable {
+    const checked = Readable.from(this.#checked(body, source, digest, length, signal), { objectMode: false });
     // Who reads it learns of it; one that nobody has begun to read must let go of its connection, too.
     checked.on('error', () => undefined);
     checked.on('close', () => body.destroy());
@@ -105,6 +126,7 @@ export class GatewaySources {
     { access: { host } }: GatewaySource,
     digest: string,
     length: number | undefined,
+    signal: AbortSignal,
   ): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
     const most = length ?? layerBytesMax;
@@ -118,7 +140,7 @@ export class GatewaySources {
         yield chunk;
       }
     } catch (error) {
-      this.#options.signal.throwIfAborted();
+      signal.throwIfAborted();
       const why = explain(error);
       if (why === undefined) throw error;
       const message = `registry ${host} broke off in layer ${digest}, after ${sent} bytes: ${why}`;

@@ -128,7 +128,7 @@ export class GatewayWriter {
   }
 
   putManifest(manifest: FetchedManifest): Promise<void> {
-    const { repository, tag } = this.#target;
+    const { repository, tag = manifest.digest } = this.#target;
     return this.#push(() => this.#client.putManifest(repository, tag, manifest, this.#options.signal));
   }
 }

@@ -1,26 +1,37 @@
 import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
+import { Readable } from 'node:stream';
 
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 export const digestOf = (data: string) => `sha256:${createHash('sha256').update(data).digest('hex')}`;
 
-/** Puts a blob into a registry that speaks plain http and needs no credentials. */
-export async function pushBlob(
-  host: string,
-  repository: string,
-  data: string,
-): Promise<{ digest: string; size: number }> {
+interface Blob {
+  digest: string;
+  size: number;
+}
+
+async function upload(host: string, repository: string, body: string | Readable, blob: Blob): Promise<Blob> {
   const registry = `http://${host}`;
   const start = await fetch(`${registry}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
   const location = new URL(start.headers.get('location') ?? '', registry);
-  location.searchParams.set('digest', digestOf(data));
+  location.searchParams.set('digest', blob.digest);
   const put = await fetch(location, {
     method: 'PUT',
-    body: data,
-    headers: { 'content-type': 'application/octet-stream' },
+    body: typeof body === 'string' ? body : Readable.toWeb(body),
+    headers: { 'content-type': 'application/octet-stream', 'content-length': String(blob.size) },
+    duplex: 'half',
   });
   if (put.status !== 201) throw new Error(`blob: ${put.status}`);
-  return { digest: digestOf(data), size: Buffer.byteLength(data) };
+  return blob;
 }
+
+/** Puts a blob into a registry that speaks plain http and needs no credentials. */
+export const pushBlob = (host: string, repository: string, data: string): Promise<Blob> =>
+  upload(host, repository, data, { digest: digestOf(data), size: Buffer.byteLength(data) });
+
+/** The same with what a file holds. */
+export const pushBlobFile = (host: string, repository: string, file: string, digest: string): Promise<Blob> =>
+  upload(host, repository, createReadStream(file), { digest, size: statSync(file).size });
 
 export async function pushManifest(
   host: string,

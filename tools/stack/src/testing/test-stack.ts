@@ -1,10 +1,12 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestStack } from '@kiln/kit/testing';
-import { ensureBusyboxBase, openImageMaker } from '../base-image.ts';
+import { ensureBusyboxBase } from '../base-image.ts';
+import { ensureEngineRoot } from '../debian.ts';
 import { engineParts, installParts, missingParts, serverParts } from '../parts.ts';
 import { portFor, readState, writeState } from '../local-state.ts';
 import { endLeftovers, freePort, type Managed } from '../processes.ts';
+import { root } from '../root.ts';
 import { startPostgres, startRedis, startRegistry } from '../servers.ts';
 
 // For a builder without privileges.
@@ -53,13 +55,15 @@ export async function startTestStack(dir: string): Promise<RunningTestStack> {
     started.push(registry.server);
     const locked = await startRegistry(dir, { port: await freePort(), name: 'private-registry', htpasswd });
     started.push(locked.server);
-    await ensureBusyboxBase(openImageMaker(join(dir, 'images')), registry.host, dir);
+    await ensureBusyboxBase(registry.host, dir);
+    const engineRoot = await ensureEngineRoot(join(root, '.kiln/cache'));
     writeState(dir, state);
     const stack: TestStack = {
       postgresUrl: postgres.url,
       redisUrl: redis.url,
       registryHost: registry.host,
       privateRegistryHost: locked.host,
+      engineRoot,
       dir,
     };
     const file = join(dir, 'stack.json');

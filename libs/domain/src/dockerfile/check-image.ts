@@ -1,0 +1,18 @@
+import { parseImageName } from '../images/reference.ts';
+import { invalid } from './step.ts';
+
+// Transports of other engines would name files of this machine.
+const imageName = /^[A-Za-z0-9][A-Za-z0-9.:_/-]*(?:@sha256:[0-9a-f]{64})?$/;
+const otherTransport =
+  /^(?:docker|oci|oci-archive|dir|docker-archive|docker-daemon|containers-storage|sif|ostree|tarball):/;
+
+/** @throws Fault DockerfileInvalid when a name can be no image's */
+export function checkImage(image: string, line: number): void {
+  if (otherTransport.test(image) || !imageName.test(image))
+    throw invalid(line, `${JSON.stringify(image)} is not an image in a registry`);
+  try {
+    parseImageName(image);
+  } catch {
+    throw invalid(line, `${JSON.stringify(image)} is not the name of an image: host/namespace/name:tag`);
+  }
+}

@@ -1,0 +1,47 @@
+import { BadSubstitution, expandVariables, type Variables } from './expand-variables.ts';
+import { invalid, type Step } from './step.ts';
+
+/** Words of a line, each as it is written. */
+const wordsOf = (text: string): string[] => text.match(/(?:"[^"]*"|'[^']*'|\$\{[^}]*\}|\\.|\S)+/g) ?? [];
+
+/** Variables that the engine sets by itself; `platform` is `os/architecture`. */
+export function platformVariables(platform: string): Map<string, string> {
+  const [os = '', arch = '', variant = ''] = platform.split('/');
+  return new Map(
+    ['TARGET', 'BUILD'].flatMap((it) => [
+      [`${it}PLATFORM`, platform],
+      [`${it}OS`, os],
+      [`${it}ARCH`, arch],
+      [`${it}VARIANT`, variant],
+    ]),
+  );
+}
+
+/** Takes note of the arguments before the first FROM, each with those before it filled in. */
+export function declareArguments(step: Step, variables: Map<string, string>, escape: string): void {
+  for (const word of wordsOf(step.text)) {
+    const [, name, value] = /^([A-Za-z_]\w*)(?:=([\s\S]*))?$/.exec(word) ?? [];
+    if (name === undefined || value === undefined) continue;
+    variables.set(name, expanded(value, variables, escape, step.lines[0]));
+  }
+}
+
+function expanded(text: string, variables: Variables, escape: string, line: number): string {
+  try {
+    return expandVariables(text, variables, escape);
+  } catch (error) {
+    if (!(error instanceof BadSubstitution)) throw error;
+    throw invalid(line, error.message);
+  }
+}
+
+/**
+ * What a FROM starts from, with its variables filled in.
+ * @throws Fault DockerfileInvalid
+ */
+export function imageOfFrom({ operands, lines: [line] }: Step, variables: Variables, escape: string): string {
+  const [word = ''] = wordsOf(operands);
+  const image = expanded(word, variables, escape, line);
+  if (image === '') throw invalid(line, `FROM ${word}: the variable has no default`);
+  return image;
+}

@@ -1,0 +1,66 @@
+import { invalid } from './step.ts';
+
+interface Stage {
+  name: string | undefined;
+  /** Numbers of the stages that it needs, from 1, and images, with the line that names each. */
+  needs: ({ stage: number } | { image: string; line: number })[];
+}
+
+/** The stages of a Dockerfile, in order, and what each needs of others. */
+export class Stages {
+  readonly #stages: Stage[] = [];
+
+  get count(): number {
+    return this.#stages.length;
+  }
+
+  /** Number of an earlier stage that is called so. */
+  #numberOf(name: string): number | undefined {
+    const found = this.#stages.findLastIndex((it) => it.name === name.toLowerCase());
+    return found < 0 ? undefined : found + 1;
+  }
+
+  /**
+   * Begins a stage.
+   * @throws Fault DockerfileInvalid
+   */
+  begin(from: string, name: string | undefined, line: number): void {
+    if (name !== undefined && !/^[a-z][a-z0-9_.-]*$/i.test(name))
+      throw invalid(line, `${JSON.stringify(name)} is not a stage name`);
+    const earlier = this.#numberOf(from);
+    this.#stages.push({ name: name?.toLowerCase(), needs: [] });
+    if (earlier !== undefined) this.#need({ stage: earlier });
+    else if (from !== 'scratch') this.#need({ image: from, line });
+  }
+
+  /** Notes that the stage which has begun last needs files of another stage, by its name or number, or of an image. */
+  use(from: string, line: number): void {
+    const number = /^\d+$/.test(from) ? Number(from) + 1 : this.#numberOf(from);
+    if (number !== undefined) this.#need({ stage: number });
+    else if (from !== 'scratch') this.#need({ image: from, line });
+  }
+
+  #need(it: Stage['needs'][number]): void {
+    this.#stages.at(-1)?.needs.push(it);
+  }
+
+  /** Numbers of the stages that are built: the target, and all that it needs. */
+  built(target: string | undefined): Set<number> {
+    const last = target === undefined ? this.count : (this.#numberOf(target) ?? this.count);
+    const found = new Set<number>();
+    const waiting = [last];
+    for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
+      if (found.has(number)) continue;
+      found.add(number);
+      for (const it of this.#stages[number - 1]?.needs ?? []) if ('stage' in it) waiting.push(it.stage);
+    }
+    return found;
+  }
+
+  /** Images that some of the stages need, in the order of the Dockerfile. */
+  imagesOf(numbers: ReadonlySet<number>): { name: string; line: number }[] {
+    return this.#stages.flatMap(({ needs }, index) =>
+      numbers.has(index + 1) ? needs.flatMap((it) => ('image' in it ? [{ name: it.image, line: it.line }] : [])) : [],
+    );
+  }
+}

@@ -1,0 +1,155 @@
+import { type Socket } from 'node:net';
+import {
+  CallCredentials,
+  type ChannelOptions,
+  ChannelCredentials,
+  type Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { Control, LLBBridge } from './proto.ts';
+import { type FrontendRequest, type Result, type SolveRequest, type StatusResponse } from './messages.ts';
+
+/** A daemon's answers are its own affair: none may be larger than this. */
+const answerBytesMax = 16 << 20;
+const channelOptions: ChannelOptions = {
+  'grpc.max_receive_message_length': answerBytesMax,
+  'grpc.max_send_message_length': answerBytesMax,
+  'grpc.default_authority': 'localhost',
+};
+
+/**
+ * One connection, made before anybody's steps run, and none after it: what lies where the socket was is then the room's
+ * own affair. Docker's daemon speaks HTTP/1.1 first, and gRPC on a connection that asks for it.
+ */
+class OneConnection extends ChannelCredentials {
+  readonly #daemon: Daemon;
+  #made = false;
+
+  constructor(daemon: Daemon) {
+    super();
+    this.#daemon = daemon;
+  }
+
+  override _isSecure(): boolean {
+    return false;
+  }
+  override _equals(other: ChannelCredentials): boolean {
+    return other === this;
+  }
+  override _createSecureConnector() {
+    return {
+      connect: async (socket: Socket) => {
+        if (this.#made) throw new Error('the daemon closed its connection');
+        this.#made = true;
+        return { socket: this.#daemon === 'dockerd' ? await upgrade(socket) : socket, secure: false };
+      },
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => CallCredentials.createEmpty(),
+      destroy: () => undefined,
+    };
+  }
+}
+
+type Daemon = 'buildkitd' | 'dockerd';
+const answerHeadMax = 4096;
+
+function upgrade(socket: Socket): Promise<Socket> {
+  socket.write('POST /grpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+  return new Promise((resolve, reject) => {
+    let head = Buffer.alloc(0);
+    const read = (): void => {
+      for (let bytes: Buffer | null; (bytes = socket.read() as Buffer | null);) {
+        head = Buffer.concat([head, bytes]);
+        const end = head.indexOf('\r\n\r\n');
+        if (end < 0 && head.length < answerHeadMax) continue;
+        socket.off('readable', read);
+        if (end < 0 || !head.toString('latin1').startsWith('HTTP/1.1 101 '))
+          return reject(new Error(`the daemon does not speak gRPC: ${head.toString('latin1').slice(0, 100)}`));
+        if (head.length > end + 4) socket.unshift(head.subarray(end + 4));
+        return resolve(socket);
+      }
+    };
+    socket.on('readable', read);
+    socket.once('close', () => reject(new Error('the daemon closed the connection')));
+    socket.once('error', reject);
+  });
+}
+
+/** The bytes of a session, both ways. */
+export type SessionStream = ClientDuplexStream<{ data: Buffer }, { data: Buffer }>;
+
+/** A daemon's BuildKit. A call ends with its signal, and throws what gRPC calls a ServiceError. */
+export interface Connection {
+  info(): Promise<{ version: string }>;
+  solve(request: SolveRequest, signal: AbortSignal): Promise<Record<string, string>>;
+  status(ref: string): ClientReadableStream<StatusResponse>;
+  session(metadata: Metadata): SessionStream;
+  /** Has a frontend make a build's graph. */
+  convert(request: FrontendRequest, build: Metadata, signal: AbortSignal): Promise<Result>;
+  /** Runs what a result needs. */
+  evaluate(ref: string, build: Metadata, signal: AbortSignal): Promise<void>;
+  /** Says what the build comes to, or why it cannot. */
+  finish(result: Result | Error, build: Metadata, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+type Method = (
+  request: object,
+  metadata: Metadata,
+  done: (error: ServiceError | null, answer: object) => void,
+) => {
+  cancel(): void;
+};
+
+/** @param socket where the daemon listens */
+export function connect(socket: string, daemon: Daemon): Connection {
+  const credentials = new OneConnection(daemon);
+  const control = new Control(`unix:${socket}`, credentials, channelOptions);
+  const bridge = new LLBBridge(`unix:${socket}`, credentials, channelOptions);
+  const call = <T>(client: Client, name: string, request: object, metadata: Metadata, signal?: AbortSignal) =>
+    new Promise<T>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const method = (client as unknown as Record<string, Method>)[name] as Method;
+      const cancel = (): void => running.cancel();
+      const running = method.call(client, request, metadata, (error, answer) => {
+        signal?.removeEventListener('abort', cancel);
+        if (error) reject(error);
+        else resolve(answer as T);
+      });
+      signal?.addEventListener('abort', cancel, { once: true });
+    });
+  const stream = <T>(name: string, argument: object): T =>
+    (control as unknown as Record<string, (argument: object) => T>)[name]?.call(control, argument) as T;
+  const nothing = () => new Metadata();
+
+  return {
+    async info() {
+      const { buildkitVersion } = await call<{ buildkitVersion: { version: string } | null }>(
+        control, 'Info', {}, nothing(),
+      ); // prettier-ignore
+      return { version: buildkitVersion?.version ?? '' };
+    },
+    async solve(request, signal) {
+      type Answer = { ExporterResponse: Record<string, string> };
+      return (await call<Answer>(control, 'Solve', request, nothing(), signal)).ExporterResponse;
+    },
+    status: (ref) => stream<ClientReadableStream<StatusResponse>>('Status', { Ref: ref }),
+    session: (metadata) => stream<SessionStream>('Session', metadata),
+    async convert(request, build, signal) {
+      return (
+        (await call<{ result: Result | null }>(bridge, 'Solve', request, build, signal)).result ?? { metadata: {} }
+      );
+    },
+    evaluate: (ref, build, signal) => call(bridge, 'Evaluate', { Ref: ref }, build, signal),
+    finish: (result, build, signal) =>
+      call(bridge, 'Return', result instanceof Error ? { error: { code: 2, message: result.message } } : { result },
+        build, signal), // prettier-ignore
+    close() {
+      control.close();
+      bridge.close();
+    },
+  };
+}

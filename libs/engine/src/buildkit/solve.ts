@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { Metadata } from '@grpc/grpc-js';
+import { type ParsedDockerfile } from '@kiln/domain';
+import { type Secret } from '@kiln/kit';
+import { type BaseImage } from '../engine.ts';
+import { type Connection } from './connection.ts';
+import { contextName } from './context-name.ts';
+import { dockerfileInput } from './dockerfile-input.ts';
+import { type Result, type StatusResponse } from './messages.ts';
+import { readPlan } from './plan.ts';
+import { type Progress } from './progress.ts';
+import { openSession } from './session.ts';
+import { groupOptions } from './step-groups.ts';
+
+export interface SolveOptions {
+  dockerfile: string;
+  parsed: ParsedDockerfile;
+  bases: readonly BaseImage[];
+  /** Where the gateway is, and the name below which it takes this build's image. */
+  registry: { host: string; build: string; password: string };
+  secrets: readonly { id: string; value: Secret }[];
+  contextDir: string | undefined;
+  /** Whether steps have to be told to use the daemon's own network. */
+  forceHostNetwork: boolean;
+  cached: boolean;
+  buildArgs: Record<string, string>;
+  target: string | undefined;
+  /** Of the image's exporter. */
+  exporter: Record<string, string>;
+  progress: Progress;
+}
+
+/** A build whose steps have all run, and whose image is not yet sent. */
+export interface Solve {
+  /** Sends the image; resolves with the digest of its manifest. */
+  send(): Promise<string>;
+  /** Ends it without an image. */
+  abandon(): Promise<void>;
+}
+
+/** A build that has ended and tells nothing for so long has told everything. */
+const lastStatusMs = 2000;
+
+const idOf = (): string => randomBytes(16).toString('hex');
+
+const digestIn = (image: string): string => image.slice(image.indexOf('@') + 1);
+
+/** What the Dockerfile's frontend is told. */
+function frontendOptions(options: SolveOptions): Record<string, string> {
+  const { registry, bases, forceHostNetwork, cached, buildArgs, target } = options;
+  return {
+    filename: 'Dockerfile',
+    ...Object.fromEntries(
+      bases.map(({ name, id, platform }) => [
+        `context:${contextName(name)}::${platform}`,
+        `docker-image://${registry.host}/base@${digestIn(id)}`,
+      ]),
+    ),
+    ...(forceHostNetwork ? { 'force-network-mode': 'host' } : {}),
+    ...(cached ? {} : { 'no-cache': '' }),
+    ...(target === undefined ? {} : { target }),
+    ...Object.fromEntries(Object.entries(buildArgs).map(([name, value]) => [`build-arg:${name}`, value])),
+    // Last: nothing else may say which group it is.
+    ...groupOptions(registry.build),
+  };
+}
+
+/**
+ * Runs a build's steps, as the client and the frontend of it: the daemon turns the Dockerfile into a graph, which is
+ * looked at before it runs.
+ * @throws what the daemon says, as a ServiceError; Fault DockerfileInvalid, EngineFailed for a graph that may not run
+ */
+export async function startSolve(connection: Connection, options: SolveOptions, signal: AbortSignal): Promise<Solve> {
+  const { registry, progress } = options;
+  const names = { ref: idOf(), session: idOf() };
+  const ending = new AbortController();
+  const running = AbortSignal.any([signal, ending.signal]);
+  const session = openSession(connection, { ...options, id: names.session });
+  const status = connection.status(names.ref);
+  let told = performance.now();
+  let isTaking = false;
+  const followed = (async () => {
+    for await (const it of status) {
+      isTaking = true;
+      await progress.take(it as StatusResponse);
+      [isTaking, told] = [false, performance.now()];
+    }
+  })().catch(() => undefined);
+  const build = new Metadata();
+  build.set('buildkit-controlapi-buildid', names.ref);
+  const solved = connection.solve(
+    {
+      Ref: names.ref,
+      Session: names.session,
+      Frontend: '',
+      ExporterDeprecated: 'image',
+      ExporterAttrsDeprecated: {
+        name: `${registry.host}/${registry.build}/image`,
+        push: 'true',
+        'push-by-digest': 'true',
+        'name-canonical': 'true',
+        'registry.insecure': 'true',
+        store: 'false',
+        'oci-mediatypes': 'true',
+        ...options.exporter,
+      },
+      Entitlements: options.forceHostNetwork ? ['network.host'] : [],
+      Internal: true,
+    },
+    running,
+  );
+  // Awaited where it is needed; when a step fails, that says it first.
+  solved.catch(() => undefined);
+  const close = async (): Promise<void> => {
+    // The daemon ends it when all is told; a log may be taken more slowly than it was printed.
+    const late = setInterval(() => {
+      if (!isTaking && performance.now() - told > lastStatusMs) status.cancel();
+    }, 200);
+    await followed;
+    clearInterval(late);
+    session.close();
+  };
+
+  let result: Result;
+  try {
+    result = await connection.convert(
+      {
+        Frontend: 'dockerfile.v0',
+        FrontendOpt: frontendOptions(options),
+        FrontendInputs: { dockerfile: dockerfileInput(options.dockerfile) },
+        allowResultReturn: true,
+        allowResultArrayRef: true,
+      },
+      build,
+      running,
+    );
+    progress.follow(readPlan(result, options.parsed, options.bases, registry.host));
+    const ref = result.ref?.id;
+    if (ref) await connection.evaluate(ref, build, running);
+  } catch (error) {
+    if (signal.aborted) status.cancel();
+    else await connection.finish(error as Error, build, running).catch(() => undefined);
+    ending.abort();
+    await close();
+    throw error;
+  }
+  return {
+    async send() {
+      try {
+        await connection.finish({ ...result, ...(result.ref ? { ref: { id: result.ref.id } } : {}) }, build, running);
+        return (await solved)['containerimage.digest'] ?? '';
+      } finally {
+        if (signal.aborted) status.cancel();
+        await close();
+      }
+    },
+    async abandon() {
+      await connection.finish(new Error('the image is not wanted'), build, running).catch(() => undefined);
+      await close();
+    },
+  };
+}

@@ -1,0 +1,204 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chown, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fault, type NetworkRules } from '@kiln/domain';
+import { bundleOf } from './bundle.ts';
+import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLimits } from './cgroups.ts';
+import { hostEnvironment } from './command.ts';
+import { type Door, openDoor } from './door.ts';
+import { type EngineRoot } from './engine-root.ts';
+import { idsOf, rootOf } from './ids.ts';
+import { listenInside } from './listener.ts';
+import { connectNetwork, forgetRefused, listRefused, type RefusedDestination } from './network.ts';
+import { mountVolume } from './volume.ts';
+
+/** What a daemon is started with: its command, and the files that its settings are. */
+export interface DaemonSettings {
+  command: readonly string[];
+  environment?: Record<string, string>;
+  files: Record<string, string>;
+}
+
+export interface RoomOptions {
+  /** Number among the rooms of this machine: ids, addresses and control groups follow from it. */
+  number: number;
+  /** Folder of this run; removed when the room ends. */
+  folder: string;
+  /** File with the file system that the daemon keeps everything in. */
+  volume: string;
+  engine: EngineRoot;
+  settings: DaemonSettings;
+  /** Runs the bundle: runc, or whatever takes the same arguments. */
+  runtime: string;
+  group: string;
+  limits: RoomLimits;
+  network: NetworkRules | 'none';
+}
+
+/** A daemon in a jail that lasts: several builds, one after the other and at once, use it. */
+export interface Room {
+  readonly number: number;
+  /** Process that holds it up: when that is killed, the kernel ends everything in the room. */
+  readonly holder: number;
+  readonly group: string;
+  /** Where the daemon is reached. */
+  readonly socket: string;
+  readonly door: Door;
+  /** Aborted once the daemon has ended, or was ended. */
+  readonly ended: AbortSignal;
+  /** What the daemon printed last. */
+  lastWords(): string;
+  /** What is left of its disk. */
+  space(): Promise<{ freeBytes: number; freeInodes: number }>;
+  /** What its firewall has refused since that was forgotten last. */
+  listRefused(): Promise<RefusedDestination[]>;
+  forgetRefused(): Promise<void>;
+  /** Ends it; resolves when nothing of it is left but its volume. */
+  close(): Promise<void>;
+}
+
+/** How long a daemon may take until it answers. */
+const startMsMax = 60_000;
+const wordsMax = 8000;
+
+/** Another builder of this machine has a room of this number. */
+export class NumberTaken extends Error {}
+const taken = 75;
+/** One lock for each number of a room, which all builders of a machine share. */
+const locksDir = '/run/kiln-rooms';
+/** A socket's path may have a hundred characters only. */
+const socketsDir = '/run/kiln-sockets';
+
+// The volume is mounted where only the room's own processes see it, and goes with the last of them.
+const start = `${mountVolume.join(' ')} "$1" "$2" && shift 2 && exec "$@"`;
+
+export const groupsOf = (storeDir: string): string =>
+  `kiln/${createHash('sha256').update(storeDir).digest('hex').slice(0, 12)}`;
+
+const socketsOf = (group: string): string => join(socketsDir, group.replaceAll('/', '-'));
+
+/** Removes the folders of sockets of rooms that ended without their builder. */
+export async function removeSockets(storeDir: string): Promise<void> {
+  const prefix = `${groupsOf(storeDir).replaceAll('/', '-')}-`;
+  for (const it of await readdir(socketsDir).catch(() => []))
+    if (it.startsWith(prefix)) await rm(join(socketsDir, it), { recursive: true, force: true });
+}
+
+/** Process with number 1 of the room, as the host numbers it; undefined while there is none. */
+async function initOf(group: string): Promise<number | undefined> {
+  for (const pid of await processesOf(group)) {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+    if (/^NSpid:.*\s1$/m.test(status)) return pid;
+  }
+  return undefined;
+}
+
+/**
+ * Starts a room, and waits until its daemon listens.
+ * @throws Fault EngineFailed with the daemon's last words; NumberTaken
+ */
+export async function startRoom(options: RoomOptions): Promise<Room> {
+  const { number, folder, group, network, settings } = options;
+  const at = (name: string) => join(folder, name);
+  await rm(folder, { recursive: true, force: true });
+  for (const it of ['store', 'settings', 'bundle']) await mkdir(at(it), { recursive: true, mode: 0o755 });
+  await mkdir(locksDir, { recursive: true, mode: 0o700 });
+  const sockets = socketsOf(group);
+  await rm(sockets, { recursive: true, force: true });
+  await mkdir(sockets, { recursive: true, mode: 0o700 });
+  await chown(sockets, rootOf(number), rootOf(number));
+  for (const [name, text] of Object.entries(settings.files))
+    await writeFile(at(`settings/${name}`), text, { mode: 0o755 });
+  const resolvers = network === 'none' ? [] : network.resolvers;
+  await writeFile(at('resolv.conf'), resolvers.map((it) => `nameserver ${it}\n`).join(''));
+  const bundle = bundleOf({
+    ...options,
+    ...settings,
+    ids: idsOf(number),
+    folders: { store: at('store'), sockets, settings: at('settings'), resolvers: at('resolv.conf') },
+  });
+  await writeFile(at('bundle/config.json'), JSON.stringify(bundle, null, 2));
+
+  const child = spawn(
+    'flock',
+    [
+      '--nonblock', '--no-fork', '--conflict-exit-code', String(taken), join(locksDir, String(number)),
+      'setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc',
+      '/bin/sh', '-c', start, 'room', options.volume, at('store'),
+      options.runtime, '--root', at('runtime'), 'run', '--bundle', at('bundle'), `kiln-${number}`,
+    ],
+    { cwd: folder, env: hostEnvironment, stdio: ['ignore', 'pipe', 'pipe'] },
+  ); // prettier-ignore
+  let words = '';
+  for (const it of [child.stdout, child.stderr])
+    it.on('data', (bytes: Buffer) => (words = (words + bytes.toString()).slice(-wordsMax)));
+  const ending = new AbortController();
+  const gone = new Promise<void>((resolve) => {
+    const end = (): void => {
+      ending.abort(new Fault('EngineFailed', `the daemon of the room has ended: ${lastWords()}`));
+      resolve();
+    };
+    child.on('error', (error) => {
+      words += `\n${error.message}`;
+      end();
+    });
+    child.on('close', (code) => {
+      if (code === taken) ending.abort(new NumberTaken(`there is another room ${number}`));
+      end();
+    });
+  });
+  const lastWords = (): string => words.trim().split('\n').slice(-3).join(' / ').slice(-1000);
+  let door: Door | undefined;
+  const close = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await gone;
+    await removeGroup(group);
+    await door?.close();
+    for (const it of [folder, sockets]) await rm(it, { recursive: true, force: true });
+  };
+
+  try {
+    const untilMs = performance.now() + startMsMax;
+    const waitFor = async <T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> => {
+      for (;;) {
+        ending.signal.throwIfAborted();
+        const found = await look();
+        if (found !== undefined && found !== false) return found;
+        if (performance.now() > untilMs) throw new Fault('EngineFailed', `the room did not start: ${lastWords()}`);
+        await sleep(5);
+      }
+    };
+    const init = await waitFor(() => initOf(group));
+    await delegateGroup(group, rootOf(number));
+    await makeRoomForBuilds(group);
+    await connectNetwork(number, init, network);
+    door = openDoor(await listenInside(['nsenter', '-t', String(init), '-n']));
+    const socket = join(sockets, 'engine');
+    await waitFor(() => existsSync(socket) || undefined);
+    const holder = child.pid ?? 0;
+    return {
+      number,
+      holder,
+      group,
+      socket,
+      door,
+      ended: ending.signal,
+      lastWords,
+      async space() {
+        const { bavail, bsize, ffree } = await statfs(`/proc/${holder}/root${at('store')}`);
+        return { freeBytes: bavail * bsize, freeInodes: ffree };
+      },
+      listRefused: () => (network === 'none' ? Promise.resolve([]) : listRefused(init)),
+      forgetRefused: () => (network === 'none' ? Promise.resolve() : forgetRefused(init)),
+      close,
+    };
+  } catch (error) {
+    await close();
+    if (error instanceof Fault || error instanceof NumberTaken) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Fault('EngineFailed', `the room could not be made: ${why}; ${lastWords()}`, {}, error);
+  }
+}

@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { asRoot, debianParts, installParts, missingParts, program, runQuietly } from './parts.ts';
+
+/** The release of Debian whose packages an engine root is made of: the first with a Docker that has BuildKit in it. */
+const suite = 'trixie';
+
+/** BuildKit, which is a part of Docker's daemon there, what runs its steps, and what it fetches ADD's sources with. */
+const enginePackages = ['docker.io', 'runc', 'git', 'ca-certificates', 'openssh-client'];
+
+/** The mirror that this machine's own package lists come from, when it is Debian too; mmdebstrap's own otherwise. */
+async function mirror(): Promise<string[]> {
+  if (!/^ID=debian$/m.test(readFileSync('/etc/os-release', 'utf8'))) return [];
+  const format = ['--format', '$(SITE)', 'Created-By: Packages'];
+  const sites = await runQuietly(['apt-get', 'indextargets', ...format]).catch(() => '');
+  const found = sites.split('\n').find((it) => it.startsWith('http'));
+  return found === undefined ? [] : [found];
+}
+
+const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+
+/** Makes a Debian of a minimal system and some packages, once for a machine. */
+async function makeDebian(target: string, packages: readonly string[], format: 'tar' | 'directory'): Promise<string> {
+  if (existsSync(target)) return target;
+  const missing = missingParts(debianParts);
+  if (missing.length > 0) await installParts(missing);
+  mkdirSync(dirname(target), { recursive: true });
+  const made = `${target}.${process.pid}`;
+  const included = packages.length > 0 ? [`--include=${packages.join(',')}`] : [];
+  try {
+    await runQuietly(
+      asRoot([
+        program('mmdebstrap'), '--quiet', '--variant=minbase', `--format=${format}`, ...included,
+        suite, made, ...(await mirror()),
+      ]),
+    ); // prettier-ignore
+    if (!existsSync(target)) renameSync(made, target);
+  } finally {
+    await runQuietly(asRoot(['rm', '-rf', made]));
+  }
+  return target;
+}
+
+/** Where the engine root lies that is made of these packages. */
+export const engineRootIn = (cacheDir: string): string =>
+  join(cacheDir, `engine-${suite}-${short(enginePackages.join(' '))}`);
+
+/** Makes the system that BuildKit runs in, once for a machine: it takes half a minute. */
+export const ensureEngineRoot = (cacheDir: string): Promise<string> =>
+  makeDebian(engineRootIn(cacheDir), enginePackages, 'directory');
+
+/** Makes a minimal Debian as a tar, once for a machine. */
+export const debianTar = (cacheDir: string): Promise<string> =>
+  makeDebian(join(cacheDir, `debian-${suite}-minbase.tar`), [], 'tar');
