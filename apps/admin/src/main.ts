@@ -1,5 +1,5 @@
 import { openSealer } from '@kiln/auth';
-import { readConfig, secretSetting } from '@kiln/kit';
+import { platformSettings, readConfig, readPlatform, secretSetting } from '@kiln/kit';
 import { openDatabase } from '@kiln/persistence';
 import { z } from 'zod';
 import { adminCommands } from './commands/program.ts';
@@ -15,6 +15,14 @@ const config = readConfig(
     KILN_API_PASSWORD: passwordSetting,
     KILN_BUILDER_PASSWORD: passwordSetting,
     KILN_REGISTRAR_PASSWORD: passwordSetting,
+    ...platformSettings,
+    /** As builders have them. */
+    KILN_ENGINE_ROOT: z.string().default('/opt/kiln/engine'),
+    KILN_LAYER_CACHE_BYTES: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(20 * 2 ** 30),
   }),
 );
 const database = openDatabase(config.KILN_DATABASE_URL, { connections: 2 });
@@ -27,6 +35,11 @@ try {
       api: config.KILN_API_PASSWORD,
       builder: config.KILN_BUILDER_PASSWORD,
       registrar: config.KILN_REGISTRAR_PASSWORD,
+    },
+    jail: {
+      platform: readPlatform(config.KILN_PLATFORM),
+      engineRoot: config.KILN_ENGINE_ROOT,
+      cacheBytes: Math.floor(config.KILN_LAYER_CACHE_BYTES / 4),
     },
     print,
   }).parseAsync();

@@ -1,6 +1,7 @@
 export { openBuildkit } from './buildkit/buildkit.ts';
+export { describeRoom } from './buildkit/describe-room.ts';
 export * from './engine.ts';
 export * from './process-watch.ts';
 export * from './jail/abilities.ts';
 export { type RegistryHandler } from './jail/door.ts';
-export { readEngineRoot } from './jail/engine-root.ts';
+export { type EngineRoot, readEngineRoot } from './jail/engine-root.ts';

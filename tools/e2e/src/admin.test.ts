@@ -51,6 +51,15 @@ it('makes an account that can sign, lists it without secrets, and takes its key 
   ]);
 });
 
+it('shows the jail of a class and a network, which is what a builder would run', async () => {
+  const { bundle, firewall, build } = await admin(['jail', 'show', '--class', 'ecs.g6.xlarge']);
+  expect(bundle.linux.namespaces.map((it: any) => it.type)).toContain('user');
+  expect(bundle.process.capabilities.bounding).not.toContain('CAP_NET_ADMIN');
+  expect(build).toMatchObject({ cpuMillis: 4000, memoryBytes: 16 * 2 ** 30 });
+  expect(firewall.join('\n')).toContain('169.254.0.0/16');
+  await expect(admin(['jail', 'show', '--network', 'vpc-none', '--class', 'none'])).rejects.toMatchObject({ code: 1 });
+});
+
 it.each([
   [['create', 'account', 'twice'], ['create', 'account', 'twice'], 'accounts_name_unique'],
   [['list', 'account'], ['create', 'key', 'nobody'], 'there is no account nobody'],

@@ -6,6 +6,7 @@ import { accountCommands } from './accounts.ts';
 import { auditCommands } from './audit.ts';
 import { openContext } from './context.ts';
 import { identityCommands } from './identities.ts';
+import { jailCommands, type JailSettings } from './jail.ts';
 import { keyCommands } from './keys.ts';
 import { projectCommands } from './projects.ts';
 import { quarantineCommands } from './quarantine.ts';
@@ -21,13 +22,22 @@ export interface AdminDeps {
   print: (result: unknown) => void;
   /** Passwords of the apps' users of PostgreSQL, of those that are to be set. */
   appPasswords: Partial<Record<App, Secret | undefined>>;
+  jail: JailSettings;
 }
 
 /** Commands that change nothing. */
-const readOnly = new Set(['list', 'workers', 'quarantine list', 'secret list', 'audit list', 'audit verify']);
+const readOnly = new Set([
+  'list',
+  'workers',
+  'quarantine list',
+  'secret list',
+  'audit list',
+  'audit verify',
+  'jail show',
+]);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
-export function adminCommands({ db, sealer, appPasswords, print: show }: AdminDeps): Command {
+export function adminCommands({ db, sealer, appPasswords, jail, print: show }: AdminDeps): Command {
   const program = new Command('admin')
     .description('makes, lists and revokes what Kiln knows of its users')
     .showHelpAfterError();
@@ -81,5 +91,6 @@ export function adminCommands({ db, sealer, appPasswords, print: show }: AdminDe
     identityCommands,
   ];
   for (const add of nouns) add({ program, create }, context);
+  jailCommands(program, jail, print);
   return program;
 }

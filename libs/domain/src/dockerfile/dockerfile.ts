@@ -25,6 +25,8 @@ export interface ParsedDockerfile {
   images: string[];
   /** Secrets that its steps mount. */
   secrets: ReadonlyMap<string, WantedSecret>;
+  /** Numbers of the stages that are built: the target, and all that it needs. */
+  built: ReadonlySet<number>;
   /** What is allowed, and most often a mistake. */
   warnings: string[];
 }
@@ -137,5 +139,5 @@ export function parseDockerfile(
     const known = wanted.get(id);
     wanted.set(id, { line: known?.line ?? line, required: required || (known?.required ?? false) });
   }
-  return { steps, images: names, secrets: wanted, warnings };
+  return { steps, images: names, secrets: wanted, built, warnings };
 }

@@ -76,7 +76,7 @@ const place = ({ keyword, text, lines }: Step): string =>
 /** A step that failed: an error that says where, what and what to do. */
 export function diagnoseStep(step: Step, error: string, tail: string[], report: StepsReport, limits: Limits): Fault {
   const details: FaultDetails = { ...stepDetails(step), logTail: tail };
-  const exitText = /did not complete successfully: exit code: (\d+)/.exec(error)?.[1];
+  const exitText = /did not complete successfully: exit code: (\d{1,3})\b/.exec(error)?.[1];
   const exitCode = exitText === undefined ? undefined : Number(exitText);
   if (report.hostFull) return new Fault('BuilderDiskFull', `the builder's disk is full: ${plainWords(error)}`, details);
   const limit = limitMet(report, limits, exitCode, [...tail, error]);

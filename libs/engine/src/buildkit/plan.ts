@@ -13,6 +13,9 @@ export interface Plan {
   steps: ReadonlyMap<string, readonly number[]>;
 }
 
+/** A Dockerfile of 500 instructions has some thousand at most. */
+const operationsMax = 20_000;
+
 const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 /** First line of the Dockerfile that an operation comes from. */
@@ -46,7 +49,8 @@ function stepsOf(
   const image = /^docker-image:.*(@sha256:[0-9a-f]{64})$/.exec(source?.identifier ?? '')?.[1];
   const names = bases.filter((it) => image !== undefined && it.id.endsWith(image)).map((it) => it.name);
   const line = lineOf(definition, digest);
-  if (names.length > 0) return placesOf(parsed.steps, (it) => it.from !== undefined && names.includes(it.from));
+  if (names.length > 0)
+    return placesOf(parsed.steps, (it) => parsed.built.has(it.stage) && names.includes(it.from ?? ''));
   return line === undefined ? [] : placesOf(parsed.steps, ({ lines: [first, last] }) => first <= line && line <= last);
 }
 
@@ -64,6 +68,8 @@ export function readPlan(
   const definition = result.ref?.def;
   const steps = new Map<string, number[]>();
   if (!definition) return { steps };
+  if (definition.def.length > operationsMax)
+    throw new Fault('EngineFailed', `the engine wants to do ${definition.def.length} things in one build`);
   const ops = new Map(definition.def.map((it) => [digestOf(it), opType.deserialize(it)]));
   for (const [digest, op] of ops) {
     checkOperation(op, registry);

@@ -19,7 +19,13 @@ interface Shown {
   splitter: LineSplitter;
 }
 
-const dateOf = ({ seconds, nanos }: Timestamp): Date => new Date(seconds * 1000 + nanos / 1e6);
+const aDayMs = 86_400_000;
+
+/** A moment as the daemon tells it; now, when that is one at which no build of today can have run. */
+function dateOf({ seconds, nanos }: Timestamp): Date {
+  const ms = seconds * 1000 + nanos / 1e6;
+  return new Date(Math.abs(ms - Date.now()) < aDayMs ? ms : Date.now());
+}
 
 const isTakenAlong = (error: string): boolean => /context canceled|code = Canceled/.test(error);
 
@@ -96,7 +102,7 @@ export class Progress {
     // What another step's failure takes with it may be told before that failure itself.
     if (this.failed === undefined || isTakenAlong(this.failed.error)) this.failed = { number: shown.run.number, error };
     if (isTakenAlong(error)) return this.#end(shown, 'stopped', at);
-    const exitCode = /exit code: (\d+)/.exec(error)?.[1];
+    const exitCode = /exit code: (\d{1,3})\b/.exec(error)?.[1];
     await this.#end(shown, 'failed', at, exitCode === undefined ? undefined : Number(exitCode));
   }
 
