@@ -46,10 +46,13 @@ export async function hostSettings(
   resolvers: readonly string[],
   { slots, ...settings }: Pick<HostSettings, 'ways' | 'layerCache' | 'stagingTag'> & { slots: number },
 ): Promise<HostSettings> {
-  const own = Object.values(networkInterfaces())
-    .flatMap((it) => it ?? [])
+  // Without the links of rooms, which come and go, and which the machine's own firewall closes to them.
+  const own = Object.entries(networkInterfaces())
+    .filter(([name]) => !/^kv\d+$/.test(name))
+    .flatMap(([, addresses]) => addresses ?? [])
     .filter((it) => !it.internal)
-    .map((it) => it.address);
+    .map((it) => it.address)
+    .sort();
   return {
     resolvers: resolvers.length > 0 ? resolvers : await resolversOfHost(),
     own,

@@ -13,7 +13,7 @@ import { type EngineRoot } from './engine-root.ts';
 import { idsOf, rootOf } from './ids.ts';
 import { listenInside } from './listener.ts';
 import { connectNetwork, forgetRefused, listRefused, type RefusedDestination } from './network.ts';
-import { mountVolume } from './volume.ts';
+import { mountVolume, untilReleased } from './volume.ts';
 
 /** What a daemon is started with: its command, and the files that its settings are. */
 export interface DaemonSettings {
@@ -122,6 +122,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
   });
   await writeFile(at('bundle/config.json'), JSON.stringify(bundle, null, 2));
 
+  await untilReleased(options.volume);
   const child = spawn(
     'flock',
     [

@@ -1,4 +1,6 @@
-import { open, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from './command.ts';
 
 /** What the file system's own books take: some, and a share for the table of inodes. */
@@ -21,3 +23,22 @@ export async function makeVolume(file: string, bytes: number, owner: number): Pr
 
 /** Mounts it; `discard` gives the disk back what is deleted inside. */
 export const mountVolume = ['mount', '-n', '-t', 'ext4', '-o', 'loop,noatime,noinit_itable,discard,nodev'] as const;
+
+const releaseMsMax = 10_000;
+
+/** Whether the kernel still has a file as a device: a mount ends some time after the last process that saw it. */
+async function isAttached(file: string): Promise<boolean> {
+  const devices = (await readdir('/sys/block')).filter((it) => it.startsWith('loop'));
+  const files = devices.map((it) => readFile(join('/sys/block', it, 'loop/backing_file'), 'utf8').catch(() => ''));
+  return (await Promise.all(files)).some((it) => it.trimEnd() === file);
+}
+
+/**
+ * Waits until nothing of a volume's last room is left in the kernel: mounted twice, it would be read as it was, and
+ * written over.
+ */
+export async function untilReleased(file: string): Promise<void> {
+  for (const untilMs = performance.now() + releaseMsMax; performance.now() < untilMs; await sleep(5))
+    if (!(await isAttached(file))) return;
+  throw new Error(`${file} is still in use`);
+}

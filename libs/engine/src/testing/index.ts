@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { Fault, parseDockerfile } from '@kiln/domain';
@@ -171,15 +171,19 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       await Promise.all(images.map((it) => it.discard()));
     });
 
-    it('leaves nothing when it is closed', async () => {
-      const other = open(`${storeDir}-other`);
-      const given = { ...request(`FROM ${base}\nRUN true\n`), owner: 'another' };
-      const { bases, gateway } = await openGateway(given.dockerfile, given.signal);
-      await (await other.build({ ...given, bases, registry: gateway })).discard();
-      expect(processesWith(`${storeDir}-other`)).toBeGreaterThan(0);
-      await other.close();
-      expect(processesWith(`${storeDir}-other`)).toBe(0);
-      expect(existsSync(`${storeDir}-other/rooms`)).toBe(true);
+    it('leaves nothing when it is closed but its cache, which the next one uses at once', async () => {
+      const dir = `${storeDir}-other`;
+      const dockerfile = `FROM ${base}\nRUN echo ${randomUUID()}\n`;
+      for (const cached of [0, 1, 1]) {
+        const other = open(dir);
+        const given = request(dockerfile);
+        const { bases, gateway } = await openGateway(given.dockerfile, given.signal);
+        await (await other.build({ ...given, bases, registry: gateway })).discard();
+        expect(processesWith(dir)).toBeGreaterThan(0);
+        await other.close();
+        expect(processesWith(dir)).toBe(0);
+        expect(given.lines.filter((it) => it.endsWith('CACHED'))).toHaveLength(cached);
+      }
     });
   });
 }

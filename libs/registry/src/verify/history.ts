@@ -9,6 +9,8 @@ const stepsMax = 500;
 const plain = (text: string): string =>
   text
     .replace(/^\/bin\/sh -c (?:#\(nop\)\s*)?/, (shell) => (shell.includes('nop') ? '' : 'RUN '))
+    .replace(/^RUN (?:\|\d+ .*? )?\/bin\/sh -c /, 'RUN ')
+    .replace(/ # buildkit$/, '')
     .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
     .slice(0, instructionMax)
     .toWellFormed();
