@@ -46,8 +46,8 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
   const name = `${build.id}-${build.attempt}`;
   const phases = new Phases(db, build);
   const redaction = new Redaction();
-  // Only a step that runs is expected to print.
-  const idleMs = () => (phases.current === 'build' ? log.idleMs() : undefined);
+  // Only a step that runs is expected to print: neither an engine that starts nor a base that comes.
+  const idleMs = () => (phases.current === 'build' && steps.begun() ? log.idleMs() : undefined);
   const lease = leases.hold({ kind: 'build', id: build.id, fence: build.fence }, claimedAtMs, idleMs);
   const watch = watchdog.watch(watchedName(build), claimedAtMs);
   const stopped = () => lease.stopped() !== undefined;

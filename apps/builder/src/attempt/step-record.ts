@@ -12,6 +12,8 @@ import { retryWrite } from './retry-write.ts';
 export interface StepRecord {
   /** @param logLine number that the next line of the log will have */
   take(run: StepRun, logLine: number): void;
+  /** Whether a step has begun that does more than to fetch an image. */
+  begun: () => boolean;
   /** Resolves when all that came so far is written, or the attempt may not go on. */
   written: () => Promise<void>;
 }
@@ -26,6 +28,7 @@ export function openStepRecord(
   const logLines = new Map<number, number>();
   const waiting = new Map<number, StepProgress>();
   let writing: Promise<void> | undefined;
+  let hasBegun = false;
 
   const write = async (): Promise<void> => {
     while (waiting.size > 0) {
@@ -39,6 +42,7 @@ export function openStepRecord(
 
   return {
     take({ number, step, startedAt, ended }, logLine) {
+      hasBegun ||= step.keyword !== 'FROM';
       const first = logLines.get(number) ?? logLine;
       logLines.set(number, first);
       const { step: instruction, lines } = stepDetails(step);
@@ -57,6 +61,7 @@ export function openStepRecord(
       }
       writing ??= write();
     },
+    begun: () => hasBegun,
     written: async () => writing,
   };
 }
