@@ -171,7 +171,7 @@ it('refuses more builds in a day, and more images, than the account may have, an
 });
 
 it('puts a build away that took two workers with it, and lets an operator run it again', async () => {
-  const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo begun; sleep 2\n`));
+  const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo begun; sleep 1\n`));
   for (let worker = 1; worker <= 2; worker += 1) {
     await eventually(async () => {
       const it = await look(ImageBuildId);
