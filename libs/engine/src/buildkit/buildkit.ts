@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asFault, Fault } from '@kiln/domain';
+import { Fault } from '@kiln/domain';
 import { type BuildRequest, type BuiltImage, type Engine } from '../engine.ts';
 import { abilities } from '../jail/abilities.ts';
 import { killGroup, makeGroup, processesBelow, removeGroup, usageOf } from '../jail/cgroups.ts';
@@ -8,7 +8,7 @@ import { prepareHost } from '../jail/host.ts';
 import { rootOf } from '../jail/ids.ts';
 import { gatewayHost } from '../jail/listener.ts';
 import { daemonVersion } from './daemon-version.ts';
-import { diagnoseDockerfile, diagnoseStep, plainWords, type StepsReport } from './diagnosis.ts';
+import { diagnoseDockerfile, diagnoseStep, plainWords, type StepsReport, wordsOf } from './diagnosis.ts';
 import { watchDisk } from './disk-watch.ts';
 import { Progress } from './progress.ts';
 import { openRooms, type RoomLease, type RoomsOptions } from './rooms.ts';
@@ -46,7 +46,13 @@ export function openBuildkit(options: BuildkitOptions): Engine {
     const { limits } = request;
     // Of builds that run at once, each may be shown what another one was refused.
     if (lease.isAlone()) void room.forgetRefused().catch(() => undefined);
-    await makeGroup(group, { ...limits, pids: limits.pids + runtimePids }, rootOf(room.number));
+    try {
+      await makeGroup(group, { ...limits, pids: limits.pids + runtimePids }, rootOf(room.number));
+    } catch (error) {
+      // Or the room would count as used for ever.
+      lease.release();
+      throw error;
+    }
     const entry = room.door.open(request.id, request.registry);
     request.watch?.started(room.holder);
     return {
@@ -63,7 +69,6 @@ export function openBuildkit(options: BuildkitOptions): Engine {
         cached: request.layerCache,
         buildArgs: request.buildArgs ?? {},
         target: request.target,
-        exporter: {},
         progress,
       },
       async leave() {
@@ -128,8 +133,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
         lease.condemn();
         return { version, jail: engine.daemon, enforces: [...abilities] };
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new Fault('EngineFailed', `BuildKit cannot work here: ${why}`, {}, error);
+        throw new Fault('EngineFailed', `BuildKit cannot work here: ${wordsOf(error)}`, {}, error);
       }
     },
     async build(request) {
@@ -167,7 +171,7 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
       } catch (error) {
         signal.throwIfAborted();
         room.ended.throwIfAborted();
-        throw new Fault('PushFailed', `push: ${plainWords(asFault(error).message)}`, {}, error);
+        throw new Fault('PushFailed', `push: ${plainWords(wordsOf(error))}`, {}, error);
       } finally {
         solve = undefined;
       }
@@ -188,7 +192,7 @@ async function endSteps(group: string): Promise<void> {
 }
 
 function diagnose({ parsed, limits }: BuildRequest, progress: Progress, error: unknown, report: StepsReport): Fault {
-  const words = error instanceof Error ? error.message : String(error);
+  const words = wordsOf(error);
   const { failed } = progress;
   const step = failed && parsed.steps[failed.number - 1];
   if (failed && step) return diagnoseStep(step, failed.error, progress.tailOf(failed.number), report, limits);

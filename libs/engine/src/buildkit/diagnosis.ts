@@ -61,6 +61,9 @@ function limitMet(
   return undefined;
 }
 
+/** What an error says, whoever threw it. */
+export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** What the daemon says, without what it says of itself. */
 export const plainWords = (error: string): string =>
   error

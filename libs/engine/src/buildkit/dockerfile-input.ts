@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
 import { type Definition } from './messages.ts';
-import { opType } from './proto.ts';
-
-const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+import { digestOf, opType } from './proto.ts';
 
 /**
  * A folder with a Dockerfile as a graph of its own, which goes with the request: the daemon need not come back for it.

@@ -17,9 +17,7 @@ export interface Vertex {
 
 export interface StatusResponse {
   vertexes: Vertex[];
-  statuses: { ID: string; vertex: string }[];
   logs: { vertex: string; timestamp: Timestamp | null; stream: number; msg: Buffer }[];
-  warnings: { vertex: string; short: Buffer }[];
 }
 
 export interface SolveRequest {

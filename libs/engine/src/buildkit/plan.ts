@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Fault, type ParsedDockerfile, type Step } from '@kiln/domain';
 import { type BaseImage } from '../engine.ts';
 import { type Definition, type Op, type Result } from './messages.ts';
-import { opType } from './proto.ts';
+import { digestOf, opType } from './proto.ts';
 
 /** What a build is going to do, as the daemon made it of the Dockerfile: which of its operations is which step. */
 export interface Plan {
@@ -15,8 +14,6 @@ export interface Plan {
 
 /** A Dockerfile of 500 instructions has some thousand at most. */
 const operationsMax = 20_000;
-
-const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 /** First line of the Dockerfile that an operation comes from. */
 const lineOf = (definition: Definition, digest: string): number | undefined =>

@@ -7,7 +7,7 @@ const second = (n: number): Timestamp => ({ seconds: Math.floor(Date.now() / 100
 const vertex = (digest: string, more: Partial<Vertex> = {}): Vertex => ({
   digest, inputs: [], name: 'what the daemon calls it', cached: false, started: second(0), completed: null, error: '', ...more,
 }); // prettier-ignore
-const status = (...vertexes: Vertex[]): StatusResponse => ({ vertexes, statuses: [], logs: [], warnings: [] });
+const status = (...vertexes: Vertex[]): StatusResponse => ({ vertexes, logs: [] });
 const printed = (digest: string, text: string): StatusResponse => ({
   ...status(),
   logs: [{ vertex: digest, timestamp: null, stream: 1, msg: Buffer.from(text) }],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { loadPackageDefinition, type ServiceClientConstructor, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
@@ -41,3 +42,6 @@ export const sessionServices = {
 
 /** An operation of a build's graph, as bytes and back. */
 export const opType = definitions['pb.Op'] as unknown as MessageTypeDefinition<object, Op>;
+
+/** What an operation is called: the digest of its bytes. */
+export const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;

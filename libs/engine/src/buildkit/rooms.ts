@@ -35,8 +35,6 @@ export interface WarmRoom {
 }
 
 export interface RoomLease extends WarmRoom {
-  /** Whether it had to be started. */
-  cold: boolean;
   /** Whether no other build is in it. */
   isAlone(): boolean;
   /** Others may use it. */
@@ -203,8 +201,7 @@ export function openRooms(options: RoomsOptions): Rooms {
       // One that is ending has the folder.
       for (let old = entries.get(key); old && (old.stopping ?? old.condemned); old = entries.get(key))
         await (old.stopping ?? sleep(20));
-      const known = entries.get(key);
-      const entry = known ?? open(key, network);
+      const entry = entries.get(key) ?? open(key, network);
       entry.users += 1;
       clearTimeout(entry.idle);
       let held = true;
@@ -219,7 +216,7 @@ export function openRooms(options: RoomsOptions): Rooms {
           entry.condemned = true;
           letGo();
         };
-        return { ...warm, cold: !known, isAlone: () => entry.users === 1, release: letGo, condemn };
+        return { ...warm, isAlone: () => entry.users === 1, release: letGo, condemn };
       } catch (error) {
         letGo();
         throw error;

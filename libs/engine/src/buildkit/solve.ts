@@ -25,8 +25,6 @@ export interface SolveOptions {
   cached: boolean;
   buildArgs: Record<string, string>;
   target: string | undefined;
-  /** Of the image's exporter. */
-  exporter: Record<string, string>;
   progress: Progress;
 }
 
@@ -102,7 +100,6 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
         'registry.insecure': 'true',
         store: 'false',
         'oci-mediatypes': 'true',
-        ...options.exporter,
       },
       Entitlements: options.forceHostNetwork ? ['network.host'] : [],
       Internal: true,
