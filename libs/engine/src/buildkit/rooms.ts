@@ -6,7 +6,7 @@ import { type NetworkRules } from '@kiln/domain';
 import { removeGroup, type RoomLimits } from '../jail/cgroups.ts';
 import { type EngineRoot } from '../jail/engine-root.ts';
 import { roomsMax, rootOf } from '../jail/ids.ts';
-import { groupsOf, NumberTaken, removeSockets, type Room, startRoom } from '../jail/room.ts';
+import { groupsOf, isNumberInUse, NumberTaken, removeSockets, type Room, startRoom } from '../jail/room.ts';
 import { makeVolume } from '../jail/volume.ts';
 import { connect, type Connection } from './connection.ts';
 import { daemonSettings } from './daemon-settings.ts';
@@ -86,7 +86,7 @@ export function openRooms(options: RoomsOptions): Rooms {
     const used = new Set([...(await folders()).map((it) => it.number), ...reserved]);
     for (let tried = 0; tried < roomsMax; tried += 1) {
       const number = (firstNumber + tried) % roomsMax;
-      if (!used.has(number)) {
+      if (!used.has(number) && !(await isNumberInUse(number))) {
         reserved.add(number);
         return number;
       }
@@ -123,10 +123,12 @@ export function openRooms(options: RoomsOptions): Rooms {
         });
         return { room, connection };
       } catch (error) {
-        // Whatever it is that its daemon cannot live with, or another builder's room has its number.
+        const isTaken = error instanceof NumberTaken && tries < 20;
+        // Once more with what is in the store; then without it, since that may be what its daemon cannot live with.
+        if (found && !isTaken && tries === 1) continue;
         await rm(entry.folder, { recursive: true, force: true });
-        if (error instanceof NumberTaken && tries < 20) reserved.add(number);
-        else if (tries > 1 || !found) throw error;
+        if (isTaken) reserved.add(number);
+        else if (!found) throw error;
       }
     }
   };

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import { type ParsedDockerfile } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
@@ -37,7 +38,7 @@ export interface Solve {
 }
 
 /** A build that has ended and tells nothing for so long has told everything. */
-const lastStatusMs = 2000;
+const lastStatusMs = 5000;
 
 const idOf = (): string => randomBytes(16).toString('hex');
 
@@ -77,13 +78,18 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
   const status = connection.status(names.ref);
   let told = performance.now();
   let isTaking = false;
+  let hear = (): void => undefined;
+  const heard = new Promise<void>((resolve) => (hear = resolve));
   const followed = (async () => {
     for await (const it of status) {
+      hear();
       isTaking = true;
       await progress.take(it as StatusResponse);
       [isTaking, told] = [false, performance.now()];
     }
-  })().catch(() => undefined);
+  })()
+    .catch(() => undefined)
+    .finally(hear);
   const build = new Metadata();
   build.set('buildkit-controlapi-buildid', names.ref);
   const solved = connection.solve(
@@ -108,7 +114,13 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
   );
   // Awaited where it is needed; when a step fails, that says it first.
   solved.catch(() => undefined);
+  const finish = async (outcome: Result | Error): Promise<void> => {
+    // The daemon tells nothing of a build that has ended before it took the question.
+    await Promise.race([heard, sleep(lastStatusMs, undefined, { ref: false })]);
+    await connection.finish(outcome, build, running);
+  };
   const close = async (): Promise<void> => {
+    told = performance.now();
     // The daemon ends it when all is told; a log may be taken more slowly than it was printed.
     const late = setInterval(() => {
       if (!isTaking && performance.now() - told > lastStatusMs) status.cancel();
@@ -136,7 +148,7 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
     if (ref) await connection.evaluate(ref, build, running);
   } catch (error) {
     if (signal.aborted) status.cancel();
-    else await connection.finish(error as Error, build, running).catch(() => undefined);
+    else await finish(error as Error).catch(() => undefined);
     ending.abort();
     await close();
     throw error;
@@ -144,7 +156,7 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
   return {
     async send() {
       try {
-        await connection.finish({ ...result, ...(result.ref ? { ref: { id: result.ref.id } } : {}) }, build, running);
+        await finish({ ...result, ...(result.ref ? { ref: { id: result.ref.id } } : {}) });
         return (await solved)['containerimage.digest'] ?? '';
       } finally {
         if (signal.aborted) status.cancel();
@@ -152,7 +164,7 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
       }
     },
     async abandon() {
-      await connection.finish(new Error('the image is not wanted'), build, running).catch(() => undefined);
+      await finish(new Error('the image is not wanted')).catch(() => undefined);
       await close();
     },
   };

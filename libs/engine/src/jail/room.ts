@@ -67,13 +67,19 @@ const wordsMax = 8000;
 /** Another builder of this machine has a room of this number. */
 export class NumberTaken extends Error {}
 const taken = 75;
-/** One lock for each number of a room, which all builders of a machine share. */
+/** One lock for each number of a room, which all builders of a machine share; in it, the volume that has that number. */
 const locksDir = '/run/kiln-rooms';
 /** A socket's path may have a hundred characters only. */
 const socketsDir = '/run/kiln-sockets';
 
 // The volume is mounted where only the room's own processes see it, and goes with the last of them.
-const start = `${mountVolume.join(' ')} "$1" "$2" && shift 2 && exec "$@"`;
+const start = `echo "$1" > "$3" && ${mountVolume.join(' ')} "$1" "$2" && shift 3 && exec "$@"`;
+
+/** Whether the volume of another builder has a number: the ids of its files follow from that. */
+export async function isNumberInUse(number: number): Promise<boolean> {
+  const volume = (await readFile(join(locksDir, String(number)), 'utf8').catch(() => '')).trim();
+  return volume !== '' && existsSync(volume);
+}
 
 export const groupsOf = (storeDir: string): string =>
   `kiln/${createHash('sha256').update(storeDir).digest('hex').slice(0, 12)}`;
@@ -123,12 +129,13 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
   await writeFile(at('bundle/config.json'), JSON.stringify(bundle, null, 2));
 
   await untilReleased(options.volume);
+  const lock = join(locksDir, String(number));
   const child = spawn(
     'flock',
     [
-      '--nonblock', '--no-fork', '--conflict-exit-code', String(taken), join(locksDir, String(number)),
+      '--nonblock', '--no-fork', '--conflict-exit-code', String(taken), lock,
       'setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc',
-      '/bin/sh', '-c', start, 'room', options.volume, at('store'),
+      '/bin/sh', '-c', start, 'room', options.volume, at('store'), lock,
       options.runtime, '--root', at('runtime'), 'run', '--bundle', at('bundle'), `kiln-${number}`,
     ],
     { cwd: folder, env: hostEnvironment, stdio: ['ignore', 'pipe', 'pipe'] },
