@@ -9,6 +9,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { limitHeaders } from './header-limit.ts';
 import { Control, LLBBridge } from './proto.ts';
 import { type FrontendRequest, type Result, type SolveRequest, type StatusResponse } from './messages.ts';
 
@@ -44,7 +45,9 @@ class OneConnection extends ChannelCredentials {
       connect: async (socket: Socket) => {
         if (this.#made) throw new Error('the daemon closed its connection');
         this.#made = true;
-        return { socket: this.#daemon === 'dockerd' ? await upgrade(socket) : socket, secure: false };
+        const open = this.#daemon === 'dockerd' ? await upgrade(socket) : socket;
+        // HTTP/2 takes any stream.
+        return { socket: limitHeaders(open) as Socket, secure: false };
       },
       waitForReady: () => Promise.resolve(),
       getCallCredentials: () => CallCredentials.createEmpty(),
