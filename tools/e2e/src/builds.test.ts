@@ -82,6 +82,11 @@ describe('from one signed POST to a catalogued image', () => {
     });
   });
 
+  it('builds and verifies an image without a layer', async () => {
+    const ids = await kiln.submit(kiln.buildRequest('FROM scratch\nLABEL a=b\n'));
+    expect(await kiln.ended(ids.ImageBuildId)).toMatchObject({ State: 'succeeded' });
+  });
+
   it('can be followed as a DLC job', async () => {
     const { ImageBuildId, ImageBuildJobId } = await kiln.submit(
       kiln.buildRequest(`FROM ${kiln.base}\nRUN echo followed\n`, { top: { ImageBuildJobName: 'my job' } }),

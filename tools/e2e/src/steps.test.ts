@@ -35,7 +35,7 @@ describe('the steps of a build', () => {
       [4, 2, 5, 5, 'ok', undefined],
       [5, 2, 6, 6, 'failed', 3],
     ]);
-    expect(steps[1].Instruction).toBe(`RUN : ${mark};      sleep 1`);
+    expect(steps[1].Instruction).toBe(`RUN : ${mark};     sleep 1`);
     expect(steps[1].DurationMs).toBeGreaterThanOrEqual(1000);
     const times = steps.flatMap((it: any) => [it.GmtStartTime, it.GmtFinishTime]).sort();
     const phase = failed.Phases.find((it: any) => it.Phase === 'build');

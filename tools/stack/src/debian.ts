@@ -42,6 +42,9 @@ async function makeDebian(target: string, packages: readonly string[], format: '
   return target;
 }
 
+/** Docker as people have it, with its commands: what Kiln is compared with, and what its Compose file is tried with. */
+const dockerPackages = ['docker.io', 'docker-buildx', 'docker-compose', 'iptables', 'ca-certificates'];
+
 /** Where the engine root lies that is made of these packages. */
 export const engineRootIn = (cacheDir: string): string =>
   join(cacheDir, `engine-${suite}-${short(enginePackages.join(' '))}`);
@@ -49,6 +52,10 @@ export const engineRootIn = (cacheDir: string): string =>
 /** Makes the system that BuildKit runs in, once for a machine: it takes half a minute. */
 export const ensureEngineRoot = (cacheDir: string): Promise<string> =>
   makeDebian(engineRootIn(cacheDir), enginePackages, 'directory');
+
+/** Makes a system with all of Docker, once for a machine: it takes half a minute. */
+export const ensureDockerRoot = (cacheDir: string): Promise<string> =>
+  makeDebian(join(cacheDir, `docker-${suite}-${short(dockerPackages.join(' '))}`), dockerPackages, 'directory');
 
 /** Makes a minimal Debian as a tar, once for a machine. */
 export const debianTar = (cacheDir: string): Promise<string> =>

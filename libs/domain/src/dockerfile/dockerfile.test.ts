@@ -33,7 +33,7 @@ describe('parseDockerfile', () => {
     ['', 'there is no FROM'],
     ['RUN x', 'line 1: RUN must come after FROM'],
     ['FROM a\nFRM x', 'line 2: unknown instruction FRM'],
-    ['FROM a\n\nRUN', 'line 3: RUN needs an argument'],
+    ['FROM a\n\nUSER', 'line 3: USER needs an argument'],
     ['ARG B=u\nFROM ${B:+oci:/etc}', 'line 2: "oci:/etc" is not an image in a registry'],
     ['ARG X=y\nFROM a\nRUN --mount=type=bind,from=$X,target=/m y', 'line 3: RUN --mount from must be literal'],
     ['# a\r# b\nFROM a', 'carriage return'],
@@ -75,9 +75,80 @@ describe('what BuildKit takes', () => {
     expect(parseDockerfile(text, { target: 'two' })).toMatchObject({ images: ['b'], secrets: new Map() });
   });
 
+  it.each([
+    [
+      'a descriptor',
+      'RUN cat /dev/fd/3 3<<A 4<<"B C"\n1\nA\n2\nB C\nRUN x',
+      [
+        [2, 6],
+        [7, 7],
+      ],
+    ],
+    [
+      'a trigger',
+      'ONBUILD RUN <<E\nFROM x\nE\nRUN x',
+      [
+        [2, 4],
+        [5, 5],
+      ],
+    ],
+    [
+      'tabs',
+      'RUN <<-E\n\ta\n\t\tE\nRUN x',
+      [
+        [2, 4],
+        [5, 5],
+      ],
+    ],
+    [
+      'a comment and an empty line within it',
+      'RUN <<E\n# a\n\nE\nRUN x',
+      [
+        [2, 5],
+        [6, 6],
+      ],
+    ],
+    [
+      'no here-document: a shift',
+      'RUN echo $((1<<2)) "a <<b"\nRUN x',
+      [
+        [2, 2],
+        [3, 3],
+      ],
+    ],
+    [
+      'an empty line in a continuation',
+      'RUN a \\\n\n # c\n  b\nRUN x',
+      [
+        [2, 5],
+        [6, 6],
+      ],
+    ],
+    [
+      'an escape that is escaped',
+      'RUN a \\\\\nRUN x',
+      [
+        [2, 2],
+        [3, 3],
+      ],
+    ],
+  ])('finds the lines of an instruction with %s', (_what, text, lines) => {
+    expect(
+      parseDockerfile(`FROM a\n${text}\n`)
+        .steps.slice(1)
+        .map((it) => it.lines),
+    ).toEqual(lines);
+  });
+
+  it('takes forty thousand lines of one instruction in no time', () => {
+    const startedMs = performance.now();
+    expect(parseDockerfile(`FROM a\nRUN ${'a && \\\n'.repeat(40_000)} b`).steps).toHaveLength(2);
+    expect(performance.now() - startedMs).toBeLessThan(1000);
+  });
+
   it('shows a here-document line by line', () => {
     const [, step] = parseDockerfile('FROM a\nRUN cat <<EOF && \\\n  true\nb\n# c\nEOF\n').steps;
-    expect(step).toMatchObject({ text: 'cat <<EOF &&    true\nb\n# c\nEOF', lines: [2, 6] });
+    expect(step).toMatchObject({ text: 'cat <<EOF &&   true\nb\n# c\nEOF', lines: [2, 6] });
   });
 });
 

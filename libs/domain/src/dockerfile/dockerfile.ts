@@ -1,12 +1,12 @@
 import { checkImage } from './check-image.ts';
-import { declareArguments, imageOfFrom, platformVariables } from './from-image.ts';
+import { declareArguments, imageOfFrom, nameOfStage, platformVariables } from './from-image.ts';
 import { checkArguments, checkLineBreaks } from './mistakes.ts';
 import { checkRunFlag } from './run-flags.ts';
 import { secretLike } from './secret-like.ts';
-import { joinLines, takeFlags } from './source-text.ts';
+import { takeFlags } from './flags.ts';
+import { type Instruction, splitInstructions } from './instructions.ts';
 import { Stages } from './stages.ts';
 import { invalid, keywords, type Step } from './step.ts';
-import { DockerfileParser, type From, type Instruction } from 'dockerfile-ast';
 
 /** A secret that steps mount. */
 export interface WantedSecret {
@@ -43,6 +43,7 @@ export interface ParseOptions {
 const stepsMax = 500;
 const stagesMax = 50;
 const imagesMax = 16;
+const lineMax = 65_535;
 
 // BuildKit's usual frontend means the one that it has built in; any other one would run as a program of its own.
 const frontend = /^#\s*syntax\s*=\s*(\S+)/i;
@@ -58,24 +59,19 @@ function checkHead(text: string): void {
       `the frontend ${syntax} is not supported; leave the syntax directive out, or use docker/dockerfile:1`,
     );
   checkLineBreaks(text);
+  const long = text.split('\n').findIndex((it) => it.length > lineMax);
+  if (long >= 0) throw invalid(long + 1, `has more than ${lineMax} characters, and BuildKit takes no more`);
 }
 
+/** What BuildKit takes without arguments. */
+const mayBeEmpty = new Set(['RUN', 'CMD', 'ENTRYPOINT']);
+
 /** Makes a step of an instruction, and refuses what cannot be one. */
-function stepOf(
-  instruction: Instruction,
-  source: readonly string[],
-  escape: string,
-  stage: number,
-  index: number,
-): Step {
-  const keyword = instruction.getKeyword();
-  const range = instruction.getRange();
-  const lines: [number, number] = [range.start.line + 1, range.end.line + 1];
+function stepOf({ keyword, text, lines }: Instruction, escape: string, stage: number, index: number): Step {
   const [line] = lines;
-  if (!keywords.has(keyword)) throw invalid(line, `unknown instruction ${instruction.getInstruction()}`);
-  if (!instruction.getArgumentsContent()?.trim()) throw invalid(line, `${keyword} needs an argument`);
+  if (!keywords.has(keyword)) throw invalid(line, `unknown instruction ${keyword}`);
+  if (text === '' && !mayBeEmpty.has(keyword)) throw invalid(line, `${keyword} needs an argument`);
   if (keyword !== 'FROM' && keyword !== 'ARG' && stage === 0) throw invalid(line, `${keyword} must come after FROM`);
-  const text = joinLines(source, lines, escape).slice(instruction.getInstruction().length).trim();
   const { flags, rest } = takeFlags(text, escape);
   return { keyword, flags, text, operands: rest, lines, stage, index, uses: [] };
 }
@@ -90,9 +86,7 @@ export function parseDockerfile(
 ): ParsedDockerfile {
   const text = given.replace(/^\uFEFF/, '');
   checkHead(text);
-  const dockerfile = DockerfileParser.parse(text);
-  const escape = dockerfile.getEscapeCharacter();
-  const source = text.split(/\r?\n/);
+  const { instructions, escape } = splitInstructions(text);
   const variables = platformVariables(platform);
   const stages = new Stages();
   const steps: Step[] = [];
@@ -100,21 +94,20 @@ export function parseDockerfile(
   const secrets: { id: string; stage: number; line: number; required: boolean }[] = [];
   let index = 0;
 
-  for (const instruction of dockerfile.getInstructions()) {
-    const isFrom = instruction.getKeyword() === 'FROM';
+  for (const instruction of instructions) {
+    const isFrom = instruction.keyword === 'FROM';
     index = isFrom ? 1 : index + 1;
     const number = stages.count + (isFrom ? 1 : 0);
-    const line = instruction.getRange().start.line + 1;
-    // Before the variables are looked up, which takes the longer the more there are.
+    const [line] = instruction.lines;
     if (steps.length >= stepsMax) throw invalid(line, `more than ${stepsMax} instructions`);
     if (number > stagesMax) throw invalid(line, `more than ${stagesMax} stages`);
-    const step = stepOf(instruction, source, escape, number, number === 0 ? 0 : index);
+    const step = stepOf(instruction, escape, number, number === 0 ? 0 : index);
     steps.push(step);
-    checkArguments(step, hasContext);
+    checkArguments(step, hasContext, escape);
     if (step.keyword === 'ARG' && number === 0) declareArguments(step, variables, escape);
     if (isFrom) {
       step.from = imageOfFrom(step, variables, escape);
-      stages.begin(step.from, (instruction as From).getBuildStage() ?? undefined, line);
+      stages.begin(step.from, nameOfStage(step.operands), line);
     }
     if (step.keyword === 'RUN')
       for (const flag of step.flags) {

@@ -1,8 +1,11 @@
 import { BadSubstitution, expandVariables, type Variables } from './expand-variables.ts';
 import { invalid, type Step } from './step.ts';
 
-/** Words of a line, each as it is written. */
-const wordsOf = (text: string): string[] => text.match(/(?:"[^"]*"|'[^']*'|\$\{[^}]*\}|\\.|\S)+/g) ?? [];
+// A default within braces may have blanks.
+const words = (text: string): string[] => text.match(/(?:"[^"]*"|'[^']*'|\$\{[^}]*\}|\\.|\S)+/g) ?? [];
+
+/** What a stage is called: `AS name`. */
+export const nameOfStage = (operands: string): string | undefined => words(operands)[2];
 
 /** Variables that the engine sets by itself; `platform` is `os/architecture`. */
 export function platformVariables(platform: string): Map<string, string> {
@@ -19,7 +22,7 @@ export function platformVariables(platform: string): Map<string, string> {
 
 /** Takes note of the arguments before the first FROM, each with those before it filled in. */
 export function declareArguments(step: Step, variables: Map<string, string>, escape: string): void {
-  for (const word of wordsOf(step.text)) {
+  for (const word of words(step.text)) {
     const [, name, value] = /^([A-Za-z_]\w*)(?:=([\s\S]*))?$/.exec(word) ?? [];
     if (name === undefined || value === undefined) continue;
     variables.set(name, expanded(value, variables, escape, step.lines[0]));
@@ -40,7 +43,7 @@ function expanded(text: string, variables: Variables, escape: string, line: numb
  * @throws Fault DockerfileInvalid
  */
 export function imageOfFrom({ operands, lines: [line] }: Step, variables: Variables, escape: string): string {
-  const [word = ''] = wordsOf(operands);
+  const [word = ''] = words(operands);
   const image = expanded(word, variables, escape, line);
   if (image === '') throw invalid(line, `FROM ${word}: the variable has no default`);
   return image;

@@ -1,4 +1,5 @@
 import { invalid, keywords, type Step } from './step.ts';
+import { wordsOf } from './words.ts';
 
 // Words that begin an instruction, and nothing else that may stand behind FROM.
 const keyword = [...keywords].join('|');
@@ -20,19 +21,33 @@ const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
  * Refuses instructions whose arguments no engine takes, and copies of files where there are none.
  * @throws Fault DockerfileInvalid that names the line
  */
-export function checkArguments(step: Step, hasContext: boolean): void {
+export function checkArguments(step: Step, hasContext: boolean, escape: string): void {
   const [line] = step.lines;
   switch (step.keyword) {
     case 'FROM':
       return checkFrom(step.operands, line);
     case 'ENV':
     case 'LABEL':
-      if (/[\s=]/.test(step.text)) return;
-      throw invalid(line, `${step.keyword} ${step.text} has no value; write ${step.keyword} ${step.text}=value`);
+      return checkPairs(step, escape);
     case 'COPY':
     case 'ADD':
       return hasContext ? undefined : checkCopy(step, line);
   }
+}
+
+function checkPairs({ keyword, text, lines: [line] }: Step, escape: string): void {
+  const [first = '', ...more] = wordsOf(text, escape);
+  // The old form: a name, and all the rest is its value.
+  if (!first.includes('=')) {
+    if (more.length > 0) return;
+    throw invalid(line, `${keyword} ${text} has no value; write ${keyword} ${text}=value`);
+  }
+  const odd = more.find((it) => !it.includes('='));
+  if (odd === undefined) return;
+  throw invalid(
+    line,
+    `${keyword} has ${odd.slice(0, 100)}, which is no NAME=VALUE; a value with blanks stands in quotes: ${keyword} NAME="a b"`,
+  );
 }
 
 function checkFrom(text: string, line: number): void {

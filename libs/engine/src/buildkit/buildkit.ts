@@ -202,7 +202,7 @@ function diagnose({ parsed, limits }: BuildRequest, progress: Progress, error: u
     if (at !== undefined && found) return diagnoseStep(found, words, progress.tailOf(at), report, limits);
   }
   return (
-    diagnoseDockerfile(words, parsed.steps) ??
+    diagnoseDockerfile(error, parsed.steps) ??
     new Fault('EngineFailed', `the engine failed: ${plainWords(words)}`, { logTail: progress.tailOf() }, error)
   );
 }

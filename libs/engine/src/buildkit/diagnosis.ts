@@ -1,3 +1,4 @@
+import { type Metadata } from '@grpc/grpc-js';
 import { Fault, type FaultDetails, type Limits, type Step, stepDetails } from '@kiln/domain';
 import { type GroupUsage } from '../jail/cgroups.ts';
 import { type RefusedDestination } from '../jail/network.ts';
@@ -64,12 +65,20 @@ function limitMet(
 /** What an error says, whoever threw it. */
 export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** The line of the Dockerfile that the daemon blames beside its words. */
+function lineOf(error: unknown): number | undefined {
+  const [details] = (error as { metadata?: Metadata }).metadata?.get('grpc-status-details-bin') ?? [];
+  const [, line] = /"ranges":\[\{"start":\{"line":(\d{1,6})\b/.exec(details?.toString() ?? '') ?? [];
+  return line === undefined ? undefined : Number(line);
+}
+
 /** What the daemon says, without what it says of itself. */
 export const plainWords = (error: string): string =>
   error
     .replace(/^\d+ [A-Z_]+: /, '')
     .replace(/^failed to (?:solve|compute cache key): /, '')
     .replace(/failed to calculate checksum of ref [\w:]+: /, '')
+    .replace(/\/run\/kiln\/store\S*?\/buildkit-mount\d+/g, '')
     .slice(0, 1000)
     .toWellFormed();
 
@@ -97,12 +106,14 @@ export function diagnoseStep(step: Step, error: string, tail: string[], report: 
 }
 
 /** A Dockerfile that the frontend does not take: its own words, with the line. */
-export function diagnoseDockerfile(error: string, steps: readonly Step[]): Fault | undefined {
-  const words = plainWords(error);
-  const line = Number(/(?:on|at) line (\d+)|Dockerfile:(\d+)/.exec(words)?.slice(1).find(Boolean) ?? NaN);
+export function diagnoseDockerfile(error: unknown, steps: readonly Step[]): Fault | undefined {
+  const words = plainWords(wordsOf(error)).replace(/^dockerfile parse error on line \d+: /, '');
+  const said = /(?:on|at) line (\d+)|Dockerfile:(\d+)/.exec(wordsOf(error))?.slice(1).find(Boolean);
+  const line = said === undefined ? lineOf(error) : Number(said);
   const isMistake =
     /parse error|dockerfile|failed to process|unknown (?:flag|instruction)|invalid|unsupported|requires|target stage|circular|not found|syntax error|cannot|no build stage/i;
-  if (!isMistake.test(words)) return undefined;
-  const step = steps.find(({ lines: [first, last] }) => first <= line && line <= last);
-  return new Fault('DockerfileInvalid', words, step ? stepDetails(step) : {});
+  if (!isMistake.test(wordsOf(error))) return undefined;
+  const step = steps.find(({ lines: [first, last] }) => line !== undefined && first <= line && line <= last);
+  if (!step) return new Fault('DockerfileInvalid', words);
+  return new Fault('DockerfileInvalid', `line ${line}: ${words}`, stepDetails(step));
 }

@@ -2,7 +2,7 @@ import { type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 /** A value longer than this is left out: what says it again is in BuildKit's status. */
-const valueBytesMax = 8192;
+const valueBytesMax = 32_768;
 /** No daemon that works sends more in one block of headers. */
 const blockBytesMax = 4 << 20;
 const tooLong = Buffer.from('the words of the error are too long to be shown');

@@ -49,6 +49,8 @@ function frontendOptions(options: SolveOptions): Record<string, string> {
   const { registry, bases, forceHostNetwork, cached, buildArgs, target } = options;
   return {
     filename: 'Dockerfile',
+    // Who reads the Dockerfile has been chosen: no directive in it, and no argument, names a program to fetch for that.
+    cmdline: 'docker/dockerfile',
     ...Object.fromEntries(
       bases.map(({ name, id, platform }) => [
         `context:${contextName(name)}::${platform}`,

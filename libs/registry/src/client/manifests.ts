@@ -26,13 +26,20 @@ const word = z
 const descriptor = z.object({ mediaType: word, digest, size: z.int().min(0) });
 
 const artifactType = word.nullish();
+/** What is written in Go has null where nothing is in a list: an image without a layer, by BuildKit. */
+const list = <T extends z.ZodType>(item: T, max: number) =>
+  z
+    .array(item)
+    .max(max)
+    .nullable()
+    .transform((it) => it ?? []);
 
 export const manifestSchema = z.object({
   schemaVersion: z.literal(2),
   mediaType: word.optional(),
   artifactType,
   config: descriptor,
-  layers: z.array(descriptor).max(1000),
+  layers: list(descriptor, 1000),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
@@ -69,7 +76,7 @@ export function artifactTypeOf({ artifactType, config, layers }: Manifest): stri
 
 /** The parts of an image's config that say what it runs on. Other kinds of artifact have a config without them. */
 export const configSchema = platform.extend({
-  rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digest) }),
+  rootfs: z.object({ type: z.literal('layers'), diff_ids: list(digest, 1000) }),
   // For people; nothing depends on it.
   history: z
     .array(

@@ -1,24 +1,5 @@
 import { type Step } from './step.ts';
 
-/**
- * An instruction's lines as one: a trailing escape continues a line, and lines that start with # in between are
- * comments. What follows is the text of its here-documents, line by line.
- */
-export function joinLines(source: readonly string[], [first, last]: [number, number], escape: string): string {
-  let joined = '';
-  let isBody = false;
-  for (const [index, line] of source.slice(first - 1, last).entries()) {
-    if (isBody) joined += `\n${line}`;
-    else if (index > 0 && /^\s*#/.test(line)) continue;
-    else {
-      const end = line.trimEnd();
-      isBody = end !== '' && !end.endsWith(escape);
-      joined += isBody ? line : `${end.endsWith(escape) ? end.slice(0, -1) : end} `;
-    }
-  }
-  return joined.trim();
-}
-
 /** Splits what stands before the arguments: `--name=value`, where quotes and escapes protect blanks, and go. */
 export function takeFlags(text: string, escape: string): { flags: Step['flags']; rest: string } {
   const flags: Step['flags'] = [];

@@ -1,0 +1,122 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault, parseDockerfile } from '@kiln/domain';
+import { openBuildkit, readEngineRoot } from '@kiln/engine';
+import { Secret } from '@kiln/kit';
+import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
+import { runQuietly } from '@kiln/stack';
+import { type DockerDaemon, dockerPlugin, startDockerDaemon } from '@kiln/stack/testing';
+import { openBaseImages } from '@kiln/usecases';
+import { type Case } from './cases.ts';
+
+/** Builds a Dockerfile and pushes its image. */
+export interface Builder {
+  /** Resolves with the words of the error when it cannot be built. */
+  build(given: Case, repository: string, tag: string): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/** Kiln's engine, as its builder uses it. */
+export async function openKiln(host: string, engineRoot: string, dir: string): Promise<Builder> {
+  const access = { host, tlsMode: 'http' as const };
+  const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
+  const engine = openBuildkit({
+    storeDir: dir,
+    engine: readEngineRoot(engineRoot),
+    runtime: 'runc',
+    ways: [],
+    warmMax: 2,
+    idleMs: 600_000,
+    limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
+    cacheBytes: 2 * 2 ** 30,
+    workBytes: 4 * 2 ** 30,
+    storeBytes: 8 * 2 ** 30,
+  });
+  await engine.reap();
+  return {
+    async build({ dockerfile, buildArgs, secrets, target }, repository, tag) {
+      const { signal } = new AbortController();
+      try {
+        const parsed = parseDockerfile(dockerfile, { target });
+        const bases = await openBaseImages(registries).find(parsed, [access]);
+        const gateway = openGateway(registries, { sources: bases, signal });
+        const image = await engine.build({
+          id: tag,
+          owner: 'conformance',
+          dockerfile,
+          parsed,
+          bases,
+          buildArgs,
+          secrets: Object.entries(secrets).map(([id, value]) => ({ id, value: new Secret(value) })),
+          ...(target === undefined ? {} : { target }),
+          limits: { memoryBytes: 1 << 30, cpuMillis: 2000, pids: 512, diskBytes: 2 * 2 ** 30, seconds: 120 },
+          network: 'none',
+          layerCache: true,
+          registry: gateway,
+          onLine: () => Promise.resolve(),
+          signal,
+        });
+        gateway.writeTo({ access, repository });
+        const digest = await image.push();
+        await image.discard();
+        await tagImage(host, repository, digest, tag);
+        return undefined;
+      } catch (error) {
+        if (error instanceof Fault) return `${error.code}: ${error.message}`;
+        throw error;
+      }
+    },
+    async close() {
+      await engine.close();
+      await registries.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function tagImage(host: string, repository: string, digest: string, tag: string): Promise<void> {
+  const type = 'application/vnd.oci.image.manifest.v1+json';
+  const url = `http://${host}/v2/${repository}/manifests`;
+  const manifest = await (await fetch(`${url}/${digest}`, { headers: { accept: type } })).arrayBuffer();
+  await fetch(`${url}/${tag}`, { method: 'PUT', headers: { 'content-type': type }, body: manifest });
+}
+
+/** BuildKit as it is in Docker's daemon, driven by Docker's own command. */
+export async function openBuildx(host: string, dockerRoot: string, dir: string): Promise<Builder> {
+  const daemon: DockerDaemon = await startDockerDaemon(dockerRoot, dir, {
+    bridge: 'none',
+    iptables: false,
+    ip6tables: false,
+    features: { 'containerd-snapshotter': true },
+    'insecure-registries': [host],
+  });
+  return {
+    async build({ dockerfile, buildArgs, secrets, target }, repository, tag) {
+      const context = join(dir, 'contexts', tag);
+      await mkdir(context, { recursive: true });
+      // The frontend that is built in, as nothing else can be reached here.
+      await writeFile(join(context, 'Dockerfile'), dockerfile.replace(/^# syntax=.*\n/, ''));
+      const given = [
+        ...Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+        ...Object.keys(secrets).flatMap((id) => ['--secret', `id=${id},env=SECRET_${id}`]),
+        ...(target === undefined ? [] : ['--target', target]),
+      ];
+      const output = `type=image,name=${host}/${repository}:${tag},push=true,oci-mediatypes=true`;
+      const command = [
+        dockerPlugin(dockerRoot, 'buildx'), 'build', '--progress', 'plain', '--network', 'none', '--provenance=false',
+        ...given, '--output', output, context,
+      ]; // prettier-ignore
+      const env = Object.fromEntries(Object.entries(secrets).map(([id, value]) => [`SECRET_${id}`, value]));
+      try {
+        await runQuietly(command, { env: { ...daemon.env, ...env, PATH: process.env['PATH'] } });
+        return undefined;
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    },
+    async close() {
+      await daemon.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
