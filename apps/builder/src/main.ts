@@ -28,6 +28,7 @@ import { everyone, poolName } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
 import { z } from 'zod';
+import { aboutRooms } from './about-rooms.ts';
 import { hostSettings, roomLimits } from './host-settings.ts';
 import { runBuild, type RunBuildDeps } from './attempt/run-build.ts';
 import { openWatchdog, watchedName } from './attempt/watchdog.ts';
@@ -61,6 +62,12 @@ const config = readConfig(
     /** Engines that are kept running beside those that build, and how long each is without a build. */
     KILN_WARM_ROOMS: z.coerce.number().int().min(0).max(100).default(4),
     KILN_WARM_ROOM_S: z.coerce.number().int().min(0).default(600),
+    /** What the processes of those without a build may have of the memory, together. */
+    KILN_WARM_ROOM_BYTES: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(2 * 2 ** 30),
     /** Whether pushed images get a tag before they are verified, for registries that keep none without. */
     KILN_STAGING_TAG: z.stringbool().default(false),
     /** DNS servers for builds; the machine's own when left out. */
@@ -97,6 +104,7 @@ const engine = openBuildkit({
   ways: config.KILN_BUILD_WAYS,
   warmMax: config.KILN_WARM_ROOMS,
   idleMs: config.KILN_WARM_ROOM_S * 1000,
+  warmBytesMax: config.KILN_WARM_ROOM_BYTES,
   limits: roomLimits(host.memoryBytesMax, slots),
   cacheBytes: Math.floor(config.KILN_LAYER_CACHE_BYTES / 4),
   workBytes: slots * diskBytesMax(platform),
@@ -136,16 +144,17 @@ const readDisk = async () => {
   const { bavail, blocks, bsize } = await statfs(storeDir);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 };
-let disk = await readDisk();
-const disks = setInterval(
+const look = async () => ({ disk: await readDisk(), ...aboutRooms(await engine.usage()) });
+let seen = await look();
+const looks = setInterval(
   () =>
-    void readDisk().then(
-      (it) => (disk = it),
+    void look().then(
+      (it) => (seen = it),
       () => undefined,
     ),
-  10_000,
+  5000,
 );
-life.defer('disk', () => Promise.resolve(clearInterval(disks)));
+life.defer('looks', () => Promise.resolve(clearInterval(looks)));
 let pause: (paused: boolean) => void = () => undefined;
 const session = openWorkerSession(
   config.KILN_DATABASE_URL,
@@ -154,7 +163,12 @@ const session = openWorkerSession(
     app: 'builder',
     slots,
     pool,
-    about: () => ({ ...about, disk }),
+    about: () => ({ ...about, ...seen }),
+    onForget(accounts) {
+      log.info({ accounts }, 'forgets caches: an operator said so');
+      for (const it of accounts)
+        engine.forget(it).catch((error: unknown) => log.warn({ err: error, account: it }, 'cache not removed'));
+    },
     onCordon(cordoned) {
       log.warn({ cordoned }, cordoned ? 'takes nothing new: an operator said so' : 'takes work again');
       pause(cordoned);

@@ -68,6 +68,20 @@ export interface BuiltImage {
   discard(): Promise<void>;
 }
 
+/** What an engine has running, and what it keeps. */
+export interface EngineUsage {
+  /** Rooms that are there, and those of them in which something is built. */
+  rooms: number;
+  busy: number;
+  /** How often a build found its room warm, and how often it had to be started. */
+  warmStarts: number;
+  coldStarts: number;
+  /** Stores that were thrown away since a daemon could not live with them. */
+  storesLost: number;
+  /** What the stores of each owner take of the disk; the largest first. */
+  caches: { owner: string; bytes: number; usedAt: Date }[];
+}
+
 /**
  * What executes a Dockerfile. Every engine passes the contract suite in `testing/`. It knows no registry but the
  * gateway's.
@@ -85,6 +99,9 @@ export interface Engine {
    * left
    */
   build(request: BuildRequest): Promise<BuiltImage>;
+  usage: () => Promise<EngineUsage>;
+  /** Removes what is kept of an owner's builds, once none of them runs. */
+  forget: (owner: string) => Promise<void>;
   /** Removes what a process that ended without a word left behind; only before the first build. */
   reap: () => Promise<void>;
   close: () => Promise<void>;

@@ -169,6 +169,7 @@ CREATE TABLE "workers" (
 	"pool" text DEFAULT '' NOT NULL,
 	"draining" boolean DEFAULT false NOT NULL,
 	"cordoned" boolean DEFAULT false NOT NULL,
+	"forget" text[] DEFAULT '{}' NOT NULL,
 	"about" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,

@@ -39,6 +39,7 @@ export * from './scheduling/limits.ts';
 export * from './scheduling/place-in-line.ts';
 export {
   cordonWorker,
+  forgetCache,
   forgetOldWorkers,
   type HeldClaim,
   listDeadWorkers,

@@ -57,6 +57,7 @@ describe('what shows the whole installation', () => {
       'RedriveImageBuild',
       'ListWorkers',
       'UpdateWorker',
+      'RemoveCache',
     ]);
     const other = `other-${owner}`;
     await admin('create', 'account', other);

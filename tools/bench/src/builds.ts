@@ -1,101 +1,111 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { program, runQuietly } from '@kiln/stack';
+import { provisionAccount, type ProvisionedAccount } from '@kiln/stack';
 import { type BenchStack } from './bench-stack.ts';
-import { alternate, median, ms, type Row } from './measure.ts';
+import { buildahSide, kilnSide, openBuildx, type Side } from './build-sides.ts';
+import { inTurn, median, ms, type Row, timed } from './measure.ts';
 
-// Other content each time, or the registry would have the layers already; 1 MB that does not compress.
-const dockerfileOf = (base: string, payloadKb: number) =>
-  `FROM ${base}\nRUN echo ${randomUUID()} > /id\nRUN dd if=/dev/urandom of=/payload bs=1024 count=${payloadKb}\n`;
+// Other content each time, or the cache and the registry would have the layers already.
+const twoSteps = (base: string): string =>
+  `FROM ${base}\nRUN echo ${randomUUID()} > /id\nRUN dd if=/dev/urandom of=/payload bs=1024 count=1\n`;
+const megabytes = (base: string, count: number): string =>
+  `FROM ${base}\nRUN echo ${randomUUID()} && head -c ${count * 1_000_000} /dev/urandom > /payload\n`;
+const stages = (base: string): string =>
+  `FROM ${base} AS one\nRUN echo ${randomUUID()} > /1; sleep 3\nFROM ${base} AS two\nRUN echo ${randomUUID()} > /2; sleep 3\nFROM scratch\nCOPY --from=one /1 /\nCOPY --from=two /2 /\n`;
 
-/**
- * Submits builds together and waits until each is ACTIVE.
- * @returns milliseconds from the first submission to the last image being ACTIVE, by the build's own record: the
- * followers look four times a second, as clients may, and looking more often would be load of its own
- */
-async function withKiln(
-  { client, account, registryHost }: BenchStack,
-  base: string,
-  together: number,
-  payloadKb: number,
-): Promise<number> {
-  const started = Date.now();
-  const submit = async (): Promise<number> => {
-    const name = `bench-${randomUUID().slice(0, 8)}`;
-    const answer = await client.pai('POST', '/api/v1/imagebuilds', {
-      body: {
-        WorkspaceId: account.workspaceId,
-        Resource: {},
-        TargetRegistry: { Type: 'AcrEnterprise', InstanceId: account.connectionId },
-        BuildConfig: { Dockerfile: dockerfileOf(base, payloadKb), BuildType: 'CustomDockerfile' },
-        Image: { Name: name, Uri: `${registryHost}/bench/${name}:v1` },
-      },
-    });
-    const { ImageBuildId, ImageBuildJobId } = answer.body as { ImageBuildId: string; ImageBuildJobId: string };
-    for (;;) {
-      await sleep(250);
-      const { Status, ReasonMessage } = (await client.pai('GET', `/api/v1/jobs/${ImageBuildJobId}`)).body as {
-        Status: string;
-        ReasonMessage: string;
-      };
-      if (Status === 'Failed') throw new Error(ReasonMessage);
-      if (Status === 'Succeeded') break;
-    }
-    const { GmtFinishTime } = (await client.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body as {
-      GmtFinishTime: string;
-    };
-    return Date.parse(GmtFinishTime) - started;
-  };
-  return Math.max(...(await Promise.all(Array.from({ length: together }, submit))));
-}
+/** As many at once, each of another text. */
+const together = (side: Side, count: number, make: () => string) => () =>
+  timed(() => Promise.all(Array.from({ length: count }, () => side(make()))));
 
-/**
- * The engine's own command line: the same build with the same flags, and a push to a tag.
- * @returns milliseconds until the last push has ended
- */
-async function withBuildah(stack: BenchStack, base: string, together: number, payloadKb: number): Promise<number> {
-  const { dir, registryHost } = stack;
-  const store = ['--root', join(dir, 'cli/root'), '--runroot', join(dir, 'cli/run'), '--storage-driver', 'overlay'];
-  const buildah = (args: string[]) =>
-    runQuietly(['unshare', '--mount', '--propagation', 'private', program('buildah'), ...store, ...args]);
-  const one = async (): Promise<string> => {
-    const id = randomUUID().slice(0, 8);
-    const work = join(dir, 'cli', id);
-    mkdirSync(join(work, 'context'), { recursive: true });
-    writeFileSync(join(work, 'Dockerfile'), dockerfileOf(base, payloadKb));
-    const flags = ['--pull-always', '--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--layers=false'];
-    const files = ['-t', `localhost/${id}`, '-f', join(work, 'Dockerfile'), join(work, 'context')];
-    await buildah(['bud', '--tls-verify=false', ...flags, ...files]);
-    await buildah(['push', '--tls-verify=false', `localhost/${id}`, `docker://${registryHost}/bench/cli-${id}:v1`]);
-    return id;
-  };
-  const started = performance.now();
-  const ids = await Promise.all(Array.from({ length: together }, one));
-  const took = performance.now() - started;
-  for (const id of ids) await buildah(['rmi', `localhost/${id}`]);
-  return took;
-}
+/** Builds one after the other on some lanes at once; each lane has a side. */
+const lanes = (sides: readonly Side[], builds: number, make: () => string) => async (): Promise<number> => {
+  let left = builds;
+  return timed(() =>
+    Promise.all(
+      sides.map(async (side) => {
+        while (left > 0) {
+          left -= 1;
+          await side(make());
+        }
+      }),
+    ),
+  );
+};
 
-const row = (what: string, taken: { ours: number[]; theirs: number[] }, aim: number): Row => ({
+const row = (what: string, ours: number[], other: string, theirs: number[], aim: string): Row => ({
   what,
-  ours: ms(median(taken.ours)),
-  other: `buildah bud, push: ${ms(median(taken.theirs))}`,
-  ratio: median(taken.ours) / median(taken.theirs),
-  aim: `≤ ${aim.toFixed(2)}`,
+  ours: ms(median(ours)),
+  other: `${other}: ${ms(median(theirs))}`,
+  ratio: median(ours) / median(theirs),
+  aim,
 });
 
+const absolute = (what: string, taken: number[], mostMs: number): Row => ({
+  what,
+  ours: ms(median(taken)),
+  other: `${mostMs} ms`,
+  ratio: median(taken) / mostMs,
+  aim: '≤ 1.00',
+});
+
+/** Whole builds, against BuildKit and buildah by their own commands, in turn. */
 export async function benchBuilds(stack: BenchStack, rounds: number): Promise<Row[]> {
-  const compare = (base: string, together: number, payloadKb: number) =>
-    alternate(
-      rounds,
-      () => withKiln(stack, base, together, payloadKb),
-      () => withBuildah(stack, base, together, payloadKb),
-    );
-  return [
-    row('(a) two steps on a tiny base, one build', await compare(stack.tiny, 1, 1), 1.25),
-    row('(a) the same, four at once', await compare(stack.tiny, 4, 1), 1.25),
-    row('(b) 1 MB added to a 200 MB base, one build', await compare(stack.big, 1, 1024), 1.1),
-  ];
+  const account = (name: string): Promise<ProvisionedAccount> =>
+    provisionAccount(stack.database.db, stack.sealingKey, name, stack.registryHost);
+  const kiln = kilnSide(stack, stack.account, 20);
+  const buildx = await openBuildx(stack);
+  const buildah = buildahSide(stack);
+  const { tiny, big } = stack;
+  const rows: Row[] = [];
+  const two = () => twoSteps(tiny);
+  try {
+    const [one = [], oneBuildx = [], oneBuildah = []] = await inTurn(rounds, [
+      together(kiln, 1, two),
+      together(buildx.side, 1, two),
+      together(buildah, 1, two),
+    ]);
+    rows.push(row('(a) two steps on a tiny base', one, 'buildx', oneBuildx, '≤ 1.25'));
+    rows.push(row('(a) the same', one, 'buildah', oneBuildah, '< 1.00'));
+    const [four = [], fourBuildx = [], fourBuildah = []] = await inTurn(rounds, [
+      together(kiln, 4, two),
+      together(buildx.side, 4, two),
+      together(buildah, 4, two),
+    ]);
+    rows.push(row('(a) four at once', four, 'buildx', fourBuildx, '≤ 1.25'));
+    rows.push(row('(a) the same', four, 'buildah', fourBuildah, '< 1.00'));
+    const cold: number[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const side = kilnSide(stack, await account(`cold-${randomUUID().slice(0, 6)}`), 20);
+      cold.push((await timed(() => side(two()))) - median(one));
+    }
+    rows.push(absolute('(a) more for a cold room', cold, 1500));
+    const [added = [], addedBuildx = []] = await inTurn(rounds, [
+      together(kiln, 1, () => megabytes(big, 1)),
+      together(buildx.side, 1, () => megabytes(big, 1)),
+    ]);
+    rows.push(row('(b) 1 MB on a base of 200 MB', added, 'buildx', addedBuildx, '≤ 1.15'));
+    const same = two();
+    const [cached = []] = await inTurn(rounds, [together(kiln, 1, () => same)]);
+    rows.push(absolute('(c) all steps cached', cached, 400));
+    const [large = [], largeBuildx = []] = await inTurn(Math.min(rounds, 3), [
+      together(kiln, 1, () => megabytes(tiny, 500)),
+      together(buildx.side, 1, () => megabytes(tiny, 500)),
+    ]);
+    rows.push(row('(d) a new layer of 500 MB', large, 'buildx', largeBuildx, '≤ 1.10'));
+    const [parallel = []] = await inTurn(3, [together(kiln, 1, () => stages(tiny))]);
+    rows.push(absolute('(e) two stages of 3 s', parallel, 4000));
+    const accounts = await Promise.all([1, 2, 3, 4].map((it) => account(`lane-${it}-${randomUUID().slice(0, 6)}`)));
+    const sides = accounts.map((it) => kilnSide(stack, it, 50));
+    for (const it of sides) await it(two());
+    const busy = kilnSide(stack, stack.account, 50);
+    const [ofOne = [], ofFour = [], ofBuildx = []] = await inTurn(3, [
+      lanes([busy, busy, busy, busy], 20, two),
+      lanes(sides, 20, two),
+      lanes(Array<Side>(4).fill(buildx.side), 20, two),
+    ]);
+    rows.push(row('(g) 20 builds, four at once, one account', ofOne, 'buildx', ofBuildx, '≤ 1.25'));
+    rows.push(row('(g) the same, four accounts', ofFour, 'buildx', ofBuildx, '≤ 1.25'));
+  } finally {
+    await buildx.stop();
+  }
+  return rows;
 }

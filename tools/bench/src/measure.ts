@@ -14,19 +14,11 @@ export const median = (values: number[]): number => quantile(values, 0.5);
 
 export const ms = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(0)) + ' ms';
 
-/** Two ways of doing the same, in turn, so that both meet the same noise; each tells how many milliseconds it took. */
-export async function alternate(
-  rounds: number,
-  ours: () => Promise<number>,
-  theirs: () => Promise<number>,
-): Promise<{ ours: number[]; theirs: number[] }> {
-  const taken = { ours: [] as number[], theirs: [] as number[] };
-  await ours();
-  await theirs();
-  for (let round = 0; round < rounds; round += 1) {
-    taken.ours.push(await ours());
-    taken.theirs.push(await theirs());
-  }
+/** Ways of doing the same, in turn, so that all meet the same noise; each tells how many milliseconds it took. */
+export async function inTurn(rounds: number, ways: readonly (() => Promise<number>)[]): Promise<number[][]> {
+  const taken = ways.map((): number[] => []);
+  for (const way of ways) await way();
+  for (let round = 0; round < rounds; round += 1) for (const [at, way] of ways.entries()) taken[at]?.push(await way());
   return taken;
 }
 

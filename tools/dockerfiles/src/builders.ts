@@ -27,6 +27,7 @@ export async function openKiln(host: string, engineRoot: string, dir: string): P
     ways: [],
     warmMax: 2,
     idleMs: 600_000,
+    warmBytesMax: 2 ** 30,
     limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
     cacheBytes: 2 * 2 ** 30,
     workBytes: 4 * 2 ** 30,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { ensureDebianBase, ensureDockerRoot, root } from '@kiln/stack';
@@ -16,6 +17,7 @@ const buildx = await openBuildx(host, await ensureDockerRoot(caches), join(dir, 
 afterAll(async () => {
   await kiln.close();
   await buildx.close();
+  await rm(dir, { recursive: true, force: true });
 });
 
 const base = `${host}/kiln/busybox:base`;

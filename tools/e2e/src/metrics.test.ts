@@ -45,6 +45,8 @@ describe('metrics', () => {
     expect(sum(of.builder, 'kiln_registry_requests_total', { host: kiln.stack.registryHost })).toBeGreaterThan(3);
     expect(sum(of.builder, 'kiln_registry_bytes_total')).toBeGreaterThan(100);
     expect(sum(of.builder, 'kiln_log_bytes_total')).toBeGreaterThan(50);
+    expect(sum(of.builder, 'kiln_build_steps_total', { result: 'ok' })).toBeGreaterThan(0);
+    expect(sum(of.builder, 'kiln_engine_room_uses_total', { room: 'cold' })).toBeGreaterThan(0);
     expect(sum(of.registrar, 'kiln_builder_slots')).toBe(2);
     for (const text of Object.values(of)) {
       expect(sum(text, 'kiln_database_connections', { state: 'idle' })).toBeGreaterThan(0);

@@ -75,3 +75,27 @@ it('a builder that an operator drains ends what it has and takes nothing new, un
     'WorkerNotFound',
   );
 }, 60_000);
+
+it('a builder tells what it keeps of each account, and removes it when an operator wants that', async () => {
+  const dockerfile = `FROM ${kiln.base}\nRUN : ${Math.random()}\n`;
+  expect((await kiln.ended((await kiln.submit(kiln.buildRequest(dockerfile))).ImageBuildId)).State).toBe('succeeded');
+  const account = kiln.account.accountId;
+  const seen = async () => {
+    const { body } = await kiln.pai('GET', '/api/v1/workers');
+    return body.Workers.find((it: any) => it.App === 'builder' && it.Alive);
+  };
+  const cacheOf = (builder: any) => builder.Caches?.find((it: any) => it.Account === account);
+  const builder = await eventually(async () => {
+    const it = await seen();
+    return it.WarmRooms > 0 && cacheOf(it) ? it : undefined;
+  }, 'the cache to be told');
+  expect(cacheOf(builder).Bytes).toBeGreaterThan(1 << 20);
+  expect(builder.CacheBytes).toBeGreaterThanOrEqual(cacheOf(builder).Bytes);
+  const path = `/api/v1/workers/${builder.Name as string}/caches/${account}`;
+  expect((await kiln.pai('DELETE', path)).status).toBe(200);
+  await eventually(async () => (cacheOf(await seen()) ? undefined : true), 'the cache to be gone');
+  const again = await kiln.submit(kiln.buildRequest(dockerfile));
+  await kiln.ended(again.ImageBuildId);
+  expect(await kiln.logs(again.ImageBuildId)).not.toContain('CACHED');
+  expect((await kiln.pai('DELETE', '/api/v1/workers/nobody/caches/x')).body.Code).toBe('WorkerNotFound');
+}, 60_000);

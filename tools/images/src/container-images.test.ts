@@ -104,6 +104,7 @@ it.each(stages)(
       ways: [],
       warmMax: 0,
       idleMs: 0,
+      warmBytesMax: 0,
       limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
       cacheBytes: 0,
       workBytes: 8 * 2 ** 30,

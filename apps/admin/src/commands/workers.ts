@@ -1,4 +1,4 @@
-import { cordonWorker, listWorkers } from '@kiln/persistence';
+import { cordonWorker, forgetCache, listWorkers } from '@kiln/persistence';
 import { type CommandContext, type CommandRoots } from './context.ts';
 
 /** Builders and registrars. */
@@ -19,5 +19,14 @@ export function workerCommands({ program }: CommandRoots, context: CommandContex
       if (!(await cordonWorker(db, name, cordoned)))
         throw new Error(`there is no builder ${name} just now; "admin workers" shows all`);
       print({ worker: name, cordoned });
+    });
+
+  program
+    .command('remove-cache <worker> <account>')
+    .description('have a builder remove the cache of an account, once none of the account’s builds uses it')
+    .action(async (name: string, account: string) => {
+      if (!(await forgetCache(db, name, account)))
+        throw new Error(`there is no builder ${name} just now; "admin workers" shows all`);
+      print({ worker: name, account });
     });
 }

@@ -1,5 +1,6 @@
 import {
   cordonWorker,
+  forgetCache,
   type Database,
   type DefaultLimits,
   listQuarantined,
@@ -76,6 +77,11 @@ export function operatorRoutes({ systemDb, producer, platform, limits, sealer }:
         throw new Fault('WorkerNotFound', `there is no builder ${params.Name} just now`);
       return { body: { RequestId: requestId } };
     }),
+    route(consoleOperations.RemoveCache, async ({ params, requestId }) => {
+      if (!(await forgetCache(systemDb, params.Name, params.Account)))
+        throw new Fault('WorkerNotFound', `there is no builder ${params.Name} just now`);
+      return { body: { RequestId: requestId } };
+    }),
     route(consoleOperations.ListWorkers, async ({ requestId }) => {
       const workers = await listWorkers(systemDb);
       return {
@@ -99,6 +105,17 @@ export function operatorRoutes({ systemDb, producer, platform, limits, sealer }:
             ...(about.disk === undefined
               ? {}
               : { DiskFreeBytes: about.disk.freeBytes, DiskTotalBytes: about.disk.totalBytes }),
+            ...(about.rooms === undefined ? {} : { WarmRooms: about.rooms.warm, BusyRooms: about.rooms.busy }),
+            ...(about.cacheBytes === undefined ? {} : { CacheBytes: about.cacheBytes }),
+            ...(about.caches === undefined
+              ? {}
+              : {
+                  Caches: about.caches.map(({ account, bytes, usedAt }) => ({
+                    Account: account,
+                    Bytes: bytes,
+                    GmtUseTime: usedAt,
+                  })),
+                }),
           })),
         },
       };

@@ -1,6 +1,6 @@
 import { stepDetails } from '@kiln/domain';
 import { type StepRun } from '@kiln/engine';
-import { recordSpan } from '@kiln/kit';
+import { metrics, recordSpan } from '@kiln/kit';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
 import { type Redaction } from '../log/redaction.ts';
 import { retryWrite } from './retry-write.ts';
@@ -56,6 +56,7 @@ export function openStepRecord(
         ...(ended ? { ended, logEnd: logLine } : {}),
       });
       if (ended) {
+        metrics.steps.inc({ result: ended.result });
         const facts = { 'kiln.step': number, 'kiln.result': ended.result };
         recordSpan('step', facts, startedAt, ended.at, ended.result === 'failed');
       }

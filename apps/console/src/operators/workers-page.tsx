@@ -72,6 +72,12 @@ function WorkerCard({ worker }: { worker: Worker }) {
             note={`${bytes(worker.DiskFreeBytes)} of ${bytes(worker.DiskTotalBytes)} free`}
           />
         )}
+        {worker.WarmRooms !== undefined && worker.BusyRooms !== undefined && (
+          <Text size="sm">
+            Engines: {worker.BusyRooms} building, {worker.WarmRooms} warm
+          </Text>
+        )}
+        {worker.Caches && worker.Caches.length > 0 && <Caches worker={worker} caches={worker.Caches} />}
         {worker.App === 'builder' && worker.Alive && !worker.Draining && (
           <Group>
             <Button
@@ -103,6 +109,41 @@ function WorkerCard({ worker }: { worker: Worker }) {
         )}
       </Stack>
     </Card>
+  );
+}
+
+function Caches({ worker, caches }: { worker: Worker; caches: NonNullable<Worker['Caches']> }) {
+  const client = useQueryClient();
+  const remove = useMutation({
+    mutationFn: (Account: string) =>
+      answer(
+        api.DELETE('/api/v1/workers/{Name}/caches/{Account}', { params: { path: { Name: worker.Name, Account } } }),
+      ),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['workers'] }),
+    onError: tellError,
+  });
+  return (
+    <Stack gap={4} aria-label="Caches">
+      <Text size="sm">Caches of accounts: {bytes(worker.CacheBytes ?? 0)}</Text>
+      {caches.map((it) => (
+        <Group key={it.Account} justify="space-between" wrap="nowrap">
+          <Text size="sm" c="dimmed" truncate>
+            {it.Account}: {bytes(it.Bytes)}, used <When at={it.GmtUseTime} />
+          </Text>
+          {worker.Alive && (
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              aria-label={`Remove the cache of ${it.Account}`}
+              loading={remove.isPending && remove.variables === it.Account}
+              onClick={() => remove.mutate(it.Account)}
+            >
+              Remove
+            </Button>
+          )}
+        </Group>
+      ))}
+    </Stack>
   );
 }
 

@@ -118,7 +118,7 @@ export function parseDockerfile(
     if (step.keyword === 'ARG' || step.keyword === 'ENV') warnings.push(...secretLike(step));
     const from = step.keyword === 'COPY' ? step.flags.find((it) => it.name === 'from')?.value : undefined;
     if (from !== undefined) step.uses.push(from);
-    for (const it of step.uses) stages.use(it, line);
+    for (const it of step.uses) stages.use(it, line, step.keyword === 'COPY');
   }
   if (stages.count === 0) throw invalid(1, 'there is no FROM');
   const built = stages.built(target);

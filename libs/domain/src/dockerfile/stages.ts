@@ -33,9 +33,9 @@ export class Stages {
     else if (from !== 'scratch') this.#need({ image: from, line });
   }
 
-  /** Notes that the stage which has begun last needs files of another stage, by its name or number, or of an image. */
-  use(from: string, line: number): void {
-    const number = /^\d+$/.test(from) ? Number(from) + 1 : this.#numberOf(from);
+  /** Notes that the stage which has begun last needs files of another stage, or of an image; COPY may name a number. */
+  use(from: string, line: number, isCopy: boolean): void {
+    const number = isCopy && /^\d+$/.test(from) ? Number(from) + 1 : this.#numberOf(from);
     if (number !== undefined) this.#need({ stage: number });
     else if (from !== 'scratch') this.#need({ image: from, line });
   }

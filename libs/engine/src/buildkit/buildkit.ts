@@ -150,6 +150,8 @@ export function openBuildkit(options: BuildkitOptions): Engine {
       }
       return imageOf(request, site, solve);
     },
+    usage: rooms.usage,
+    forget: rooms.forget,
     reap: rooms.reap,
     close: rooms.close,
   };

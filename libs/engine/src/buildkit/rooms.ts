@@ -1,15 +1,16 @@
 import { createHash, randomInt } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NetworkRules } from '@kiln/domain';
-import { removeGroup, type RoomLimits } from '../jail/cgroups.ts';
+import { type EngineUsage } from '../engine.ts';
+import { memoryOf, removeGroup, type RoomLimits } from '../jail/cgroups.ts';
 import { type EngineRoot } from '../jail/engine-root.ts';
-import { roomsMax, rootOf } from '../jail/ids.ts';
+import { roomsMax } from '../jail/ids.ts';
 import { groupsOf, isNumberInUse, NumberTaken, removeSockets, type Room, startRoom } from '../jail/room.ts';
-import { makeVolume } from '../jail/volume.ts';
 import { connect, type Connection } from './connection.ts';
 import { daemonSettings } from './daemon-settings.ts';
+import { openStores, volumeOf } from './stores.ts';
 
 export interface RoomsOptions {
   storeDir: string;
@@ -19,6 +20,8 @@ export interface RoomsOptions {
   warmMax: number;
   /** How long a room without a build is kept. */
   idleMs: number;
+  /** What the processes of rooms without a build may have of the memory, together. */
+  warmBytesMax: number;
   limits: RoomLimits;
   /** What the daemon of one room keeps of earlier builds. */
   cacheBytes: number;
@@ -49,12 +52,16 @@ export interface Rooms {
    * @throws Fault EngineFailed when there is none and none can be started
    */
   take(owner: string, network: NetworkRules | 'none'): Promise<RoomLease>;
+  usage: () => Promise<EngineUsage>;
+  /** Removes what an owner's daemons keep, once no build uses it. */
+  forget: (owner: string) => Promise<void>;
   /** Removes what rooms left that ended without their builder; only before the first one is taken. */
   reap: () => Promise<void>;
   close: () => Promise<void>;
 }
 
 interface Entry {
+  owner: string;
   folder: string;
   started: Promise<WarmRoom>;
   users: number;
@@ -71,19 +78,15 @@ const short = (text: string): string => createHash('sha256').update(text).digest
 export function openRooms(options: RoomsOptions): Rooms {
   const { storeDir, engine, warmMax, idleMs } = options;
   const roomsDir = join(storeDir, 'rooms');
+  const stores = openStores(roomsDir, options.cacheBytes + options.workBytes);
+  const counts = { warmStarts: 0, coldStarts: 0, storesLost: 0 };
   const entries = new Map<string, Entry>();
   // Other builders of the machine begin elsewhere.
   const firstNumber = randomInt(roomsMax);
   const reserved = new Set<number>();
 
-  const folders = async () =>
-    (await readdir(roomsDir).catch(() => [])).map((it) => {
-      const [number = '', key = ''] = it.split('-');
-      return { folder: join(roomsDir, it), number: Number(number), key };
-    });
-
   const freeNumber = async (): Promise<number> => {
-    const used = new Set([...(await folders()).map((it) => it.number), ...reserved]);
+    const used = new Set([...(await stores.numbers()), ...reserved]);
     for (let tried = 0; tried < roomsMax; tried += 1) {
       const number = (firstNumber + tried) % roomsMax;
       if (!used.has(number) && !(await isNumberInUse(number))) {
@@ -96,21 +99,16 @@ export function openRooms(options: RoomsOptions): Rooms {
 
   const start = async (key: string, network: NetworkRules | 'none', entry: Entry): Promise<WarmRoom> => {
     for (let tries = 1; ; tries += 1) {
-      const found = (await folders()).find((it) => it.key === key);
+      const found = await stores.find(key);
       const number = found?.number ?? (await freeNumber());
-      entry.folder = found?.folder ?? join(roomsDir, `${number}-${key}`);
-      const volume = join(entry.folder, 'volume');
-      await mkdir(entry.folder, { recursive: true, mode: 0o700 });
-      const bytes = options.cacheBytes + options.workBytes;
-      if (!(await isWhole(volume, bytes))) await makeVolume(volume, bytes, rootOf(number));
-      await writeFile(`${volume}.boot`, await bootId());
+      entry.folder = await stores.prepare(number, key, entry.owner);
       reserved.delete(number);
       try {
         const room = await startRoom({
           ...options,
           number,
           folder: join(entry.folder, 'run'),
-          volume,
+          volume: volumeOf(entry.folder),
           settings: daemonSettings(engine, options.cacheBytes),
           group: `${groupsOf(storeDir)}/${number}`,
           network,
@@ -126,7 +124,8 @@ export function openRooms(options: RoomsOptions): Rooms {
         const isTaken = error instanceof NumberTaken && tries < 20;
         // Once more with what is in the store; then without it, since that may be what its daemon cannot live with.
         if (found && !isTaken && tries === 1) continue;
-        await rm(entry.folder, { recursive: true, force: true });
+        await stores.remove(entry.folder);
+        if (found) counts.storesLost += 1;
         if (isTaken) reserved.add(number);
         else if (!found) throw error;
       }
@@ -139,37 +138,24 @@ export function openRooms(options: RoomsOptions): Rooms {
       const warm = await entry.started.catch(() => undefined);
       warm?.connection.close();
       await warm?.room.close();
-      if (entry.condemned || options.cacheBytes === 0) await rm(entry.folder, { recursive: true, force: true });
-      else if (warm) await rm(join(entry.folder, 'volume.boot'), { force: true });
+      if (entry.condemned || options.cacheBytes === 0) await stores.remove(entry.folder);
+      else if (warm) await stores.settle(entry.folder);
       entries.delete(key);
-      await makeRoomOnDisk();
+      await stores.keepWithin(options.storeBytes, new Set([...entries.values()].map((it) => it.folder)));
     })();
     return entry.stopping;
   };
 
-  /** Forgets the stores that were not used for the longest time, until the rest is within bounds. */
-  const makeRoomOnDisk = async (): Promise<void> => {
-    const inUse = new Set([...entries.values()].map((it) => it.folder));
-    const all = await Promise.all(
-      (await folders()).map(async ({ folder }) => {
-        const found = await stat(join(folder, 'volume')).catch(() => undefined);
-        return { folder, bytes: (found?.blocks ?? 0) * 512, at: found?.atimeMs ?? 0 };
-      }),
-    );
-    let bytes = all.reduce((sum, it) => sum + it.bytes, 0);
-    for (const it of all.sort((a, b) => a.at - b.at)) {
-      if (bytes <= options.storeBytes) return;
-      if (inUse.has(it.folder)) continue;
-      await rm(it.folder, { recursive: true, force: true });
-      bytes -= it.bytes;
-    }
-  };
-
-  /** Ends the rooms that nobody uses and that were not used for the longest time. */
-  const trim = (): void => {
+  /** Ends rooms that nobody uses, those first that were not used for the longest time, until the rest is within bounds. */
+  const trim = async (): Promise<void> => {
     const unused = [...entries].filter(([, it]) => it.users === 0 && !it.stopping);
-    const idle = unused.sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
-    for (const [key, entry] of idle.slice(0, Math.max(0, idle.length - warmMax))) void stop(key, entry);
+    unused.sort(([, a], [, b]) => b.usedAtMs - a.usedAtMs);
+    let bytes = 0;
+    for (const [at, [key, entry]] of unused.entries()) {
+      const warm = await entry.started.catch(() => undefined);
+      bytes += warm ? await memoryOf(warm.room.group) : 0;
+      if ((at >= warmMax || bytes > options.warmBytesMax) && entry.users === 0) void stop(key, entry);
+    }
   };
 
   const release = (key: string, entry: Entry): void => {
@@ -179,12 +165,12 @@ export function openRooms(options: RoomsOptions): Rooms {
     if (entry.condemned || options.cacheBytes === 0) return void stop(key, entry);
     entry.idle = setTimeout(() => void stop(key, entry), idleMs);
     entry.idle.unref();
-    trim();
+    void trim();
   };
 
-  const open = (key: string, network: NetworkRules | 'none'): Entry => {
+  const open = (key: string, owner: string, network: NetworkRules | 'none'): Entry => {
     const entry: Entry = {
-      folder: '', started: Promise.reject(new Error('not started')), users: 0, condemned: false, idle: undefined,
+      owner, folder: '', started: Promise.reject(new Error('not started')), users: 0, condemned: false, idle: undefined,
       usedAtMs: 0, stopping: undefined,
     }; // prettier-ignore
     entry.started.catch(() => undefined);
@@ -203,7 +189,10 @@ export function openRooms(options: RoomsOptions): Rooms {
       // One that is ending has the folder.
       for (let old = entries.get(key); old && (old.stopping ?? old.condemned); old = entries.get(key))
         await (old.stopping ?? sleep(20));
-      const entry = entries.get(key) ?? open(key, network);
+      const known = entries.get(key);
+      if (known) counts.warmStarts += 1;
+      else counts.coldStarts += 1;
+      const entry = known ?? open(key, owner, network);
       entry.users += 1;
       clearTimeout(entry.idle);
       let held = true;
@@ -213,7 +202,7 @@ export function openRooms(options: RoomsOptions): Rooms {
       };
       try {
         const warm = await entry.started;
-        await utimes(join(entry.folder, 'volume'), new Date(), new Date());
+        await stores.touch(entry.folder);
         const condemn = (): void => {
           entry.condemned = true;
           letGo();
@@ -224,27 +213,44 @@ export function openRooms(options: RoomsOptions): Rooms {
         throw error;
       }
     },
+    async usage() {
+      const caches = new Map<string, { owner: string; bytes: number; usedAt: Date }>();
+      for (const { owner, bytes, usedAt } of await stores.list()) {
+        const known = caches.get(owner);
+        caches.set(owner, {
+          owner,
+          bytes: bytes + (known?.bytes ?? 0),
+          usedAt: known && known.usedAt > usedAt ? known.usedAt : usedAt,
+        });
+      }
+      return {
+        ...counts,
+        rooms: entries.size,
+        busy: [...entries.values()].filter((it) => it.users > 0).length,
+        caches: [...caches.values()].sort((a, b) => b.bytes - a.bytes),
+      };
+    },
+    async forget(owner) {
+      const running = [...entries].filter(([, it]) => it.owner === owner);
+      for (const [key, entry] of running) {
+        entry.condemned = true;
+        if (entry.users === 0) await stop(key, entry);
+      }
+      const used = new Set(running.map(([, it]) => it.folder));
+      for (const it of await stores.list())
+        if (it.owner === owner && !used.has(it.folder)) await stores.remove(it.folder);
+    },
     async reap() {
       await mkdir(roomsDir, { recursive: true, mode: 0o700 });
       await removeGroup(groupsOf(storeDir));
       await removeSockets(storeDir);
-      for (const { folder, number } of await folders()) {
+      for (const { folder, number } of await stores.list()) {
         await rm(join(folder, 'run'), { recursive: true, force: true });
-        if (!Number.isInteger(number)) await rm(folder, { recursive: true, force: true });
+        if (!Number.isInteger(number)) await stores.remove(folder);
       }
     },
     async close() {
       await Promise.all([...entries].map(([key, entry]) => stop(key, entry)));
     },
   };
-}
-
-const bootId = () => readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-
-/** Whether a volume is there, is large enough, and was not in use when the machine went down. */
-async function isWhole(volume: string, bytes: number): Promise<boolean> {
-  const found = await stat(volume).catch(() => undefined);
-  if (!found || found.size < bytes) return false;
-  const boot = await readFile(`${volume}.boot`, 'utf8').catch(() => undefined);
-  return boot === undefined || boot === (await bootId());
 }

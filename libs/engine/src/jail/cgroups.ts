@@ -111,6 +111,12 @@ export async function usageOf(group: string): Promise<GroupUsage> {
   return { memoryPeakBytes, metMemoryLimit: memoryPeakBytes >= limit - (1 << 20), metPidsLimit };
 }
 
+/** What the processes of a group and of all below it have of the memory, without the pages of files. */
+export async function memoryOf(group: string): Promise<number> {
+  const stat = await read(join(memoryDir, group, 'memory.stat'));
+  return Number((unified ? /^anon (\d+)/m : /^total_rss (\d+)/m).exec(stat)?.[1] ?? 0);
+}
+
 /** Processes of a group, without those of groups below it. */
 export const processesOf = async (group: string): Promise<number[]> =>
   (await read(join(pidsDir, group, 'cgroup.procs'))).split('\n').filter(Boolean).map(Number);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
 import { Fault, parseDockerfile } from '@kiln/domain';
@@ -40,7 +41,10 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
     const base = `${stack.registryHost}/kiln/busybox:base`;
     const storeDir = join(stack.dir, `engine-${randomUUID()}`);
     const engine = open(storeDir);
-    afterAll(() => engine.close());
+    afterAll(async () => {
+      await engine.close();
+      for (const it of [storeDir, `${storeDir}-other`]) await rm(it, { recursive: true, force: true });
+    });
 
     const request = (dockerfile: string, signal: AbortSignal = new AbortController().signal) => {
       const lines: string[] = [];
@@ -114,6 +118,24 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       const stranger = { ...request(dockerfile), owner: 'somebody else' };
       await (await build(stranger)).discard();
       expect(stranger.lines.filter((it) => it.endsWith('CACHED'))).toEqual([]);
+    });
+
+    it('tells what it keeps of each owner, and forgets it when it is told to', async () => {
+      const dockerfile = `FROM ${base}\nRUN echo ${randomUUID()}\n`;
+      const told = { owner: `owner-${randomUUID()}` };
+      const first = { ...request(dockerfile), ...told };
+      await (await build(first)).discard();
+      const before = await engine.usage();
+      expect(before.rooms).toBeGreaterThan(0);
+      expect(before.busy).toBe(0);
+      expect(before.coldStarts).toBeGreaterThan(0);
+      const kept = before.caches.find((it) => it.owner === told.owner);
+      expect(kept?.bytes).toBeGreaterThan(1 << 20);
+      await engine.forget(told.owner);
+      expect((await engine.usage()).caches.map((it) => it.owner)).not.toContain(told.owner);
+      const second = { ...request(dockerfile), ...told };
+      await (await build(second)).discard();
+      expect(second.lines.filter((it) => it.endsWith('CACHED'))).toEqual([]);
     });
 
     it('names the step, its lines, its exit code and its last words when a command fails', async () => {

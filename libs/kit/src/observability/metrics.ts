@@ -74,6 +74,34 @@ export const metrics = {
     buckets: secondsOfBuilds,
     registers,
   }),
+  steps: new Counter({
+    name: 'kiln_build_steps_total',
+    help: 'Steps of builds by result; "cached" if the step came from the cache of the account.',
+    labelNames: ['result'],
+    registers,
+  }),
+  rooms: new Gauge({
+    name: 'kiln_engine_rooms',
+    help: 'Engines that run: "busy" with a build, "warm" without one.',
+    labelNames: ['state'],
+    registers,
+  }),
+  roomStarts: new Counter({
+    name: 'kiln_engine_room_uses_total',
+    help: 'Builds by their engine: "warm" if it ran already, "cold" if it was started for the build.',
+    labelNames: ['room'],
+    registers,
+  }),
+  storesLost: new Counter({
+    name: 'kiln_engine_stores_lost_total',
+    help: 'Caches of accounts that were deleted because the engine could not start with them.',
+    registers,
+  }),
+  cacheBytes: new Gauge({
+    name: 'kiln_engine_cache_bytes',
+    help: 'Disk space of the caches of all accounts on this builder.',
+    registers,
+  }),
   leasesLost: new Counter({
     name: 'kiln_leases_lost_total',
     help: 'Leases that were not renewed in time.',

@@ -30,7 +30,7 @@ const rights: Record<App, Record<string, string>> = {
     account_shares: 'SELECT',
     account_turns: 'SELECT',
     pool_turns: 'SELECT',
-    workers: 'SELECT, UPDATE (cordoned)',
+    workers: 'SELECT, UPDATE (cordoned, forget)',
     slot_samples: 'SELECT',
     builds: 'SELECT, INSERT, UPDATE',
     build_attempts: 'SELECT, UPDATE',

@@ -255,6 +255,11 @@ export interface WorkerAbout {
   enforces?: string[];
   missing?: string[];
   disk?: { freeBytes: number; totalBytes: number };
+  /** Engines that run: with a build, and without one. */
+  rooms?: { warm: number; busy: number };
+  /** What the caches of all accounts take of its disk, and the largest of them. */
+  cacheBytes?: number;
+  caches?: { account: string; bytes: number; usedAt: string }[];
 }
 
 /**
@@ -271,6 +276,8 @@ export const workers = pgTable('workers', {
   draining: boolean('draining').notNull().default(false),
   /** An operator wants it to take nothing new; it ends what it has. */
   cordoned: boolean('cordoned').notNull().default(false),
+  /** Accounts whose caches an operator wants removed; it takes them with its next renewal. */
+  forget: text('forget').array().notNull().default([]),
   /** What it says of itself: engine, jail, disk. */
   about: jsonb('about').$type<WorkerAbout>().notNull().default({}),
   startedAt: moment('started_at').notNull().defaultNow(),

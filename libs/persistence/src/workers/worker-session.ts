@@ -31,6 +31,7 @@ interface RenewalRow extends pg.QueryResultRow {
   fence: string;
   cancelled: boolean;
   renewed: boolean;
+  forget: string[] | null;
 }
 
 /** A worker process as PostgreSQL sees it: one connection, which holds its lock and renews all its leases. */
@@ -54,8 +55,9 @@ const register = `
 
 // Rows that others are writing to are left out: one of them that hangs must not cost the worker all its leases.
 const renewal = `
-  WITH seen AS (UPDATE workers SET seen_at = now(), draining = $5, about = $8::jsonb WHERE name = $1
-    RETURNING cordoned),
+  WITH seen AS (UPDATE workers w SET seen_at = now(), draining = $5, about = $8::jsonb, forget = '{}'
+    FROM (SELECT forget FROM workers WHERE name = $1 FOR UPDATE) before WHERE w.name = $1
+    RETURNING w.cordoned, before.forget),
   claims AS (SELECT * FROM unnest($2::text[], $3::int8[], $4::int8[]) AS it (id, fence, quiet_ms)),
   held_builds AS (
     SELECT b.id, b.fence, claims.quiet_ms, b.cancel_requested_at IS NOT NULL AS cancelled FROM builds b
@@ -79,9 +81,10 @@ const renewal = `
       AND i.id IN (SELECT id FROM images WHERE id = ANY($6::uuid[]) FOR UPDATE SKIP LOCKED)
     RETURNING i.id
   )
-  SELECT id, fence, cancelled, id IN (SELECT id FROM renewed_builds) AS renewed FROM held_builds
-  UNION ALL SELECT id::text, fence, false, id IN (SELECT id FROM renewed_images) FROM held_images
-  UNION ALL SELECT NULL, NULL, cordoned, false FROM seen`;
+  SELECT id, fence, cancelled, id IN (SELECT id FROM renewed_builds) AS renewed, NULL::text[] AS forget
+    FROM held_builds
+  UNION ALL SELECT id::text, fence, false, id IN (SELECT id FROM renewed_images), NULL FROM held_images
+  UNION ALL SELECT NULL, NULL, cordoned, false, forget FROM seen`;
 
 /**
  * Announces a worker and keeps its connection: when it breaks, it is made anew at once, and the lock taken again. The
@@ -98,6 +101,8 @@ export function openWorkerSession(
     about?: () => WorkerAbout;
     /** Told when an operator wants it to take nothing new, or to take work again. */
     onCordon?: (cordoned: boolean) => void;
+    /** Told when an operator wants the caches of some accounts removed. */
+    onForget?: (accounts: string[]) => void;
   },
   onError: (error: Error) => void,
 ): WorkerSession {
@@ -179,7 +184,10 @@ export function openWorkerSession(
         // One row is about the worker itself.
         const own = rows.find((it) => it.id === null);
         if (own && own.cancelled !== cordoned) worker.onCordon?.((cordoned = own.cancelled));
-        return rows.flatMap(({ id, ...it }) => (id === null ? [] : [{ ...it, id, fence: Number(it.fence) }]));
+        if (own?.forget?.length) worker.onForget?.(own.forget);
+        return rows.flatMap(({ id, fence, cancelled, renewed }) =>
+          id === null ? [] : [{ id, fence: Number(fence), cancelled, renewed }],
+        );
       } catch (error) {
         lose(error as Error);
         throw error;
@@ -243,6 +251,15 @@ export async function listWorkers(db: Executor): Promise<Worker[]> {
 export async function cordonWorker(db: Executor, name: string, cordoned: boolean): Promise<boolean> {
   const { rowCount } = await db.execute(
     sql`UPDATE workers SET cordoned = ${cordoned} WHERE name = ${name} AND app = 'builder'
+      AND number IN (${liveWorkerNumbers})`,
+  );
+  return rowCount === 1;
+}
+
+/** Has a builder that is there remove the cache of an account; false when there is no such builder. */
+export async function forgetCache(db: Executor, name: string, account: string): Promise<boolean> {
+  const { rowCount } = await db.execute(
+    sql`UPDATE workers SET forget = array_append(forget, ${account}) WHERE name = ${name} AND app = 'builder'
       AND number IN (${liveWorkerNumbers})`,
   );
   return rowCount === 1;

@@ -36,7 +36,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     image_id: id ?? '',
     LabelKey: 'a',
     ...webhook,
-    ...(operation.name === 'UpdateWorker' ? { Name: await builderOf(kiln) } : {}),
+    ...(operation.path.includes('/workers/{Name}') ? { Name: await builderOf(kiln), Account: 'nobody' } : {}),
   };
 }
 

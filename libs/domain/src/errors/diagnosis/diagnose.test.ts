@@ -56,6 +56,7 @@ describe('a failure', () => {
 });
 
 it('at least forty kinds of failures were captured, and every rule has a name that tells it', () => {
+  expect(captured.length).toBeGreaterThanOrEqual(60);
   expect(new Set(captured.map((it) => it.reason)).size).toBeGreaterThanOrEqual(40);
   for (const { name, cause, suggestion } of rules) {
     expect(name).toMatch(/^[A-Z][A-Za-z]+$/);

@@ -136,7 +136,7 @@ export const packageRules: readonly Rule[] = [
   },
   {
     name: 'CompilationFailed',
-    says: /: (?:fatal )?error: (.+)$/,
+    says: /:\d+: (?:fatal )?error: (.+)$|^(?:\S*cc1\w*|nvcc|clang\S*): (?:fatal )?error: (.+)$/,
     cause: 'The compiler refused the source: $1.',
     suggestion: 'Mend the source at the place that the line names.',
   },

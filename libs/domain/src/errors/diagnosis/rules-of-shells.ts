@@ -10,15 +10,22 @@ const saidOf = (trouble: string): RegExp => new RegExp(`(?<![^\\s'‘’:])([^\\
 export const shellRules: readonly Rule[] = [
   {
     name: 'FileNotInBuild',
+    step: /--mount/,
+    says: /did not complete successfully: \w+ (\S+): no such file or directory/,
+    cause: 'A mount did not find its source $1.',
+    suggestion: 'Mend the source of the mount, or make it in the stage that the mount takes it from.',
+  },
+  {
+    name: 'FileNotInBuild',
     keyword: 'COPY',
-    says: /no such file or directory|no items matching/i,
+    says: /no such file or directory|: not found/i,
     cause: 'COPY did not find its source: a build has no files of its own.',
     suggestion: 'Copy from another stage or image (COPY --from), or ADD a URL.',
   },
   {
     name: 'FileNotInBuild',
     keyword: 'ADD',
-    says: /no such file or directory|no items matching/i,
+    says: /no such file or directory|: not found/i,
     cause: 'ADD did not find its source: a build has no files of its own.',
     suggestion: 'ADD a URL, or copy from another stage or image (COPY --from).',
   },
@@ -50,8 +57,7 @@ export const shellRules: readonly Rule[] = [
     name: 'ShellDialect',
     says: /: (\[\[|source|pushd|popd|shopt|declare|let): not found|(Bad substitution)|Illegal option (-o pipefail)/,
     cause: '$1 is bash’s, and the step was run by a plain sh.',
-    suggestion:
-      'Write it for sh, or say RUN bash -c "…" (and install bash where it is missing); SHELL has no effect here.',
+    suggestion: 'Write it for sh, or put SHELL ["/bin/bash", "-c"] before it (and install bash where it is missing).',
   },
   {
     name: 'LineEndings',
@@ -80,7 +86,7 @@ export const shellRules: readonly Rule[] = [
   },
   {
     name: 'CommandNotFound',
-    says: /(?:sh|bash|line \d+|: \d+): ([^\s:]+): (?:command )?not found/,
+    says: /(?:sh|bash|line \d+|: \d+): ([^\s:]+): (?:command )?not found|exec: "([^"]+)": executable file not found/,
     cause: 'There is no command $1 in the image.',
     suggestion: 'Install the package that has it in an earlier step, or mend its name and PATH.',
   },
@@ -102,6 +108,12 @@ export const shellRules: readonly Rule[] = [
     says: saidOf('File exists'),
     cause: '$1 is there already.',
     suggestion: 'Use mkdir -p or ln -sf, or remove it first.',
+  },
+  {
+    name: 'FileMissing',
+    says: /can't cd to (\S+)|can't open file '([^']+)'|cannot access archive '([^']+)'/,
+    cause: 'There is no $1 in the image.',
+    suggestion: 'Mend the path, or make it in an earlier step; a build has no files of its own.',
   },
   {
     name: 'FileMissing',

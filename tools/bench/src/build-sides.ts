@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureDockerRoot, program, type ProvisionedAccount, root, runQuietly } from '@kiln/stack';
+import { openSignedClient } from '@kiln/stack/client';
+import { dockerPlugin, startDockerDaemon } from '@kiln/stack/testing';
+import { type BenchStack } from './bench-stack.ts';
+
+/** One way to make an image of a Dockerfile and to publish it; resolves when that is done. */
+export type Side = (dockerfile: string) => Promise<void>;
+
+/**
+ * From the submission to the image being ACTIVE. The followers look often only when `lookMs` is small: looking is load
+ * of its own.
+ */
+export function kilnSide({ url, registryHost }: BenchStack, account: ProvisionedAccount, lookMs: number): Side {
+  const client = openSignedClient(url, account);
+  return async (dockerfile) => {
+    const name = `bench-${randomUUID().slice(0, 8)}`;
+    const answer = await client.pai('POST', '/api/v1/imagebuilds', {
+      body: {
+        WorkspaceId: account.workspaceId,
+        Resource: {},
+        TargetRegistry: { Type: 'AcrEnterprise', InstanceId: account.connectionId },
+        BuildConfig: { Dockerfile: dockerfile, BuildType: 'CustomDockerfile' },
+        Image: { Name: name, Uri: `${registryHost}/bench/${name}:v1` },
+      },
+    });
+    const { ImageBuildJobId } = answer.body as { ImageBuildJobId?: string };
+    if (ImageBuildJobId === undefined) throw new Error(answer.text);
+    for (;;) {
+      await sleep(lookMs);
+      const { Status, ReasonMessage } = (await client.pai('GET', `/api/v1/jobs/${ImageBuildJobId}`)).body as {
+        Status: string;
+        ReasonMessage: string;
+      };
+      if (Status === 'Failed') throw new Error(ReasonMessage);
+      if (Status === 'Succeeded') return;
+    }
+  };
+}
+
+/** Docker's own BuildKit, as it is on a machine: the command `docker buildx build --push`. */
+export async function openBuildx({ dir, registryHost }: BenchStack): Promise<{ side: Side; stop(): Promise<void> }> {
+  const dockerRoot = await ensureDockerRoot(join(root, '.kiln/cache'));
+  const daemon = await startDockerDaemon(dockerRoot, join(dir, 'docker'), {
+    bridge: 'none',
+    iptables: false,
+    ip6tables: false,
+    features: { 'containerd-snapshotter': true },
+    'insecure-registries': [registryHost],
+  });
+  const side: Side = async (dockerfile) => {
+    const id = randomUUID().slice(0, 8);
+    const context = join(dir, 'docker/contexts', id);
+    await mkdir(context, { recursive: true });
+    await writeFile(join(context, 'Dockerfile'), dockerfile);
+    const output = `type=image,name=${registryHost}/bench/buildx-${id}:v1,push=true,oci-mediatypes=true`;
+    await runQuietly(
+      [dockerPlugin(dockerRoot, 'buildx'), 'build', '--network', 'none', '--provenance=false', '--output', output, context],
+      { env: { ...daemon.env, PATH: process.env['PATH'] } },
+    ); // prettier-ignore
+  };
+  return { side, stop: () => daemon.stop() };
+}
+
+/** Debian's buildah without a jail: `buildah bud`, `buildah push`. */
+export function buildahSide({ dir, registryHost }: BenchStack): Side {
+  const store = ['--root', join(dir, 'cli/root'), '--runroot', join(dir, 'cli/run'), '--storage-driver', 'overlay'];
+  const buildah = (args: string[]) =>
+    runQuietly(['unshare', '--mount', '--propagation', 'private', program('buildah'), ...store, ...args]);
+  return async (dockerfile) => {
+    const id = randomUUID().slice(0, 8);
+    const work = join(dir, 'cli', id);
+    await mkdir(join(work, 'context'), { recursive: true });
+    await writeFile(join(work, 'Dockerfile'), dockerfile);
+    const flags = ['--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--layers=false'];
+    const files = ['-t', `localhost/${id}`, '-f', join(work, 'Dockerfile'), join(work, 'context')];
+    await buildah(['bud', '--tls-verify=false', ...flags, ...files]);
+    await buildah(['push', '--tls-verify=false', `localhost/${id}`, `docker://${registryHost}/bench/cli-${id}:v1`]);
+  };
+}
