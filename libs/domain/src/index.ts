@@ -15,6 +15,7 @@ export * from './events/event-cursor.ts';
 export * from './events/event-data.ts';
 export * from './events/event-types.ts';
 export * from './images/image-status.ts';
+export * from './images/compression.ts';
 export * from './images/image-step.ts';
 export * from './images/label.ts';
 export * from './images/platform-key.ts';

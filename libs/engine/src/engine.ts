@@ -1,5 +1,12 @@
 import { type Secret } from '@kiln/kit';
-import { type Limits, type NetworkRules, type ParsedDockerfile, type Step, type StepResult } from '@kiln/domain';
+import {
+  type Compression,
+  type Limits,
+  type NetworkRules,
+  type ParsedDockerfile,
+  type Step,
+  type StepResult,
+} from '@kiln/domain';
 import { type Ability } from './jail/abilities.ts';
 import { type RegistryHandler } from './jail/door.ts';
 import { type ProcessWatch } from './process-watch.ts';
@@ -40,6 +47,8 @@ export interface BuildRequest {
   secrets?: readonly { id: string; value: Secret }[];
   /** Whether layers of earlier builds of the owner may be used. */
   layerCache: boolean;
+  /** How new layers are packed. */
+  compression: Compression;
   /** What the engine sees of registries: the bases to read, and where to write the image, once it is pushed. */
   registry: RegistryHandler;
   /** Told when a step begins, before its first line, and when it ends. */
@@ -60,10 +69,11 @@ export interface BuildRequest {
 export interface BuiltImage {
   /**
    * Sends it to the gateway; once more after a failure, from what is cached.
+   * @param compression of new layers, when it is not to be the request's
    * @returns the digest of its manifest
    * @throws Fault PushFailed
    */
-  push(): Promise<string>;
+  push(compression?: Compression): Promise<string>;
   /** Forgets it; its layers stay for the owner's next builds. */
   discard(): Promise<void>;
 }

@@ -272,6 +272,9 @@ CREATE TABLE "registry_connections" (
 	"ca_pem" text,
 	"username" text,
 	"password_sealed" text,
+	"compression" text DEFAULT 'gzip' NOT NULL,
+	"compression_level" integer,
+	"takes_zstd" boolean,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "registry_connections_account_id_id_pk" PRIMARY KEY("account_id","id")
 );

@@ -53,15 +53,19 @@ export async function accessForImage(
   return connection ? fromConnection(connection, sealer) : { host, tlsMode: 'verify' };
 }
 
+export interface BuildAccess {
+  target: RegistryAccess;
+  bases: RegistryAccess[];
+  /** The account's connection to the target's registry, where it has one. */
+  connection: RegistryConnection | undefined;
+  connections: RegistryConnection[];
+}
+
 /**
  * How a build reaches its registries: the account's connections, and over them the credentials that came with the
  * request. The target's connection is the one that the request named. Opened afresh just before each use.
  */
-export async function accessForBuild(
-  db: Database,
-  sealer: Sealer,
-  build: Build,
-): Promise<{ target: RegistryAccess; bases: RegistryAccess[] }> {
+export async function accessForBuild(db: Database, sealer: Sealer, build: Build): Promise<BuildAccess> {
   const connections = await listRegistryConnections(db, build.accountId);
   const auths =
     build.registryAuthsSealed === null ? {} : openRegistryAuths(sealer, build.id, build.registryAuthsSealed);
@@ -72,5 +76,10 @@ export async function accessForBuild(
     const access = fromAuth(host, Auth);
     byHost.set(host, { ...byHost.get(host), ...access, tlsMode: byHost.get(host)?.tlsMode ?? access.tlsMode });
   }
-  return { target: byHost.get(build.host) ?? { host: build.host, tlsMode: 'verify' }, bases: [...byHost.values()] };
+  return {
+    target: byHost.get(build.host) ?? { host: build.host, tlsMode: 'verify' },
+    bases: [...byHost.values()],
+    connection: named ?? connections.find((it) => it.host === build.host),
+    connections,
+  };
 }

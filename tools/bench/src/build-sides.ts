@@ -6,17 +6,19 @@ import { ensureDockerRoot, program, type ProvisionedAccount, root, runQuietly } 
 import { openSignedClient } from '@kiln/stack/client';
 import { dockerPlugin, startDockerDaemon } from '@kiln/stack/testing';
 import { type BenchStack } from './bench-stack.ts';
+import { timed } from './measure.ts';
 
-/** One way to make an image of a Dockerfile and to publish it; resolves when that is done. */
-export type Side = (dockerfile: string) => Promise<void>;
+/** One way to make an image of a Dockerfile and to publish it; tells how many milliseconds it took. */
+export type Side = (dockerfile: string) => Promise<number>;
 
 /**
- * From the submission to the image being ACTIVE. The followers look often only when `lookMs` is small: looking is load
- * of its own.
+ * From the submission to the image being ACTIVE, by the build's own record: the follower looks a few times a second, as
+ * clients may, and looking more often would be load of its own.
  */
-export function kilnSide({ url, registryHost }: BenchStack, account: ProvisionedAccount, lookMs: number): Side {
+export function kilnSide({ url, registryHost }: BenchStack, account: ProvisionedAccount, lookMs = 150): Side {
   const client = openSignedClient(url, account);
   return async (dockerfile) => {
+    const startedAt = Date.now();
     const name = `bench-${randomUUID().slice(0, 8)}`;
     const answer = await client.pai('POST', '/api/v1/imagebuilds', {
       body: {
@@ -27,8 +29,8 @@ export function kilnSide({ url, registryHost }: BenchStack, account: Provisioned
         Image: { Name: name, Uri: `${registryHost}/bench/${name}:v1` },
       },
     });
-    const { ImageBuildJobId } = answer.body as { ImageBuildJobId?: string };
-    if (ImageBuildJobId === undefined) throw new Error(answer.text);
+    const { ImageBuildId, ImageBuildJobId } = answer.body as { ImageBuildId?: string; ImageBuildJobId?: string };
+    if (ImageBuildId === undefined || ImageBuildJobId === undefined) throw new Error(answer.text);
     for (;;) {
       await sleep(lookMs);
       const { Status, ReasonMessage } = (await client.pai('GET', `/api/v1/jobs/${ImageBuildJobId}`)).body as {
@@ -36,8 +38,12 @@ export function kilnSide({ url, registryHost }: BenchStack, account: Provisioned
         ReasonMessage: string;
       };
       if (Status === 'Failed') throw new Error(ReasonMessage);
-      if (Status === 'Succeeded') return;
+      if (Status === 'Succeeded') break;
     }
+    const { GmtFinishTime } = (await client.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body as {
+      GmtFinishTime: string;
+    };
+    return Date.parse(GmtFinishTime) - startedAt;
   };
 }
 
@@ -51,7 +57,7 @@ export async function openBuildx({ dir, registryHost }: BenchStack): Promise<{ s
     features: { 'containerd-snapshotter': true },
     'insecure-registries': [registryHost],
   });
-  const side: Side = async (dockerfile) => {
+  const build = async (dockerfile: string): Promise<void> => {
     const id = randomUUID().slice(0, 8);
     const context = join(dir, 'docker/contexts', id);
     await mkdir(context, { recursive: true });
@@ -62,7 +68,7 @@ export async function openBuildx({ dir, registryHost }: BenchStack): Promise<{ s
       { env: { ...daemon.env, PATH: process.env['PATH'] } },
     ); // prettier-ignore
   };
-  return { side, stop: () => daemon.stop() };
+  return { side: (dockerfile) => timed(() => build(dockerfile)), stop: () => daemon.stop() };
 }
 
 /** Debian's buildah without a jail: `buildah bud`, `buildah push`. */
@@ -70,14 +76,15 @@ export function buildahSide({ dir, registryHost }: BenchStack): Side {
   const store = ['--root', join(dir, 'cli/root'), '--runroot', join(dir, 'cli/run'), '--storage-driver', 'overlay'];
   const buildah = (args: string[]) =>
     runQuietly(['unshare', '--mount', '--propagation', 'private', program('buildah'), ...store, ...args]);
-  return async (dockerfile) => {
+  const build = async (dockerfile: string): Promise<void> => {
     const id = randomUUID().slice(0, 8);
     const work = join(dir, 'cli', id);
     await mkdir(join(work, 'context'), { recursive: true });
     await writeFile(join(work, 'Dockerfile'), dockerfile);
-    const flags = ['--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--layers=false'];
+    const flags = ['--pull-always', '--isolation', 'oci', '--runtime', 'runc', '--network', 'host', '--layers=false'];
     const files = ['-t', `localhost/${id}`, '-f', join(work, 'Dockerfile'), join(work, 'context')];
     await buildah(['bud', '--tls-verify=false', ...flags, ...files]);
     await buildah(['push', '--tls-verify=false', `localhost/${id}`, `docker://${registryHost}/bench/cli-${id}:v1`]);
   };
+  return (dockerfile) => timed(() => build(dockerfile));
 }

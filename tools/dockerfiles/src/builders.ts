@@ -53,6 +53,7 @@ export async function openKiln(host: string, engineRoot: string, dir: string): P
           limits: { memoryBytes: 1 << 30, cpuMillis: 2000, pids: 512, diskBytes: 2 * 2 ** 30, seconds: 120 },
           network: 'none',
           layerCache: true,
+          compression: { type: 'gzip' as const },
           registry: gateway,
           onLine: () => Promise.resolve(),
           signal,

@@ -134,6 +134,7 @@ it.each(stages)(
         // The mirrors of this machine may be anywhere.
         network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
         layerCache: false,
+        compression: { type: 'gzip' },
         registry: gateway,
         onLine: (line: string) => Promise.resolve(void lines.push(line)),
         signal,

@@ -3,7 +3,7 @@ import { Secret } from '@kiln/kit';
 import { putRegistryConnection, removeRegistryConnection } from '@kiln/persistence';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
-import { bindingOf } from '@kiln/domain';
+import { bindingOf, type CompressionChoice, compressionChoices, compressionLevelMax } from '@kiln/domain';
 
 /** Registry connections of an account. */
 export function registryCommands({ program }: CommandRoots, context: CommandContext): void {
@@ -20,12 +20,24 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
     )
     .option('--ca <file>', 'PEM file of the CA to trust')
     .option('--username <name>')
+    .addOption(
+      new Option('--compression <kind>', 'of new layers; auto is zstd where the registry takes it')
+        .choices(compressionChoices)
+        .default('gzip'),
+    )
+    .option('--compression-level <number>', 'from 1; gzip up to 9, zstd up to 22')
     .action(
       async (
         owner: string,
         id: string,
         host: string,
-        options: { tls: 'verify' | 'skip-verify' | 'http'; ca?: string; username?: string },
+        options: {
+          tls: 'verify' | 'skip-verify' | 'http';
+          ca?: string;
+          username?: string;
+          compression: CompressionChoice;
+          compressionLevel?: string;
+        },
       ) => {
         const { id: accountId } = await account(owner);
         const password = process.env['KILN_REGISTRY_PASSWORD'];
@@ -35,6 +47,7 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
           options.username !== undefined && password
             ? sealer.seal(new Secret(password), bindingOf('registryConnection', accountId, id))
             : null;
+        const compressionLevel = levelOf(options.compression, options.compressionLevel);
         const caPem = options.ca === undefined ? null : await readFile(options.ca, 'utf8');
         await putRegistryConnection(db, {
           accountId,
@@ -44,8 +57,11 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
           caPem,
           username: options.username ?? null,
           passwordSealed,
+          compression: options.compression,
+          compressionLevel,
+          takesZstd: null,
         });
-        print({ id, host, tls: options.tls });
+        print({ id, host, tls: options.tls, compression: options.compression });
       },
     );
   registry
@@ -53,4 +69,15 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
     .action(async (owner: string, id: string) =>
       print({ removed: await removeRegistryConnection(db, (await account(owner)).id, id) }),
     );
+}
+
+/** @throws Error when the kind has no such level */
+function levelOf(choice: CompressionChoice, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (choice === 'auto') throw new Error('--compression-level needs --compression gzip or zstd');
+  const level = Number(text);
+  const most = compressionLevelMax[choice];
+  if (!Number.isInteger(level) || level < 1 || level > most)
+    throw new Error(`--compression-level of ${choice} is a whole number from 1 to ${most}`);
+  return level;
 }

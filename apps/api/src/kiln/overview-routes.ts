@@ -91,6 +91,7 @@ export function overviewRoutes({
             Instruction: it.instruction,
             ...optional('Digest', it.digest),
             ...optional('SizeInBytes', it.size),
+            ...optional('Compression', it.compression),
           })),
           ...optional('ImageBuildId', image.buildId),
           PullReference: pullReference(image),
@@ -118,6 +119,9 @@ export function overviewRoutes({
             Host: it.host,
             Tls: it.tlsMode,
             SignsIn: it.username !== null,
+            Compression: it.compression,
+            ...optional('CompressionLevel', it.compressionLevel),
+            ...optional('TakesZstd', it.takesZstd),
           })),
         },
       };

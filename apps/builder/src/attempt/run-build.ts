@@ -2,6 +2,7 @@ import { type Sealer } from '@kiln/auth';
 import { type BuiltImage, type Engine } from '@kiln/engine';
 import {
   asFault,
+  type Compression,
   Fault,
   fieldFault,
   formatReference,
@@ -13,7 +14,6 @@ import {
   parseDockerfile,
   type Platform,
   requestFields,
-  stagingTag,
 } from '@kiln/domain';
 import { crashPoint, inSpan, type Logger } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
@@ -25,6 +25,7 @@ import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
+import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
 export interface RunBuildDeps extends AttemptDeps {
@@ -69,13 +70,14 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
   let ended: Ended = 'handed over';
   try {
     const access = await accessForBuild(deps.db, deps.sealer, build);
+    const compression = compressionFor(access);
     attempt.redaction.add([access.target, ...access.bases]);
     const parsed = await attempt.run('prepare', 'build', () => prepare(deps, attempt, access.target));
     await attempt.move('assigned', 'running', 'building');
     try {
       const { image, gateway } = await attempt.run('build', 'push', async () => {
         // At once: what comes after it may fail, and the image has to be let go all the same.
-        made = await makeImage(deps, attempt, parsed, access.bases);
+        made = await makeImage(deps, attempt, parsed, access.bases, compression);
         return made;
       });
       crashPoint('image-built');
@@ -129,6 +131,7 @@ async function makeImage(
   attempt: Attempt,
   parsed: ParsedDockerfile,
   access: RegistryAccess[],
+  compression: Compression,
 ): Promise<Made> {
   const { build, log, steps, onBytes, signal, watch } = attempt;
   const { host } = deps;
@@ -156,6 +159,7 @@ async function makeImage(
       network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
       secrets,
       layerCache: host.layerCache,
+      compression,
       registry: gateway,
       signal,
       watch,
@@ -201,25 +205,6 @@ function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): Omit
   if (network.way > host.ways)
     throw new Fault('EngineFailed', `this builder has no way out number ${network.way} (KILN_BUILD_WAYS)`);
   return network;
-}
-
-async function pushImage(deps: RunBuildDeps, attempt: Attempt, image: BuiltImage, gateway: Gateway): Promise<string> {
-  const { build, log, signal } = attempt;
-  // Taken anew: a token may have run out, or a password been changed, while the build ran.
-  const { target } = await accessForBuild(deps.db, deps.sealer, build);
-  attempt.redaction.add([target]);
-  const tag = deps.host.stagingTag ? stagingTag : undefined;
-  gateway.writeTo({ access: target, repository: build.repository, tag });
-  await log.write(`kiln: pushing to ${build.host}/${build.repository}`);
-  crashPoint('push-begun');
-  try {
-    const digest = await image.push();
-    // What the engine says that it sent has to be what came.
-    if (gateway.pushed === digest) return digest;
-  } catch (error) {
-    throw signal.aborted ? error : (gateway.fault ?? error);
-  }
-  throw new Fault('PushFailed', `push to ${build.host}/${build.repository} sent no manifest, or another one`);
 }
 
 async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, digest: string): Promise<void> {

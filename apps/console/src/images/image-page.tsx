@@ -181,7 +181,9 @@ function Layers({ history }: { history: ImageDetails['History'] }) {
                     </span>
                   )}
                 </Table.Td>
-                <Table.Td ta="end">{it.SizeInBytes === undefined ? 'no layer' : bytes(it.SizeInBytes)}</Table.Td>
+                <Table.Td ta="end" title={it.Compression && `compression: ${it.Compression}`}>
+                  {it.SizeInBytes === undefined ? 'no layer' : bytes(it.SizeInBytes)}
+                </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildStates, lanes, scopes } from '@kiln/domain';
+import { buildStates, compressionChoices, lanes, scopes } from '@kiln/domain';
 import { operation } from '../operation.ts';
 import { queryInt } from '../text.ts';
 import { shownImage } from '../pai/image.ts';
@@ -110,7 +110,12 @@ export const consoleOperations = {
       MediaType: z.string().optional(),
       Platforms: z.array(z.string()),
       History: z.array(
-        z.object({ Instruction: z.string(), Digest: z.string().optional(), SizeInBytes: z.int().optional() }),
+        z.object({
+          Instruction: z.string(),
+          Digest: z.string().optional(),
+          SizeInBytes: z.int().optional(),
+          Compression: z.enum(['gzip', 'zstd', 'none']).optional(),
+        }),
       ),
       ImageBuildId: z.string().optional().describe('the build that made it'),
       PullReference: z.string().describe('what gets this very image, whatever becomes of its tag'),
@@ -216,7 +221,15 @@ export const consoleOperations = {
         }),
       ),
       Registries: z.array(
-        z.object({ InstanceId: z.string(), Host: z.string(), Tls: z.string(), SignsIn: z.boolean() }),
+        z.object({
+          InstanceId: z.string(),
+          Host: z.string(),
+          Tls: z.string(),
+          SignsIn: z.boolean(),
+          Compression: z.enum(compressionChoices).describe('of new layers; "auto" is zstd where the registry takes it'),
+          CompressionLevel: z.int().optional(),
+          TakesZstd: z.boolean().optional().describe('absent until a layer of zstd was sent'),
+        }),
       ),
     }),
     statuses: [200],

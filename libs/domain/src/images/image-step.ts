@@ -5,4 +5,5 @@ export interface ImageStep {
   digest?: string;
   /** Compressed bytes. */
   size?: number;
+  compression?: 'gzip' | 'zstd' | 'none';
 }

@@ -67,6 +67,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
         contextDir: request.contextDir,
         forceHostNetwork: engine.daemon === 'dockerd',
         cached: request.layerCache,
+        compression: request.compression,
         buildArgs: request.buildArgs ?? {},
         target: request.target,
         progress,
@@ -162,13 +163,18 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
   const { signal } = request;
   let solve: Solve | undefined = first;
   return {
-    async push() {
+    async push(compression = request.compression) {
       const silent = new Progress(request.parsed, { onLine: () => Promise.resolve() });
       const { room, connection } = site.lease;
       const running = AbortSignal.any([signal, room.ended]);
       try {
+        if (compression !== request.compression) {
+          await solve?.abandon();
+          solve = undefined;
+        }
         // What has run a moment ago, though others' layers be not used.
-        solve ??= await startSolve(connection, { ...site.solve, cached: true, progress: silent }, running);
+        const again = { ...site.solve, compression, cached: true, progress: silent };
+        solve ??= await startSolve(connection, again, running);
         return await solve.send();
       } catch (error) {
         signal.throwIfAborted();

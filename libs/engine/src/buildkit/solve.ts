@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
-import { type ParsedDockerfile } from '@kiln/domain';
+import { type Compression, type ParsedDockerfile } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
 import { type BaseImage } from '../engine.ts';
 import { type Connection } from './connection.ts';
@@ -24,6 +24,7 @@ export interface SolveOptions {
   /** Whether steps have to be told to use the daemon's own network. */
   forceHostNetwork: boolean;
   cached: boolean;
+  compression: Compression;
   buildArgs: Record<string, string>;
   target: string | undefined;
   progress: Progress;
@@ -72,7 +73,7 @@ function frontendOptions(options: SolveOptions): Record<string, string> {
  * @throws what the daemon says, as a ServiceError; Fault DockerfileInvalid, EngineFailed for a graph that may not run
  */
 export async function startSolve(connection: Connection, options: SolveOptions, signal: AbortSignal): Promise<Solve> {
-  const { registry, progress } = options;
+  const { registry, progress, compression } = options;
   const names = { ref: idOf(), session: idOf() };
   const ending = new AbortController();
   const running = AbortSignal.any([signal, ending.signal]);
@@ -108,6 +109,9 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
         'registry.insecure': 'true',
         store: 'false',
         'oci-mediatypes': 'true',
+        compression: compression.type,
+        ...(compression.level === undefined ? {} : { 'compression-level': String(compression.level) }),
+        ...(compression.force ? { 'force-compression': 'true' } : {}),
       },
       Entitlements: options.forceHostNetwork ? ['network.host'] : [],
       Internal: true,

@@ -61,6 +61,7 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
         limits: testLimits,
         network: 'none' as const,
         layerCache: true,
+        compression: { type: 'gzip' as const },
         onLine,
         signal,
       };
@@ -105,6 +106,28 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       // What is sent again is made from the cache, and is the same image.
       image.gateway.writeTo(`${repository}-again`);
       expect(await image.push()).toBe(digest);
+      await image.discard();
+    });
+
+    it('packs new layers as it is told to, at the first push or at a later one', async () => {
+      const given = {
+        ...request(`FROM ${base}\nRUN echo ${randomUUID()} > /a\n`),
+        compression: { type: 'zstd' as const },
+      };
+      const image = await build(given);
+      const layersOf = async (repository: string, digest: string): Promise<string[]> => {
+        const manifest = await fetch(`http://${stack.registryHost}/v2/${repository}/manifests/${digest}`, {
+          headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+        });
+        const { layers } = (await manifest.json()) as { layers: { mediaType: string }[] };
+        return layers.map((it) => it.mediaType.replace('application/vnd.oci.image.layer.v1.', ''));
+      };
+      image.gateway.writeTo(`engine/${given.id}`);
+      // A layer of the base stays as it is.
+      expect(await layersOf(`engine/${given.id}`, await image.push())).toEqual(['tar+gzip', 'tar+zstd']);
+      image.gateway.writeTo(`engine/${given.id}-gzip`);
+      const again = await image.push({ type: 'gzip', level: 9, force: true });
+      expect(await layersOf(`engine/${given.id}-gzip`, again)).toEqual(['tar+gzip', 'tar+gzip']);
       await image.discard();
     });
 

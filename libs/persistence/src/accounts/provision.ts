@@ -83,6 +83,14 @@ export const putRegistryConnection = (db: Executor, row: Omit<typeof registryCon
     .values(row)
     .onConflictDoUpdate({ target: [registryConnections.accountId, registryConnections.id], set: row });
 
+/** Notes whether the registry of a connection took a layer that is packed with zstd. */
+export async function noteZstd(db: Executor, accountId: string, id: string, takesZstd: boolean): Promise<void> {
+  await db
+    .update(registryConnections)
+    .set({ takesZstd })
+    .where(and(eq(registryConnections.accountId, accountId), eq(registryConnections.id, id)));
+}
+
 export async function removeRegistryConnection(db: Executor, accountId: string, id: string): Promise<boolean> {
   const { rowCount } = await db
     .delete(registryConnections)

@@ -50,7 +50,7 @@ const rights: Record<App, Record<string, string>> = {
     webhook_deliveries: 'SELECT, UPDATE',
   },
   builder: {
-    registry_connections: 'SELECT',
+    registry_connections: 'SELECT, UPDATE (takes_zstd)',
     build_secrets: 'SELECT',
     workers: 'SELECT, INSERT, UPDATE',
     builds: 'SELECT, UPDATE',

@@ -1,6 +1,6 @@
-import { roles, scopes } from '@kiln/domain';
+import { compressionChoices, roles, scopes } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { boolean, index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 const createdAt = () => timestamp('created_at', { withTimezone: true }).notNull().defaultNow();
 const revokedAt = () => timestamp('revoked_at', { withTimezone: true });
@@ -155,6 +155,11 @@ export const registryConnections = pgTable(
     caPem: text('ca_pem'),
     username: text('username'),
     passwordSealed: text('password_sealed'),
+    /** How layers are packed; `auto` is zstd where the registry takes it. */
+    compression: text('compression', { enum: compressionChoices }).notNull().default('gzip'),
+    compressionLevel: integer('compression_level'),
+    /** Whether the registry took a zstd layer; unknown before the first one. */
+    takesZstd: boolean('takes_zstd'),
     createdAt: createdAt(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.id] }), index('registry_connections_host').on(t.accountId, t.host)],

@@ -1,4 +1,4 @@
-import { type ImageStep } from '@kiln/domain';
+import { compressionOf, type ImageStep } from '@kiln/domain';
 import { type z } from 'zod';
 import { type configSchema, type Manifest } from '../client/manifests.ts';
 
@@ -15,15 +15,21 @@ const plain = (text: string): string =>
     .slice(0, instructionMax)
     .toWellFormed();
 
+const layerFacts = ({ digest, size, mediaType }: Manifest['layers'][number]) => ({
+  digest,
+  size,
+  compression: compressionOf(mediaType),
+});
+
 /** Puts a config's history and a manifest's layers together; what does not fit together is left out. */
 export function historyOf({ history = [] }: z.output<typeof configSchema>, { layers }: Manifest): ImageStep[] {
   const layered = history.filter((it) => !it.empty_layer);
   if (layered.length !== layers.length)
-    return layers.slice(0, stepsMax).map(({ digest, size }) => ({ instruction: '', digest, size }));
+    return layers.slice(0, stepsMax).map((it) => ({ instruction: '', ...layerFacts(it) }));
   const left = [...layers];
   const steps = history.map(({ created_by = '', empty_layer }) => {
     const layer = empty_layer ? undefined : left.shift();
-    return { instruction: plain(created_by), ...(layer ? { digest: layer.digest, size: layer.size } : {}) };
+    return { instruction: plain(created_by), ...(layer ? layerFacts(layer) : {}) };
   });
   return steps.slice(-stepsMax);
 }
