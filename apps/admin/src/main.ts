@@ -1,5 +1,5 @@
 import { openSealer } from '@kiln/auth';
-import { platformSettings, readConfig, readPlatform, secretSetting } from '@kiln/kit';
+import { addressSettings, platformSettings, readConfig, readPlatform, secretSetting } from '@kiln/kit';
 import { openDatabase } from '@kiln/persistence';
 import { z } from 'zod';
 import { adminCommands } from './commands/program.ts';
@@ -16,6 +16,7 @@ const config = readConfig(
     KILN_BUILDER_PASSWORD: passwordSetting,
     KILN_REGISTRAR_PASSWORD: passwordSetting,
     ...platformSettings,
+    ...addressSettings,
     /** As builders have them. */
     KILN_ENGINE_ROOT: z.string().default('/opt/kiln/engine'),
     KILN_LAYER_CACHE_BYTES: z.coerce
@@ -41,6 +42,7 @@ try {
       engineRoot: config.KILN_ENGINE_ROOT,
       cacheBytes: Math.floor(config.KILN_LAYER_CACHE_BYTES / 4),
     },
+    openAddresses: config.KILN_OPEN_ADDRESSES,
     print,
   }).parseAsync();
 } catch (error) {

@@ -14,6 +14,8 @@ export interface CommandContext {
   sealer: Sealer;
   /** Where results go, one JSON document each. */
   print: (result: unknown) => void;
+  /** Closed addresses that registries may have all the same. */
+  openAddresses: readonly string[];
   /** @throws Error when there is none */
   account: (nameOrId: string) => Promise<{ id: string }>;
   /** @throws Error when the account has none */
@@ -24,10 +26,12 @@ export const openContext = ({
   db,
   sealer,
   print,
-}: Pick<CommandContext, 'db' | 'sealer' | 'print'>): CommandContext => ({
+  openAddresses,
+}: Pick<CommandContext, 'db' | 'sealer' | 'print' | 'openAddresses'>): CommandContext => ({
   db,
   sealer,
   print,
+  openAddresses,
   async account(nameOrId) {
     const found = await findAccount(db, nameOrId);
     if (!found) throw new Error(`there is no account ${nameOrId}; "admin list account" shows all`);

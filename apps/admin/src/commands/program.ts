@@ -23,6 +23,8 @@ export interface AdminDeps {
   /** Passwords of the apps' users of PostgreSQL, of those that are to be set. */
   appPasswords: Partial<Record<App, Secret | undefined>>;
   jail: JailSettings;
+  /** Closed addresses that registries may have all the same. */
+  openAddresses: readonly string[];
 }
 
 /** Commands that change nothing. */
@@ -34,10 +36,11 @@ const readOnly = new Set([
   'audit list',
   'audit verify',
   'jail show',
+  'registry staging-tags',
 ]);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
-export function adminCommands({ db, sealer, appPasswords, jail, print: show }: AdminDeps): Command {
+export function adminCommands({ db, sealer, appPasswords, jail, openAddresses, print: show }: AdminDeps): Command {
   const program = new Command('admin')
     .description('makes, lists and revokes what Kiln knows of its users')
     .showHelpAfterError();
@@ -77,7 +80,7 @@ export function adminCommands({ db, sealer, appPasswords, jail, print: show }: A
     });
 
   const create = program.command('create').description('make something new');
-  const context = openContext({ db, sealer, print });
+  const context = openContext({ db, sealer, print, openAddresses });
   const nouns = [
     accountCommands,
     projectCommands,

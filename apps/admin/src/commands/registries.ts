@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
-import { putRegistryConnection, removeRegistryConnection } from '@kiln/persistence';
+import { listBuiltRepositories, putRegistryConnection, removeRegistryConnection } from '@kiln/persistence';
+import { openAddressRules, openRegistryClients } from '@kiln/registry';
+import { accessForImage } from '@kiln/usecases';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
-import { bindingOf, type CompressionChoice, compressionChoices, compressionLevelMax } from '@kiln/domain';
+import { bindingOf, type CompressionChoice, compressionChoices, compressionLevelMax, stagingTag } from '@kiln/domain';
 
 /** Registry connections of an account. */
 export function registryCommands({ program }: CommandRoots, context: CommandContext): void {
-  const { db, sealer, print, account } = context;
+  const { db, sealer, print, openAddresses, account } = context;
 
   const registry = program.command('registry').description('registry connections of an account');
   registry
@@ -64,6 +66,26 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
         print({ id, host, tls: options.tls, compression: options.compression });
       },
     );
+  registry
+    .command('staging-tags <account>')
+    .description(
+      'list the tags that earlier versions set while they pushed, in the repositories of the account’s builds',
+    )
+    .action(async (owner: string) => {
+      const { id: accountId } = await account(owner);
+      const registries = openRegistryClients(openAddressRules(openAddresses));
+      const found: { reference: string; digest: string }[] = [];
+      try {
+        for (const { host, repository } of await listBuiltRepositories(db, accountId)) {
+          const access = await accessForImage(db, sealer, { accountId, host, registryConnectionId: null });
+          const digest = await registries.for(access).headManifest(repository, stagingTag);
+          if (digest !== undefined) found.push({ reference: `${host}/${repository}:${stagingTag}`, digest });
+        }
+      } finally {
+        await registries.close();
+      }
+      print(found);
+    });
   registry
     .command('remove <account> <id>')
     .action(async (owner: string, id: string) =>

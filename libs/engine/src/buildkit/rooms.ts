@@ -1,5 +1,5 @@
 import { createHash, randomInt } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NetworkRules } from '@kiln/domain';
@@ -70,6 +70,21 @@ interface Entry {
   usedAtMs: number;
   /** Once it is being ended; nobody may take it any more. */
   stopping: Promise<void> | undefined;
+}
+
+/** A daemon that has not answered for so long never will. */
+const silentMsMax = 15_000;
+/** How often one that builds is asked whether it still answers. */
+const beatMs = 5000;
+
+/** Whether a daemon answers. */
+async function answers({ connection }: WarmRoom): Promise<boolean> {
+  const late = sleep(silentMsMax, false, { ref: false });
+  const info = connection.info().then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([info, late]);
 }
 
 const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24);
@@ -177,40 +192,64 @@ export function openRooms(options: RoomsOptions): Rooms {
     entries.set(key, entry);
     entry.started = start(key, network, entry);
     entry.started.then(
-      ({ room }) => room.ended.addEventListener('abort', () => void stop(key, entry)),
+      (warm) => {
+        warm.room.ended.addEventListener('abort', () => void stop(key, entry));
+        void watch(key, entry, warm);
+      },
       () => void stop(key, entry),
     );
     return entry;
   };
 
+  /** Ends a room whose daemon does not answer: its builds have failed by that. */
+  const endSilent = (key: string, entry: Entry): Promise<void> => {
+    entry.condemned = true;
+    counts.storesLost += 1;
+    return stop(key, entry);
+  };
+
+  const watch = async (key: string, entry: Entry, warm: WarmRoom): Promise<void> => {
+    while (!entry.stopping) {
+      await sleep(beatMs, undefined, { ref: false });
+      if (entry.users > 0 && !entry.stopping && !(await answers(warm)) && !entry.stopping) await endSilent(key, entry);
+    }
+  };
+
   return {
     async take(owner, network) {
       const key = short(JSON.stringify([owner, network]));
-      // One that is ending has the folder.
-      for (let old = entries.get(key); old && (old.stopping ?? old.condemned); old = entries.get(key))
-        await (old.stopping ?? sleep(20));
-      const known = entries.get(key);
-      if (known) counts.warmStarts += 1;
-      else counts.coldStarts += 1;
-      const entry = known ?? open(key, owner, network);
-      entry.users += 1;
-      clearTimeout(entry.idle);
-      let held = true;
-      const letGo = (): void => {
-        if (held) release(key, entry);
-        held = false;
-      };
-      try {
-        const warm = await entry.started;
-        await stores.touch(entry.folder);
-        const condemn = (): void => {
-          entry.condemned = true;
-          letGo();
+      for (;;) {
+        // One that is ending has the folder.
+        for (let old = entries.get(key); old && (old.stopping ?? old.condemned); old = entries.get(key))
+          await (old.stopping ?? sleep(20));
+        const known = entries.get(key);
+        const entry = known ?? open(key, owner, network);
+        entry.users += 1;
+        clearTimeout(entry.idle);
+        let held = true;
+        const letGo = (): void => {
+          if (held) release(key, entry);
+          held = false;
         };
-        return { ...warm, isAlone: () => entry.users === 1, release: letGo, condemn };
-      } catch (error) {
-        letGo();
-        throw error;
+        try {
+          const warm = await entry.started;
+          if (known && !(await answers(warm))) {
+            letGo();
+            if (!entry.stopping) await endSilent(key, entry);
+            continue;
+          }
+          if (known) counts.warmStarts += 1;
+          else counts.coldStarts += 1;
+          await stores.touch(entry.folder);
+          const condemn = (): void => {
+            entry.condemned = true;
+            letGo();
+          };
+          return { ...warm, isAlone: () => entry.users === 1, release: letGo, condemn };
+        } catch (error) {
+          letGo();
+          throw error;
+        }
       }
     },
     async usage() {
@@ -244,6 +283,9 @@ export function openRooms(options: RoomsOptions): Rooms {
       await mkdir(roomsDir, { recursive: true, mode: 0o700 });
       await removeGroup(groupsOf(storeDir));
       await removeSockets(storeDir);
+      // What an earlier version's engine kept.
+      for (const it of await readdir(storeDir))
+        if (it !== 'rooms') await rm(join(storeDir, it), { recursive: true, force: true });
       for (const { folder, number } of await stores.list()) {
         await rm(join(folder, 'run'), { recursive: true, force: true });
         if (!Number.isInteger(number)) await stores.remove(folder);

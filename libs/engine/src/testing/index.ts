@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { open as openFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { testStack } from '@kiln/kit/testing';
+import { eventually, testStack } from '@kiln/kit/testing';
 import { Fault, parseDockerfile } from '@kiln/domain';
 import { type BaseImage, type BuildRequest, type Engine } from '../engine.ts';
 import { type RegistryHandler } from '../jail/door.ts';
@@ -214,6 +214,78 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
         expect(it.lines.filter((line) => line.startsWith('number-'))).toEqual([`number-${index + 1}`]),
       );
       await Promise.all(images.map((it) => it.discard()));
+    });
+
+    describe('a daemon that fails', () => {
+      const owner = () => ({ owner: `owner-${randomUUID()}` });
+      const slow = () => request(`FROM ${base}\nRUN echo ${randomUUID()}; sleep 60\n`);
+      const quick = () => request(`FROM ${base}\nRUN echo ${randomUUID()} > /a\n`);
+      /** The first process in the room of the build, as this machine numbers it. */
+      const daemonOf = async (id: string): Promise<number> => {
+        const room = (): string | undefined => groupsNamed(id)[0]?.replace(/\/build-.*|\/[^/]*$/, '');
+        const inits = () =>
+          readdirSync('/proc')
+            .filter((it) => /^\d+$/.test(it))
+            .filter((it) => {
+              try {
+                const groups = readFileSync(`/proc/${it}/cgroup`, 'utf8');
+                return (
+                  groups.includes(room() ?? '?') && /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${it}/status`, 'utf8'))
+                );
+              } catch {
+                return false;
+              }
+            });
+        return eventually(() => {
+          const [first] = room() === undefined ? [] : inits();
+          return first === undefined ? undefined : Number(first);
+        }, 'the daemon of the build');
+      };
+
+      it.each([['is killed', 'SIGKILL'], ['is stopped', 'SIGSTOP']] as const)(
+        'and %s costs its build, which is the engine’s fault, and none that come after it',
+        async (_what, signal) => {
+          const of = owner();
+          const given = { ...slow(), ...of };
+          const building = build(given);
+          building.catch(() => undefined);
+          await eventually(() => (given.lines.some((it) => it.includes('sleep 60')) ? true : undefined), 'the step');
+          process.kill(await daemonOf(given.id), signal);
+          await expect(building).rejects.toMatchObject({ code: 'EngineFailed' });
+          const next = { ...quick(), ...of };
+          await (await build(next)).discard();
+          expect(groupsNamed(given.id)).toEqual([]);
+        },
+      ); // prettier-ignore
+
+      it('and is stopped while nothing is built is noticed by the next build', async () => {
+        const of = owner();
+        const first = { ...quick(), ...of };
+        const image = await build(first);
+        const daemon = await daemonOf(first.id);
+        await image.discard();
+        process.kill(daemon, 'SIGSTOP');
+        await (await build({ ...quick(), ...of })).discard();
+      });
+
+      it('and cannot live with what it kept begins anew', async () => {
+        const dir = `${storeDir}-other`;
+        const first = open(dir);
+        const given = quick();
+        const opened = await openGateway(given.dockerfile, given.signal);
+        await (await first.build({ ...given, bases: opened.bases, registry: opened.gateway })).discard();
+        await first.close();
+        const [folder = ''] = readdirSync(join(dir, 'rooms'));
+        const volume = await openFile(join(dir, 'rooms', folder, 'volume'), 'r+');
+        await volume.write(Buffer.alloc(1 << 20, 'damaged'), 0, 1 << 20, 0);
+        await volume.close();
+        const second = open(dir);
+        const again = quick();
+        const { bases, gateway } = await openGateway(again.dockerfile, again.signal);
+        await (await second.build({ ...again, bases, registry: gateway })).discard();
+        expect((await second.usage()).storesLost).toBe(1);
+        await second.close();
+      });
     });
 
     it('leaves nothing when it is closed but its cache, which the next one uses at once', async () => {

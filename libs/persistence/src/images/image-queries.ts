@@ -66,3 +66,15 @@ export async function workspacesOf(
   const rows = await db.select().from(workspaces).where(inArray(workspaces.id, ids));
   return new Map(rows.map((it) => [it.id, it]));
 }
+
+/** Repositories that an account's builds have published to. */
+export const listBuiltRepositories = (
+  db: Executor,
+  accountId: string,
+): Promise<{ host: string; repository: string }[]> =>
+  db
+    .select({ host: images.host, repository: images.repository })
+    .from(images)
+    .where(and(eq(images.accountId, accountId), eq(images.via, 'build')))
+    .groupBy(images.host, images.repository)
+    .orderBy(images.host, images.repository);
