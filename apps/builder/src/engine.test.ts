@@ -20,6 +20,7 @@ engineContract(
       ways: [],
       warmMax: 2,
       idleMs: 60_000,
+      silentMs: 5000,
       warmBytesMax: 2 ** 30,
       limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
       cacheBytes: 1 << 30,

@@ -239,7 +239,9 @@ export const consoleOperations = {
       reply: {
         RequestId,
         AccessKeys: [{ AccessKeyId: 'KILNA1B2C3D4E5F6G7H8', GmtCreateTime: at }],
-        Registries: [{ InstanceId: 'cri-local', Host: 'registry.example.com', Tls: 'verify', SignsIn: true }],
+        Registries: [
+          { InstanceId: 'cri-local', Host: 'registry.example.com', Tls: 'verify', Compression: 'gzip', SignsIn: true },
+        ],
       },
     },
   }),

@@ -9,7 +9,9 @@ const tooLong = Buffer.from('the words of the error are too long to be shown');
 
 const frameHeadBytes = 9;
 const frameTypes = { headers: 1, continuation: 9 } as const;
-const flags = { endHeaders: 4, padded: 8, priority: 32 } as const;
+/** The most that every HTTP/2 takes. */
+const frameBytesMax = 16_384;
+const flags = { endStream: 1, endHeaders: 4, padded: 8, priority: 32 } as const;
 
 /**
  * The daemon's side of a connection, with short headers: gRPC's errors come as trailers, and BuildKit's have the whole
@@ -38,10 +40,7 @@ export function limitHeaders(socket: Socket): Duplex {
     if (!(flag & flags.endHeaders)) return undefined;
     const { head, parts } = block;
     block = undefined;
-    const fields = shorten(Buffer.concat(parts));
-    head.writeUIntBE(fields.length, 0, 3);
-    head[4] = ((head[4] ?? 0) & ~(flags.padded | flags.priority)) | flags.endHeaders;
-    return Buffer.concat([head, fields]);
+    return framed(head, shorten(Buffer.concat(parts)));
   };
 
   const take = (bytes: Buffer): Buffer[] => {
@@ -87,6 +86,22 @@ export function limitHeaders(socket: Socket): Duplex {
   socket.on('error', (error) => stream.destroy(error));
   socket.on('close', () => stream.destroy());
   return stream;
+}
+
+/** A block of fields in as many frames as it needs; the first one is like `head`. */
+function framed(head: Buffer, fields: Buffer): Buffer {
+  const out: Buffer[] = [];
+  for (let at = 0; at === 0 || at < fields.length; at += frameBytesMax) {
+    const part = fields.subarray(at, at + frameBytesMax);
+    const own = Buffer.from(head);
+    own.writeUIntBE(part.length, 0, 3);
+    own[3] = at === 0 ? frameTypes.headers : frameTypes.continuation;
+    // The end of the stream is told by the first one.
+    const kept = at === 0 ? (head[4] ?? 0) & flags.endStream : 0;
+    own[4] = kept | (at + frameBytesMax >= fields.length ? flags.endHeaders : 0);
+    out.push(own, part);
+  }
+  return Buffer.concat(out);
 }
 
 /** Leaves long values out of a block of fields. What the other side may refer to later is kept: it is short. */

@@ -20,6 +20,8 @@ export interface RoomsOptions {
   warmMax: number;
   /** How long a room without a build is kept. */
   idleMs: number;
+  /** A daemon that has not answered for so long never will; 15 seconds when left out. */
+  silentMs?: number;
   /** What the processes of rooms without a build may have of the memory, together. */
   warmBytesMax: number;
   limits: RoomLimits;
@@ -72,14 +74,9 @@ interface Entry {
   stopping: Promise<void> | undefined;
 }
 
-/** A daemon that has not answered for so long never will. */
-const silentMsMax = 15_000;
-/** How often one that builds is asked whether it still answers. */
-const beatMs = 5000;
-
-/** Whether a daemon answers. */
-async function answers({ connection }: WarmRoom): Promise<boolean> {
-  const late = sleep(silentMsMax, false, { ref: false });
+/** Whether a daemon answers within a time. */
+async function answers({ connection }: WarmRoom, ms: number): Promise<boolean> {
+  const late = sleep(ms, false, { ref: false });
   const info = connection.info().then(
     () => true,
     () => false,
@@ -91,7 +88,7 @@ const short = (text: string): string => createHash('sha256').update(text).digest
 
 /** Rooms of one builder. Their folders outlast them: in each, a file system with what its daemon keeps. */
 export function openRooms(options: RoomsOptions): Rooms {
-  const { storeDir, engine, warmMax, idleMs } = options;
+  const { storeDir, engine, warmMax, idleMs, silentMs = 15_000 } = options;
   const roomsDir = join(storeDir, 'rooms');
   const stores = openStores(roomsDir, options.cacheBytes + options.workBytes);
   const counts = { warmStarts: 0, coldStarts: 0, storesLost: 0 };
@@ -210,8 +207,9 @@ export function openRooms(options: RoomsOptions): Rooms {
 
   const watch = async (key: string, entry: Entry, warm: WarmRoom): Promise<void> => {
     while (!entry.stopping) {
-      await sleep(beatMs, undefined, { ref: false });
-      if (entry.users > 0 && !entry.stopping && !(await answers(warm)) && !entry.stopping) await endSilent(key, entry);
+      await sleep(silentMs / 3, undefined, { ref: false });
+      if (entry.users > 0 && !entry.stopping && !(await answers(warm, silentMs)) && !entry.stopping)
+        await endSilent(key, entry);
     }
   };
 
@@ -233,7 +231,7 @@ export function openRooms(options: RoomsOptions): Rooms {
         };
         try {
           const warm = await entry.started;
-          if (known && !(await answers(warm))) {
+          if (known && !(await answers(warm, silentMs))) {
             letGo();
             if (!entry.stopping) await endSilent(key, entry);
             continue;

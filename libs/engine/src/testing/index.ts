@@ -220,27 +220,18 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       const owner = () => ({ owner: `owner-${randomUUID()}` });
       const slow = () => request(`FROM ${base}\nRUN echo ${randomUUID()}; sleep 60\n`);
       const quick = () => request(`FROM ${base}\nRUN echo ${randomUUID()} > /a\n`);
-      /** The first process in the room of the build, as this machine numbers it. */
-      const daemonOf = async (id: string): Promise<number> => {
-        const room = (): string | undefined => groupsNamed(id)[0]?.replace(/\/build-.*|\/[^/]*$/, '');
-        const inits = () =>
-          readdirSync('/proc')
-            .filter((it) => /^\d+$/.test(it))
-            .filter((it) => {
-              try {
-                const groups = readFileSync(`/proc/${it}/cgroup`, 'utf8');
-                return (
-                  groups.includes(room() ?? '?') && /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${it}/status`, 'utf8'))
-                );
-              } catch {
-                return false;
-              }
-            });
-        return eventually(() => {
-          const [first] = room() === undefined ? [] : inits();
+      /** The daemon of the room that a build is in: the first process of the room's own group, not of groups below it. */
+      const daemonOf = (id: string): Promise<number> =>
+        eventually(() => {
+          const room = groupsNamed(id)[0]?.replace(/\/build-.*/, '');
+          if (room === undefined) return undefined;
+          const processes = readFileSync(`/sys/fs/cgroup/pids/${room}/cgroup.procs`, 'utf8')
+            .split('\n')
+            .filter(Boolean);
+          const isFirst = (it: string) => /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${it}/status`, 'utf8'));
+          const first = processes.find(isFirst);
           return first === undefined ? undefined : Number(first);
         }, 'the daemon of the build');
-      };
 
       it.each([['is killed', 'SIGKILL'], ['is stopped', 'SIGSTOP']] as const)(
         'and %s costs its build, which is the engine’s fault, and none that come after it',
