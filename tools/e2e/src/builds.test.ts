@@ -87,19 +87,6 @@ describe('from one signed POST to a catalogued image', () => {
     expect(await kiln.ended(ids.ImageBuildId)).toMatchObject({ State: 'succeeded' });
   });
 
-  it('lists the tags that earlier versions left in the registry', async () => {
-    const body = kiln.buildRequest(`FROM ${kiln.base}\nLABEL a=b\n`);
-    const { Digest } = await kiln.ended((await kiln.submit(body)).ImageBuildId);
-    const [, host, repository] = /^([^/]+)\/(.+):/.exec(body.Image.Uri) ?? [];
-    const url = `http://${host}/v2/${repository}/manifests`;
-    const type = 'application/vnd.oci.image.manifest.v1+json';
-    const manifest = await (await fetch(`${url}/${Digest}`, { headers: { accept: type } })).text();
-    await fetch(`${url}/kiln-staging`, { method: 'PUT', headers: { 'content-type': type }, body: manifest });
-    expect(await kiln.admin(['registry', 'staging-tags', kiln.account.accountId])).toEqual([
-      { reference: `${host}/${repository}:kiln-staging`, digest: Digest },
-    ]);
-  });
-
   it('can be followed as a DLC job', async () => {
     const { ImageBuildId, ImageBuildJobId } = await kiln.submit(
       kiln.buildRequest(`FROM ${kiln.base}\nRUN echo followed\n`, { top: { ImageBuildJobName: 'my job' } }),
