@@ -5,19 +5,19 @@ import { type WorkerAbout } from '@kiln/persistence';
 /** Caches that a worker tells of, the largest ones: accounts may be many. */
 const cachesMax = 20;
 
-let told = { warmStarts: 0, coldStarts: 0, storesLost: 0 };
-
 /** What the engine has running and keeps, for metrics and for what the builder says of itself. */
 export function aboutRooms(usage: EngineUsage): Pick<WorkerAbout, 'rooms' | 'cacheBytes' | 'caches'> {
   const { rooms, busy, warmStarts, coldStarts, storesLost, caches } = usage;
   const cacheBytes = caches.reduce((sum, it) => sum + it.bytes, 0);
   metrics.rooms.set({ state: 'busy' }, busy);
   metrics.rooms.set({ state: 'warm' }, rooms - busy);
-  metrics.roomStarts.inc({ room: 'warm' }, warmStarts - told.warmStarts);
-  metrics.roomStarts.inc({ room: 'cold' }, coldStarts - told.coldStarts);
-  metrics.storesLost.inc(storesLost - told.storesLost);
+  // The engine counts from its start, as these do.
+  metrics.roomStarts.reset();
+  metrics.roomStarts.inc({ room: 'warm' }, warmStarts);
+  metrics.roomStarts.inc({ room: 'cold' }, coldStarts);
+  metrics.storesLost.reset();
+  metrics.storesLost.inc(storesLost);
   metrics.cacheBytes.set(cacheBytes);
-  told = { warmStarts, coldStarts, storesLost };
   return {
     rooms: { warm: rooms - busy, busy },
     cacheBytes,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDockerRoot, program, type ProvisionedAccount, root, runQuietly } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';
-import { dockerPlugin, startDockerDaemon } from '@kiln/stack/testing';
+import { openBuildx } from '@kiln/stack/testing';
 import { type BenchStack } from './bench-stack.ts';
 import { timed } from './measure.ts';
 
@@ -48,27 +48,17 @@ export function kilnSide({ url, registryHost }: BenchStack, account: Provisioned
 }
 
 /** Docker's own BuildKit, as it is on a machine: the command `docker buildx build --push`. */
-export async function openBuildx({ dir, registryHost }: BenchStack): Promise<{ side: Side; stop(): Promise<void> }> {
+export async function openBuildxSide({
+  dir,
+  registryHost,
+}: BenchStack): Promise<{ side: Side; stop(): Promise<void> }> {
   const dockerRoot = await ensureDockerRoot(join(root, '.kiln/cache'));
-  const daemon = await startDockerDaemon(dockerRoot, join(dir, 'docker'), {
-    bridge: 'none',
-    iptables: false,
-    ip6tables: false,
-    features: { 'containerd-snapshotter': true },
-    'insecure-registries': [registryHost],
-  });
-  const build = async (dockerfile: string): Promise<void> => {
+  const buildx = await openBuildx(dockerRoot, join(dir, 'docker'), registryHost);
+  const build = (dockerfile: string): Promise<void> => {
     const id = randomUUID().slice(0, 8);
-    const context = join(dir, 'docker/contexts', id);
-    await mkdir(context, { recursive: true });
-    await writeFile(join(context, 'Dockerfile'), dockerfile);
-    const output = `type=image,name=${registryHost}/bench/buildx-${id}:v1,push=true,oci-mediatypes=true`;
-    await runQuietly(
-      [dockerPlugin(dockerRoot, 'buildx'), 'build', '--network', 'none', '--provenance=false', '--output', output, context],
-      { env: { ...daemon.env, PATH: process.env['PATH'] } },
-    ); // prettier-ignore
+    return buildx.build(id, dockerfile, `${registryHost}/bench/buildx-${id}:v1`);
   };
-  return { side: (dockerfile) => timed(() => build(dockerfile)), stop: () => daemon.stop() };
+  return { side: (dockerfile) => timed(() => build(dockerfile)), stop: () => buildx.stop() };
 }
 
 /** Debian's buildah without a jail: `buildah bud`, `buildah push`. */

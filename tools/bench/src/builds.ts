@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { putRegistryConnection } from '@kiln/persistence';
 import { provisionAccount, type ProvisionedAccount } from '@kiln/stack';
 import { type BenchStack } from './bench-stack.ts';
-import { buildahSide, kilnSide, openBuildx, type Side } from './build-sides.ts';
+import { buildahSide, kilnSide, openBuildxSide, type Side } from './build-sides.ts';
 import { inTurn, median, ms, type Row, timed } from './measure.ts';
 
 // Other content each time, or the cache and the registry would have the layers already.
@@ -53,7 +53,7 @@ export async function benchBuilds(stack: BenchStack, rounds: number): Promise<Ro
   const account = (name: string): Promise<ProvisionedAccount> =>
     provisionAccount(stack.database.db, stack.sealingKey, name, stack.registryHost);
   const kiln = kilnSide(stack, stack.account);
-  const buildx = await openBuildx(stack);
+  const buildx = await openBuildxSide(stack);
   const buildah = buildahSide(stack);
   const { tiny, big } = stack;
   const rows: Row[] = [];

@@ -1,11 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { Fault, parseDockerfile } from '@kiln/domain';
 import { openBuildkit, readEngineRoot } from '@kiln/engine';
 import { Secret } from '@kiln/kit';
 import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
-import { runQuietly } from '@kiln/stack';
-import { type DockerDaemon, dockerPlugin, startDockerDaemon } from '@kiln/stack/testing';
+import { openBuildx } from '@kiln/stack/testing';
 import { openBaseImages } from '@kiln/usecases';
 import { type Case } from './cases.ts';
 
@@ -83,41 +81,28 @@ async function tagImage(host: string, repository: string, digest: string, tag: s
   await fetch(`${url}/${tag}`, { method: 'PUT', headers: { 'content-type': type }, body: manifest });
 }
 
-/** BuildKit as it is in Docker's daemon, driven by Docker's own command. */
-export async function openBuildx(host: string, dockerRoot: string, dir: string): Promise<Builder> {
-  const daemon: DockerDaemon = await startDockerDaemon(dockerRoot, dir, {
-    bridge: 'none',
-    iptables: false,
-    ip6tables: false,
-    features: { 'containerd-snapshotter': true },
-    'insecure-registries': [host],
-  });
+/** Docker's own command and daemon. */
+export async function openDocker(host: string, dockerRoot: string, dir: string): Promise<Builder> {
+  const buildx = await openBuildx(dockerRoot, dir, host);
   return {
     async build({ dockerfile, buildArgs, secrets, target }, repository, tag) {
-      const context = join(dir, 'contexts', tag);
-      await mkdir(context, { recursive: true });
-      // The frontend that is built in, as nothing else can be reached here.
-      await writeFile(join(context, 'Dockerfile'), dockerfile.replace(/^# syntax=.*\n/, ''));
-      const given = [
+      const options = [
         ...Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
         ...Object.keys(secrets).flatMap((id) => ['--secret', `id=${id},env=SECRET_${id}`]),
         ...(target === undefined ? [] : ['--target', target]),
       ];
-      const output = `type=image,name=${host}/${repository}:${tag},push=true,oci-mediatypes=true`;
-      const command = [
-        dockerPlugin(dockerRoot, 'buildx'), 'build', '--progress', 'plain', '--network', 'none', '--provenance=false',
-        ...given, '--output', output, context,
-      ]; // prettier-ignore
       const env = Object.fromEntries(Object.entries(secrets).map(([id, value]) => [`SECRET_${id}`, value]));
+      // The frontend that is built in, as nothing else can be reached here.
+      const text = dockerfile.replace(/^# syntax=.*\n/, '');
       try {
-        await runQuietly(command, { env: { ...daemon.env, ...env, PATH: process.env['PATH'] } });
+        await buildx.build(tag, text, `${host}/${repository}:${tag}`, { options, env });
         return undefined;
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }
     },
     async close() {
-      await daemon.stop();
+      await buildx.stop();
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -5,13 +5,11 @@ import { queryInt } from '../text.ts';
 import { shownImage } from '../pai/image.ts';
 import { exampleImage } from '../pai/image-operations.ts';
 import { dockerfileText } from '../pai/image-build.ts';
-import { workerOperations } from './worker-operations.ts';
+import { operators, workerOperations } from './worker-operations.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
 const at = '2026-01-21T17:12:35.232Z';
-
-const operators = { role: 'operator', operates: true } as const;
 
 /** What the console shows beside builds and images. */
 export const consoleOperations = {

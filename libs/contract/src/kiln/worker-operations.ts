@@ -34,7 +34,8 @@ const shownWorker = z
   })
   .meta({ id: 'Worker' });
 
-const operators = { role: 'operator', operates: true } as const;
+/** Who may call what is about the installation. */
+export const operators = { role: 'operator', operates: true } as const;
 
 /** Builders and registrars, for those who run the installation. */
 export const workerOperations = {

@@ -1,3 +1,4 @@
+export * from './buildx.ts';
 export * from './docker-daemon.ts';
 export * from './host.ts';
 export * from './odd-requests.ts';
