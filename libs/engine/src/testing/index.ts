@@ -16,9 +16,18 @@ const processesWith = (text: string): number =>
     }
   }).length;
 
+/** Control groups below a folder. Others of the machine come and go while this looks: one that went has none. */
+function groupsBelow(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((it) => it.isDirectory())
+      .flatMap(({ name }) => [join(folder, name), ...groupsBelow(join(folder, name))]);
+  } catch {
+    return [];
+  }
+}
 /** Control groups of a build, anywhere. */
-const groupsNamed = (id: string): string[] =>
-  readdirSync('/sys/fs/cgroup/pids', { recursive: true, encoding: 'utf8' }).filter((it) => it.includes(id));
+const groupsNamed = (id: string): string[] => groupsBelow('/sys/fs/cgroup/pids').filter((it) => it.includes(id));
 
 /** What an engine under test sees of the registry of the test stack. */
 export interface EngineGateway extends RegistryHandler {
