@@ -44,6 +44,7 @@ try {
     },
     openAddresses: config.KILN_OPEN_ADDRESSES,
     print,
+    say: (text) => console.log(text),
   }).parseAsync();
 } catch (error) {
   // The driver's error holds the statement and its values: only its cause is for the operator.

@@ -23,7 +23,7 @@ import {
   timings,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
-import { openAddressRules, openRegistryClients } from '@kiln/registry';
+import { openAddressRules, openLayerStore, openRegistryClients } from '@kiln/registry';
 import { everyone, poolName } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
@@ -80,6 +80,12 @@ const config = readConfig(
       .int()
       .min(0)
       .default(20 * 2 ** 30),
+    /** What layers of bases may take of it, which are kept for all accounts that may read them. 0 keeps none. */
+    KILN_BASE_CACHE_BYTES: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(10 * 2 ** 30),
   }),
 );
 const log = openLogger('builder', config.KILN_LOG_LEVEL);
@@ -194,6 +200,10 @@ const deps: RunBuildDeps = {
   engine,
   registries,
   bases: openBaseImages(registries),
+  layers:
+    config.KILN_BASE_CACHE_BYTES > 0
+      ? await openLayerStore(join(dir, 'bases'), config.KILN_BASE_CACHE_BYTES)
+      : undefined,
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
   log,
   worker,

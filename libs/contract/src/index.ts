@@ -1,3 +1,4 @@
+export * from './first-calls.ts';
 export * from './operation.ts';
 export * from './operations.ts';
 export * from './parse.ts';

@@ -3,6 +3,7 @@ export * from './client/client.ts';
 export { type RegistryAccess } from './client/connection.ts';
 export * from './gateway/options.ts';
 export * from './gateway/gateway.ts';
+export { type LayerStore, openLayerStore } from './gateway/layer-store.ts';
 export * from './egress/guarded-post.ts';
 export * from './egress/host-check.ts';
 export { indexTypes, manifestTypes, platformName, sha256Digest } from './client/manifests.ts';

@@ -77,8 +77,11 @@ export async function openKiln(host: string, engineRoot: string, dir: string): P
 async function tagImage(host: string, repository: string, digest: string, tag: string): Promise<void> {
   const type = 'application/vnd.oci.image.manifest.v1+json';
   const url = `http://${host}/v2/${repository}/manifests`;
-  const manifest = await (await fetch(`${url}/${digest}`, { headers: { accept: type } })).arrayBuffer();
-  await fetch(`${url}/${tag}`, { method: 'PUT', headers: { 'content-type': type }, body: manifest });
+  const read = await fetch(`${url}/${digest}`, { headers: { accept: type } });
+  if (!read.ok) throw new Error(`GET ${digest} of ${repository}: HTTP ${read.status} ${await read.text()}`);
+  const body = await read.arrayBuffer();
+  const written = await fetch(`${url}/${tag}`, { method: 'PUT', headers: { 'content-type': type }, body });
+  if (!written.ok) throw new Error(`PUT ${tag} of ${repository}: HTTP ${written.status} ${await written.text()}`);
 }
 
 /** Docker's own command and daemon. */

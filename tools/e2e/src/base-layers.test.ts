@@ -1,13 +1,20 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from '@kiln/kit/testing';
 import { pushFiles, runQuietly } from '@kiln/stack';
-import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
+import { openRegistryFront, openTestKiln, type RegistryFront, type TestKiln } from '@kiln/stack/testing';
+import { openSignedClient } from '@kiln/stack/client';
 
 let kiln: TestKiln;
+let front: RegistryFront;
 beforeAll(async () => {
   kiln = await openTestKiln();
+  front = await openRegistryFront(Number(kiln.stack.registryHost.split(':')[1]));
 });
-afterAll(() => kiln.stop());
+afterAll(async () => {
+  await kiln.stop();
+  await front.close();
+});
 
 /** Bytes of blobs in the registry's storage. */
 const stored = (): number => {
@@ -40,3 +47,35 @@ it('pushes about 1 MB for a build that adds 1 MB to a base of 200 MB, to another
   expect(added).toBeGreaterThan(1_000_000);
   expect(added).toBeLessThan(1_200_000);
 }, 120_000);
+
+it('reads the layers of a base from the disk for the second account, once the registry has given it the manifest', async () => {
+  const fetched = front.next({ kind: 'well' }, (method, path) => method === 'GET' && path.includes('/blobs/'), 1e6);
+  const dockerfile = `FROM ${front.host}/kiln/busybox:base\nRUN echo hello > /hello\n`;
+  await kiln.trustPlainHttp(front.host);
+  const first = await kiln.ended((await kiln.submit(kiln.buildRequest(dockerfile))).ImageBuildId);
+  expect(first.State).toBe('succeeded');
+  const before = fetched();
+  expect(before).toBeGreaterThan(0);
+
+  await kiln.admin(['create', 'account', 'second']);
+  const [workspace] = await kiln.admin(['list', 'workspace', '--account', 'second']);
+  for (const [id, host] of [
+    ['cri-local', kiln.stack.registryHost],
+    ['front', front.host],
+  ] as const)
+    await kiln.admin(['registry', 'put', 'second', id, host, '--tls', 'http']);
+  const client = openSignedClient(kiln.url, await kiln.admin(['create', 'key', 'second']));
+  const body = { ...kiln.buildRequest(dockerfile), WorkspaceId: workspace.id };
+  const submitted = await client.pai('POST', '/api/v1/imagebuilds', { body });
+  expect(submitted.status).toBe(200);
+  const second = await eventually(
+    async () => {
+      const { body: build } = await client.pai('GET', `/api/v1/imagebuilds/${submitted.body.ImageBuildId}`);
+      return /succeeded|failed/.test(build.State) ? build : undefined;
+    },
+    'the second account’s build to end',
+    30_000,
+  );
+  expect(second).toMatchObject({ State: 'succeeded' });
+  expect(fetched()).toBe(before);
+}, 60_000);

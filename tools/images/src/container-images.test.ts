@@ -1,79 +1,46 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { getServers } from 'node:dns';
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { openBuildkit, readEngineRoot } from '@kiln/engine';
-import { parseDockerfile } from '@kiln/domain';
-import { testStack } from '@kiln/kit/testing';
-import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
-import { openBaseImages } from '@kiln/usecases';
-import { debianTar, pushFiles, root, runQuietly } from '@kiln/stack';
+import { eventually, testStack } from '@kiln/kit/testing';
+import { ensureDockerRoot, root, runQuietly } from '@kiln/stack';
+import { type DockerDaemon, startDockerDaemon } from '@kiln/stack/testing';
+import { checkStage } from './check-stage.ts';
+import { importStandIns } from './stand-ins.ts';
 
 const stack = testStack();
-const dir = join(stack.dir, 'container-images');
-const base = `${stack.registryHost}/kiln/node:base`;
-const engineImage = `${stack.registryHost}/kiln/engine:base`;
-const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
-afterAll(() => registries.close());
-const registry = { host: stack.registryHost, tlsMode: 'http' as const };
+const cacheDir = join(root, '.kiln/cache');
+const dir = join(stack.dir, 'compose');
+// What the Compose file lies in: here, the compiled apps in place of the checkout.
+const project = join(dir, 'kiln');
 
-/** A Debian with this machine's Node, since no public registry can be counted on. */
-async function ensureNodeBase(): Promise<void> {
-  const folder = join(dir, 'node-rootfs');
-  mkdirSync(folder, { recursive: true });
-  await runQuietly(['tar', '-C', folder, '-xf', await debianTar(join(root, '.kiln/cache'))]);
-  const prefix = join(process.execPath, '../..');
-  const target = join(folder, 'usr/local');
-  await runQuietly([
-    'sh',
-    '-c',
-    `mkdir -p ${target}/bin ${target}/lib/node_modules && cp ${process.execPath} ${target}/bin/node && cp -r ${prefix}/lib/node_modules/npm ${target}/lib/node_modules/ && ln -sf ../lib/node_modules/npm/bin/npm-cli.js ${target}/bin/npm`,
-  ]);
-  const env = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
-  // Where a proxy inspects TLS, the base has to know its CA, as this machine does.
-  const ca = process.env['NODE_EXTRA_CA_CERTS'];
-  if (ca) {
-    cpSync(ca, join(folder, 'etc/extra-ca.crt'), { dereference: true });
-    env.push('NODE_EXTRA_CA_CERTS=/etc/extra-ca.crt');
-  }
-  await pushFiles(dir, folder, base, { Env: env });
-}
+let daemon: DockerDaemon;
+/** Runs what a user would type, where Docker's network is. */
+const type = (commands: string, env: NodeJS.ProcessEnv = {}): Promise<string> =>
+  runQuietly(['nsenter', '--net', '--target', String(daemon.pid), 'bash', '-euc', commands], {
+    cwd: project,
+    env: { ...daemon.env, ...env },
+  });
 
-/** The files of the checkout, without what .dockerignore leaves out. */
-async function copyCheckout(to: string): Promise<void> {
-  mkdirSync(to, { recursive: true });
-  await runQuietly([
-    'sh',
-    '-c',
-    `git -C ${root} ls-files -z --cached --others --exclude-standard | tar -C ${root} --null -T - -cf - | tar -C ${to} -xf -`,
-  ]);
-}
-
-/**
- * A stage after the builder's, which is made from the other image, so that building it builds all. Each app loads with
- * production packages alone, and then says which settings it lacks. Users can be made: useradd gives up where a socket
- * of the audit log is refused in a way that it does not know.
- */
-const check = `
-FROM builder AS check
-RUN for it in api builder registrar admin; do node apps/$it/dist/main.js 2>&1 | grep -m1 -F 'settings are missing' > /dev/null || { node apps/$it/dist/main.js; exit 1; }; done
-RUN useradd -m trainer && echo trainer:secret | chpasswd && su trainer -c 'test "$(id -un)" = trainer'
-RUN test -x /opt/kiln/engine/usr/sbin/dockerd && runc --version
-RUN test ! -e node_modules/typescript && test ! -e node_modules/jest && test ! -e libs/domain/src
-USER 10001:10001
-RUN node apps/api/dist/main.js 2>&1 | grep -F KILN_DATABASE_URL
-`;
-
-// `KILN_IMAGES=all` compiles in the image's own build as well: minutes on two cores.
-const stages = process.env['KILN_IMAGES'] === 'all' ? (['packed', 'build'] as const) : (['packed'] as const);
-const packed = join(dir, 'packed');
-const apps = ['api', 'builder', 'registrar', 'admin'];
+beforeAll(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  daemon = await startDockerDaemon(await ensureDockerRoot(cacheDir), dir, {}, 'own');
+}, 300_000);
+afterAll(() => daemon.stop());
 
 it('packs the compiled apps with production packages alone, and each app loads', async () => {
-  rmSync(packed, { recursive: true, force: true });
-  await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), packed]);
-  for (const app of apps) {
-    const { stderr, status } = spawnSync(process.execPath, [join(packed, `apps/${app}/dist/main.js`)], {
+  await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), project]);
+  for (const app of ['api', 'builder', 'registrar', 'admin']) {
+    const { stderr, status } = spawnSync(process.execPath, [join(project, `apps/${app}/dist/main.js`)], {
       encoding: 'utf8',
       env: { PATH: process.env['PATH'] },
     });
@@ -84,70 +51,110 @@ it('packs the compiled apps with production packages alone, and each app loads',
     });
   }
   for (const it of ['node_modules/typescript', 'node_modules/jest', 'node_modules/react', 'libs/domain/src', 'tools'])
-    expect({ it, exists: existsSync(join(packed, it)) }).toEqual({ it, exists: false });
-  const files = readdirSync(join(packed, 'libs'), { recursive: true, encoding: 'utf8' });
+    expect({ it, exists: existsSync(join(project, it)) }).toEqual({ it, exists: false });
+  const files = readdirSync(join(project, 'libs'), { recursive: true, encoding: 'utf8' });
   expect(files.filter((it) => /\.test\.|\.map$|\.d\.ts$/.test(it) && !it.includes('node_modules'))).toEqual([]);
-  expect(existsSync(join(packed, 'apps/console/dist/index.html'))).toBe(true);
+  expect(existsSync(join(project, 'apps/console/dist/index.html'))).toBe(true);
 }, 200_000);
 
-it.each(stages)(
-  'builds the images of docker-compose.yml (%s) with Kiln’s own engine, from a local base, and they start',
-  async (compiled) => {
-    await ensureNodeBase();
-    await pushFiles(dir, stack.engineRoot, engineImage);
-    const contextDir = compiled === 'packed' ? packed : join(dir, 'checkout');
-    if (compiled === 'build') await copyCheckout(contextDir);
-    const engine = openBuildkit({
-      storeDir: join(dir, 'store'),
-      engine: readEngineRoot(stack.engineRoot),
-      runtime: 'runc',
-      ways: [],
-      warmMax: 0,
-      idleMs: 0,
-      warmBytesMax: 0,
-      limits: { memoryBytes: 4 * 2 ** 30, pids: 4096 },
-      cacheBytes: 0,
-      workBytes: 8 * 2 ** 30,
-      storeBytes: 0,
+it('builds the images of docker-compose.yml, in which each app loads', async () => {
+  cpSync(join(root, 'docker-compose.yml'), join(project, 'docker-compose.yml'));
+  cpSync(join(root, 'deploy'), join(project, 'deploy'), { recursive: true });
+  const images = await importStandIns(daemon.env, { cacheDir, engineRoot: stack.engineRoot, dir });
+  const settings = Object.entries(images).map(([name, image]) => `${name}=${image}\n`);
+  writeFileSync(join(project, '.env'), [...settings, 'COMPILED=packed\n'].join(''));
+  appendFileSync(join(project, 'deploy/Dockerfile'), checkStage);
+  const args = { ...images, COMPILED: 'packed' };
+  await type(
+    `docker buildx build --file deploy/Dockerfile --target check ${Object.entries(args)
+      .map(([name, value]) => `--build-arg ${name}=${value}`)
+      .join(' ')} .`,
+  );
+}, 300_000);
+
+/** The commands of the README under a heading, as they stand there. */
+function commandsOf(start: string): string {
+  const text = readFileSync(join(root, 'README.md'), 'utf8');
+  const [, commands] = /```sh\n([\s\S]*?)```/.exec(text.slice(text.indexOf(start))) ?? [];
+  if (commands === undefined) throw new Error(`the README has no commands after "${start}"`);
+  return commands;
+}
+
+describe('with Docker, as the README says', () => {
+  let token = '';
+  let curl = '';
+  const get = async (path: string) =>
+    JSON.parse(await type(`curl -s -H 'Authorization: Bearer ${token}' 'http://127.0.0.1:8080${path}'`)) as Record<
+      string,
+      Record<string, unknown>[]
+    >;
+  /** Sends the build that `first-build` shows, under another name. */
+  const submit = async (name: string) => {
+    const answer = await type(curl.replaceAll('mine:v1', `mine:${name}`).replaceAll('my-image', name), {
+      KILN_TOKEN: token,
     });
-    await engine.check();
-    const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8')
-      .replace(/^ARG BASE_IMAGE=.*$/m, `ARG BASE_IMAGE=${base}`)
-      .replace(/^ARG COMPILED=.*$/m, `ARG COMPILED=${compiled}`)
-      .replace(/^ARG BUILDKIT_IMAGE=.*$/m, `ARG BUILDKIT_IMAGE=${engineImage}`)
-      .concat(check);
-    const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', cwd: '/' }).trim();
-    const lines: string[] = [];
-    const parsed = parseDockerfile(dockerfile, { hasContext: true });
-    const bases = await openBaseImages(registries).find(parsed, [registry]);
-    const { signal } = new AbortController();
-    const gateway = openGateway(registries, { sources: bases, signal });
-    const image = await engine
-      .build({
-        id: `compose-${compiled}`,
-        owner: 'kiln',
-        dockerfile,
-        parsed,
-        bases,
-        contextDir,
-        limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
-        // The mirrors of this machine may be anywhere.
-        network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },
-        layerCache: false,
-        compression: { type: 'gzip' },
-        registry: gateway,
-        onLine: (line: string) => Promise.resolve(void lines.push(line)),
-        signal,
-        target: 'check',
-        buildArgs: { NPM_CONFIG_REGISTRY: npmRegistry },
-      })
-      .catch((error: unknown) => {
-        throw new Error(lines.slice(-40).join('\n'), { cause: error });
-      });
-    gateway.writeTo({ access: registry, repository: 'kiln/builder-image' });
-    expect(await image.push()).toMatch(/^sha256:/);
-    await image.discard();
-    await engine.close();
-  },
-  600_000,
-);
+    return (JSON.parse(answer) as { ImageBuildId: string }).ImageBuildId;
+  };
+  const ended = (ids: string[]) =>
+    eventually(
+      async () => {
+        const builds = (await get('/api/v1/imagebuilds?Limit=100'))['ImageBuilds'] ?? [];
+        const found = builds.filter((it) => ids.includes(String(it['ImageBuildId'])));
+        return found.length === ids.length && found.every((it) => /succeeded|failed/.test(String(it['State'])))
+          ? found
+          : undefined;
+      },
+      'the builds to end',
+      60_000,
+    );
+
+  it('starts, and a build that is submitted with the printed line ends in an active image', async () => {
+    const printed = await type(commandsOf('With Docker'));
+    token = /"token": "([^"]+)"/.exec(printed)?.[1] ?? '';
+    expect(printed).toContain(`"FROM docker.io/library/busybox:latest\\nRUN `);
+
+    const files = join(stack.dir, 'busybox-rootfs');
+    const image = '127.0.0.1:5000/base/busybox:1';
+    await type(`tar -C ${files} -c . | docker import --change 'ENV PATH=/bin' - ${image} && docker push ${image}`);
+    const shown = await type(
+      `docker compose run --rm migrate node apps/admin/dist/main.js first-build acme --base registry:5000/base/busybox:1`,
+    );
+    const lines = shown.split('\n').filter((it) => it.startsWith('curl'));
+    curl = lines[0] ?? '';
+    const [build] = await ended([await submit('first')]);
+    expect(build).toMatchObject({ State: 'succeeded', ImageUri: 'registry:5000/demo/mine:first' });
+    expect(await type('docker pull 127.0.0.1:5000/demo/mine:first')).toContain(build?.['Digest']);
+    const { data } = JSON.parse(await type(lines.at(-1) ?? '', { KILN_TOKEN: token })) as { data: unknown[] };
+    expect(data).toMatchObject([{ status: 'ACTIVE', swr_path: 'registry:5000/demo/mine:first' }]);
+  }, 300_000);
+
+  it('builds on as many builders as --scale says', async () => {
+    await type('docker compose up --detach --wait --scale builder=2');
+    const workers = await eventually(
+      async () => {
+        const found = (await get('/api/v1/workers'))['Workers']?.filter((it) => it['App'] === 'builder' && it['Alive']);
+        return found?.length === 2 ? found : undefined;
+      },
+      'two builders',
+      30_000,
+    );
+    const ids = await Promise.all(Array.from({ length: 6 }, (_, at) => submit(`scaled-${at}`)));
+    const builds = await ended(ids);
+    expect(new Set(builds.map((it) => it['State']))).toEqual(new Set(['succeeded']));
+    const logs = await type('docker compose logs --no-log-prefix builder');
+    const takers = ids.map((id) => logs.split('\n').find((it) => it.includes('build taken') && it.includes(id)));
+    expect(takers).not.toContain(undefined);
+    expect(workers).toHaveLength(2);
+  }, 200_000);
+
+  it('ends with nothing left of its builders', async () => {
+    await type('docker compose down --volumes');
+    expect(await type('docker ps --all --quiet && docker volume ls --quiet')).toBe('');
+    const left = readdirSync('/proc')
+      .filter((it) => /^\d+$/.test(it))
+      .map((it) => spawnSync('cat', [`/proc/${it}/cgroup`], { encoding: 'utf8' }).stdout)
+      .filter((it) => /\/docker\/[0-9a-f]+\/kiln\//.test(it));
+    expect(left).toEqual([]);
+    expect(await runQuietly(['losetup', '--list', '--noheadings'])).not.toContain(dir);
+  }, 100_000);
+});

@@ -21,7 +21,12 @@ async function mirror(): Promise<string[]> {
 const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
 /** Makes a Debian of a minimal system and some packages, once for a machine. */
-async function makeDebian(target: string, packages: readonly string[], format: 'tar' | 'directory'): Promise<string> {
+async function makeDebian(
+  target: string,
+  packages: readonly string[],
+  format: 'tar' | 'directory',
+  release = suite,
+): Promise<string> {
   if (existsSync(target)) return target;
   const missing = missingParts(debianParts);
   if (missing.length > 0) await installParts(missing);
@@ -32,7 +37,7 @@ async function makeDebian(target: string, packages: readonly string[], format: '
     await runQuietly(
       asRoot([
         program('mmdebstrap'), '--quiet', '--variant=minbase', `--format=${format}`, ...included,
-        suite, made, ...(await mirror()),
+        release, made, ...(await mirror()),
       ]),
     ); // prettier-ignore
     if (!existsSync(target)) renameSync(made, target);
@@ -43,7 +48,20 @@ async function makeDebian(target: string, packages: readonly string[], format: '
 }
 
 /** Docker as people have it, with its commands: what Kiln is compared with, and what its Compose file is tried with. */
-const dockerPackages = ['docker.io', 'docker-buildx', 'docker-compose', 'iptables', 'ca-certificates'];
+const dockerPackages = [
+  'docker.io',
+  'docker-cli',
+  'docker-buildx',
+  'docker-compose',
+  'iptables',
+  'iproute2',
+  'slirp4netns',
+  'ca-certificates',
+];
+
+/** What Kiln's container images stand on and stand beside, and the packages that its builder adds. */
+const serverPackages = ['postgresql', 'redis-server', 'docker-registry', 'wget', 'ca-certificates'];
+const builderPackages = ['runc', 'nftables', 'iproute2', 'e2fsprogs'];
 
 /** Where the engine root lies that is made of these packages. */
 export const engineRootIn = (cacheDir: string): string =>
@@ -56,6 +74,12 @@ export const ensureEngineRoot = (cacheDir: string): Promise<string> =>
 /** Makes a system with all of Docker, once for a machine: it takes half a minute. */
 export const ensureDockerRoot = (cacheDir: string): Promise<string> =>
   makeDebian(join(cacheDir, `docker-${suite}-${short(dockerPackages.join(' '))}`), dockerPackages, 'directory');
+
+/** Makes a Debian 12 with the servers of Kiln's Compose file, once for a machine: it takes half a minute. */
+export function ensureServersRoot(cacheDir: string): Promise<string> {
+  const packages = [...serverPackages, ...builderPackages];
+  return makeDebian(join(cacheDir, `servers-bookworm-${short(packages.join(' '))}`), packages, 'directory', 'bookworm');
+}
 
 /** Makes a minimal Debian as a tar, once for a machine. */
 export const debianTar = (cacheDir: string): Promise<string> =>

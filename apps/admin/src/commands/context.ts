@@ -1,4 +1,5 @@
 import { type Sealer } from '@kiln/auth';
+import { type Role } from '@kiln/domain';
 import { type Database, findAccount, findUser } from '@kiln/persistence';
 import { type Command } from 'commander';
 
@@ -14,23 +15,27 @@ export interface CommandContext {
   sealer: Sealer;
   /** Where results go, one JSON document each. */
   print: (result: unknown) => void;
+  /** Prints text as it is. */
+  say: (text: string) => void;
   /** Closed addresses that registries may have all the same. */
   openAddresses: readonly string[];
   /** @throws Error when there is none */
   account: (nameOrId: string) => Promise<{ id: string }>;
   /** @throws Error when the account has none */
-  user: (accountId: string, nameOrId: string) => Promise<{ id: string }>;
+  user: (accountId: string, nameOrId: string) => Promise<{ id: string; role: Role }>;
 }
 
 export const openContext = ({
   db,
   sealer,
   print,
+  say,
   openAddresses,
-}: Pick<CommandContext, 'db' | 'sealer' | 'print' | 'openAddresses'>): CommandContext => ({
+}: Pick<CommandContext, 'db' | 'sealer' | 'print' | 'say' | 'openAddresses'>): CommandContext => ({
   db,
   sealer,
   print,
+  say,
   openAddresses,
   async account(nameOrId) {
     const found = await findAccount(db, nameOrId);

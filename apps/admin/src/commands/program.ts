@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { accountCommands } from './accounts.ts';
 import { auditCommands } from './audit.ts';
 import { openContext } from './context.ts';
+import { firstBuildCommands } from './first-build.ts';
 import { identityCommands } from './identities.ts';
 import { jailCommands, type JailSettings } from './jail.ts';
 import { keyCommands } from './keys.ts';
@@ -20,6 +21,8 @@ export interface AdminDeps {
   sealer: Sealer;
   /** Where results go, one JSON document each. */
   print: (result: unknown) => void;
+  /** Where text goes that is not a result. */
+  say: (text: string) => void;
   /** Passwords of the apps' users of PostgreSQL, of those that are to be set. */
   appPasswords: Partial<Record<App, Secret | undefined>>;
   jail: JailSettings;
@@ -29,6 +32,7 @@ export interface AdminDeps {
 
 /** Commands that change nothing. */
 const readOnly = new Set([
+  'first-build',
   'list',
   'workers',
   'quarantine list',
@@ -40,7 +44,7 @@ const readOnly = new Set([
 ]);
 
 /** The operator's commands. Secrets are shown once, when they are made. */
-export function adminCommands({ db, sealer, appPasswords, jail, openAddresses, print: show }: AdminDeps): Command {
+export function adminCommands({ db, sealer, appPasswords, jail, openAddresses, print: show, say }: AdminDeps): Command {
   const program = new Command('admin')
     .description('makes, lists and revokes what Kiln knows of its users')
     .showHelpAfterError();
@@ -80,7 +84,7 @@ export function adminCommands({ db, sealer, appPasswords, jail, openAddresses, p
     });
 
   const create = program.command('create').description('make something new');
-  const context = openContext({ db, sealer, print, openAddresses });
+  const context = openContext({ db, sealer, print, say, openAddresses });
   const nouns = [
     accountCommands,
     projectCommands,
@@ -92,6 +96,7 @@ export function adminCommands({ db, sealer, appPasswords, jail, openAddresses, p
     secretCommands,
     auditCommands,
     identityCommands,
+    firstBuildCommands,
   ];
   for (const add of nouns) add({ program, create }, context);
   jailCommands(program, jail, print);

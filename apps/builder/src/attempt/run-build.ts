@@ -15,10 +15,10 @@ import {
   type Platform,
   requestFields,
 } from '@kiln/domain';
-import { crashPoint, inSpan, type Logger } from '@kiln/kit';
+import { crashPoint, inSpan, type Logger, metrics } from '@kiln/kit';
 import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type Gateway, openGateway, type RegistryAccess, type RegistryClients } from '@kiln/registry';
+import { type Gateway, type LayerStore, openGateway, type RegistryAccess, type RegistryClients } from '@kiln/registry';
 import { everyone, type QueuePayload } from '@kiln/contract';
 import { accessForBuild, type BaseImages, hostPlatform, openBuildSecrets } from '@kiln/usecases';
 import { type Relay } from '@kiln/worker';
@@ -34,6 +34,8 @@ export interface RunBuildDeps extends AttemptDeps {
   engine: Engine;
   registries: RegistryClients;
   bases: BaseImages;
+  /** Layers of bases that are on this builder's disk; undefined where none are kept. */
+  layers: LayerStore | undefined;
   sealer: Sealer;
   log: Logger;
   worker: string;
@@ -147,7 +149,13 @@ async function makeImage(
   for (const [name, { line }] of parsed.secrets)
     if (!secrets.some((it) => it.id === name))
       await log.write(`kiln: warning: line ${line}: the account has no build secret ${name}; steps run without it`);
-  const gateway = openGateway(deps.registries, { sources: bases, signal, onBytes });
+  const gateway = openGateway(deps.registries, {
+    sources: bases,
+    layers: deps.layers,
+    signal,
+    onBytes,
+    onBaseLayer: (from, bytes) => metrics.baseBytes.inc({ from }, bytes),
+  });
   try {
     const image = await deps.engine.build({
       id: attempt.name.toLowerCase(),

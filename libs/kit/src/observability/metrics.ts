@@ -102,6 +102,12 @@ export const metrics = {
     help: 'Disk space of the caches of all accounts on this builder.',
     registers,
   }),
+  baseBytes: new Counter({
+    name: 'kiln_base_layer_bytes_total',
+    help: 'Bytes of layers of bases that engines read: from this builder\'s "disk", or from a "registry".',
+    labelNames: ['from'],
+    registers,
+  }),
   leasesLost: new Counter({
     name: 'kiln_leases_lost_total',
     help: 'Leases that were not renewed in time.',

@@ -1,5 +1,6 @@
 import { type FetchedManifest } from '../client/client.ts';
 import { type RegistryAccess } from '../client/connection.ts';
+import { type LayerStore } from './layer-store.ts';
 
 /** An image that an engine may read: by its digest only. */
 export interface GatewaySource {
@@ -20,6 +21,10 @@ export interface GatewayTarget {
 export interface GatewayOptions {
   sources: readonly GatewaySource[];
   signal: AbortSignal;
+  /** Layers of bases that this machine has already. */
+  layers?: LayerStore | undefined;
   /** Told of bytes of layers as they go from or to a registry. */
   onBytes?: (bytes: number) => void;
+  /** Told of a base's layer that the engine reads: from where, and its size in bytes where that is known. */
+  onBaseLayer?: (from: 'disk' | 'registry', bytes: number) => void;
 }

@@ -31,6 +31,14 @@ function blobsOf({ bytes, digest }: FetchedManifest): Set<string> {
   return new Set([config.digest, ...layers.map((it) => it.digest)]);
 }
 
+function streamOf(bytes: AsyncIterable<Buffer>, from: Readable): Readable {
+  const stream = Readable.from(bytes, { objectMode: false });
+  // Who reads it learns of it; one that nobody has begun to read must let go of its connection, too.
+  stream.on('error', () => undefined);
+  stream.on('close', () => from.destroy());
+  return stream;
+}
+
 /** What an engine may read: images by their digests, and of those nothing but what they consist of. */
 export class GatewaySources {
   readonly #clients: RegistryClients;
@@ -85,6 +93,13 @@ export class GatewaySources {
 
   async #openAt(source: GatewaySource, digest: string, signal: AbortSignal): Promise<LayerBytes | undefined> {
     const { access, repository } = source;
+    const { layers, onBaseLayer } = this.#options;
+    const place = { ...access, repository };
+    const kept = await layers?.read(place, digest);
+    if (kept) {
+      onBaseLayer?.('disk', kept.length);
+      return kept;
+    }
     const what = `layer ${digest} of ${repository}`;
     const request = { method: 'GET', path: `/v2/${repository}/blobs/${digest}`, signal } as const;
     const { status, headers, body } = await this.#clients
@@ -96,8 +111,11 @@ export class GatewaySources {
       });
     const declared = Number(headerOf(headers['content-length']) ?? NaN);
     const length = Number.isFinite(declared) ? declared : undefined;
-    if (status === 200 && (length ?? 0) <= layerBytesMax)
-      return { body: this.#checkedStream(body, source, digest, length, signal), length };
+    if (status === 200 && (length ?? 0) <= layerBytesMax) {
+      onBaseLayer?.('registry', length ?? 0);
+      const checked = this.#checked(body, source, digest, length, signal);
+      return { body: streamOf(layers ? layers.keep(place, digest, checked) : checked, body), length };
+    }
     body.destroy();
     if (status === 404) return undefined;
     if (status !== 200) throw refused(access.host, status, what);
@@ -105,20 +123,6 @@ export class GatewaySources {
       'BaseImageTooLarge',
       `layer ${digest} of ${access.host}/${repository} has ${length ?? 0} bytes; ${layerBytesMax} may be`,
     );
-  }
-
-  #checkedStream(
-    body: Readable,
-    source: GatewaySource,
-    digest: string,
-    length: number | undefined,
-    signal: AbortSignal,
-  ): Readable {
-    const checked = Readable.from(this.#checked(body, source, digest, length, signal), { objectMode: false });
-    // Who reads it learns of it; one that nobody has begun to read must let go of its connection, too.
-    checked.on('error', () => undefined);
-    checked.on('close', () => body.destroy());
-    return checked;
   }
 
   async *#checked(

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runQuietly } from '../parts.ts';
-import { dockerPlugin, startDockerDaemon } from './docker-daemon.ts';
+import { startDockerDaemon } from './docker-daemon.ts';
 
 export interface Buildx {
   /**
@@ -36,10 +36,10 @@ export async function openBuildx(dockerRoot: string, dir: string, registryHost: 
       const output = `type=image,name=${target},push=true,oci-mediatypes=true`;
       await runQuietly(
         [
-          dockerPlugin(dockerRoot, 'buildx'), 'build', '--progress', 'plain', '--network', 'none', '--provenance=false',
+          'docker', 'buildx', 'build', '--progress', 'plain', '--network', 'none', '--provenance=false',
           ...options, '--output', output, context,
         ],
-        { env: { ...daemon.env, ...env, PATH: process.env['PATH'] } },
+        { env: { ...daemon.env, ...env } },
       ); // prettier-ignore
     },
     stop: () => daemon.stop(),
