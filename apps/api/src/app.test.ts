@@ -41,6 +41,8 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     logFeed: openLogFeed(db, messaging.signals),
     eventFeed: openEventFeed(db, db, messaging.signals),
     webhookRules: openWebhookRules([]),
+    contexts: undefined,
+    contextRules: { entries: 10, bytes: 10, accountBytes: 10, hours: 1 },
     throttle: openThrottle({
       userPerSecond: change.perSecond ?? 0,
       accountPerSecond: 0,

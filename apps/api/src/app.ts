@@ -10,6 +10,7 @@ import { type LastUsed } from './callers/last-used.ts';
 import { type LogFeed } from './live/log-feed.ts';
 import { type RegisterImageDeps } from './usecases/register-image.ts';
 import { type Relay } from '@kiln/worker';
+import { type ContextDeps } from './usecases/keep-context.ts';
 import { type PendingQueue } from './usecases/place-in-line.ts';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
@@ -23,6 +24,7 @@ import { projectRoutes } from './modelarts/project-routes.ts';
 import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
+import { contextRoutes } from './kiln/context-routes.ts';
 import { eventRoutes } from './kiln/event-routes.ts';
 import { webhookRoutes } from './kiln/webhook-routes.ts';
 import { operatorRoutes } from './kiln/operator-routes.ts';
@@ -57,6 +59,8 @@ export interface AppDeps extends AuthenticateDeps {
   eventFeed: EventFeed;
   /** Where webhooks may be sent. */
   webhookRules: WebhookDeps['rules'];
+  contexts: ContextDeps['contexts'];
+  contextRules: ContextDeps['contextRules'];
   platform: Platform;
   packageRules: SubmitBuildDeps['packageRules'];
   /** How long a client token stands for what it was used for first. */
@@ -104,7 +108,7 @@ export function createApp(deps: AppDeps): Express {
   );
   app.use((req, res, next) => (dialectOf(req.path) === 'modelarts' ? modelArts(req, res, next) : next()));
   const pai = [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)];
-  const console = [...sessionRoutes(deps), ...overviewRoutes(deps), ...operatorRoutes(deps)];
+  const console = [...sessionRoutes(deps), ...contextRoutes(deps), ...overviewRoutes(deps), ...operatorRoutes(deps)];
   const events = [...eventRoutes(deps), ...webhookRoutes(deps)];
   app.use(serveDialect(paiDialect(deps), [...pai, ...console, ...events], deps));
   return app;

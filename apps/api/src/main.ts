@@ -1,7 +1,9 @@
 import { poolNames } from '@kiln/domain';
 import { createServer } from 'node:http';
+import { resolve } from 'node:path';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
+import { openContextStore } from '@kiln/contexts';
 import {
   addressSettings,
   commonSettings,
@@ -34,6 +36,7 @@ import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
 import { openThrottle } from './callers/throttle.ts';
+import { sweepContexts } from './usecases/sweep-contexts.ts';
 
 const config = readConfig(
   z.object({
@@ -64,6 +67,23 @@ const config = readConfig(
     KILN_CLIENT_TOKEN_HOURS: z.coerce.number().int().min(1).max(87_600).default(168),
     /** How long RegisterImage waits for its verification before it answers 201. */
     KILN_REGISTER_WAIT_MS: millisSetting(5000),
+    /** Folder for build contexts, which builders see too; none are taken without it. */
+    KILN_CONTEXT_DIR: z.string().optional(),
+    /** Files and folders, and bytes, of one context. */
+    KILN_CONTEXT_FILES: z.coerce.number().int().min(1).default(100_000),
+    KILN_CONTEXT_BYTES: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .default(2 * 2 ** 30),
+    /** Bytes of all contexts of one account. */
+    KILN_CONTEXT_ACCOUNT_BYTES: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .default(20 * 2 ** 30),
+    /** How long a context is kept after it came last, while no image needs it. */
+    KILN_CONTEXT_HOURS: z.coerce.number().int().min(1).max(87_600).default(168),
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
   }),
 );
@@ -99,6 +119,11 @@ const audit = openAuditTrail(systemDb.db, log);
 life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
 const platform = readPlatform(config.KILN_PLATFORM);
+const contexts = config.KILN_CONTEXT_DIR ? await openContextStore(resolve(config.KILN_CONTEXT_DIR)) : undefined;
+if (contexts) {
+  const sweep = sweepContexts(systemDb.db, contexts, log);
+  life.defer('contexts', () => sweep.close());
+}
 const logFeed = openLogFeed(database.db, signals);
 const eventFeed = openEventFeed(database.db, systemDb.db, signals);
 const app = createApp({
@@ -133,12 +158,19 @@ const app = createApp({
   checkRegistryHost: openRegistryHostCheck(config.KILN_OPEN_ADDRESSES),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
+  contexts,
+  contextRules: {
+    entries: config.KILN_CONTEXT_FILES,
+    bytes: config.KILN_CONTEXT_BYTES,
+    accountBytes: config.KILN_CONTEXT_ACCOUNT_BYTES,
+    hours: config.KILN_CONTEXT_HOURS,
+  },
   log,
 });
-// A client that sends its request drop by drop holds a connection for this long at most.
+// Uploads may take their time; how long the others may take, their routes say.
 const server = createServer(
   // A request without a Host is answered like any other, and not by Node with an empty body.
-  { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, requireHostHeader: false },
+  { headersTimeout: 10_000, requestTimeout: 3_600_000, keepAliveTimeout: 65_000, requireHostHeader: false },
   (req, res) => void app(req, res),
 );
 server.on('clientError', answerUnreadable);

@@ -23,6 +23,7 @@ import {
   timings,
 } from '@kiln/kit';
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
+import { openContextStore } from '@kiln/contexts';
 import { openAddressRules, openLayerStore, openRegistryClients } from '@kiln/registry';
 import { everyone, poolName } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
@@ -80,6 +81,8 @@ const config = readConfig(
       .int()
       .min(0)
       .default(20 * 2 ** 30),
+    /** Where the api keeps build contexts, if this machine sees that folder. */
+    KILN_CONTEXT_DIR: z.string().optional(),
     /** What layers of bases may take of it, which are kept for all accounts that may read them. 0 keeps none. */
     KILN_BASE_CACHE_BYTES: z.coerce
       .number()
@@ -200,6 +203,7 @@ const deps: RunBuildDeps = {
   engine,
   registries,
   bases: openBaseImages(registries),
+  contexts: config.KILN_CONTEXT_DIR ? await openContextStore(resolve(config.KILN_CONTEXT_DIR)) : undefined,
   layers:
     config.KILN_BASE_CACHE_BYTES > 0
       ? await openLayerStore(join(dir, 'bases'), config.KILN_BASE_CACHE_BYTES)

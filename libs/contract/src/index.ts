@@ -17,6 +17,7 @@ export * from './modelarts/project-operations.ts';
 export * from './modelarts/token.ts';
 export * from './modelarts/token-operations.ts';
 export * from './kiln/console-operations.ts';
+export * from './kiln/context-operations.ts';
 export * from './kiln/event-operations.ts';
 export * from './kiln/events.ts';
 export * from './kiln/session-operations.ts';

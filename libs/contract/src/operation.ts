@@ -33,6 +33,8 @@ export interface Operation<
   query: Query;
   /** Absent where a body is not looked at. */
   body?: Body;
+  /** Content types of a body that is read as it comes, and may be large. */
+  upload?: readonly string[];
   /** The JSON object of a success. */
   reply: Reply;
   /** Statuses of a success, the usual one first. */

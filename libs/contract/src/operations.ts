@@ -1,4 +1,5 @@
 import { consoleOperations } from './kiln/console-operations.ts';
+import { contextOperations } from './kiln/context-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
 import { webhookOperations } from './kiln/webhook-operations.ts';
@@ -20,6 +21,7 @@ export const operations: readonly Operation[] = [
   projectOperations,
   sessionOperations,
   consoleOperations,
+  contextOperations,
   eventOperations,
   webhookOperations,
 ].flatMap((it) => Object.values<Operation>(it));

@@ -1,6 +1,8 @@
+import { type Readable } from 'node:stream';
 import { type Secret } from '@kiln/kit';
 import {
   type Compression,
+  type ContextEntry,
   type Limits,
   type NetworkRules,
   type ParsedDockerfile,
@@ -30,6 +32,14 @@ export interface StepRun {
   ended?: { at: Date; result: StepResult; exitCode?: number | undefined };
 }
 
+/** Files for COPY and ADD. */
+export interface ContextFiles {
+  /** In order: each folder before what is in it. */
+  entries: readonly ContextEntry[];
+  /** A file's content. Whoever gets it reads or destroys it. */
+  read(sha256: string): Readable;
+}
+
 export interface BuildRequest {
   /** Unique among the builds of this host; lower-case letters, digits and hyphens. */
   id: string;
@@ -37,8 +47,8 @@ export interface BuildRequest {
   owner: string;
   dockerfile: string;
   parsed: ParsedDockerfile;
-  /** Folder that COPY and ADD read from; there is none when left out. */
-  contextDir?: string;
+  /** What COPY and ADD read from; there is nothing when left out. */
+  context?: ContextFiles | undefined;
   /** Every image that the Dockerfile names; the gateway has all of them. */
   bases: readonly BaseImage[];
   limits: Limits;

@@ -6,6 +6,7 @@ export * from './builds/build-queries.ts';
 export * from './builds/build-steps.ts';
 export * from './builds/build-work.ts';
 export * from './builds/cancel-build.ts';
+export * from './contexts/contexts.ts';
 export * from './db/database.ts';
 export * from './events/events.ts';
 export * from './accounts/identity.ts';

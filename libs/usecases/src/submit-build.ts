@@ -7,8 +7,8 @@ import {
   limitsOf,
   networkOf,
   type PackageRules,
-  parseDockerfile,
   parseReference,
+  parseRequest,
   type Platform,
   poolOf,
   requestFields,
@@ -32,8 +32,9 @@ import { type Directory } from './directory.ts';
 import { type Quotas } from './quotas.ts';
 import { type RegistryAuths } from './registry-access.ts';
 import { requireConnection, requireWorkspace } from './resolve.ts';
+import { type ContextsAtHand, withContext } from './with-context.ts';
 
-export interface SubmitBuildDeps {
+export interface SubmitBuildDeps extends ContextsAtHand {
   db: Database;
   directory: Directory;
   sealer: Sealer;
@@ -58,16 +59,19 @@ export interface Submitted {
  * @throws Fault that names the field
  */
 export async function submitBuild(
-  { db, directory, sealer, signals, quotas, platform, packageRules, clientTokenHours }: SubmitBuildDeps,
+  { db, directory, sealer, signals, quotas, platform, packageRules, clientTokenHours, contexts }: SubmitBuildDeps,
   viewer: Viewer,
-  request: BuildRequest,
+  asked: BuildRequest,
   how: { auths?: RegistryAuths; clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
 ): Promise<Submitted> {
   const { clientToken, auths } = how;
-  const reference = parseReference(request.target.reference, requestFields.reference);
+  const reference = parseReference(asked.target.reference, requestFields.reference);
   if (reference.tag === stagingTag)
     throw fieldFault('InvalidParameter', requestFields.reference, `the tag ${stagingTag} is used by Kiln itself`);
-  const parsed = parseDockerfile(request.dockerfile);
+  if (asked.context !== undefined && asked.form === 'packages')
+    throw fieldFault('InvalidParameter', requestFields.form, 'a PackageInstallation has no files to copy');
+  const request = await withContext({ db, contexts }, viewer.accountId, asked);
+  const parsed = parseRequest(request);
   if (request.form === 'packages') requirePackageInstallation(parsed, packageRules);
 
   const [workspace, connections] = await Promise.all([

@@ -84,6 +84,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     KILN_REDIS_URL: redis.url,
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    KILN_CONTEXT_DIR: join(dir, 'contexts'),
     KILN_ENGINE_ROOT: await ensureEngineRoot(join(root, '.kiln/cache')),
     KILN_BUILDER_SLOTS: '4',
     KILN_OPEN_ADDRESSES: registry.host,

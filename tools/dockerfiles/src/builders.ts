@@ -59,7 +59,10 @@ export async function openKiln(host: string, engineRoot: string, dir: string): P
         gateway.writeTo({ access, repository });
         const digest = await image.push();
         await image.discard();
-        await tagImage(host, repository, digest, tag);
+        const client = registries.for(access);
+        const manifest = await client.getManifest(repository, digest);
+        if (!manifest) throw new Error(`${repository} has no ${digest}, which was pushed there`);
+        await client.putManifest(repository, tag, manifest);
         return undefined;
       } catch (error) {
         if (error instanceof Fault) return `${error.code}: ${error.message}`;
@@ -72,16 +75,6 @@ export async function openKiln(host: string, engineRoot: string, dir: string): P
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-async function tagImage(host: string, repository: string, digest: string, tag: string): Promise<void> {
-  const type = 'application/vnd.oci.image.manifest.v1+json';
-  const url = `http://${host}/v2/${repository}/manifests`;
-  const read = await fetch(`${url}/${digest}`, { headers: { accept: type } });
-  if (!read.ok) throw new Error(`GET ${digest} of ${repository}: HTTP ${read.status} ${await read.text()}`);
-  const body = await read.arrayBuffer();
-  const written = await fetch(`${url}/${tag}`, { method: 'PUT', headers: { 'content-type': type }, body });
-  if (!written.ok) throw new Error(`PUT ${tag} of ${repository}: HTTP ${written.status} ${await written.text()}`);
 }
 
 /** Docker's own command and daemon. */

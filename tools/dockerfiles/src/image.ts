@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { type ReadableStream } from 'node:stream/web';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { retry } from '@kiln/kit';
 import { extract } from 'tar-stream';
 
 /** An entry of a layer, as text: type, mode, owner, attributes, where a link leads, and what is in it. */
@@ -58,11 +59,13 @@ async function readLayer(body: Readable, isCompressed: boolean): Promise<Entry[]
 
 /** Reads an image from a registry without credentials. */
 export async function readImage(host: string, repository: string, reference: string): Promise<ComparableImage> {
-  const get = async (path: string) => {
+  const getOnce = async (path: string) => {
     const answer = await fetch(`http://${host}/v2/${repository}/${path}`, { headers: { accept: types.join(', ') } });
     if (!answer.ok) throw new Error(`${path} of ${repository}: HTTP ${answer.status}`);
     return answer;
   };
+  // The registry answers 500 for a moment while another push writes the same link.
+  const get = (path: string) => retry(() => getOnce(path), { tries: 3, pauseMs: () => 200 });
   const manifest = (await (await get(`manifests/${reference}`)).json()) as {
     mediaType: string;
     config: Descriptor;

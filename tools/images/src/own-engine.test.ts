@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { getServers } from 'node:dns';
 import { join } from 'node:path';
+import { openContextStore, readArchive } from '@kiln/contexts';
 import { openBuildkit, readEngineRoot } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
 import { testStack } from '@kiln/kit/testing';
@@ -62,6 +63,9 @@ long.each(['packed', 'build'] as const)(
     const contextDir = compiled === 'packed' ? packed : join(dir, 'checkout');
     if (compiled === 'packed') await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), packed]);
     else await copyCheckout(contextDir);
+    const contexts = await openContextStore(join(dir, 'contexts'));
+    const tar = spawn('tar', ['-C', contextDir, '-c', '.'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const entries = await readArchive(tar.stdout, contexts, '1', { entries: 1e6, bytes: 8 * 2 ** 30 });
     const engine = openBuildkit({
       storeDir: join(dir, 'store'),
       engine: readEngineRoot(stack.engineRoot),
@@ -94,7 +98,7 @@ long.each(['packed', 'build'] as const)(
         dockerfile,
         parsed,
         bases,
-        contextDir,
+        context: { entries, read: (sha256) => contexts.read('1', sha256) },
         limits: { memoryBytes: 4 * 2 ** 30, cpuMillis: 2000, pids: 1024, diskBytes: 8 * 2 ** 30, seconds: 900 },
         // The mirrors of this machine may be anywhere.
         network: { resolvers: getServers(), allow: ['0.0.0.0/0'], deny: [], only: [], connections: 1024, way: 0 },

@@ -126,6 +126,7 @@ export async function startLocalStack(
     KILN_REDIS_URL: redis.url,
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    KILN_CONTEXT_DIR: join(dir, 'contexts'),
     KILN_ENGINE_ROOT: asked['KILN_ENGINE_ROOT'] ?? engineRoot,
     // The registry of this stack stands on loopback, which is closed to registries otherwise.
     KILN_OPEN_ADDRESSES: [registry.host, asked['KILN_OPEN_ADDRESSES']].filter(Boolean).join(','),

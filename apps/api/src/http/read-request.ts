@@ -73,6 +73,14 @@ function parseJson(body: Buffer, contentType: string | undefined): unknown {
   }
 }
 
+/** @throws Fault UnsupportedMediaType for a body of another kind than may come; curl's own kind may stand for any */
+export function checkUploadType(types: readonly string[], given: string | undefined): void {
+  const type = /^[^;\s]+/.exec(given ?? '')?.[0]?.toLowerCase();
+  const any = ['application/octet-stream', 'application/x-www-form-urlencoded', 'application/x-gzip'];
+  if (type !== undefined && ![...types, ...any].includes(type))
+    throw new Fault('UnsupportedMediaType', `Content-Type must be one of ${types.join(', ')}, not ${type}`);
+}
+
 /**
  * Parses the parts of a request as its operation says. What the operation does not name is ignored.
  * @param query a parameter that is given more than once is an array

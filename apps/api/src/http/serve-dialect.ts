@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { finished } from 'node:stream/promises';
 import { inSpan, type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { asFault, errorClass, Fault, isAtLeast, scopeOfOperation } from '@kiln/domain';
@@ -14,7 +16,8 @@ import express, {
 } from 'express';
 import { type Dialect, type Route } from './dialect.ts';
 import { admit, identify } from '../callers/identify.ts';
-import { bodyBytesMax, parseCall, signedRequest } from './read-request.ts';
+import { bodyBytesMax, checkUploadType, parseCall, signedRequest } from './read-request.ts';
+import { answerLate } from './unreadable.ts';
 import { type Throttle } from '../callers/throttle.ts';
 
 /** What Express and Node say of a request that never reached a route. */
@@ -34,6 +37,18 @@ export interface ServeDeps {
   lastUsed: LastUsed;
   audit: AuditTrail;
   log: Logger;
+}
+
+/** A client that sends its request drop by drop holds a connection for this long at most, in milliseconds. */
+const wholeBodyMs = 30_000;
+
+/** How long a sender may go on that will hear a refusal, in milliseconds: most read no answer before they have sent all. */
+const refusedMs = 10_000;
+
+async function letEnd(req: Request): Promise<void> {
+  if (req.complete || req.destroyed) return;
+  req.resume();
+  await Promise.race([finished(req).catch(() => undefined), sleep(refusedMs, undefined, { ref: false })]);
 }
 
 // Whoever asks for a token is nobody yet.
@@ -116,7 +131,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
     const { status, headers, body } = dialect.renderError(fault, requestId, String(res.req.headers.host ?? ''));
     if (headers) res.set(headers);
     // A body that was not read whole would be taken for the connection's next request.
-    if (fault.code === 'BodyTooLarge') res.set('connection', 'close');
+    if (!res.req.complete) res.set('connection', 'close');
     res.status(status).json(body);
   };
 
@@ -126,7 +141,19 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
     res.set(dialect.requestIdHeader, requestId);
     next();
   });
-  router.use(express.raw({ type: () => true, limit: bodyBytesMax, inflate: false }));
+  const uploads = routes.flatMap(({ operation: { method, path, upload } }) =>
+    upload ? [{ method, path: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`) }] : [],
+  );
+  const readWhole = express.raw({ type: () => true, limit: bodyBytesMax, inflate: false });
+  router.use((req, res, next) => {
+    // Their routes read what comes, once it is known who sends it.
+    if (uploads.some((it) => it.method === req.method && it.path.test(req.path))) return next();
+    const late = setTimeout(() => answerLate(req), wholeBodyMs);
+    readWhole(req, res, (error: unknown) => {
+      clearTimeout(late);
+      next(error);
+    });
+  });
 
   const note = (
     req: Request,
@@ -157,10 +184,13 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
       let viewer: Caller | undefined;
       try {
         const request = signedRequest(req);
+        if (operation.upload && !/^Bearer\s/i.test(request.headers['authorization'] ?? 'Bearer '))
+          throw new Fault('IncompleteSignature', 'an upload is read as it comes, and not signed: send a bearer token');
         if (operation.anonymous) await admit(throttle, req, request);
         viewer = operation.anonymous ? nobody : await identify({ throttle, lastUsed }, dialect, req, request);
         if (!operation.anonymous) requireRight(viewer, operation);
         dialect.checkOperation(operation, request.headers);
+        if (operation.upload) checkUploadType(operation.upload, request.headers['content-type']);
         const parsed = parseCall(operation, {
           params: req.params as Record<string, string>,
           query: req.query,
@@ -183,6 +213,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         // What strangers send is not worth a record each; what callers may not do, or could not, is.
         if (viewer && !operation.anonymous && (operation.method !== 'GET' || code === 'Forbidden'))
           note(req, res, operation, viewer, code);
+        if (operation.upload) await letEnd(req);
         answer(res, error);
       }
     };

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Duplex } from 'node:stream';
 import { newRequestId } from '@kiln/kit';
 import { dialectOf, requestIdHeaders } from './dialect.ts';
@@ -35,3 +35,10 @@ export function answerUnreadable(error: Error & { code?: string; rawPacket?: Buf
     ].join('\r\n'),
   );
 }
+
+/** Answers a request whose body does not come in time, and lets go of its connection. */
+export const answerLate = ({ method = '', url = '', socket }: IncomingMessage): void =>
+  answerUnreadable(
+    Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT', rawPacket: Buffer.from(`${method} ${url}`) }),
+    socket,
+  );

@@ -8,7 +8,7 @@ import { readLabels, renderLabels } from './labels.ts';
 export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRequest; auths?: RegistryAuths } {
   const { Resource, UserVpc, BuildConfig, Image, RegionId, ImageBuildJobName } = body;
   const { ResourceConfig } = Resource;
-  const { RegistryAuths } = BuildConfig;
+  const { Context, RegistryAuths } = BuildConfig;
   const amounts = ResourceConfig && {
     ...optional('cpu', ResourceConfig.CPU),
     ...optional('memory', ResourceConfig.Memory),
@@ -22,7 +22,11 @@ export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRe
   };
   const request: BuildRequest = {
     ...optional('title', ImageBuildJobName),
-    dockerfile: BuildConfig.Dockerfile,
+    dockerfile: BuildConfig.Dockerfile ?? '',
+    ...optional('context', Context && readContext(Context, BuildConfig.Dockerfile === undefined)),
+    ...optional('arguments', BuildConfig.BuildArgs),
+    ...optional('stage', BuildConfig.Target),
+    ...(BuildConfig.NoCache ? { noCache: true as const } : {}),
     form: BuildConfig.BuildType === 'PackageInstallation' ? 'packages' : 'any',
     image: { name: Image.Name, ...optional('description', Image.Description), labels: readLabels(Image.Labels) },
     target: {
@@ -44,6 +48,22 @@ export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRe
   };
   return { request, ...optional('auths', RegistryAuths) };
 }
+
+const readContext = (
+  { Id, SubPath, Dockerfile }: NonNullable<CreateImageBuildBody['BuildConfig']['Context']>,
+  isItsDockerfile: boolean,
+): NonNullable<BuildRequest['context']> => ({
+  id: Id,
+  ...optional('subPath', SubPath),
+  ...(isItsDockerfile ? { dockerfile: Dockerfile ?? 'Dockerfile' } : optional('dockerfile', Dockerfile)),
+});
+
+const renderContext = ({ id, subPath, dockerfile }: NonNullable<BuildRequest['context']>) => ({
+  Type: 'Upload' as const,
+  Id: id,
+  ...optional('SubPath', subPath),
+  ...optional('Dockerfile', dockerfile),
+});
 
 /** What a rerun replaces in the request that it repeats. */
 export const readRerun = ({ ImageBuildJobName, OverwriteImageTag, Image }: RerunBody): RerunChange => ({
@@ -84,6 +104,10 @@ export const renderBuildRequest = (request: BuildRequest) => ({
   OverwriteImageTag: request.target.overwrite,
   BuildConfig: {
     Dockerfile: request.dockerfile,
+    ...optional('Context', request.context && renderContext(request.context)),
+    ...optional('BuildArgs', request.arguments),
+    ...optional('Target', request.stage),
+    ...optional('NoCache', request.noCache),
     BuildType: request.form === 'packages' ? 'PackageInstallation' : 'CustomDockerfile',
     RegistryAuthHosts: request.registryHosts,
   },

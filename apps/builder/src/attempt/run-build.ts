@@ -1,4 +1,5 @@
 import { type Sealer } from '@kiln/auth';
+import { type ContextStore } from '@kiln/contexts';
 import { type BuiltImage, type Engine } from '@kiln/engine';
 import {
   asFault,
@@ -11,7 +12,7 @@ import {
   networkOf,
   type NetworkRules,
   type ParsedDockerfile,
-  parseDockerfile,
+  parseRequest,
   type Platform,
   requestFields,
 } from '@kiln/domain';
@@ -25,6 +26,7 @@ import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
+import { contextOf } from './context-of.ts';
 import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
@@ -36,6 +38,8 @@ export interface RunBuildDeps extends AttemptDeps {
   bases: BaseImages;
   /** Layers of bases that are on this builder's disk; undefined where none are kept. */
   layers: LayerStore | undefined;
+  /** Where uploaded files are; undefined where this installation keeps none. */
+  contexts: ContextStore | undefined;
   sealer: Sealer;
   log: Logger;
   worker: string;
@@ -117,7 +121,7 @@ interface Made {
  * @returns the Dockerfile, parsed
  */
 async function prepare(deps: RunBuildDeps, { build }: Attempt, target: RegistryAccess): Promise<ParsedDockerfile> {
-  const parsed = parseDockerfile(build.request.dockerfile, { platform: hostPlatform });
+  const parsed = parseRequest(build.request, { platform: hostPlatform });
   if (build.overwrite) return parsed;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
   if (!existing) return parsed;
@@ -141,6 +145,7 @@ async function makeImage(
   // Before anything is fetched: whether this builder can give what was asked for.
   const limits = await limitsHere(deps, attempt);
   const network = networkHere(deps, attempt);
+  const context = await contextOf(deps.contexts, build, log);
   const bases = await deps.bases.find(parsed, access);
   for (const it of bases) await log.write(`kiln: ${it.name} is ${it.id}`);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
@@ -163,10 +168,13 @@ async function makeImage(
       dockerfile: build.request.dockerfile,
       parsed,
       bases,
+      context,
+      ...(build.request.arguments ? { buildArgs: build.request.arguments } : {}),
+      ...(build.request.stage === undefined ? {} : { target: build.request.stage }),
       limits,
       network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
       secrets,
-      layerCache: host.layerCache,
+      layerCache: host.layerCache && build.request.noCache !== true,
       compression,
       registry: gateway,
       signal,

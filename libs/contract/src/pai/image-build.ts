@@ -27,6 +27,33 @@ const registryHost = z
   .string()
   .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'must be a registry host, such as registry.example.com');
 
+/** A path in a context: no slash at its ends, no `.` and no `..`. */
+const contextPath = text(4096, 1).refine(
+  (it) => it.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+  'must be a path within the context, such as services/api',
+);
+
+/** Files for COPY and ADD. PAI has no such field: clients that do not know it send none. */
+const buildContext = z.object(
+  {
+    Type: oneOf(['Upload']),
+    Id: text(71, 1).regex(/^sha256:[0-9a-f]{64}$/, 'must be the Id of a context: sha256: and 64 hexadecimal digits'),
+    SubPath: contextPath.optional().describe('folder in it that the build sees'),
+    Dockerfile: contextPath
+      .optional()
+      .describe('in that folder, for a BuildConfig without one; Dockerfile when left out'),
+  },
+  'must be an object {Type, Id}',
+);
+
+const buildArguments = z
+  .record(
+    text(256, 1).regex(/^[A-Za-z_]\w*$/, 'must be the name of an ARG'),
+    text(8192),
+    'must be an object {name: value}',
+  )
+  .refine((it) => Object.keys(it).length <= 200, 'must have at most 200 arguments');
+
 /**
  * Body of PAI's CreateImageBuild, version 2021-02-04. Fields that it does not name are ignored, as the cloud ignores
  * them.
@@ -82,17 +109,28 @@ export const createImageBuildBody = z.object(
       required('must be an object {Type, InstanceId}'),
     ),
     OverwriteImageTag: z.boolean('must be true or false').default(false),
-    BuildConfig: z.object(
-      {
-        Dockerfile: dockerfileText,
-        BuildType: oneOf(['PackageInstallation', 'CustomDockerfile']),
-        RegistryAuths: z
-          .record(registryHost, registryAuth, 'must be an object {host: {Auth}}')
-          .refine((it) => Object.keys(it).length <= 32, 'must name at most 32 registries')
-          .optional(),
-      },
-      required('must be an object'),
-    ),
+    BuildConfig: z
+      .object(
+        {
+          Dockerfile: dockerfileText.optional(),
+          Context: buildContext.optional(),
+          BuildArgs: buildArguments.optional(),
+          Target: text(256, 1).optional().describe('stage to build; the last one when left out'),
+          NoCache: z.boolean('must be true or false').optional(),
+          BuildType: oneOf(['PackageInstallation', 'CustomDockerfile']),
+          RegistryAuths: z
+            .record(registryHost, registryAuth, 'must be an object {host: {Auth}}')
+            .refine((it) => Object.keys(it).length <= 32, 'must name at most 32 registries')
+            .optional(),
+        },
+        required('must be an object'),
+      )
+      .superRefine((config, context) => {
+        const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+        if (config.Dockerfile === undefined && !config.Context) refuse('Dockerfile', 'is required');
+        if (config.Context && config.BuildType === 'PackageInstallation')
+          refuse('Context', 'needs BuildType CustomDockerfile: a PackageInstallation copies nothing');
+      }),
     RegionId: text(64).optional(),
     ImageBuildJobName: text(256).optional(),
     Image: z.object(

@@ -16,4 +16,4 @@ export type Scope = (typeof scopes)[number];
 
 /** What a caller has to be let do for an operation. */
 export const scopeOfOperation = ({ method, path }: { method: string; path: string }): Scope =>
-  `${/\/(?:imagebuilds|jobs|overview)(?:\/|$)/.test(path) ? 'builds' : 'images'}:${method === 'GET' ? 'read' : 'write'}`;
+  `${/\/(?:imagebuilds|jobs|overview|contexts)(?:\/|$)/.test(path) ? 'builds' : 'images'}:${method === 'GET' ? 'read' : 'write'}`;

@@ -26,11 +26,29 @@ export interface NetworkRequest {
   route?: 'eth0' | 'eth1';
 }
 
+/** Files for COPY and ADD. */
+export interface ContextRequest {
+  /** `sha256:…` of one that was uploaded. */
+  id: string;
+  /** Folder in it that the build sees, with slashes between its parts and none at its ends. */
+  subPath?: string;
+  /** Where the Dockerfile is in that folder, when it comes from there. */
+  dockerfile?: string;
+}
+
 /** What a build is asked to do, as it was accepted: without credentials, of which only the hosts remain. */
 export interface BuildRequest {
   /** What its sender calls the build; the image's name when left out. */
   title?: string;
   dockerfile: string;
+  /** There are no files to copy when it is left out. */
+  context?: ContextRequest;
+  /** Values for the Dockerfile's ARGs. */
+  arguments?: Record<string, string>;
+  /** Stage to build; the last one when left out. */
+  stage?: string;
+  /** Whether steps of earlier builds are not to be used. */
+  noCache?: true;
   /** Whether the Dockerfile may hold anything, or install packages only. */
   form: 'any' | 'packages';
   image: { name: string; description?: string; labels: Label[] };
@@ -56,6 +74,11 @@ export interface BuildRequest {
 export const requestFields = {
   workspace: 'WorkspaceId',
   dockerfile: 'BuildConfig.Dockerfile',
+  context: 'BuildConfig.Context.Id',
+  contextFolder: 'BuildConfig.Context.SubPath',
+  contextDockerfile: 'BuildConfig.Context.Dockerfile',
+  form: 'BuildConfig.BuildType',
+  stage: 'BuildConfig.Target',
   imageName: 'Image.Name',
   reference: 'Image.Uri',
   overwrite: 'OverwriteImageTag',

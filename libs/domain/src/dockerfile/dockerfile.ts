@@ -38,6 +38,8 @@ export interface ParseOptions {
   platform?: string;
   /** Stage to build; the last one when left out. */
   target?: string | undefined;
+  /** Values for its ARGs, over their defaults. */
+  arguments?: Record<string, string>;
 }
 
 const stepsMax = 500;
@@ -82,7 +84,7 @@ function stepOf({ keyword, text, lines }: Instruction, escape: string, stage: nu
  */
 export function parseDockerfile(
   given: string,
-  { hasContext = false, platform = 'linux/amd64', target }: ParseOptions = {},
+  { hasContext = false, platform = 'linux/amd64', target, arguments: values = {} }: ParseOptions = {},
 ): ParsedDockerfile {
   const text = given.replace(/^\uFEFF/, '');
   checkHead(text);
@@ -104,7 +106,7 @@ export function parseDockerfile(
     const step = stepOf(instruction, escape, number, number === 0 ? 0 : index);
     steps.push(step);
     checkArguments(step, hasContext, escape);
-    if (step.keyword === 'ARG' && number === 0) declareArguments(step, variables, escape);
+    if (step.keyword === 'ARG' && number === 0) declareArguments(step, variables, values, escape);
     if (isFrom) {
       step.from = imageOfFrom(step, variables, escape);
       stages.begin(step.from, nameOfStage(step.operands), line);

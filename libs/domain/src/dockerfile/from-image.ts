@@ -21,11 +21,18 @@ export function platformVariables(platform: string): Map<string, string> {
 }
 
 /** Takes note of the arguments before the first FROM, each with those before it filled in. */
-export function declareArguments(step: Step, variables: Map<string, string>, escape: string): void {
+export function declareArguments(
+  step: Step,
+  variables: Map<string, string>,
+  given: Record<string, string>,
+  escape: string,
+): void {
   for (const word of words(step.text)) {
     const [, name, value] = /^([A-Za-z_]\w*)(?:=([\s\S]*))?$/.exec(word) ?? [];
-    if (name === undefined || value === undefined) continue;
-    variables.set(name, expanded(value, variables, escape, step.lines[0]));
+    if (name === undefined) continue;
+    const own = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (own !== undefined) variables.set(name, own);
+    else if (value !== undefined) variables.set(name, expanded(value, variables, escape, step.lines[0]));
   }
 }
 

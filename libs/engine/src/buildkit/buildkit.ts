@@ -64,7 +64,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
         bases: request.bases,
         registry: { host: gatewayHost, build: request.id, password: room.door.password },
         secrets: request.secrets ?? [],
-        contextDir: request.contextDir,
+        context: request.context,
         forceHostNetwork: engine.daemon === 'dockerd',
         cached: request.layerCache,
         compression: request.compression,

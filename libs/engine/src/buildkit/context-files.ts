@@ -1,35 +1,54 @@
 import { once } from 'node:events';
-import { type BigIntStats, createReadStream } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type ServerDuplexStream } from '@grpc/grpc-js';
+import { type ContextEntry } from '@kiln/domain';
+import { type ContextFiles } from '../engine.ts';
 import { type FileStat, type Packet, packetTypes } from './messages.ts';
 
 type FileStream = ServerDuplexStream<Packet, Packet>;
 
 const chunkBytes = 32 << 10;
 
-/** A file's mode as Go writes it. */
-function goMode(stat: BigIntStats): number {
-  const mode = Number(stat.mode);
-  const kind = stat.isDirectory() ? 2 ** 31 : stat.isSymbolicLink() ? 2 ** 27 : 0;
-  const special = (mode & 0o4000 ? 2 ** 23 : 0) + (mode & 0o2000 ? 2 ** 22 : 0) + (mode & 0o1000 ? 2 ** 20 : 0);
-  return kind + special + (mode & 0o777);
-}
+/** Of all files alike, since a context has no times: after what zip archives can say, which begin in 1980. */
+const modTime = String(BigInt(Date.UTC(1980, 0, 2)) * 1_000_000n);
 
-/** A folder's files in the order that BuildKit wants: each folder before what is in it, names by their bytes. */
-async function* filesOf(root: string, folder = ''): AsyncGenerator<FileStat> {
-  for (const name of (await readdir(join(root, folder))).sort((a, b) =>
-    Buffer.compare(Buffer.from(a), Buffer.from(b)),
-  )) {
-    const path = join(folder, name);
-    const stat = await lstat(join(root, path), { bigint: true });
-    if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink()) continue;
-    const linkname = stat.isSymbolicLink() ? await readlink(join(root, path)) : '';
-    const size = stat.isFile() ? Number(stat.size) : 0;
-    yield { path, mode: goMode(stat), uid: 0, gid: 0, size, modTime: String(stat.mtimeNs), linkname };
-    if (stat.isDirectory()) yield* filesOf(root, path);
+/** A mode as Go writes it. */
+const goMode = (it: ContextEntry): number =>
+  it.type === 'folder' ? 2 ** 31 + it.mode : it.type === 'link' ? 2 ** 27 + 0o777 : it.mode;
+
+const statOf = (it: ContextEntry): FileStat => ({
+  path: it.path,
+  mode: goMode(it),
+  uid: 0,
+  gid: 0,
+  size: it.type === 'file' ? it.size : 0,
+  modTime,
+  linkname: it.type === 'link' ? it.target : '',
+});
+
+/**
+ * What of a context a build can need that follows these paths: all that lies at them, below them and on the way to them.
+ * Where one leads over a link, or has a wildcard in its first part, that is everything.
+ */
+export function neededFor(entries: readonly ContextEntry[], paths: readonly string[]): readonly ContextEntry[] {
+  if (paths.length === 0) return entries;
+  const links = new Set(entries.flatMap((it) => (it.type === 'link' ? [it.path] : [])));
+  const wanted = new Set<string>();
+  for (const path of paths) {
+    const parts = path.split('/').filter((it) => it !== '' && it !== '.');
+    const wild = parts.findIndex((it) => /[*?[\]\\]/.test(it) || it === '..');
+    const plain = wild < 0 ? parts : parts.slice(0, wild);
+    const steps = plain.map((_, index) => plain.slice(0, index + 1).join('/'));
+    if (plain.length === 0 || steps.some((it) => links.has(it))) return entries;
+    wanted.add(plain.join('/'));
   }
+  const isWanted = ({ path }: ContextEntry): boolean => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1))
+      if (wanted.has(path.slice(0, end))) return true;
+    return [...wanted].some((it) => it.startsWith(`${path}/`));
+  };
+  const found = entries.filter(isWanted);
+  // A link below leads elsewhere, maybe.
+  return found.some((it) => it.type === 'link') ? entries : found;
 }
 
 async function send(stream: FileStream, packet: Packet): Promise<void> {
@@ -37,29 +56,30 @@ async function send(stream: FileStream, packet: Packet): Promise<void> {
 }
 
 /**
- * Sends a folder to the daemon: first what there is, then what it asks for by number. It gets nothing but regular files
+ * Sends a context to the daemon: first what there is, then what it asks for by number. It gets nothing but regular files
  * of that list, whatever it asks for.
- * @param root the folder; an empty one when left out
+ * @param context an empty one when left out
  */
-export function sendFiles(stream: FileStream, root: string | undefined): void {
+export function sendFiles(stream: FileStream, context: ContextFiles | undefined): void {
   const regular = new Map<number, string>();
   const fail = (error: unknown): void => void stream.destroy(error instanceof Error ? error : new Error(String(error)));
   stream.on('error', () => undefined);
   const list = async (): Promise<void> => {
+    const paths = stream.metadata.get('followpaths').map(String);
     let number = 0;
-    if (root !== undefined)
-      for await (const stat of filesOf(root)) {
-        if (stat.mode < 2 ** 27) regular.set(number, join(root, stat.path));
-        number += 1;
-        await send(stream, { type: packetTypes.stat, stat });
-      }
+    for (const entry of neededFor(context?.entries ?? [], paths)) {
+      if (entry.type === 'file') regular.set(number, entry.sha256);
+      number += 1;
+      await send(stream, { type: packetTypes.stat, stat: statOf(entry) });
+    }
     await send(stream, { type: packetTypes.stat });
   };
   const sendFile = async (number: number): Promise<void> => {
-    const file = regular.get(number);
-    if (file === undefined) throw new Error(`there is no file ${number}`);
-    for await (const data of createReadStream(file, { highWaterMark: chunkBytes }))
-      await send(stream, { type: packetTypes.data, ID: number, data: data as Buffer });
+    const sha256 = regular.get(number);
+    if (sha256 === undefined || !context) throw new Error(`there is no file ${number}`);
+    for await (const data of context.read(sha256) as AsyncIterable<Buffer>)
+      for (let at = 0; at < data.length; at += chunkBytes)
+        await send(stream, { type: packetTypes.data, ID: number, data: data.subarray(at, at + chunkBytes) });
     await send(stream, { type: packetTypes.data, ID: number });
   };
   // One file after the other.

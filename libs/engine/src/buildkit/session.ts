@@ -9,6 +9,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { type Secret } from '@kiln/kit';
+import { type ContextFiles } from '../engine.ts';
 import { type Connection, type SessionStream } from './connection.ts';
 import { sendFiles } from './context-files.ts';
 import { type Packet } from './messages.ts';
@@ -20,8 +21,8 @@ export interface SessionOptions {
   /** Of the gateway, which is the only registry with a password. */
   registry: { host: string; password: string };
   secrets: readonly { id: string; value: Secret }[];
-  /** Folder that COPY and ADD read from; an empty one when left out. */
-  contextDir: string | undefined;
+  /** What COPY and ADD read from; nothing when left out. */
+  context: ContextFiles | undefined;
 }
 
 const methods = [
@@ -58,7 +59,7 @@ type Unary<In, Out> = (call: ServerUnaryCall<In, Out>, done: sendUnaryData<Out>)
 /** Serves a build's session, over a connection that the daemon calls back on. */
 export function openSession(
   connection: Connection,
-  { id, registry, secrets, contextDir }: SessionOptions,
+  { id, registry, secrets, context }: SessionOptions,
 ): { close(): void } {
   const server = new Server({ 'grpc.max_receive_message_length': 1 << 20 });
   const check: Unary<object, { status: number }> = (_call, done) => done(null, { status: 1 });
@@ -73,7 +74,7 @@ export function openSession(
     else done({ code: status.NOT_FOUND, details: `there is no secret ${JSON.stringify(request.ID.slice(0, 100))}` });
   };
   // Whatever folder is asked for, there is but one.
-  const files = (call: ServerDuplexStream<Packet, Packet>): void => sendFiles(call, contextDir);
+  const files = (call: ServerDuplexStream<Packet, Packet>): void => sendFiles(call, context);
   server.addService(sessionServices.health, { Check: check });
   server.addService(sessionServices.auth, { Credentials: credentials });
   server.addService(sessionServices.secrets, { GetSecret: secret });

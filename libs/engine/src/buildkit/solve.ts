@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import { type Compression, type ParsedDockerfile } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
-import { type BaseImage } from '../engine.ts';
+import { type BaseImage, type ContextFiles } from '../engine.ts';
 import { type Connection } from './connection.ts';
 import { contextName } from './context-name.ts';
 import { dockerfileInput } from './dockerfile-input.ts';
@@ -20,7 +20,7 @@ export interface SolveOptions {
   /** Where the gateway is, and the name below which it takes this build's image. */
   registry: { host: string; build: string; password: string };
   secrets: readonly { id: string; value: Secret }[];
-  contextDir: string | undefined;
+  context: ContextFiles | undefined;
   /** Whether steps have to be told to use the daemon's own network. */
   forceHostNetwork: boolean;
   cached: boolean;

@@ -47,6 +47,7 @@ const rights: Record<App, Record<string, string>> = {
     events: 'SELECT, INSERT',
     event_marks: 'SELECT',
     webhooks: everything,
+    contexts: everything,
     webhook_deliveries: 'SELECT, UPDATE',
   },
   builder: {

@@ -72,6 +72,7 @@ export async function openTestKiln(
     KILN_REDIS_PREFIX: `test-${id}`,
     KILN_SEALING_KEY: sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
+    KILN_CONTEXT_DIR: join(dir, 'contexts'),
     KILN_ENGINE_ROOT: stack.engineRoot,
     // The test stack's registries.
     KILN_OPEN_ADDRESSES: '127.0.0.0/8',

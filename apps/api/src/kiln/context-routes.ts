@@ -1,0 +1,83 @@
+import { contextOperations } from '@kiln/contract';
+import { decompressed } from '@kiln/contexts';
+import { Fault } from '@kiln/domain';
+import { expireContext, findContext, type KeptContext, listContexts } from '@kiln/persistence';
+import { type Request } from 'express';
+import { type Route, route } from '../http/dialect.ts';
+import { optional } from '../http/optional.ts';
+import {
+  addContextFiles,
+  type ContextDeps,
+  keepArchive,
+  planContext,
+  type PlannedContext,
+  requireStore,
+} from '../usecases/keep-context.ts';
+
+/** How long an upload may stand still, in milliseconds. */
+const idleMs = 30_000;
+
+const show = (it: KeptContext) => ({
+  Id: it.id,
+  Files: it.files,
+  Bytes: it.bytes,
+  GmtCreateTime: it.createdAt.toISOString(),
+  GmtExpireTime: it.expiresAt.toISOString(),
+});
+
+const showPlanned = ({ id, files, bytes, kept, missing }: PlannedContext) => ({
+  ...(kept ? show(kept) : { Id: id, Files: files, Bytes: bytes }),
+  Missing: missing,
+});
+
+/** A request's body, as it comes. */
+function bodyOf(req: Request): AsyncIterable<Buffer> {
+  req.setTimeout(idleMs, () => req.destroy(new Error('the upload stood still')));
+  // Whoever reads no further has something to say, for which the connection is needed.
+  return req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+}
+
+/** @throws Fault ContextNotFound */
+const notFound = (id: string): Fault => new Fault('ContextNotFound', `the account has no context ${id}`);
+
+/** Files for builds to copy from. */
+export function contextRoutes(deps: ContextDeps): Route[] {
+  const { db } = deps;
+  return [
+    route(contextOperations.CreateContext, async ({ viewer, query, requestId, res }) => {
+      const { context, isNew } = await keepArchive(deps, viewer.accountId, bodyOf(res.req), query.Digest);
+      return { status: isNew ? 201 : 200, body: { RequestId: requestId, ...show(context) } };
+    }),
+    route(contextOperations.PlanContext, async ({ viewer, requestId, res }) => {
+      const planned = await planContext(deps, viewer.accountId, decompressed(bodyOf(res.req)));
+      return { body: { RequestId: requestId, ...showPlanned(planned) } };
+    }),
+    route(contextOperations.AddContextFiles, async ({ viewer, params, requestId, res }) => {
+      const planned = await addContextFiles(deps, viewer.accountId, params.Id, bodyOf(res.req));
+      return { body: { RequestId: requestId, ...showPlanned(planned) } };
+    }),
+    route(contextOperations.ListContexts, async ({ viewer, query, requestId }) => {
+      const [found, used] = await Promise.all([
+        listContexts(db, viewer.accountId, query.Limit ?? 100),
+        deps.contexts?.usage(viewer.accountId) ?? 0,
+      ]);
+      return { body: { RequestId: requestId, Contexts: found.map(show), UsedBytes: used } };
+    }),
+    route(contextOperations.GetContext, async ({ viewer, params, query, requestId }) => {
+      const found = await findContext(db, viewer.accountId, { id: params.Id });
+      if (!found) throw notFound(params.Id);
+      const entries = await requireStore(deps).entries(viewer.accountId, found.id);
+      const shown = entries.slice(0, query.Limit ?? 1000).map((it) => ({
+        Path: it.path,
+        Type: it.type,
+        ...optional('Size', it.type === 'file' ? it.size : undefined),
+        ...optional('Target', it.type === 'link' ? it.target : undefined),
+      }));
+      return { body: { RequestId: requestId, ...show(found), Entries: shown } };
+    }),
+    route(contextOperations.DeleteContext, async ({ viewer, params, requestId }) => {
+      if (!(await expireContext(db, viewer.accountId, params.Id))) throw notFound(params.Id);
+      return { body: { RequestId: requestId } };
+    }),
+  ];
+}

@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { type ContextStore, readArchive, readBlobArchive } from '@kiln/contexts';
+import { canonicalEntries, checkSize, type ContextEntry, type ContextLimits, Fault, readEntries } from '@kiln/domain';
+import { type Database, findContext, type KeptContext, putContext } from '@kiln/persistence';
+
+export interface ContextDeps {
+  db: Database;
+  /** Undefined where this installation keeps no contexts. */
+  contexts: ContextStore | undefined;
+  contextRules: ContextLimits & {
+    /** How long a context is kept after it came last, in hours. */
+    hours: number;
+    /** What the files of an account may take of the disk, in bytes. */
+    accountBytes: number;
+  };
+}
+
+/** A context that is kept, or that waits for some of its files. */
+export interface PlannedContext {
+  id: string;
+  files: number;
+  bytes: number;
+  kept: KeptContext | undefined;
+  /** SHA-256 of files that are missing. */
+  missing: string[];
+}
+
+/** The most bytes of a list of entries. */
+const listBytesMax = 64 << 20;
+
+/** @throws Fault ContextNotFound where none are kept */
+export function requireStore({ contexts }: Pick<ContextDeps, 'contexts'>): ContextStore {
+  if (!contexts) throw new Fault('ContextNotFound', 'this installation keeps no build contexts (KILN_CONTEXT_DIR)');
+  return contexts;
+}
+
+const sumOf = (entries: readonly ContextEntry[]): number =>
+  entries.reduce((sum, it) => sum + (it.type === 'file' ? it.size : 0), 0);
+
+/** @throws Fault ContextTooLarge */
+async function requireSpace(store: ContextStore, accountId: string, accountBytes: number): Promise<void> {
+  const used = await store.usage(accountId);
+  if (used >= accountBytes)
+    throw new Fault(
+      'ContextTooLarge',
+      `the files of the account's contexts take ${used} bytes, and ${accountBytes} may be; delete some, or wait until they expire`,
+    );
+}
+
+/**
+ * Keeps an archive as a context.
+ * @param digest of the archive, when its sender names it
+ * @throws Fault ContextInvalid, ContextTooLarge
+ */
+export async function keepArchive(
+  deps: ContextDeps,
+  accountId: string,
+  body: AsyncIterable<Buffer>,
+  digest: string | undefined,
+): Promise<{ context: KeptContext; isNew: boolean }> {
+  const { db, contextRules } = deps;
+  const store = requireStore(deps);
+  if (digest !== undefined) {
+    const known = await findContext(db, accountId, { archive: digest });
+    if (known) {
+      const { id, files, bytes } = known;
+      const context = await putContext(db, { accountId, id, files, bytes, archive: digest }, contextRules.hours);
+      return { context, isNew: false };
+    }
+  }
+  await requireSpace(store, accountId, contextRules.accountBytes);
+  const hash = createHash('sha256');
+  async function* hashed(): AsyncGenerator<Buffer> {
+    for await (const chunk of body) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  const bytes = hashed();
+  const entries = await readArchive(bytes, store, accountId, contextRules);
+  // What stands behind the end of the archive is part of its digest, too.
+  for (let next = await bytes.next(); !next.done; next = await bytes.next());
+  const archive = `sha256:${hash.digest('hex')}`;
+  if (digest !== undefined && digest !== archive)
+    throw new Fault('ContextInvalid', `the archive is ${archive}, and Digest says ${digest}`);
+  const id = await store.putEntries(accountId, entries);
+  const before = await findContext(db, accountId, { id });
+  const row = { accountId, id, files: entries.length, bytes: sumOf(entries), archive };
+  return { context: await putContext(db, row, contextRules.hours), isNew: before === undefined };
+}
+
+/** Keeps the context if all of its files are here. */
+async function complete(deps: ContextDeps, accountId: string, id: string, entries: ContextEntry[]) {
+  const store = requireStore(deps);
+  const files = entries.flatMap((it) => (it.type === 'file' ? [it] : []));
+  const missing = [...new Set(await store.missing(accountId, files))];
+  const row = { accountId, id, files: entries.length, bytes: sumOf(entries) };
+  const kept = missing.length === 0 ? await putContext(deps.db, row, deps.contextRules.hours) : undefined;
+  return { ...row, kept, missing };
+}
+
+/**
+ * Takes the list of a context.
+ * @throws Fault ContextInvalid, ContextTooLarge
+ */
+export async function planContext(
+  deps: ContextDeps,
+  accountId: string,
+  body: AsyncIterable<Buffer>,
+): Promise<PlannedContext> {
+  const { contextRules } = deps;
+  const store = requireStore(deps);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > listBytesMax)
+      throw new Fault('ContextTooLarge', `the list of a context has more than ${listBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  const entries = canonicalEntries(readEntries(Buffer.concat(chunks).toString('utf8')));
+  checkSize(entries, contextRules);
+  await requireSpace(store, accountId, contextRules.accountBytes);
+  return complete(deps, accountId, await store.putEntries(accountId, entries), entries);
+}
+
+/**
+ * Takes files that a planned context waits for.
+ * @throws Fault ContextNotFound, ContextInvalid
+ */
+export async function addContextFiles(
+  deps: ContextDeps,
+  accountId: string,
+  id: string,
+  body: AsyncIterable<Buffer>,
+): Promise<PlannedContext> {
+  const store = requireStore(deps);
+  const entries = await store.entries(accountId, id);
+  const sizes = new Map(entries.flatMap((it) => (it.type === 'file' ? [[it.sha256, it.size] as const] : [])));
+  await readBlobArchive(body, store, accountId, sizes);
+  return complete(deps, accountId, id, entries);
+}
