@@ -52,7 +52,10 @@ export async function* decompressed(bytes: AsyncIterable<Buffer>): AsyncGenerato
     head = Buffer.concat([head, next.value]);
   }
   const all = joined(head, rest);
-  if (!isGzip(head) && !isZstd(head)) return yield* all;
+  if (!isGzip(head) && !isZstd(head)) {
+    yield* all;
+    return;
+  }
   try {
     yield* isGzip(head) ? gunzip(all) : unzstd(all);
   } catch (error) {

@@ -2,6 +2,7 @@ export * from './first-calls.ts';
 export * from './operation.ts';
 export * from './operations.ts';
 export * from './parse.ts';
+export * from './paths.ts';
 export * from './queues.ts';
 export * from './text.ts';
 export * from './pai/build.ts';

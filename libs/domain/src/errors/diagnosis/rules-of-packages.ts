@@ -82,14 +82,13 @@ export const packageRules: readonly Rule[] = [
     name: 'RequirementsMissing',
     says: /Could not open requirements file: .*'([^']+)'/,
     cause: 'There is no requirements file $1 in the image.',
-    suggestion: 'A build has no files of its own: write the file in a RUN, ADD it from a URL, or list the packages.',
+    suggestion: 'Copy the file from the build’s context in an earlier step, write it in a RUN, or list the packages.',
   },
   {
     name: 'ManifestFileMissing',
     says: /(?:npm (?:ERR!|error)|error).*(?:ENOENT|no such file).*(package\.json|pyproject\.toml|setup\.py|Cargo\.toml)|Neither '(setup\.py)' nor/i,
     cause: 'There is no $1 where the package manager looks for it.',
-    suggestion:
-      'Set WORKDIR to the project’s folder; a build has no files of its own, so that a project has to be cloned or added first.',
+    suggestion: 'Set WORKDIR to the project’s folder, and copy the project there in an earlier step.',
   },
   {
     name: 'DistributionNotFound',

@@ -19,15 +19,16 @@ export const shellRules: readonly Rule[] = [
     name: 'FileNotInBuild',
     keyword: 'COPY',
     says: /no such file or directory|: not found/i,
-    cause: 'COPY did not find its source: a build has no files of its own.',
-    suggestion: 'Copy from another stage or image (COPY --from), or ADD a URL.',
+    cause: 'COPY did not find its source in the build’s context.',
+    suggestion:
+      'Mend the path, which begins at the context’s folder, or look whether .dockerignore leaves it out; from another stage or image, copy with --from.',
   },
   {
     name: 'FileNotInBuild',
     keyword: 'ADD',
     says: /no such file or directory|: not found/i,
-    cause: 'ADD did not find its source: a build has no files of its own.',
-    suggestion: 'ADD a URL, or copy from another stage or image (COPY --from).',
+    cause: 'ADD did not find its source in the build’s context.',
+    suggestion: 'Mend the path, which begins at the context’s folder, or look whether .dockerignore leaves it out.',
   },
   {
     name: 'UserUnknown',
@@ -113,13 +114,13 @@ export const shellRules: readonly Rule[] = [
     name: 'FileMissing',
     says: /can't cd to (\S+)|can't open file '([^']+)'|cannot access archive '([^']+)'/,
     cause: 'There is no $1 in the image.',
-    suggestion: 'Mend the path, or make it in an earlier step; a build has no files of its own.',
+    suggestion: 'Mend the path, or make or copy it in an earlier step.',
   },
   {
     name: 'FileMissing',
     says: saidOf('No such file or directory'),
     cause: 'There is no $1 in the image.',
-    suggestion: 'Mend the path, or make the file in an earlier step; a build has no files of its own.',
+    suggestion: 'Mend the path, or make or copy the file in an earlier step.',
   },
   {
     name: 'Killed',

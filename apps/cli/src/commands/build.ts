@@ -1,0 +1,109 @@
+import { basename } from 'node:path';
+import { type Command } from 'commander';
+import { type Api, answer } from '../api.ts';
+import { sourcesOf } from '../context/sources.ts';
+import { CommandError } from '../exit.ts';
+import { type Profile } from '../profile.ts';
+import { addBuildOptions, type BuildOptions, refuseForeignFlags } from './build-options.ts';
+import { sessionOf, whoAmI } from './context.ts';
+import { watchBuild } from './watch-build.ts';
+
+function argumentsOf(given: string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.flatMap((it) => {
+      const at = it.indexOf('=');
+      if (at >= 0) return [[it.slice(0, at), it.slice(at + 1)]];
+      const value = process.env[it];
+      return value === undefined ? [] : [[it, value]];
+    }),
+  );
+}
+
+/** Whether the first part of an image's name is a registry, as Docker decides it. */
+const namesRegistry = (image: string): boolean => {
+  const [first = '', ...rest] = image.split('/');
+  return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+};
+
+/** A name that the catalogue has not: of the repository, the tag and the time. */
+function nameOf(reference: string): string {
+  const [, repository = '', tag = ''] = /^(.*?)(?::([^:/]+))?$/.exec(reference) ?? [];
+  const text = `${basename(repository)}-${tag}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const base =
+    text
+      .replace(/^[^a-z]+/, '')
+      .slice(0, 40)
+      .replace(/-+$/, '') || 'image';
+  return `${base}-${Date.now().toString(36)}`;
+}
+
+/** What the api and the command line say together of where the image goes. */
+async function targetOf(api: Api, profile: Profile, options: BuildOptions) {
+  const { tag: tags = [] } = options;
+  const [tag] = tags;
+  if (tag === undefined) throw new CommandError('-t is missing: it says where the image goes');
+  if (tags.length > 1) throw new CommandError('-t may be given once: a build sets one tag');
+  const { Workspaces, Registries } = await whoAmI(api);
+  const workspace = options.workspace ?? profile.workspace ?? Workspaces[0]?.WorkspaceId;
+  if (workspace === undefined) throw new CommandError('the user has no workspace', 2, 'an admin makes one');
+  const wanted = options.registry ?? profile.registry;
+  const named = wanted === undefined ? undefined : Registries.find((it) => it.InstanceId === wanted);
+  if (wanted !== undefined && !named) throw new CommandError(`the account has no registry connection ${wanted}`);
+  const host = namesRegistry(tag) ? tag.slice(0, tag.indexOf('/')) : (named ?? Registries[0])?.Host;
+  const connection = named ?? Registries.find((it) => it.Host === host);
+  if (!connection || host === undefined)
+    throw new CommandError(
+      `the account has no connection to ${host ?? 'a registry'}`,
+      2,
+      `it has ${Registries.map((it) => it.Host).join(', ') || 'none'}; an admin adds one`,
+    );
+  const full = namesRegistry(tag) ? tag : `${host}/${tag}`;
+  const reference = /:[^/]+$/.test(full.slice(full.indexOf('/'))) ? full : `${full}:latest`;
+  return { workspace, connection: connection.InstanceId, reference };
+}
+
+/** `kiln build`: sends a folder, has it built, and shows how. */
+export function buildCommand(program: Command, leaveWith: (code: number) => void): void {
+  const command = addBuildOptions(
+    program
+      .command('build')
+      .argument('<path>', 'folder with the files; - for a Dockerfile or a tar from the standard input'),
+  ).description('build an image from a folder, and push it');
+  command.action(async (path: string, options: BuildOptions) => {
+    refuseForeignFlags(command);
+    const { profile, api } = sessionOf(command);
+    if (options.platform !== undefined && options.platform !== 'linux/amd64')
+      throw new CommandError(`--platform ${options.platform}: the builders are linux/amd64`);
+    for (const it of options.secret ?? [])
+      if (/(?:^|,)(?:src|source|env)=/.test(it))
+        throw new CommandError('--secret takes no file', 2, 'an admin keeps build secrets: admin secret put');
+    const { workspace, connection, reference } = await targetOf(api, profile, options);
+    const sources = await sourcesOf(profile, path, options);
+    const values = argumentsOf(options.buildArg ?? []);
+    const { ImageBuildId } = await answer(
+      api.POST('/api/v1/imagebuilds', {
+        params: { query: options.lane === undefined ? {} : { Lane: options.lane } },
+        body: {
+          WorkspaceId: workspace,
+          Resource: {
+            ...(options.class === undefined ? {} : { EcsSpec: options.class }),
+            ...(options.pool === undefined ? {} : { ResourceId: options.pool }),
+          },
+          ...(options.network === undefined ? {} : { UserVpc: { VpcId: options.network } }),
+          TargetRegistry: { Type: 'AcrEnterprise', InstanceId: connection },
+          OverwriteImageTag: options.overwrite,
+          BuildConfig: {
+            ...sources,
+            BuildType: 'CustomDockerfile',
+            ...(Object.keys(values).length > 0 ? { BuildArgs: values } : {}),
+            ...(options.target === undefined ? {} : { Target: options.target }),
+            ...(options.cache ? {} : { NoCache: true }),
+          },
+          Image: { Name: options.name ?? nameOf(reference), Uri: reference },
+        },
+      }),
+    );
+    if (options.async) return void console.log(ImageBuildId);
+    leaveWith(await watchBuild(profile, api, ImageBuildId, options));
+  });
+}

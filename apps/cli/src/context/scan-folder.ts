@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { canonicalEntries, type ContextEntry, type IgnoreRules, ignoreFilesOf, readIgnoreRules } from '@kiln/domain';
+
+/** A folder as it is to be sent. */
+export interface ScannedFolder {
+  entries: ContextEntry[];
+  /** Which ignore file left something out, if any. */
+  ignoreFile: string | undefined;
+  /** Paths that are neither file, folder nor link, which nobody can copy. */
+  skipped: string[];
+}
+
+const hashOf = async (file: string): Promise<string> => {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+};
+
+async function rulesOf(root: string, dockerfile: string): Promise<{ file: string; rules: IgnoreRules } | undefined> {
+  for (const file of ignoreFilesOf(dockerfile)) {
+    const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
+    if (text !== undefined) return { file, rules: readIgnoreRules(text) };
+  }
+  return undefined;
+}
+
+/**
+ * Reads a folder without what its ignore file leaves out; the Dockerfile and the ignore files are sent in any case.
+ * @param dockerfile path within the folder
+ * @throws Fault ContextInvalid
+ */
+export async function scanFolder(root: string, dockerfile: string): Promise<ScannedFolder> {
+  const ignore = await rulesOf(root, dockerfile);
+  const always = new Set([dockerfile, ...ignoreFilesOf(dockerfile)]);
+  const entries: ContextEntry[] = [];
+  const skipped: string[] = [];
+
+  async function visit(folder: string): Promise<void> {
+    for (const item of await readdir(join(root, folder), { withFileTypes: true })) {
+      const path = folder === '' ? item.name : `${folder}/${item.name}`;
+      const isLeftOut = !always.has(path) && ignore?.rules.ignores(path) === true;
+      const mayHoldMore =
+        item.isDirectory() &&
+        (ignore?.rules.hasExceptions === true || [...always].some((it) => it.startsWith(`${path}/`)));
+      if (isLeftOut && !mayHoldMore) continue;
+      if (item.isDirectory()) {
+        const before = entries.length;
+        await visit(path);
+        // One that is left out is there only for what is in it.
+        if (!isLeftOut || entries.length > before)
+          entries.push({ path, type: 'folder', mode: (await lstat(join(root, path))).mode & 0o777 });
+      } else if (item.isSymbolicLink()) entries.push({ path, type: 'link', target: await readlink(join(root, path)) });
+      else if (item.isFile()) {
+        const { mode, size } = await lstat(join(root, path));
+        entries.push({ path, type: 'file', mode: mode & 0o777, size, sha256: await hashOf(join(root, path)) });
+      } else skipped.push(path);
+    }
+  }
+  await visit('');
+  return { entries: canonicalEntries(entries), ignoreFile: ignore?.file, skipped };
+}

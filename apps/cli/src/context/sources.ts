@@ -1,0 +1,108 @@
+import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { type CreateImageBuildBody } from '@kiln/contract';
+import { send } from '../api.ts';
+import { CommandError } from '../exit.ts';
+import { type Profile } from '../profile.ts';
+import { amount, dim, seconds, yellow } from '../show/style.ts';
+import { scanFolder } from './scan-folder.ts';
+import { sendFolder } from './send-folder.ts';
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+async function readStdin(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const it of process.stdin) chunks.push(it as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** Where the Dockerfile and the other files come from, as the request says it. */
+export type Sources = Pick<CreateImageBuildBody['BuildConfig'], 'Dockerfile' | 'Context'>;
+
+/** The first bytes of a tar, or of what may be packed one. */
+const isArchive = (bytes: Buffer): boolean =>
+  bytes.subarray(257, 262).toString() === 'ustar' ||
+  (bytes[0] === 0x1f && bytes[1] === 0x8b) ||
+  (bytes.length > 4 && bytes.readUInt32LE(0) === 0xfd2fb528);
+
+async function fromStdin(profile: Profile, file: string | undefined): Promise<Sources> {
+  const bytes = await readStdin();
+  if (!isArchive(bytes)) return { Dockerfile: bytes.toString('utf8') };
+  const response = await send(profile, '/api/v1/contexts', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-tar' },
+    body: new Uint8Array(bytes),
+  });
+  const { Id } = (await response.json()) as { Id: string };
+  return { Context: { Type: 'Upload', Id, ...(file === undefined ? {} : { Dockerfile: file }) } };
+}
+
+async function fromFolder(
+  profile: Profile,
+  path: string,
+  file: string | undefined,
+  isQuiet: boolean,
+): Promise<Sources> {
+  const root = resolve(path);
+  const given = file === undefined || file === '-' ? undefined : resolve(file);
+  const within = given === undefined ? 'Dockerfile' : relative(root, given).split(sep).join('/');
+  const isWithin = !within.startsWith('../') && !isAbsolute(within);
+  const text =
+    file === '-'
+      ? (await readStdin()).toString('utf8')
+      : isWithin
+        ? undefined
+        : readText(given ?? '', 'the Dockerfile');
+  if (text === undefined) readText(join(root, within), 'the Dockerfile');
+  const began = Date.now();
+  const { entries, ignoreFile, skipped } = await scanFolder(root, isWithin ? within : 'Dockerfile');
+  for (const it of skipped) say(yellow(`kiln: ${it} is neither file, folder nor link, and is left out`));
+  const bytes = entries.reduce((sum, it) => sum + (it.type === 'file' ? it.size : 0), 0);
+  const isSeen = process.stderr.isTTY && !isQuiet;
+  let sentAll = 0;
+  const Id = await sendFolder(profile, root, entries, (sent, all) => {
+    sentAll = Math.max(sentAll, sent);
+    if (isSeen && all > 1 << 20)
+      process.stderr.write(`\r\x1b[K${bar(sent, all)} sending ${amount(sent)} of ${amount(all)}`);
+  });
+  if (isSeen) process.stderr.write('\r\x1b[K');
+  if (!isQuiet)
+    say(
+      dim(
+        `kiln: context ${path}: ${entries.length} files and folders, ${amount(bytes)}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
+      ),
+    );
+  return {
+    ...(text === undefined ? {} : { Dockerfile: text }),
+    Context: { Type: 'Upload', Id, ...(text === undefined ? { Dockerfile: within } : {}) },
+  };
+}
+
+const bar = (done: number, all: number): string => {
+  const full = Math.round((done / Math.max(all, 1)) * 20);
+  return `[${'█'.repeat(full)}${'░'.repeat(20 - full)}]`;
+};
+
+function readText(file: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new CommandError(`${what} ${file} cannot be read`, 2, '-f names another one');
+  }
+}
+
+/**
+ * Sends what is at a path of the command line.
+ * @throws CommandError
+ */
+export async function sourcesOf(
+  profile: Profile,
+  path: string,
+  { file, quiet }: { file?: string; quiet?: boolean },
+): Promise<Sources> {
+  if (path === '-') return fromStdin(profile, file);
+  if (/^(?:https?|git|ssh):\/\/|^git@/.test(path))
+    throw new CommandError('a build from an address is not taken yet', 2, 'clone it, and give the folder');
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw new CommandError(`${path} is no folder`);
+  return fromFolder(profile, path, file, quiet === true);
+}
