@@ -15,8 +15,8 @@ export interface BuildLine {
 }
 
 export interface Followed {
-  onBuild(build: ShownBuild): void;
-  onLine(line: BuildLine): void;
+  onBuild: (build: ShownBuild) => void;
+  onLine: (line: BuildLine) => void;
 }
 
 const lookMs = 400;

@@ -42,4 +42,6 @@ if (first === 'docker-cli-plugin-metadata') {
   if (first === 'kiln') process.argv.splice(2, 1);
   for (const command of [program, ...program.commands]) command.exitOverride();
   process.exitCode = await program.parseAsync().then(() => exitCode, explain);
+  // A connection that is still open, or a terminal that is still read, does not keep the command.
+  setTimeout(() => process.exit(), 2000).unref();
 }

@@ -18,9 +18,11 @@ interface Config {
   profiles: Record<string, Profile>;
 }
 
+/** A setting of the environment; empty is the same as not there. */
+const set = (name: string): string | undefined => process.env[name] || undefined;
+
 export const configFile = (): string =>
-  process.env['KILN_CONFIG'] ??
-  join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'kiln', 'config.json');
+  set('KILN_CONFIG') ?? join(set('XDG_CONFIG_HOME') ?? join(homedir(), '.config'), 'kiln', 'config.json');
 
 function readConfig(): Config {
   let text: string;
@@ -43,15 +45,15 @@ function readConfig(): Config {
  */
 export function readProfile(name: string | undefined): Profile {
   const { current, profiles } = readConfig();
-  const wanted = name ?? process.env['KILN_PROFILE'] ?? current;
+  const wanted = name ?? set('KILN_PROFILE') ?? current;
   const kept = profiles[wanted];
   if (!kept && name !== undefined) throw new CommandError(`there is no profile ${name} in ${configFile()}`);
-  const url = process.env['KILN_URL'] ?? kept?.url;
-  const token = process.env['KILN_TOKEN'] ?? kept?.token;
+  const url = set('KILN_URL') ?? kept?.url;
+  const token = set('KILN_TOKEN') ?? kept?.token;
   if (!url || !token)
     throw new CommandError('not signed in', 2, 'run "kiln login URL", or set KILN_URL and KILN_TOKEN');
-  const workspace = process.env['KILN_WORKSPACE'] ?? kept?.workspace;
-  const registry = process.env['KILN_REGISTRY'] ?? kept?.registry;
+  const workspace = set('KILN_WORKSPACE') ?? kept?.workspace;
+  const registry = set('KILN_REGISTRY') ?? kept?.registry;
   return {
     url: url.replace(/\/+$/, ''),
     token,

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -224,9 +224,12 @@ it.each([
   expect((await call('GET', '/api/v1/contexts')).body.Contexts).toEqual(before);
 });
 
+/** A tar with a name that tar itself would not write. */
 function hostile(name: string): Buffer {
-  const script = `import sys,tarfile,io\nt=tarfile.open(fileobj=sys.stdout.buffer,mode='w|')\ni=tarfile.TarInfo(${JSON.stringify(name)});i.size=1\nt.addfile(i,io.BytesIO(b'x'))\nt.close()`;
-  return spawnSync('python3', ['-c', script]).stdout;
+  const path = join(dir, 'hostile');
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, 'x'), 'x');
+  return execFileSync('tar', ['-C', path, '--transform', `s|.*|${name}|`, '-P', '-c', 'x']);
 }
 
 it('takes nothing from a stranger', async () => {

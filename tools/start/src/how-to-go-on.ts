@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { firstCalls } from '@kiln/contract';
+import { root } from '@kiln/stack';
 import { type LocalStack } from './local-stack.ts';
 import { bold, dim, say } from './progress.ts';
 
@@ -11,6 +13,9 @@ export function sayHowToGoOn({ url, account, base, registryHost }: LocalStack): 
     `export KILN_TOKEN=${account.token}`,
     '',
     ...calls.flatMap(({ heading, commands }) => [dim(`# ${heading}`), ...commands, '']),
+    dim('# the same from a folder, with a Dockerfile in it'),
+    `KILN_URL=${url} ${join(root, 'node_modules/.bin/kiln')} build -t demo/app:v1 .`,
+    '',
     dim('# access key for the clouds’ own clients'),
     `export KILN_ACCESS_KEY_ID=${account.accessKeyId} KILN_ACCESS_KEY_SECRET=${account.accessKeySecret}`,
     '',

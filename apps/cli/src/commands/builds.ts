@@ -64,7 +64,7 @@ export function buildCommands(program: Command, leaveWith: (code: number) => voi
         Follow: String(options.follow === true),
         ...(options.step === undefined ? {} : { Step: options.step }),
       });
-      const { body } = await send(profile, `/api/v1/imagebuilds/${encodeURIComponent(id)}/logs?${query}`);
+      const { body } = await send(profile, `/api/v1/imagebuilds/${encodeURIComponent(id)}/logs?${query.toString()}`);
       if (body) for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) process.stdout.write(chunk);
     });
 

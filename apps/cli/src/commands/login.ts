@@ -27,7 +27,7 @@ export function loginCommands(program: Command): void {
     .option('--registry <id>', 'registry connection for builds that name none')
     .action(async (url: string, options: { workspace?: string; registry?: string }, command: Command) => {
       const { profile: name = 'default' } = command.optsWithGlobals<{ profile?: string }>();
-      const token = process.env['KILN_TOKEN'] ?? (await readToken());
+      const token = process.env['KILN_TOKEN'] || (await readToken());
       if (token === '') throw new CommandError('the token is empty');
       if (!/^https?:\/\//.test(url)) throw new CommandError(`${url} is no address: it begins with http:// or https://`);
       const profile = {

@@ -51,6 +51,7 @@ export async function watchBuild(profile: Profile, api: Api, id: string, options
   let progress = open();
   const leaving = new AbortController();
   let isAsked = false;
+  let isOver = false;
   const cancel = () =>
     answer(api.POST('/api/v1/imagebuilds/{ImageBuildId}/cancel', { params: { path: { ImageBuildId: id } } }));
   const interrupt = async (): Promise<void> => {
@@ -60,9 +61,11 @@ export async function watchBuild(profile: Profile, api: Api, id: string, options
     progress.end();
     const isToCancel = await askToCancel();
     isAsked = false;
-    if (isToCancel === true) await cancel().catch(() => undefined);
+    // It may have ended while that was asked.
+    if (isOver) return;
     if (isToCancel === false) return leaving.abort();
     progress = open();
+    if (isToCancel === true) await cancel().catch(() => undefined);
   };
   const onInterrupt = (): void => void interrupt();
   process.on('SIGINT', onInterrupt);
@@ -79,6 +82,7 @@ export async function watchBuild(profile: Profile, api: Api, id: string, options
       leaving.signal,
     );
   } finally {
+    isOver = true;
     process.off('SIGINT', onInterrupt);
     if (!isAsked) progress.end();
   }

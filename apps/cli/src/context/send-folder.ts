@@ -51,7 +51,8 @@ async function sendPack(
       const entry = archive.entry({ name: it.sha256, size: it.size, mode: 0o600 });
       const file = createReadStream(join(root, it.path), { highWaterMark: 1 << 18 });
       file.on('data', (chunk) => onBytes(chunk.length));
-      await pipeline(file, entry as never);
+      // Its types are not those of Node's streams.
+      await pipeline(file, entry as unknown as NodeJS.WritableStream);
     }
     archive.finalize();
   })();

@@ -17,6 +17,7 @@ const busybox = { program: 'busybox', package: 'busybox-static', why: 'is the ba
 const htpasswd = 'kiln:$2y$05$abcdefghijklmnopqrstuu2qk90.5ltQRF26/MW7AD6OOLoOALoYy';
 
 const chromium = { program: 'chromium', package: 'chromium', why: 'looks at the console as people do' };
+const tmux = { program: 'tmux', package: 'tmux', why: 'is a terminal for the kiln command' };
 
 export interface RunningTestStack {
   stack: TestStack;
@@ -26,7 +27,7 @@ export interface RunningTestStack {
 
 /** Starts the servers that tests use, in `dir`, and describes them in `dir/stack.json`. */
 export async function startTestStack(dir: string): Promise<RunningTestStack> {
-  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap, chromium]);
+  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap, chromium, tmux]);
   if (missing.length > 0) await installParts(missing);
   await endLeftovers(dir);
   // Tests start from nothing; what they share, such as the Debian tar, lies beside this folder.
