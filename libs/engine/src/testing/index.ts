@@ -234,9 +234,7 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
         eventually(() => {
           const room = groupsNamed(id)[0]?.replace(/\/build-.*/, '');
           if (room === undefined) return undefined;
-          const processes = readFileSync(join(room, 'cgroup.procs'), 'utf8')
-            .split('\n')
-            .filter(Boolean);
+          const processes = readFileSync(join(room, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
           const isFirst = (it: string) => /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${it}/status`, 'utf8'));
           const first = processes.find(isFirst);
           return first === undefined ? undefined : Number(first);
