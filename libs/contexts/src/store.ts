@@ -126,8 +126,7 @@ export async function openContextStore(dir: string): Promise<ContextStore> {
       return id;
     },
     async entries(account, id) {
-      if (!isId.test(id)) throw new Fault('ContextNotFound', `${id.slice(0, 100)} is no id of a context`);
-      const text = await readFile(listOf(account, id), 'utf8').catch(() => undefined);
+      const text = isId.test(id) ? await readFile(listOf(account, id), 'utf8').catch(() => undefined) : undefined;
       if (text === undefined) throw new Fault('ContextNotFound', `the files of context ${id} are not kept any more`);
       return readEntries(text);
     },

@@ -232,6 +232,27 @@ function hostile(name: string): Buffer {
   return execFileSync('tar', ['-C', path, '--transform', `s|.*|${name}|`, '-P', '-c', 'x']);
 }
 
+it('applies an ignore file that is made to be slow without holding up other builds, or refuses it', async () => {
+  const nasty = Array.from({ length: 45 }, (_, n) => `**/${'a*'.repeat(40)}${n}`).join('\n');
+  const files = Object.fromEntries(
+    Array.from({ length: 400 }, (_, n) => [`${'a'.repeat(200)}/${'a'.repeat(200)}${n}`, 'x']),
+  );
+  const { tar: bytes } = folder('nasty', {
+    Dockerfile: `FROM ${kiln.base}\nCOPY . /\n`,
+    '.dockerignore': nasty,
+    ...files,
+  });
+  const { body } = await call('POST', '/api/v1/contexts', bytes, tar);
+  const slow = buildOf({ Type: 'Upload', Id: body.Id });
+  const quick = await kiln.ended((await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN true\n`))).ImageBuildId);
+  expect({ state: quick.State, attempt: quick.Attempt }).toEqual({ state: 'succeeded', attempt: 1 });
+  const { build } = await slow;
+  expect([build.Attempt, build.State === 'succeeded' || build.Error.Message.includes('too many patterns')]).toEqual([
+    1,
+    true,
+  ]);
+}, 60_000);
+
 it('takes nothing from a stranger', async () => {
   const answer = await fetch(`${kiln.url}/api/v1/contexts`, { method: 'POST', body: new Uint8Array(1 << 20) });
   expect(answer.status).toBe(400);

@@ -1,13 +1,51 @@
 import { type ContextStore } from '@kiln/contexts';
-import { below, Fault, ignoreFilesOf, readIgnoreRules, withoutIgnored } from '@kiln/domain';
+import { setImmediate } from 'node:timers/promises';
+import {
+  below,
+  type ContextEntry,
+  Fault,
+  ignoreFilesOf,
+  type IgnoreRules,
+  readIgnoreRules,
+  withoutIgnored,
+} from '@kiln/domain';
 import { type ContextFiles } from '@kiln/engine';
 import { type Build } from '@kiln/persistence';
 
 /** The most of an ignore file that is read, in bytes. */
-const ignoreBytesMax = 1 << 18;
+const ignoreBytesMax = 1 << 15;
+
+/** How long an ignore file may take to be applied, and how long at a time, in milliseconds. */
+const judgeMs = 20_000;
+const sliceMs = 20;
 
 interface AttemptLog {
   write(line: string): Promise<void>;
+}
+
+/** Paths that are left out. Other builds of this builder go on meanwhile, whatever the rules are. */
+async function judge(
+  entries: readonly ContextEntry[],
+  rules: IgnoreRules,
+  file: string,
+  signal: AbortSignal,
+): Promise<Set<string>> {
+  const leftOut = new Set<string>();
+  const begun = performance.now();
+  let slice = begun;
+  for (const { path } of entries) {
+    if (rules.ignores(path)) leftOut.add(path);
+    if (performance.now() - slice < sliceMs) continue;
+    await setImmediate();
+    signal.throwIfAborted();
+    slice = performance.now();
+    if (slice - begun > judgeMs)
+      throw new Fault(
+        'ContextInvalid',
+        `${file} takes longer than ${judgeMs / 1000} s to be applied: it has too many patterns`,
+      );
+  }
+  return leftOut;
 }
 
 /**
@@ -19,9 +57,11 @@ export async function contextOf(
   store: ContextStore | undefined,
   { accountId, request: { context } }: Pick<Build, 'accountId' | 'request'>,
   log: AttemptLog,
+  signal: AbortSignal,
 ): Promise<ContextFiles | undefined> {
   if (!context) return undefined;
-  if (!store) throw new Fault('ContextNotFound', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
+  // Another builder may: it is this one that lacks something.
+  if (!store) throw new Fault('ServiceUnavailable', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
   const read = (sha256: string) => store.read(accountId, sha256);
   const all = below(await store.entries(accountId, context.id), context.subPath ?? '');
   const dockerfile = context.dockerfile ?? 'Dockerfile';
@@ -32,7 +72,8 @@ export async function contextOf(
   if (ignoreFile.size > ignoreBytesMax)
     throw new Fault('ContextInvalid', `${ignoreFile.path} has more than ${ignoreBytesMax} bytes`);
   const text = Buffer.concat((await read(ignoreFile.sha256).toArray()) as Buffer[]).toString('utf8');
-  const entries = withoutIgnored(all, readIgnoreRules(text));
+  const leftOut = await judge(all, readIgnoreRules(text), ignoreFile.path, signal);
+  const entries = withoutIgnored(all, (path) => leftOut.has(path));
   await log.write(
     `kiln: ${ignoreFile.path} leaves out ${all.length - entries.length} of ${all.length} files and folders`,
   );

@@ -145,7 +145,7 @@ async function makeImage(
   // Before anything is fetched: whether this builder can give what was asked for.
   const limits = await limitsHere(deps, attempt);
   const network = networkHere(deps, attempt);
-  const context = await contextOf(deps.contexts, build, log);
+  const context = await contextOf(deps.contexts, build, log, signal);
   const bases = await deps.bases.find(parsed, access);
   for (const it of bases) await log.write(`kiln: ${it.name} is ${it.id}`);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);

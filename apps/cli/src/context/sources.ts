@@ -69,7 +69,7 @@ async function fromFolder(
   if (!isQuiet)
     say(
       dim(
-        `kiln: context ${path}: ${entries.length} files and folders, ${amount(bytes)}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
+        `kiln: context ${path}: ${entries.length === 1 ? '1 file' : `${entries.length} files and folders`}, ${amount(bytes)}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
       ),
     );
   return {

@@ -45,7 +45,7 @@ export const contextOperations = {
     statuses: [201, 200],
     errors: ['ContextInvalid', 'ContextTooLarge'],
     makes: 'Id',
-    example: { query: { Digest: archive }, reply: { RequestId, ...context } },
+    example: { reply: { RequestId, ...context } },
   }),
   PlanContext: operation({
     name: 'PlanContext',

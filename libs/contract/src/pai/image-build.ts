@@ -27,6 +27,8 @@ const registryHost = z
   .string()
   .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'must be a registry host, such as registry.example.com');
 
+const isObject = (it: unknown): it is Record<string, unknown> => typeof it === 'object' && it !== null;
+
 /** A path in a context: no slash at its ends, no `.` and no `..`. */
 const contextPath = text(4096, 1).refine(
   (it) => it.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
@@ -125,11 +127,15 @@ export const createImageBuildBody = z.object(
         },
         required('must be an object'),
       )
-      .superRefine((config, context) => {
-        const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
-        if (config.Dockerfile === undefined && !config.Context) refuse('Dockerfile', 'is required');
-        if (config.Context && config.BuildType === 'PackageInstallation')
-          refuse('Context', 'needs BuildType CustomDockerfile: a PackageInstallation copies nothing');
+      // Also where other fields are wrong: an error names all that are.
+      .refine((it) => !isObject(it) || it['Dockerfile'] !== undefined || it['Context'] !== undefined, {
+        path: ['Dockerfile'],
+        message: 'is required',
+        when: () => true,
+      })
+      .refine((it) => it.Context === undefined || it.BuildType !== 'PackageInstallation', {
+        path: ['Context'],
+        message: 'needs BuildType CustomDockerfile: a PackageInstallation copies nothing',
       }),
     RegionId: text(64).optional(),
     ImageBuildJobName: text(256).optional(),

@@ -1,5 +1,4 @@
 import { type ContextEntry } from './entries.ts';
-import { type IgnoreRules } from './ignore-rules.ts';
 
 /** The part of a context below a folder, under paths that begin there. */
 export function below(entries: readonly ContextEntry[], folder: string): ContextEntry[] {
@@ -13,14 +12,10 @@ export const ignoreFilesOf = (dockerfile: string): string[] => [`${dockerfile}.d
 
 /**
  * What is left of a context: a folder that is left out stays where something below it does not.
- * @param always paths that stay, whatever the rules say
+ * @param isLeftOut what an ignore file says of a path
  */
-export function withoutIgnored(
-  entries: readonly ContextEntry[],
-  rules: IgnoreRules,
-  always: readonly string[] = [],
-): ContextEntry[] {
-  const kept = entries.filter((it) => always.includes(it.path) || !rules.ignores(it.path));
+export function withoutIgnored(entries: readonly ContextEntry[], isLeftOut: (path: string) => boolean): ContextEntry[] {
+  const kept = entries.filter((it) => !isLeftOut(it.path));
   const folders = new Set<string>();
   for (const { path } of kept)
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))

@@ -156,3 +156,10 @@ it('judges a path that is made to be slow in time that grows with it alone', () 
   expect(rules.ignores(`${'a/'.repeat(500)}c`)).toBe(false);
   expect(performance.now() - begun).toBeLessThan(5000);
 });
+
+it.each([
+  ['patterns', 'a\n'.repeat(5001)],
+  ['stars', `${'*a'.repeat(2001)}`],
+])('refuses too many %s', (_what, text) => {
+  expect(() => readIgnoreRules(text)).toThrow(/too many patterns/);
+});

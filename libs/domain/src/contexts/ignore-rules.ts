@@ -9,6 +9,11 @@ export interface IgnoreRules {
   readonly hasExceptions: boolean;
 }
 
+/** So that a path is judged in less than a second, however long it is. */
+const rulesMax = 5000;
+const wildcardsMax = 2000;
+const foldersMax = 1000;
+
 interface Rule {
   /** Takes in what the rules before it leave out. */
   isException: boolean;
@@ -44,33 +49,42 @@ function patternsOf(text: string): { pattern: string; isException: boolean }[] {
 /**
  * Reads an ignore file by Docker's rules: the last rule that a path or a folder above it matches says whether it is left
  * out. Each path is matched in time that grows with it and with the pattern, whatever they hold.
- * @throws Fault ContextInvalid for a pattern that is none
+ * @throws Fault ContextInvalid for a pattern that is none, and for too many
  */
 export function readIgnoreRules(text: string): IgnoreRules {
-  const rules = patternsOf(text).map(({ pattern, isException }): Rule => {
+  const patterns = patternsOf(text);
+  const wildcards = patterns.reduce((sum, { pattern }) => sum + pattern.split('*').length - 1, 0);
+  if (patterns.length > rulesMax || wildcards > wildcardsMax)
+    throw new Fault(
+      'ContextInvalid',
+      `the ignore file has too many patterns: ${rulesMax} may be, and ${wildcardsMax} stars in them`,
+    );
+  const rules = patterns.map(({ pattern, isException }): Rule => {
     const matches = globOf(pattern);
     if (!matches)
       throw new Fault('ContextInvalid', `the ignore file has a malformed pattern: ${pattern.slice(0, 200)}`);
     return { isException, matches };
   });
-  /** Rules that a folder, or one above it, matches. */
-  const ofFolders = new Map<string, boolean[]>();
+  /** Rules that a folder, or one above it, matches: of the last folders, since paths come in order. */
+  const ofFolders = new Map<string, Uint8Array>();
 
-  function judge(path: string): { isLeftOut: boolean; matched: boolean[] } {
+  function judge(path: string): { isLeftOut: boolean; matched: Uint8Array } {
     const end = path.lastIndexOf('/');
     const above = end < 0 ? undefined : matchedBy(path.slice(0, end));
     let isLeftOut = false;
-    const matched = rules.map(({ isException, matches }, index) => {
-      const isMatch = above?.[index] === true || (isException === isLeftOut && matches(path));
-      if (isMatch) isLeftOut = !isException;
-      return isMatch;
-    });
+    const matched = new Uint8Array(rules.length);
+    for (const [index, { isException, matches }] of rules.entries()) {
+      if (above?.[index] !== 1 && (isException !== isLeftOut || !matches(path))) continue;
+      isLeftOut = !isException;
+      matched[index] = 1;
+    }
     return { isLeftOut, matched };
   }
-  function matchedBy(folder: string): boolean[] {
+  function matchedBy(folder: string): Uint8Array {
     const known = ofFolders.get(folder);
     if (known) return known;
     const { matched } = judge(folder);
+    if (ofFolders.size >= foldersMax) ofFolders.clear();
     ofFolders.set(folder, matched);
     return matched;
   }

@@ -36,6 +36,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     image_id: id ?? '',
     LabelKey: 'a',
     ...webhook,
+    ...(operation.path.includes('/contexts/{Id}') ? { Id: await contextOf(kiln) } : {}),
     ...(operation.path.includes('/workers/{Name}') ? { Name: await builderOf(kiln), Account: 'nobody' } : {}),
   };
 }
@@ -48,6 +49,16 @@ async function builderOf(kiln: TestKiln): Promise<string> {
   if (found !== undefined) return found;
   kiln.start('builder', { KILN_BUILDER_POOL: 'idle' });
   return eventually(find, 'a builder');
+}
+
+/** A context with nothing but a folder in it. */
+async function contextOf(kiln: TestKiln): Promise<string> {
+  const answer = await fetch(`${kiln.url}/api/v1/contexts/plan`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${kiln.account.token}`, 'content-type': 'application/x-ndjson' },
+    body: `${JSON.stringify([randomUUID(), 'folder', 0o755])}\n`,
+  });
+  return ((await answer.json()) as { Id: string }).Id;
 }
 
 /** A webhook with a delivery, neither of which leads anywhere. */
@@ -210,7 +221,7 @@ export function sendOperation(
   return send(kiln, {
     method: operation.method,
     path: `${pathOf(operation, ids)}${search ? `?${search}` : ''}`,
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${token}`, 'content-type': operation.upload?.[0] ?? 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
 }
