@@ -1,4 +1,4 @@
-import { asFault, errorClass, Fault } from '@kiln/domain';
+import { errorClass, Fault } from '@kiln/domain';
 import { Command, CommanderError, Option } from 'commander';
 import { buildCommand } from './commands/build.ts';
 import { buildCommands } from './commands/builds.ts';
@@ -29,9 +29,7 @@ function explain(error: unknown): number {
   process.stderr.write(`${red('error:')} ${message}\n`);
   if (hint !== undefined) process.stderr.write(`${yellow('what to do:')} ${hint}\n`);
   if (error instanceof CommandError) return error.exitCode;
-  return error instanceof Fault && errorClass(asFault(error).code) === 'user'
-    ? exitCodes.usage
-    : exitCodes.infrastructure;
+  return error instanceof Fault && errorClass(error.code) === 'user' ? exitCodes.usage : exitCodes.infrastructure;
 }
 
 // `docker kiln …` asks plug-ins what they are, and names itself first.

@@ -157,6 +157,20 @@ it('takes of files by their digests those that are missing, and no other bytes u
   expect(await store.missing(other, [script])).toEqual([]);
 });
 
+/** As if all that an account has here had come two hours ago. */
+const makeOld = (of: string) =>
+  execFileSync('find', [
+    join(dir, 'store/accounts', of),
+    '-type',
+    'f',
+    '-exec',
+    'touch',
+    '-d',
+    '2 hours ago',
+    '{}',
+    '+',
+  ]);
+
 it('forgets what belongs to no context, and nothing of the last hour', async () => {
   const own = '30000000000000';
   const entries = await readArchive(createReadStream(join(dir, 'kept.tar')), store, own, limits).catch(() => []);
@@ -166,30 +180,10 @@ it('forgets what belongs to no context, and nothing of the last hour', async () 
   const files = all.flatMap((it) => (it.type === 'file' ? [it] : []));
   await store.collect(own, new Set());
   expect(await store.entries(own, id)).toEqual(all);
-  execFileSync('find', [
-    join(dir, 'store/accounts', own),
-    '-type',
-    'f',
-    '-exec',
-    'touch',
-    '-d',
-    '2 hours ago',
-    '{}',
-    '+',
-  ]);
+  makeOld(own);
   await store.collect(own, new Set([id]));
   expect(await store.missing(own, files)).toEqual([]);
-  execFileSync('find', [
-    join(dir, 'store/accounts', own),
-    '-type',
-    'f',
-    '-exec',
-    'touch',
-    '-d',
-    '2 hours ago',
-    '{}',
-    '+',
-  ]);
+  makeOld(own);
   await store.collect(own, new Set());
   await expect(store.entries(own, id)).rejects.toThrow(/not kept any more/);
   await store.collect(own, new Set());

@@ -5,9 +5,6 @@ import { tarEntries } from './tar-entries.ts';
 /** A path as archives write it: `./a/b/` is `a/b`. */
 const pathOf = (name: string): string => name.replace(/^(?:\.\/+)+/, '').replace(/\/+$/, '');
 
-/** What is said of times, access lists and the like is left out, as Docker does. */
-const ignored = new Set(['pax-header', 'pax-global-header', 'gnu-long-path', 'gnu-long-link-path']);
-
 /**
  * Keeps the files of a tar (plain, gzip or zstd) as it comes, and gives the entries of the context that it is. A hard
  * link becomes a file of its own; symbolic links are kept as they are, and followed by nobody but the build.
@@ -24,7 +21,7 @@ export async function readArchive(
   let left = limits.bytes;
   for await (const { header, content } of tarEntries(bytes)) {
     const path = pathOf(header.name);
-    if (ignored.has(header.type ?? 'file') || path === '' || path === '.') continue;
+    if (path === '' || path === '.') continue;
     checkPath(path);
     const mode = header.mode ?? 0o644;
     const target = header.linkname ?? '';

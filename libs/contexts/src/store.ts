@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable } from 'node:stream';
-import { type ContextEntry, Fault, readEntries, writeEntries } from '@kiln/domain';
+import { type ContextEntry, Fault, filesIn, readEntries, writeEntries } from '@kiln/domain';
 
 /** A file's content, as it was kept. */
 export interface KeptFile {
@@ -141,7 +141,7 @@ export async function openContextStore(dir: string): Promise<ContextStore> {
         const file = join(folderOf(account, 'contexts'), name);
         if (!ids.has(`sha256:${name}`)) await removeOld(file);
         const text = await readFile(file, 'utf8').catch(() => '');
-        for (const it of readEntries(text)) if (it.type === 'file') inUse.add(it.sha256);
+        for (const it of filesIn(readEntries(text))) inUse.add(it.sha256);
       }
       for (const group of await readdir(folderOf(account, 'files')).catch(() => []))
         for (const sha256 of await readdir(join(folderOf(account, 'files'), group)).catch(() => []))

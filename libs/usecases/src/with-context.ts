@@ -1,4 +1,6 @@
+import { buffer } from 'node:stream/consumers';
 import { type ContextStore } from '@kiln/contexts';
+import { dockerfileBytesMax } from '@kiln/contract';
 import { below, type BuildRequest, type ContextEntry, Fault, fieldFault, requestFields } from '@kiln/domain';
 import { type Database, findContext } from '@kiln/persistence';
 
@@ -7,9 +9,6 @@ export interface ContextsAtHand {
   /** Undefined where this installation keeps no contexts. */
   contexts: ContextStore | undefined;
 }
-
-/** As large as a Dockerfile in a request may be, in bytes. */
-const dockerfileBytesMax = 262_144;
 
 async function dockerfileIn(
   store: ContextStore,
@@ -22,7 +21,7 @@ async function dockerfileIn(
   if (!found) throw refuse(`the context has no ${path}`);
   if (found.type !== 'file') throw refuse(`${path} is a ${found.type} in the context, and not a file`);
   if (found.size > dockerfileBytesMax) throw refuse(`${path} has more than ${dockerfileBytesMax} bytes`);
-  const bytes = Buffer.concat((await store.read(accountId, found.sha256).toArray()) as Buffer[]);
+  const bytes = await buffer(store.read(accountId, found.sha256));
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
 import { type ContextStore, readArchive, readBlobArchive } from '@kiln/contexts';
-import { canonicalEntries, checkSize, type ContextEntry, type ContextLimits, Fault, readEntries } from '@kiln/domain';
+import {
+  bytesIn,
+  canonicalEntries,
+  checkSize,
+  filesIn,
+  type ContextEntry,
+  type ContextLimits,
+  Fault,
+  readEntries,
+} from '@kiln/domain';
 import { type Database, findContext, type KeptContext, putContext } from '@kiln/persistence';
 
 export interface ContextDeps {
@@ -33,9 +42,6 @@ export function requireStore({ contexts }: Pick<ContextDeps, 'contexts'>): Conte
   if (!contexts) throw new Fault('ContextNotFound', 'this installation keeps no build contexts (KILN_CONTEXT_DIR)');
   return contexts;
 }
-
-const sumOf = (entries: readonly ContextEntry[]): number =>
-  entries.reduce((sum, it) => sum + (it.type === 'file' ? it.size : 0), 0);
 
 /** @throws Fault ContextTooLarge */
 async function requireSpace(store: ContextStore, accountId: string, accountBytes: number): Promise<void> {
@@ -85,16 +91,15 @@ export async function keepArchive(
     throw new Fault('ContextInvalid', `the archive is ${archive}, and Digest says ${digest}`);
   const id = await store.putEntries(accountId, entries);
   const before = await findContext(db, accountId, { id });
-  const row = { accountId, id, files: entries.length, bytes: sumOf(entries), archive };
+  const row = { accountId, id, files: entries.length, bytes: bytesIn(entries), archive };
   return { context: await putContext(db, row, contextRules.hours), isNew: before === undefined };
 }
 
 /** Keeps the context if all of its files are here. */
 async function complete(deps: ContextDeps, accountId: string, id: string, entries: ContextEntry[]) {
   const store = requireStore(deps);
-  const files = entries.flatMap((it) => (it.type === 'file' ? [it] : []));
-  const missing = [...new Set(await store.missing(accountId, files))];
-  const row = { accountId, id, files: entries.length, bytes: sumOf(entries) };
+  const missing = [...new Set(await store.missing(accountId, filesIn(entries)))];
+  const row = { accountId, id, files: entries.length, bytes: bytesIn(entries) };
   const kept = missing.length === 0 ? await putContext(deps.db, row, deps.contextRules.hours) : undefined;
   return { ...row, kept, missing };
 }
@@ -136,7 +141,7 @@ export async function addContextFiles(
 ): Promise<PlannedContext> {
   const store = requireStore(deps);
   const entries = await store.entries(accountId, id);
-  const sizes = new Map(entries.flatMap((it) => (it.type === 'file' ? [[it.sha256, it.size] as const] : [])));
+  const sizes = new Map(filesIn(entries).map((it) => [it.sha256, it.size]));
   await readBlobArchive(body, store, accountId, sizes);
   return complete(deps, accountId, id, entries);
 }

@@ -1,5 +1,6 @@
-import { type ContextStore } from '@kiln/contexts';
+import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
+import { type ContextStore } from '@kiln/contexts';
 import {
   below,
   type ContextEntry,
@@ -71,8 +72,7 @@ export async function contextOf(
   if (ignoreFile?.type !== 'file') return { entries: all, read };
   if (ignoreFile.size > ignoreBytesMax)
     throw new Fault('ContextInvalid', `${ignoreFile.path} has more than ${ignoreBytesMax} bytes`);
-  const text = Buffer.concat((await read(ignoreFile.sha256).toArray()) as Buffer[]).toString('utf8');
-  const leftOut = await judge(all, readIgnoreRules(text), ignoreFile.path, signal);
+  const leftOut = await judge(all, readIgnoreRules(await text(read(ignoreFile.sha256))), ignoreFile.path, signal);
   const entries = withoutIgnored(all, (path) => leftOut.has(path));
   await log.write(
     `kiln: ${ignoreFile.path} leaves out ${all.length - entries.length} of ${all.length} files and folders`,

@@ -3,7 +3,11 @@ import { answer } from '../api.ts';
 import { CommandError } from '../exit.ts';
 import { amount } from '../show/style.ts';
 import { ago, table } from '../show/table.ts';
-import { print, sessionOf, whoAmI } from './context.ts';
+import { print, type Session, sessionOf, whoAmI } from './context.ts';
+
+/** The workspace that is meant when none is named. */
+const usualWorkspace = async ({ api, profile }: Session): Promise<string | undefined> =>
+  profile.workspace ?? (await whoAmI(api)).Workspaces[0]?.WorkspaceId;
 
 /** Commands about the catalogue and about build contexts. */
 export function imageCommands(program: Command): void {
@@ -13,8 +17,9 @@ export function imageCommands(program: Command): void {
     .option('--workspace <id>', 'of this workspace (default: the first)')
     .option('--name <text>', 'whose name holds this')
     .action(async (options: { workspace?: string; name?: string }, command: Command) => {
-      const { api, profile } = sessionOf(command);
-      const workspace = options.workspace ?? profile.workspace ?? (await whoAmI(api)).Workspaces[0]?.WorkspaceId;
+      const session = sessionOf(command);
+      const { api } = session;
+      const workspace = options.workspace ?? (await usualWorkspace(session));
       const query = {
         WorkspaceId: workspace,
         PageSize: '100',
@@ -48,8 +53,9 @@ export function imageCommands(program: Command): void {
     .requiredOption('--name <name>', 'its name in the catalogue')
     .option('--workspace <id>', 'workspace of the image (default: the first)')
     .action(async (uri: string, options: { name: string; workspace?: string }, command: Command) => {
-      const { api, profile } = sessionOf(command);
-      const workspace = options.workspace ?? profile.workspace ?? (await whoAmI(api)).Workspaces[0]?.WorkspaceId;
+      const session = sessionOf(command);
+      const { api } = session;
+      const workspace = options.workspace ?? (await usualWorkspace(session));
       if (workspace === undefined) throw new CommandError('the user has no workspace');
       const found = await answer(
         api.POST('/api/v1/images', { body: { Name: options.name, ImageUri: uri, WorkspaceId: workspace } }),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
-import { type ContextEntry, writeEntries } from '@kiln/domain';
+import { type ContextEntry, filesIn, writeEntries } from '@kiln/domain';
 import { pack } from 'tar-stream';
 import { send } from '../api.ts';
 import { CommandError, exitCodes } from '../exit.ts';
@@ -84,7 +84,7 @@ export async function sendFolder(
   onSent: OnSent,
 ): Promise<string> {
   const list = gzipSync(writeEntries(entries));
-  const files = new Map(entries.flatMap((it) => (it.type === 'file' ? [[it.sha256, it] as const] : [])));
+  const files = new Map(filesIn(entries).map((it) => [it.sha256, it]));
   let tried = 0;
   for (;;) {
     const response = await send(profile, '/api/v1/contexts/plan', {

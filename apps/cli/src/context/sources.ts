@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { type CreateImageBuildBody } from '@kiln/contract';
+import { bytesIn } from '@kiln/domain';
 import { send } from '../api.ts';
 import { CommandError } from '../exit.ts';
 import { type Profile } from '../profile.ts';
@@ -57,7 +58,6 @@ async function fromFolder(
   const began = Date.now();
   const { entries, ignoreFile, skipped } = await scanFolder(root, isWithin ? within : 'Dockerfile');
   for (const it of skipped) say(yellow(`kiln: ${it} is neither file, folder nor link, and is left out`));
-  const bytes = entries.reduce((sum, it) => sum + (it.type === 'file' ? it.size : 0), 0);
   const isSeen = process.stderr.isTTY && !isQuiet;
   let sentAll = 0;
   const Id = await sendFolder(profile, root, entries, (sent, all) => {
@@ -69,7 +69,7 @@ async function fromFolder(
   if (!isQuiet)
     say(
       dim(
-        `kiln: context ${path}: ${entries.length === 1 ? '1 file' : `${entries.length} files and folders`}, ${amount(bytes)}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
+        `kiln: context ${path}: ${entries.length === 1 ? '1 file' : `${entries.length} files and folders`}, ${amount(bytesIn(entries))}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
       ),
     );
   return {

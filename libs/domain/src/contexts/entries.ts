@@ -6,6 +6,15 @@ export type ContextEntry =
   | { path: string; type: 'folder'; mode: number }
   | { path: string; type: 'link'; target: string };
 
+type FileEntry = Extract<ContextEntry, { type: 'file' }>;
+
+export const filesIn = (entries: readonly ContextEntry[]): FileEntry[] =>
+  entries.flatMap((it) => (it.type === 'file' ? [it] : []));
+
+/** What the files of a list have together. */
+export const bytesIn = (entries: readonly ContextEntry[]): number =>
+  entries.reduce((sum, it) => sum + (it.type === 'file' ? it.size : 0), 0);
+
 export interface ContextLimits {
   /** Files, folders and links. */
   entries: number;
@@ -63,8 +72,7 @@ const gib = (bytes: number): string =>
  * @param got so many bytes or entries, or more, where not all were counted
  */
 function tooLarge(entries: readonly ContextEntry[], what: string): Fault {
-  const largest = entries
-    .flatMap((it) => (it.type === 'file' ? [it] : []))
+  const largest = filesIn(entries)
     .sort((a, b) => b.size - a.size)
     .slice(0, 10);
   const lines = largest.map((it) => `${ignoreLine(it.path)}   # ${gib(it.size)}`);
@@ -73,10 +81,9 @@ function tooLarge(entries: readonly ContextEntry[], what: string): Fault {
 
 /** @throws Fault ContextTooLarge that names the largest files */
 export function checkSize(entries: readonly ContextEntry[], limits: ContextLimits): void {
-  const bytes = entries.reduce((sum, it) => sum + (it.type === 'file' ? it.size : 0), 0);
   if (entries.length > limits.entries)
     throw tooLarge(entries, `the context has more than ${limits.entries} files and folders`);
-  if (bytes > limits.bytes) throw tooLarge(entries, `the context has more than ${gib(limits.bytes)}`);
+  if (bytesIn(entries) > limits.bytes) throw tooLarge(entries, `the context has more than ${gib(limits.bytes)}`);
 }
 
 /**
