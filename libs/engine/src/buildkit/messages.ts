@@ -15,9 +15,16 @@ export interface Vertex {
   error: string;
 }
 
+/** What the frontend finds wrong with a Dockerfile that builds all the same. */
+export interface Warning {
+  short: Buffer;
+  ranges: Range[];
+}
+
 export interface StatusResponse {
   vertexes: Vertex[];
   logs: { vertex: string; timestamp: Timestamp | null; stream: number; msg: Buffer }[];
+  warnings: Warning[];
 }
 
 export interface SolveRequest {

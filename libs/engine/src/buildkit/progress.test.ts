@@ -7,7 +7,7 @@ const second = (n: number): Timestamp => ({ seconds: Math.floor(Date.now() / 100
 const vertex = (digest: string, more: Partial<Vertex> = {}): Vertex => ({
   digest, inputs: [], name: 'what the daemon calls it', cached: false, started: second(0), completed: null, error: '', ...more,
 }); // prettier-ignore
-const status = (...vertexes: Vertex[]): StatusResponse => ({ vertexes, logs: [] });
+const status = (...vertexes: Vertex[]): StatusResponse => ({ vertexes, logs: [], warnings: [] });
 const printed = (digest: string, text: string): StatusResponse => ({
   ...status(),
   logs: [{ vertex: digest, timestamp: null, stream: 1, msg: Buffer.from(text) }],
@@ -54,6 +54,25 @@ it('the step that failed is that with an error of its own, whichever is told fir
     expect(results).toContainEqual([3, 'failed', 7]);
     expect(results).toContainEqual([2, 'stopped', undefined]);
   } // prettier-ignore
+});
+
+it('names what the linter of the Dockerfile’s frontend finds, with its line, once', async () => {
+  const warning = (short: string, line?: number) => ({
+    short: Buffer.from(short),
+    ranges: line === undefined ? [] : [{ start: { line }, end: { line } }],
+  });
+  const found = warning('StageNameCasing: Stage name ‘A’ should be lowercase (line 1)', 1);
+  const { lines } = await follow(
+    { ...status(), warnings: [found, found] },
+    { ...status(), warnings: [warning('UndefinedVar: two\nlines')] },
+    { ...status(), warnings: Array.from({ length: 10_000 }, (_, n) => warning(`Flood: ${n}`, n)) },
+  );
+  expect(lines.slice(0, 3)).toEqual([
+    ['kiln: warning: line 1: StageNameCasing: Stage name ‘A’ should be lowercase', 0],
+    ['kiln: warning: UndefinedVar: two', 0],
+    ['lines', 0],
+  ]);
+  expect(lines.length).toBeLessThan(250);
 });
 
 it('bears a daemon that lies: unknown operations, absurd moments and codes, an end without a beginning', async () => {

@@ -1,11 +1,13 @@
 import { type ParsedDockerfile, type StepResult } from '@kiln/domain';
 import { type StepRun } from '../engine.ts';
 import { type Line, LineSplitter } from '../lines.ts';
-import { type StatusResponse, type Timestamp, type Vertex } from './messages.ts';
+import { type StatusResponse, type Timestamp, type Vertex, type Warning } from './messages.ts';
 import { type Plan } from './plan.ts';
 
 /** How many of the last lines an error carries. */
 const tailMax = 40;
+/** A frontend has some thirty rules, and may name each line that breaks one. */
+const warningsMax = 200;
 
 /** A step of which something runs, or has run. */
 interface Shown {
@@ -34,12 +36,20 @@ export interface ProgressListener {
   onLine(line: string, partial: boolean, step: number): Promise<void>;
 }
 
+/** A rule of the frontend's linter and what it says: `line 3: StageNameCasing: Stage name 'A' should be lowercase`. */
+function textOf({ short, ranges }: Warning): string {
+  const line = ranges[0]?.start?.line ?? 0;
+  const text = short.toString().slice(0, 500).toWellFormed();
+  return line > 0 ? `line ${line}: ${text.replace(/ \(line \d+\)$/, '')}` : text;
+}
+
 /** Follows a build: which steps run, what they print, and which one failed. */
 export class Progress {
   readonly #parsed: ParsedDockerfile;
   readonly #listener: ProgressListener;
   #plan: Plan = { steps: new Map() };
   readonly #shown = new Map<number, Shown>();
+  readonly #warned = new Set<string>();
   /** The step whose output came last. */
   #last: Shown | undefined;
   /** The step that failed, and what the daemon says of it. */
@@ -55,13 +65,21 @@ export class Progress {
     this.#plan = plan;
   }
 
-  async take({ vertexes, logs }: StatusResponse): Promise<void> {
+  async take({ vertexes, logs, warnings }: StatusResponse): Promise<void> {
+    for (const it of warnings) await this.#warn(textOf(it));
     for (const it of vertexes)
       for (const number of this.#plan.steps.get(it.digest) ?? []) await this.#takeVertex(it, number);
     for (const { vertex, msg } of logs) {
       const shown = this.#shown.get(this.#plan.steps.get(vertex)?.[0] ?? 0);
       if (shown) await this.#print(shown, shown.splitter.take(msg));
     }
+  }
+
+  async #warn(text: string): Promise<void> {
+    if (this.#warned.has(text) || this.#warned.size === warningsMax) return;
+    this.#warned.add(text);
+    for (const line of new LineSplitter().take(Buffer.from(`kiln: warning: ${text}\n`)))
+      await this.#listener.onLine(line.text, line.partial, 0);
   }
 
   async #takeVertex(vertex: Vertex, number: number): Promise<void> {
