@@ -87,9 +87,13 @@ export function openBuildLog(
   let timer: NodeJS.Timeout | undefined;
   let lastLineAt = performance.now();
 
+  // What comes after a piece that was given up would leave a gap before it.
+  let isOver = false;
+
   const append = async (chunk: LogChunk): Promise<void> => {
-    // Written twice it is there once; given up it would be a gap.
-    if (!(await retryWrite(() => appendLog(db, attempt, chunk), stopped))) return;
+    // Written twice it is there once.
+    isOver ||= !(await retryWrite(() => appendLog(db, attempt, chunk), stopped));
+    if (isOver) return;
     written();
     crashPoint('log-written');
   };
