@@ -8,7 +8,7 @@ import { prepareHost } from '../jail/host.ts';
 import { rootOf } from '../jail/ids.ts';
 import { gatewayHost } from '../jail/listener.ts';
 import { daemonVersion } from './daemon-version.ts';
-import { diagnoseDockerfile, diagnoseStep, plainWords, type StepsReport, wordsOf } from './diagnosis.ts';
+import { diagnoseDockerfile, diagnosePush, diagnoseStep, diskFull, plainWords, type StepsReport, wordsOf } from './diagnosis.ts';
 import { watchDisk } from './disk-watch.ts';
 import { Progress } from './progress.ts';
 import { openRooms, type RoomLease, type RoomsOptions } from './rooms.ts';
@@ -24,6 +24,12 @@ export interface BuildkitOptions extends RoomsOptions {
 const stopMs = 1000;
 // A step's own runtime runs in its group, too.
 const runtimePids = 32;
+
+/** Whether a disk has no room left for what a daemon writes. */
+async function isFull(folder: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize < 16 << 20;
+}
 
 /** A build in its room, from its group to its door. */
 interface Site {
@@ -96,13 +102,12 @@ export function openBuildkit(options: BuildkitOptions): Engine {
       await solve.progress.stop();
       signal.throwIfAborted();
       room.ended.throwIfAborted();
-      const { bavail, bsize } = await statfs(storeDir);
       throw await explain(request, solve.progress, error, {
         ...(await usageOf(group)),
         timedOut: clock.signal.aborted && !disk.isOver(),
         disk: disk.isOver() ? 'over its limit' : disk.wasFull() ? 'full' : 'enough',
         refused: await room.listRefused(),
-        hostFull: bavail * bsize < 16 << 20,
+        hostFull: await isFull(storeDir),
       });
     } finally {
       clearTimeout(timer);
@@ -149,7 +154,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
         await site.leave();
         throw error;
       }
-      return imageOf(request, site, solve);
+      return imageOf(request, site, solve, () => isFull(storeDir));
     },
     usage: rooms.usage,
     forget: rooms.forget,
@@ -159,7 +164,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
 }
 
 /** An image whose steps have run in `first`; sent by that, and by solving it again from the cache when it was not. */
-function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
+function imageOf(request: BuildRequest, site: Site, first: Solve, isHostFull: () => Promise<boolean>): BuiltImage {
   const { signal } = request;
   let solve: Solve | undefined = first;
   return {
@@ -179,7 +184,7 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
       } catch (error) {
         signal.throwIfAborted();
         room.ended.throwIfAborted();
-        throw new Fault('PushFailed', `push: ${plainWords(wordsOf(error))}`, {}, error);
+        throw diagnosePush(error, await isHostFull());
       } finally {
         solve = undefined;
       }
@@ -201,6 +206,7 @@ async function endSteps(group: string): Promise<void> {
 
 function diagnose({ parsed, limits }: BuildRequest, progress: Progress, error: unknown, report: StepsReport): Fault {
   const words = wordsOf(error);
+  if (report.hostFull) return diskFull(words, progress.tailOf());
   const { failed } = progress;
   const step = failed && parsed.steps[failed.number - 1];
   if (failed && step) return diagnoseStep(step, failed.error, progress.tailOf(failed.number), report, limits);

@@ -85,12 +85,29 @@ export const plainWords = (error: string): string =>
 const place = ({ keyword, text, lines }: Step): string =>
   `step "${`${keyword} ${text}`.slice(0, 120).toWellFormed()}" (line ${lines[0]})`;
 
+/** What a build meets when its builder has no disk left: another one may do it. */
+export const diskFull = (error: string, logTail: string[] = []): Fault =>
+  new Fault('BuilderDiskFull', `the builder's disk is full: ${plainWords(error)}`, { logTail });
+
+/** An image that could not be packed and sent. */
+export function diagnosePush(error: unknown, isHostFull: boolean): Fault {
+  const words = wordsOf(error);
+  if (isHostFull) return diskFull(words);
+  if (noRoom.test(words))
+    return new Fault(
+      'DiskLimitExceeded',
+      `the build used up its disk when its image was packed: ${plainWords(words)}`,
+      { hint: 'choose a resource class with more disk' },
+      error,
+    );
+  return new Fault('PushFailed', `push: ${plainWords(words)}`, {}, error);
+}
+
 /** A step that failed: an error that says where, what and what to do. */
 export function diagnoseStep(step: Step, error: string, tail: string[], report: StepsReport, limits: Limits): Fault {
   const details: FaultDetails = { ...stepDetails(step), logTail: tail };
   const exitText = /did not complete successfully: exit code: (\d{1,3})\b/.exec(error)?.[1];
   const exitCode = exitText === undefined ? undefined : Number(exitText);
-  if (report.hostFull) return new Fault('BuilderDiskFull', `the builder's disk is full: ${plainWords(error)}`, details);
   const limit = limitMet(report, limits, exitCode, [...tail, error]);
   if (limit) return new Fault(limit.code, `${place(step)} was stopped: ${limit.why}`, { ...details, hint: limit.hint });
   if (report.refused.length > 0 && [...tail, error].some((it) => noWay.test(it))) {
