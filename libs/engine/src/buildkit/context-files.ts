@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type ServerDuplexStream } from '@grpc/grpc-js';
-import { type ContextEntry } from '@kiln/domain';
+import { type ContextEntry, writeEntries } from '@kiln/domain';
 import { type ContextFiles } from '../engine.ts';
 import { type FileStat, type Packet, packetTypes } from './messages.ts';
 
@@ -24,6 +25,15 @@ const statOf = (it: ContextEntry): FileStat => ({
   modTime,
   linkname: it.type === 'link' ? it.target : '',
 });
+
+/**
+ * What a daemon may take for the same files as before. It looks at sizes and times only, of which the times are all
+ * alike here: what is another list of files must not be compared at all.
+ */
+export const sharedKeyOf = (context: ContextFiles | undefined): string =>
+  createHash('sha256')
+    .update(writeEntries(context?.entries ?? []))
+    .digest('hex');
 
 /**
  * What of a context a build can need that follows these paths: all that lies at them, below them and on the way to them.

@@ -11,7 +11,7 @@ import {
 import { type Secret } from '@kiln/kit';
 import { type ContextFiles } from '../engine.ts';
 import { type Connection, type SessionStream } from './connection.ts';
-import { sendFiles } from './context-files.ts';
+import { sendFiles, sharedKeyOf } from './context-files.ts';
 import { type Packet } from './messages.ts';
 import { sessionServices } from './proto.ts';
 
@@ -83,6 +83,7 @@ export function openSession(
   const metadata = new Metadata();
   metadata.set('x-docker-expose-session-uuid', id);
   metadata.set('x-docker-expose-session-name', 'kiln');
+  metadata.set('x-docker-expose-session-sharedkey', sharedKeyOf(context));
   for (const it of methods) metadata.add('x-docker-expose-session-grpc-method', it);
   const stream = connection.session(metadata);
   server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(bytesOf(stream));
