@@ -5,8 +5,8 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
-// domain ← contract ← kit ← { persistence | queue | registry | contexts | engine | auth } ← { usecases | worker } ← apps; see
-// docs/ARCHITECTURE.md.
+// domain ← contract ← kit ← { persistence | queue | registry ← sources | contexts | engine | auth } ← { usecases | worker }
+// ← apps; see docs/ARCHITECTURE.md.
 const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
 const layer = (name, below, owns = []) => ({
   sourceTag: `layer:${name}`,
@@ -14,7 +14,7 @@ const layer = (name, below, owns = []) => ({
   bannedExternalImports: outside.filter((it) => !owns.includes(it)),
 });
 const base = ['domain', 'contract', 'kit'];
-const siblings = ['persistence', 'queue', 'registry', 'contexts', 'engine', 'auth'];
+const siblings = ['persistence', 'queue', 'registry', 'sources', 'contexts', 'engine', 'auth'];
 const shared = ['usecases', 'worker'];
 
 export default defineConfig(
@@ -47,6 +47,8 @@ export default defineConfig(
             layer('persistence', base, ['pg', 'drizzle-orm']),
             layer('queue', base, ['bullmq', 'ioredis']),
             layer('registry', base, ['undici']),
+            // By the same address rules.
+            layer('sources', [...base, 'registry'], ['undici']),
             layer('contexts', base),
             layer('engine', base),
             layer('auth', base),

@@ -10,7 +10,7 @@ import { type LastUsed } from './callers/last-used.ts';
 import { type LogFeed } from './live/log-feed.ts';
 import { type RegisterImageDeps } from './usecases/register-image.ts';
 import { type Relay } from '@kiln/worker';
-import { type ContextDeps } from './usecases/keep-context.ts';
+import { type ContextDeps } from '@kiln/usecases';
 import { type PendingQueue } from './usecases/place-in-line.ts';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
@@ -61,6 +61,7 @@ export interface AppDeps extends AuthenticateDeps {
   webhookRules: WebhookDeps['rules'];
   contexts: ContextDeps['contexts'];
   contextRules: ContextDeps['contextRules'];
+  sources: SubmitBuildDeps['sources'];
   platform: Platform;
   packageRules: SubmitBuildDeps['packageRules'];
   /** How long a client token stands for what it was used for first. */

@@ -7,6 +7,8 @@ import { openContextStore } from '@kiln/contexts';
 import {
   addressSettings,
   commonSettings,
+  contextRulesOf,
+  contextSettings,
   Lifecycle,
   limitsOfAccounts,
   limitSettings,
@@ -27,6 +29,8 @@ import { nonceKeepSeconds } from './callers/authenticate.ts';
 import { openAuditTrail } from './callers/audit-trail.ts';
 import { openLastUsed } from './callers/last-used.ts';
 import { openLogFeed } from './live/log-feed.ts';
+import { openAddressRules } from '@kiln/registry';
+import { openSources, readObjectStores } from '@kiln/sources';
 import { openDirectory, openWebhookRules, openQuotas } from '@kiln/usecases';
 import { openEventFeed } from './live/event-feed.ts';
 import { openMessaging } from '@kiln/worker';
@@ -67,23 +71,7 @@ const config = readConfig(
     KILN_CLIENT_TOKEN_HOURS: z.coerce.number().int().min(1).max(87_600).default(168),
     /** How long RegisterImage waits for its verification before it answers 201. */
     KILN_REGISTER_WAIT_MS: millisSetting(5000),
-    /** Folder for build contexts, which builders see too; none are taken without it. */
-    KILN_CONTEXT_DIR: z.string().optional(),
-    /** Files and folders, and bytes, of one context. */
-    KILN_CONTEXT_FILES: z.coerce.number().int().min(1).default(100_000),
-    KILN_CONTEXT_BYTES: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .default(2 * 2 ** 30),
-    /** Bytes of all contexts of one account. */
-    KILN_CONTEXT_ACCOUNT_BYTES: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .default(20 * 2 ** 30),
-    /** How long a context is kept after it came last, while no image needs it. */
-    KILN_CONTEXT_HOURS: z.coerce.number().int().min(1).max(87_600).default(168),
+    ...contextSettings,
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
   }),
 );
@@ -159,12 +147,8 @@ const app = createApp({
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
   contexts,
-  contextRules: {
-    entries: config.KILN_CONTEXT_FILES,
-    bytes: config.KILN_CONTEXT_BYTES,
-    accountBytes: config.KILN_CONTEXT_ACCOUNT_BYTES,
-    hours: config.KILN_CONTEXT_HOURS,
-  },
+  contextRules: contextRulesOf(config),
+  sources: openSources(openAddressRules(config.KILN_OPEN_ADDRESSES), readObjectStores(config.KILN_OBJECT_STORES)),
   log,
 });
 // Uploads may take their time; how long the others may take, their routes say.

@@ -7,6 +7,8 @@ import { abilities, openBuildkit, readEngineRoot } from '@kiln/engine';
 import {
   addressSettings,
   commonSettings,
+  contextRulesOf,
+  contextSettings,
   crashPoint,
   Lifecycle,
   listSetting,
@@ -25,6 +27,7 @@ import {
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openContextStore } from '@kiln/contexts';
 import { openAddressRules, openLayerStore, openRegistryClients } from '@kiln/registry';
+import { openSources, readObjectStores } from '@kiln/sources';
 import { everyone, poolName } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
@@ -81,8 +84,7 @@ const config = readConfig(
       .int()
       .min(0)
       .default(20 * 2 ** 30),
-    /** Where the api keeps build contexts, if this machine sees that folder. */
-    KILN_CONTEXT_DIR: z.string().optional(),
+    ...contextSettings,
     /** What layers of bases may take of it, which are kept for all accounts that may read them. 0 keeps none. */
     KILN_BASE_CACHE_BYTES: z.coerce
       .number()
@@ -143,7 +145,8 @@ const database = openDatabase(config.KILN_DATABASE_URL, {
 life.defer('database', database.close);
 life.defer('engine', engine.close);
 const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
-const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
+const addressRules = openAddressRules(config.KILN_OPEN_ADDRESSES);
+const registries = openRegistryClients(addressRules);
 life.defer('registries', registries.close);
 
 const worker = `${hostname()}-${process.pid}-${randomSuffix(4)}`;
@@ -203,6 +206,8 @@ const deps: RunBuildDeps = {
   engine,
   registries,
   bases: openBaseImages(registries),
+  contextRules: contextRulesOf(config),
+  sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
   contexts: config.KILN_CONTEXT_DIR ? await openContextStore(resolve(config.KILN_CONTEXT_DIR)) : undefined,
   layers:
     config.KILN_BASE_CACHE_BYTES > 0

@@ -11,7 +11,7 @@ export const clockSettings = {
   KILN_RUN_CLOCK_S: seconds(3600),
   /** How long a running step may print nothing. */
   KILN_OUTPUT_CLOCK_S: seconds(1800),
-  KILN_PREPARE_CLOCK_S: seconds(300),
+  KILN_PREPARE_CLOCK_S: seconds(1200),
   KILN_BUILD_CLOCK_S: seconds(3000),
   KILN_PUSH_CLOCK_S: seconds(900),
   /** Reading back and checking what was pushed, and setting its tag. */

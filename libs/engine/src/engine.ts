@@ -11,6 +11,7 @@ import {
 } from '@kiln/domain';
 import { type Ability } from './jail/abilities.ts';
 import { type RegistryHandler } from './jail/door.ts';
+import { type Repository } from './git/repository.ts';
 import { type ProcessWatch } from './process-watch.ts';
 
 /** An image that builds start from, as it is in its registry at this moment. */
@@ -75,6 +76,27 @@ export interface BuildRequest {
   watch?: ProcessWatch;
 }
 
+/** A repository that a room's git fetches, by what `registry` answers below `/git/0`. */
+export interface FetchRequest {
+  /** Unique among the builds of this host; lower-case letters, digits and hyphens. */
+  id: string;
+  owner: string;
+  network: NetworkRules | 'none';
+  /** Answers `/git/NUMBER/…`: nothing else is reached by it. */
+  registry: RegistryHandler;
+  signal: AbortSignal;
+}
+
+/** An owner's room, as far as git is run in it. */
+export interface GitRoom {
+  /**
+   * Fetches one commit of the repository with this number.
+   * @throws Fault SourceInvalid, SourceUnreachable, ContextTooLarge
+   */
+  fetch(number: number, commit: string): Promise<Repository>;
+  close(): void;
+}
+
 /** An image whose steps have all run. */
 export interface BuiltImage {
   /**
@@ -119,6 +141,8 @@ export interface Engine {
    * left
    */
   build(request: BuildRequest): Promise<BuiltImage>;
+  /** Takes the owner's room, to fetch repositories in it: their bytes are never looked at outside. */
+  openGit(request: FetchRequest): Promise<GitRoom>;
   usage: () => Promise<EngineUsage>;
   /** Removes what is kept of an owner's builds, once none of them runs. */
   forget: (owner: string) => Promise<void>;

@@ -1,5 +1,6 @@
 export * from './backoff.ts';
 export * from './config.ts';
+export * from './context-settings.ts';
 export * from './crash-point.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';

@@ -219,6 +219,19 @@ CREATE TABLE "contexts" (
 	CONSTRAINT "contexts_account_id_id_pk" PRIMARY KEY("account_id","id")
 );
 --> statement-breakpoint
+CREATE TABLE "source_connections" (
+	"account_id" text NOT NULL,
+	"host" text NOT NULL,
+	"tls_mode" text NOT NULL,
+	"ca_pem" text,
+	"username" text,
+	"password_sealed" text,
+	"key_sealed" text,
+	"known_hosts" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "source_connections_account_id_host_pk" PRIMARY KEY("account_id","host")
+);
+--> statement-breakpoint
 CREATE TABLE "webhooks" (
 	"id" text PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,
@@ -440,6 +453,7 @@ ALTER TABLE "build_steps" ADD CONSTRAINT "build_steps_build_id_builds_id_fk" FOR
 ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_webhook_id_webhooks_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhooks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_event_id_events_id_fk" FOREIGN KEY ("event_id") REFERENCES "public"."events"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "contexts" ADD CONSTRAINT "contexts_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "source_connections" ADD CONSTRAINT "source_connections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "access_keys" ADD CONSTRAINT "access_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "access_keys" ADD CONSTRAINT "access_keys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -658,7 +672,7 @@ DO $$
 DECLARE
   owned CONSTANT text[] := ARRAY['users', 'projects', 'workspaces', 'access_keys', 'tokens', 'registry_connections',
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
-    'events', 'webhooks', 'webhook_deliveries', 'contexts'];
+    'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[

@@ -7,6 +7,7 @@ export * from './builds/build-steps.ts';
 export * from './builds/build-work.ts';
 export * from './builds/cancel-build.ts';
 export * from './contexts/contexts.ts';
+export * from './contexts/source-connections.ts';
 export * from './db/database.ts';
 export * from './events/events.ts';
 export * from './accounts/identity.ts';

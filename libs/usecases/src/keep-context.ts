@@ -1,27 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type ContextStore, readArchive, readBlobArchive } from '@kiln/contexts';
-import {
-  bytesIn,
-  canonicalEntries,
-  checkSize,
-  filesIn,
-  type ContextEntry,
-  type ContextLimits,
-  Fault,
-  readEntries,
-} from '@kiln/domain';
-import { type Database, findContext, type KeptContext, putContext } from '@kiln/persistence';
+import { bytesIn, canonicalEntries, checkSize, filesIn, type ContextEntry, Fault, readEntries } from '@kiln/domain';
+import { type ContextRules } from '@kiln/kit';
+import { findContext, type KeptContext, putContext } from '@kiln/persistence';
+import { type ContextsAtHand } from './with-context.ts';
 
-export interface ContextDeps {
-  db: Database;
-  /** Undefined where this installation keeps no contexts. */
-  contexts: ContextStore | undefined;
-  contextRules: ContextLimits & {
-    /** How long a context is kept after it came last, in hours. */
-    hours: number;
-    /** What the files of an account may take of the disk, in bytes. */
-    accountBytes: number;
-  };
+export interface ContextDeps extends ContextsAtHand {
+  contextRules: ContextRules;
 }
 
 /** A context that is kept, or that waits for some of its files. */
@@ -44,7 +29,9 @@ export function requireStore({ contexts }: Pick<ContextDeps, 'contexts'>): Conte
 }
 
 /** @throws Fault ContextTooLarge */
-async function requireSpace(store: ContextStore, accountId: string, accountBytes: number): Promise<void> {
+export async function requireSpace(deps: ContextDeps, accountId: string): Promise<void> {
+  const { accountBytes } = deps.contextRules;
+  const store = requireStore(deps);
   const used = await store.usage(accountId);
   if (used >= accountBytes)
     throw new Fault(
@@ -74,7 +61,7 @@ export async function keepArchive(
       return { context, isNew: false };
     }
   }
-  await requireSpace(store, accountId, contextRules.accountBytes);
+  await requireSpace(deps, accountId);
   const hash = createHash('sha256');
   async function* hashed(): AsyncGenerator<Buffer> {
     for await (const chunk of body) {
@@ -89,10 +76,20 @@ export async function keepArchive(
   const archive = `sha256:${hash.digest('hex')}`;
   if (digest !== undefined && digest !== archive)
     throw new Fault('ContextInvalid', `the archive is ${archive}, and Digest says ${digest}`);
-  const id = await store.putEntries(accountId, entries);
-  const before = await findContext(db, accountId, { id });
+  return keepEntries(deps, accountId, entries, archive);
+}
+
+/** Keeps a context all of whose files are here. */
+export async function keepEntries(
+  deps: ContextDeps,
+  accountId: string,
+  entries: readonly ContextEntry[],
+  archive?: string,
+): Promise<{ context: KeptContext; isNew: boolean }> {
+  const id = await requireStore(deps).putEntries(accountId, entries);
+  const before = await findContext(deps.db, accountId, { id });
   const row = { accountId, id, files: entries.length, bytes: bytesIn(entries), archive };
-  return { context: await putContext(db, row, contextRules.hours), isNew: before === undefined };
+  return { context: await putContext(deps.db, row, deps.contextRules.hours), isNew: before === undefined };
 }
 
 /** Keeps the context if all of its files are here. */
@@ -125,7 +122,7 @@ export async function planContext(
   }
   const entries = canonicalEntries(readEntries(Buffer.concat(chunks).toString('utf8')));
   checkSize(entries, contextRules);
-  await requireSpace(store, accountId, contextRules.accountBytes);
+  await requireSpace(deps, accountId);
   return complete(deps, accountId, await store.putEntries(accountId, entries), entries);
 }
 

@@ -25,6 +25,7 @@ import {
   type Viewer,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
+import { type Sources } from '@kiln/sources';
 import { everyone } from '@kiln/contract';
 import stringify from 'safe-stable-stringify';
 import { requireBuildSecrets } from './build-secrets.ts';
@@ -32,9 +33,11 @@ import { type Directory } from './directory.ts';
 import { type Quotas } from './quotas.ts';
 import { type RegistryAuths } from './registry-access.ts';
 import { requireConnection, requireWorkspace } from './resolve.ts';
-import { type ContextsAtHand, withContext } from './with-context.ts';
+import { settleSource } from './settle-source.ts';
+import { type ContextsAtHand, isToBeFetched, withContext } from './with-context.ts';
 
 export interface SubmitBuildDeps extends ContextsAtHand {
+  sources: Sources;
   db: Database;
   directory: Directory;
   sealer: Sealer;
@@ -59,7 +62,18 @@ export interface Submitted {
  * @throws Fault that names the field
  */
 export async function submitBuild(
-  { db, directory, sealer, signals, quotas, platform, packageRules, clientTokenHours, contexts }: SubmitBuildDeps,
+  {
+    db,
+    directory,
+    sealer,
+    signals,
+    quotas,
+    platform,
+    packageRules,
+    clientTokenHours,
+    contexts,
+    sources,
+  }: SubmitBuildDeps,
   viewer: Viewer,
   asked: BuildRequest,
   how: { auths?: RegistryAuths; clientToken?: string | undefined; lane: Lane; parent?: NewBuild['parent'] },
@@ -70,9 +84,11 @@ export async function submitBuild(
     throw fieldFault('InvalidParameter', requestFields.reference, `the tag ${stagingTag} is used by Kiln itself`);
   if (asked.context !== undefined && asked.form === 'packages')
     throw fieldFault('InvalidParameter', requestFields.form, 'a PackageInstallation has no files to copy');
-  const request = await withContext({ db, contexts }, viewer.accountId, asked);
-  const parsed = parseRequest(request);
-  if (request.form === 'packages') requirePackageInstallation(parsed, packageRules);
+  const settled = await settleSource({ db, sealer, sources }, viewer.accountId, asked);
+  const request = await withContext({ db, contexts }, viewer.accountId, settled);
+  // Where a builder has to fetch the Dockerfile, it is the builder that reads it.
+  const parsed = isToBeFetched(request) ? undefined : parseRequest(request);
+  if (parsed && request.form === 'packages') requirePackageInstallation(parsed, packageRules);
 
   const [workspace, connections] = await Promise.all([
     requireWorkspace(directory, viewer, { id: request.workspaceId }, requestFields.workspace),
@@ -86,7 +102,7 @@ export async function submitBuild(
   );
   const pool = poolOf(platform.pools, request.resources, viewer.accountId);
 
-  await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
+  if (parsed) await requireBuildSecrets(db, viewer.accountId, parsed.secrets);
   // A request that was accepted before is answered again, however full it is by now.
   const takeBack = await quotas.admitBuild(viewer.accountId).catch(async (full: unknown) => {
     if (clientToken === undefined || !(await findByClientToken(db, viewer.accountId, clientToken, clientTokenHours)))

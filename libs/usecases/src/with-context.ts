@@ -10,6 +10,10 @@ export interface ContextsAtHand {
   contexts: ContextStore | undefined;
 }
 
+/** Whether a builder has to fetch the request's Dockerfile before anybody can read it. */
+export const isToBeFetched = ({ dockerfile, context }: BuildRequest): boolean =>
+  dockerfile === '' && context?.source !== undefined && context.id === undefined;
+
 async function dockerfileIn(
   store: ContextStore,
   accountId: string,
@@ -39,11 +43,12 @@ export async function withContext(
   request: BuildRequest,
 ): Promise<BuildRequest> {
   const { context } = request;
-  if (!context) return request;
-  const known = contexts && (await findContext(db, accountId, { id: context.id }));
+  if (context?.id === undefined) return request;
+  const { id } = context;
+  const known = contexts && (await findContext(db, accountId, { id }));
   if (!known)
     throw fieldFault('InvalidParameter', requestFields.context, 'the account has no such context; it may have expired');
-  const entries = await contexts.entries(accountId, context.id).catch((error: unknown) => {
+  const entries = await contexts.entries(accountId, id).catch((error: unknown) => {
     if (!(error instanceof Fault)) throw error;
     throw fieldFault('InvalidParameter', requestFields.context, error.message);
   });

@@ -68,14 +68,19 @@ it('a build secret is there in its step, and nowhere else: not in logs, layers, 
 
 it('what was sealed with an old key opens until all is sealed anew, and then with the new one alone', async () => {
   await admin(['secret', 'put', kiln.account.accountName, 'kept'], { KILN_BUILD_SECRET: 'still here' });
+  await admin(['source', 'put', kiln.account.accountName, 'git.example.com', '--username', 'a'], {
+    KILN_SOURCE_PASSWORD: 'b',
+  });
   const key = { KILN_SEALING_KEY: randomBytes(32).toString('base64') };
   const both = { ...key, KILN_SEALING_KEYS_OLD: kiln.env.KILN_SEALING_KEY };
   const { resealed } = await admin(['reseal'], both);
   expect(resealed.access_keys).toBeGreaterThan(0);
   expect(resealed.build_secrets).toBe(2);
+  expect(resealed.source_connections).toBe(1);
   expect((await admin(['reseal'], key)).resealed).toEqual({
     access_keys: 0,
     registry_connections: 0,
+    source_connections: 0,
     build_secrets: 0,
     webhooks: 0,
     builds: 0,

@@ -125,7 +125,7 @@ it.each([
   [['build', '-t', 'a', '--load', '.'], /--load is not taken here.*docker pull/s],
   [['build', '-t', 'a', '--ssh', 'default', '.'], /--ssh is not taken here/],
   [['build', '-t', 'a', '--platform', 'linux/arm64', '.'], /builders are linux\/amd64/],
-  [['build', '-t', 'a', 'https://example.com/x.git'], /from an address is not taken yet/],
+  [['build', '-t', 'a', 'git://example.com/x.git'], /no address of a repository/],
   [['build', '-t', 'a', 'nowhere'], /nowhere is no folder/],
   [['build', '-t', 'elsewhere.example.com/a', '.'], /no connection to elsewhere\.example\.com/],
   [['build', '-t', 'a', '-f', 'None', '.'], /None cannot be read/],

@@ -13,6 +13,7 @@ import { projectCommands } from './projects.ts';
 import { quarantineCommands } from './quarantine.ts';
 import { registryCommands } from './registries.ts';
 import { secretCommands } from './secrets.ts';
+import { sourceCommands } from './sources.ts';
 import { userCommands } from './users.ts';
 import { workerCommands } from './workers.ts';
 
@@ -37,6 +38,7 @@ const readOnly = new Set([
   'workers',
   'quarantine list',
   'secret list',
+  'source list',
   'audit list',
   'audit verify',
   'jail show',
@@ -94,6 +96,7 @@ export function adminCommands({ db, sealer, appPasswords, jail, openAddresses, p
     workerCommands,
     quarantineCommands,
     secretCommands,
+    sourceCommands,
     auditCommands,
     identityCommands,
     firstBuildCommands,

@@ -12,7 +12,7 @@ import {
   planContext,
   type PlannedContext,
   requireStore,
-} from '../usecases/keep-context.ts';
+} from '@kiln/usecases';
 
 /** How long an upload may stand still, in milliseconds. */
 const idleMs = 30_000;

@@ -1,5 +1,5 @@
 import { type CreateImageBuildBody, type RerunBody } from '@kiln/contract';
-import { type BuildRequest } from '@kiln/domain';
+import { type BuildRequest, type ContextRequest, type ContextSource, splitGitUrl } from '@kiln/domain';
 import { type RegistryAuths, type RerunChange } from '@kiln/usecases';
 import { optional } from '../http/optional.ts';
 import { readLabels, renderLabels } from './labels.ts';
@@ -49,18 +49,62 @@ export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRe
   return { request, ...optional('auths', RegistryAuths) };
 }
 
-const readContext = (
-  { Id, SubPath, Dockerfile }: NonNullable<CreateImageBuildBody['BuildConfig']['Context']>,
-  isItsDockerfile: boolean,
-): NonNullable<BuildRequest['context']> => ({
-  id: Id,
-  ...optional('subPath', SubPath),
-  ...(isItsDockerfile ? { dockerfile: Dockerfile ?? 'Dockerfile' } : optional('dockerfile', Dockerfile)),
-});
+type ContextBody = NonNullable<CreateImageBuildBody['BuildConfig']['Context']>;
 
-const renderContext = ({ id, subPath, dockerfile }: NonNullable<BuildRequest['context']>) => ({
-  Type: 'Upload' as const,
-  Id: id,
+function readSource({ Type, Url = '', Ref, Submodules, Lfs, Digest }: ContextBody): ContextSource | undefined {
+  switch (Type) {
+    case 'Upload':
+      return undefined;
+    case 'Git': {
+      const { url, ref, submodules } = splitGitUrl(Url);
+      return {
+        type: 'git',
+        url,
+        ...optional('ref', Ref ?? ref),
+        ...((Submodules ?? submodules) ? { submodules: true as const } : {}),
+        ...(Lfs ? { lfs: true as const } : {}),
+      };
+    }
+    case 'Object':
+      return { type: 'object', url: Url, ...optional('sha256', Digest?.slice('sha256:'.length)) };
+  }
+}
+
+function readContext(body: ContextBody, isItsDockerfile: boolean): ContextRequest {
+  const { Type, Id, Url, SubPath, Dockerfile } = body;
+  const subPath = SubPath ?? (Type === 'Git' ? splitGitUrl(Url ?? '').subPath : undefined);
+  return {
+    ...optional('id', Id),
+    ...optional('source', readSource(body)),
+    ...optional('subPath', subPath),
+    ...(isItsDockerfile ? { dockerfile: Dockerfile ?? 'Dockerfile' } : optional('dockerfile', Dockerfile)),
+  };
+}
+
+function renderSource(source: ContextSource) {
+  switch (source.type) {
+    case 'git':
+      return {
+        Type: 'Git' as const,
+        Url: source.url,
+        ...optional('Ref', source.ref),
+        ...optional('Commit', source.commit),
+        ...optional('Submodules', source.submodules),
+        ...optional('Lfs', source.lfs),
+      };
+    case 'object':
+      return {
+        Type: 'Object' as const,
+        Url: source.url,
+        ...optional('Digest', source.sha256 === undefined ? undefined : `sha256:${source.sha256}`),
+        ...optional('ETag', source.etag),
+      };
+  }
+}
+
+const renderContext = ({ id, source, subPath, dockerfile }: ContextRequest) => ({
+  ...(source ? renderSource(source) : { Type: 'Upload' as const }),
+  ...optional('Id', id),
   ...optional('SubPath', subPath),
   ...optional('Dockerfile', dockerfile),
 });

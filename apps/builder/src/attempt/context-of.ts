@@ -60,7 +60,7 @@ export async function contextOf(
   log: AttemptLog,
   signal: AbortSignal,
 ): Promise<ContextFiles | undefined> {
-  if (!context) return undefined;
+  if (context?.id === undefined) return undefined;
   // Another builder may: it is this one that lacks something.
   if (!store) throw new Fault('ServiceUnavailable', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
   const read = (sha256: string) => store.read(accountId, sha256);

@@ -1,6 +1,4 @@
-import { type Sealer } from '@kiln/auth';
-import { type ContextStore } from '@kiln/contexts';
-import { type BuiltImage, type Engine } from '@kiln/engine';
+import { type BuiltImage } from '@kiln/engine';
 import {
   asFault,
   type Compression,
@@ -25,22 +23,19 @@ import { accessForBuild, type BaseImages, hostPlatform, openBuildSecrets } from 
 import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
+import { fetchContext, type FetchDeps } from './fetch-context.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { contextOf } from './context-of.ts';
 import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
-export interface RunBuildDeps extends AttemptDeps {
+export interface RunBuildDeps extends AttemptDeps, FetchDeps {
   signals: SignalBus;
   relay: Relay;
-  engine: Engine;
   registries: RegistryClients;
   bases: BaseImages;
   /** Layers of bases that are on this builder's disk; undefined where none are kept. */
   layers: LayerStore | undefined;
-  /** Where uploaded files are; undefined where this installation keeps none. */
-  contexts: ContextStore | undefined;
-  sealer: Sealer;
   log: Logger;
   worker: string;
   policy: RetryPolicy;
@@ -120,7 +115,9 @@ interface Made {
  * Refuses at once what would be refused after a long build.
  * @returns the Dockerfile, parsed
  */
-async function prepare(deps: RunBuildDeps, { build }: Attempt, target: RegistryAccess): Promise<ParsedDockerfile> {
+async function prepare(deps: RunBuildDeps, attempt: Attempt, target: RegistryAccess): Promise<ParsedDockerfile> {
+  const { build } = attempt;
+  await fetchContext(deps, attempt, networkHere(deps, attempt));
   const parsed = parseRequest(build.request, { platform: hostPlatform });
   if (build.overwrite) return parsed;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
@@ -172,7 +169,7 @@ async function makeImage(
       ...(build.request.arguments ? { buildArgs: build.request.arguments } : {}),
       ...(build.request.stage === undefined ? {} : { target: build.request.stage }),
       limits,
-      network: { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers },
+      network,
       secrets,
       layerCache: host.layerCache && build.request.noCache !== true,
       compression,
@@ -215,12 +212,12 @@ async function limitsHere({ host, platform }: RunBuildDeps, { build, log }: Atte
   return { ...limits, memoryBytes: host.memoryBytesMax };
 }
 
-function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): Omit<NetworkRules, 'resolvers'> {
+function networkHere({ host, platform }: RunBuildDeps, { build }: Attempt): NetworkRules {
   const { network } = offered(() => networkOf(platform.networks, build.request.network));
   // By another way than the one that was asked for, it would go around what stands there.
   if (network.way > host.ways)
     throw new Fault('EngineFailed', `this builder has no way out number ${network.way} (KILN_BUILD_WAYS)`);
-  return network;
+  return { ...network, deny: [...network.deny, ...host.own], resolvers: host.resolvers };
 }
 
 async function handOver({ db, relay, signals }: RunBuildDeps, build: Build, digest: string): Promise<void> {

@@ -23,6 +23,9 @@ export interface BuildOptions {
   registry?: string;
   overwrite: boolean;
   async?: boolean;
+  submodules?: boolean;
+  lfs?: boolean;
+  digest?: string;
   [refused: string]: unknown;
 }
 
@@ -75,6 +78,9 @@ export function addBuildOptions(command: Command): Command {
     .option('--workspace <id>', 'workspace of the image')
     .option('--registry <id>', 'registry connection to push with (default: the one for the registry of -t)')
     .option('--no-overwrite', 'fail when the tag exists')
+    .option('--submodules', 'of a repository, fetch its submodules too')
+    .option('--lfs', 'of a repository, fetch the files of git LFS too')
+    .option('--digest <sha256:…>', 'of an archive at an address: what it has to be')
     .option('--async', 'print the build’s id and leave it running');
   for (const [flag] of refused) command.addOption(new Option(flag).hideHelp());
   return command;

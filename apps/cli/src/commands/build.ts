@@ -62,13 +62,24 @@ async function targetOf(api: Api, profile: Profile, options: BuildOptions) {
   return { workspace, connection: connection.InstanceId, reference };
 }
 
-/** `kiln build`: sends a folder, has it built, and shows how. */
+/** `kiln build`: sends a folder, has it built, and shows how. `kiln submit` leaves it running. */
 export function buildCommand(program: Command, leaveWith: (code: number) => void): void {
+  for (const name of ['build', 'submit'] as const) addBuild(program, name, leaveWith);
+}
+
+function addBuild(program: Command, name: 'build' | 'submit', leaveWith: (code: number) => void): void {
   const command = addBuildOptions(
     program
-      .command('build')
-      .argument('<path>', 'folder with the files; - for a Dockerfile or a tar from the standard input'),
-  ).description('build an image from a folder, and push it');
+      .command(name)
+      .argument(
+        '<path>',
+        'folder with the files, or the address of a repository (https, ssh) or an archive (https, s3, oss, obs); - for a Dockerfile or a tar from the standard input',
+      ),
+  ).description(
+    name === 'build'
+      ? 'build an image from a folder or an address, and push it'
+      : '"build --async": print its id and leave it running',
+  );
   command.action(async (path: string, options: BuildOptions) => {
     refuseForeignFlags(command);
     const { profile, api } = sessionOf(command);
@@ -103,7 +114,7 @@ export function buildCommand(program: Command, leaveWith: (code: number) => void
         },
       }),
     );
-    if (options.async) return void console.log(ImageBuildId);
+    if (options.async || name === 'submit') return void console.log(ImageBuildId);
     leaveWith(await watchBuild(profile, api, ImageBuildId, options));
   });
 }

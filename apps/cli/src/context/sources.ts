@@ -1,8 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { type CreateImageBuildBody } from '@kiln/contract';
-import { bytesIn } from '@kiln/domain';
+import { bytesIn, isGitUrl, parseObjectAddress } from '@kiln/domain';
 import { send } from '../api.ts';
+import { type BuildOptions } from '../commands/build-options.ts';
 import { CommandError } from '../exit.ts';
 import { type Profile } from '../profile.ts';
 import { amount, dim, seconds, yellow } from '../show/style.ts';
@@ -91,6 +92,21 @@ function readText(file: string, what: string): string {
   }
 }
 
+type AddressOptions = Pick<BuildOptions, 'file' | 'submodules' | 'lfs' | 'digest'>;
+
+/** What the api fetches itself; the Dockerfile is there, too. @returns undefined for a path */
+function fromAddress(url: string, { file, submodules, lfs, digest }: AddressOptions): Sources | undefined {
+  const dockerfile = file === undefined ? {} : { Dockerfile: file };
+  // As docker has it: what is packed is an archive, and everything else at an address is a repository.
+  if (parseObjectAddress(url) && (!url.startsWith('https:') || /\.(?:tar|tgz|tar\.(?:gz|zst))(?:\?|$)/.test(url)))
+    return {
+      Context: { Type: 'Object', Url: url, ...dockerfile, ...(digest === undefined ? {} : { Digest: digest }) },
+    };
+  if (!isGitUrl(url)) return undefined;
+  const more = { ...(submodules ? { Submodules: true } : {}), ...(lfs ? { Lfs: true } : {}) };
+  return { Context: { Type: 'Git', Url: url, ...dockerfile, ...more } };
+}
+
 /**
  * Sends what is at a path of the command line.
  * @throws CommandError
@@ -98,11 +114,18 @@ function readText(file: string, what: string): string {
 export async function sourcesOf(
   profile: Profile,
   path: string,
-  { file, quiet }: { file?: string; quiet?: boolean },
+  options: AddressOptions & Pick<BuildOptions, 'quiet'>,
 ): Promise<Sources> {
+  const { file, quiet } = options;
   if (path === '-') return fromStdin(profile, file);
-  if (/^(?:https?|git|ssh):\/\/|^git@/.test(path))
-    throw new CommandError('a build from an address is not taken yet', 2, 'clone it, and give the folder');
+  const address = fromAddress(path, options);
+  if (address) return address;
+  if (/^[a-z]+:\/\/|^[\w.-]+@[\w.-]+:/.test(path))
+    throw new CommandError(
+      `${path} is no address of a repository or an archive`,
+      2,
+      'a repository is at https://, ssh:// or user@host:path, an archive at https://, s3://, oss:// or obs://',
+    );
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw new CommandError(`${path} is no folder`);
   return fromFolder(profile, path, file, quiet === true);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { visibilities } from '@kiln/domain';
+import { isGitRef, parseGitAddress, parseObjectAddress, splitGitUrl, visibilities } from '@kiln/domain';
 import { idText, oneOf, required, text } from '../text.ts';
 import { imageName, imageUri, labels } from './image.ts';
 
@@ -35,18 +35,64 @@ const contextPath = text(4096, 1).refine(
   'must be a path within the context, such as services/api',
 );
 
+/** Fields that each type of context has, beside SubPath and Dockerfile. */
+const contextFields = {
+  Upload: { needs: 'Id', takes: [] },
+  Git: { needs: 'Url', takes: ['Ref', 'Submodules', 'Lfs'] },
+  Object: { needs: 'Url', takes: ['Digest'] },
+} as const;
+const ownFields = ['Id', 'Url', 'Ref', 'Submodules', 'Lfs', 'Digest'] as const;
+
+const urlProblem = {
+  Git: (url: string) =>
+    parseGitAddress(splitGitUrl(url).url)
+      ? undefined
+      : 'must be a repository’s address by https or ssh without credentials, such as https://git.example.com/team/app.git',
+  Object: (url: string) =>
+    parseObjectAddress(url)
+      ? undefined
+      : 'must be the address of an archive by https, s3, oss or obs without credentials, such as s3://bucket/app.tar.gz',
+};
+
 /** Files for COPY and ADD. PAI has no such field: clients that do not know it send none. */
-const buildContext = z.object(
-  {
-    Type: oneOf(['Upload']),
-    Id: text(71, 1).regex(/^sha256:[0-9a-f]{64}$/, 'must be the Id of a context: sha256: and 64 hexadecimal digits'),
-    SubPath: contextPath.optional().describe('folder in it that the build sees'),
-    Dockerfile: contextPath
-      .optional()
-      .describe('in that folder, for a BuildConfig without one; Dockerfile when left out'),
-  },
-  'must be an object {Type, Id}',
-);
+const buildContext = z
+  .object(
+    {
+      Type: oneOf(['Upload', 'Git', 'Object']),
+      Id: text(71, 1)
+        .regex(/^sha256:[0-9a-f]{64}$/, 'must be the Id of a context: sha256: and 64 hexadecimal digits')
+        .optional()
+        .describe('of a context that was uploaded'),
+      Url: text(2048, 1)
+        .optional()
+        .describe('of a git repository (https, ssh), or of a tar, plain or packed (https, s3, oss, obs)'),
+      Ref: text(255, 1)
+        .refine(isGitRef, 'must be a branch, a tag or a commit')
+        .optional()
+        .describe('branch, tag or commit; the default branch of the repository when left out'),
+      Submodules: z.boolean('must be true or false').optional().describe('whether to fetch them too'),
+      Lfs: z.boolean('must be true or false').optional().describe('whether to fetch the files of git LFS'),
+      Digest: text(71, 1)
+        .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hexadecimal digits')
+        .optional()
+        .describe('of the archive; without it, what the server has when the build is accepted is what is built'),
+      SubPath: contextPath.optional().describe('folder in it that the build sees'),
+      Dockerfile: contextPath
+        .optional()
+        .describe('in that folder, for a BuildConfig without one; Dockerfile when left out'),
+    },
+    'must be an object {Type, Id}',
+  )
+  .superRefine((it, found) => {
+    const { needs, takes } = contextFields[it.Type];
+    const issue = (path: string, message: string) => found.addIssue({ code: 'custom', path: [path], message });
+    if (it[needs] === undefined) issue(needs, `is required with Type ${it.Type}`);
+    for (const field of ownFields)
+      if (it[field] !== undefined && field !== needs && !(takes as readonly string[]).includes(field))
+        issue(field, `does not go with Type ${it.Type}`);
+    const wrong = it.Type !== 'Upload' && it.Url !== undefined ? urlProblem[it.Type](it.Url) : undefined;
+    if (wrong !== undefined) issue('Url', wrong);
+  });
 
 const buildArguments = z
   .record(

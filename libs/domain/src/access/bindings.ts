@@ -5,6 +5,7 @@
 export const sealedKinds = {
   accessKey: { word: 'access-key', columns: ['id'] },
   registryConnection: { word: 'registry-connection', columns: ['account_id', 'id'] },
+  sourceConnection: { word: 'source-connection', columns: ['account_id', 'host'] },
   buildSecret: { word: 'build-secret', columns: ['account_id', 'name'] },
   registryAuths: { word: 'registry-auths', columns: ['id'] },
   webhook: { word: 'webhook', columns: ['id'] },

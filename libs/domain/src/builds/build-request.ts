@@ -26,10 +26,31 @@ export interface NetworkRequest {
   route?: 'eth0' | 'eth1';
 }
 
+/** Where a builder fetches a context from. What of it is meant is settled when the build is accepted. */
+export type ContextSource =
+  | {
+      type: 'git';
+      url: string;
+      /** Branch, tag or commit that was asked for; the repository's own default when left out. */
+      ref?: string;
+      commit?: string;
+      submodules?: true;
+      /** Whether files that are kept apart, as git's LFS does, are fetched too. */
+      lfs?: true;
+    }
+  | {
+      type: 'object';
+      url: string;
+      /** Of the archive: its sender says it, or else the server's mark of this version is taken. */
+      sha256?: string;
+      etag?: string;
+    };
+
 /** Files for COPY and ADD. */
 export interface ContextRequest {
-  /** `sha256:…` of one that was uploaded. */
-  id: string;
+  /** `sha256:…` of one that is kept; what comes from a source has none until a builder has fetched it. */
+  id?: string;
+  source?: ContextSource;
   /** Folder in it that the build sees, with slashes between its parts and none at its ends. */
   subPath?: string;
   /** Where the Dockerfile is in that folder, when it comes from there. */
@@ -75,6 +96,8 @@ export const requestFields = {
   workspace: 'WorkspaceId',
   dockerfile: 'BuildConfig.Dockerfile',
   context: 'BuildConfig.Context.Id',
+  contextUrl: 'BuildConfig.Context.Url',
+  contextRef: 'BuildConfig.Context.Ref',
   contextFolder: 'BuildConfig.Context.SubPath',
   contextDockerfile: 'BuildConfig.Context.Dockerfile',
   form: 'BuildConfig.BuildType',

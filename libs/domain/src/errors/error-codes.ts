@@ -96,6 +96,13 @@ export const errorCodes = {
   OutputTimeout: row('user', 400, ['ModelArts.0104', 400]),
   Cancelled: row('user', 400, ['ModelArts.0104', 400], 'JobStoppedByUser'),
 
+  // Where a context comes from
+  SourceNotFound: row('user', 400, ['ModelArts.0104', 400]),
+  SourceDenied: row('user', 403, ['ModelArts.0104', 403]),
+  SourceInvalid: row('user', 400, ['ModelArts.0104', 400]),
+  SourceChanged: row('user', 409, ['ModelArts.0104', 409]),
+  SourceUnreachable: row('upstream', 502, ['ModelArts.0104', 502]),
+
   // What the registry holds
   ImagePathNotFound: row('user', 404, ['ModelArts.6797', 400]),
   RegistryDenied: row('user', 403, ['ModelArts.2885', 400]),

@@ -2,13 +2,22 @@ import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '@kiln/domain';
 import { type BuildRequest, type BuiltImage, type Engine } from '../engine.ts';
+import { openRepository } from '../git/repository.ts';
 import { abilities } from '../jail/abilities.ts';
 import { killGroup, makeGroup, processesBelow, removeGroup, usageOf } from '../jail/cgroups.ts';
 import { prepareHost } from '../jail/host.ts';
 import { rootOf } from '../jail/ids.ts';
 import { gatewayHost } from '../jail/listener.ts';
 import { daemonVersion } from './daemon-version.ts';
-import { diagnoseDockerfile, diagnosePush, diagnoseStep, diskFull, plainWords, type StepsReport, wordsOf } from './diagnosis.ts';
+import {
+  diagnoseDockerfile,
+  diagnosePush,
+  diagnoseStep,
+  diskFull,
+  plainWords,
+  type StepsReport,
+  wordsOf,
+} from './diagnosis.ts';
 import { watchDisk } from './disk-watch.ts';
 import { Progress } from './progress.ts';
 import { openRooms, type RoomLease, type RoomsOptions } from './rooms.ts';
@@ -155,6 +164,18 @@ export function openBuildkit(options: BuildkitOptions): Engine {
         throw error;
       }
       return imageOf(request, site, solve, () => isFull(storeDir));
+    },
+    async openGit({ id, owner, network, registry, signal }) {
+      const lease = await rooms.take(owner, network);
+      const entry = lease.room.door.open(id, registry);
+      const ended = AbortSignal.any([signal, lease.room.ended]);
+      return {
+        fetch: (number, commit) => openRepository(lease, { path: `/v2/${id}/git/${number}`, commit, signal: ended }),
+        close() {
+          entry.close();
+          lease.release();
+        },
+      };
     },
     usage: rooms.usage,
     forget: rooms.forget,

@@ -6,7 +6,7 @@ import { type Server } from 'node:net';
 export interface RegistryHandler {
   /** Whether a digest is an image that the build starts from, or a part of one. */
   has: (digest: string) => boolean;
-  /** Answers a request: `path` is `/base/…` or `/image/…`, and links begin with `prefix`. */
+  /** Answers a request: `path` is `/base/…`, `/image/…` or `/git/…`, and links begin with `prefix`. */
   answer: (
     req: IncomingMessage,
     res: ServerResponse,
@@ -55,7 +55,7 @@ export function openDoor(listener: Server): Door {
     const digest = path.split('/').at(-1) ?? '';
     const isBase = first === 'base';
     const handler = isBase ? [...builds.values()].find((it) => it.has(digest)) : builds.get(first);
-    if (!handler || (!isBase && !path.startsWith('/image/')))
+    if (!handler || (!isBase && !/^\/(?:image|git)\//.test(path)))
       return void res.writeHead(404).end('{"errors":[{"code":"NAME_UNKNOWN"}]}');
     handler.answer(
       req,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { bundleOf } from './bundle.ts';
 import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLimits } from './cgroups.ts';
 import { hostEnvironment } from './command.ts';
 import { type Door, openDoor } from './door.ts';
+import { execInside, type RoomProgram } from './exec.ts';
 import { type EngineRoot } from './engine-root.ts';
 import { idsOf, rootOf } from './ids.ts';
 import { listenInside } from './listener.ts';
@@ -51,6 +52,8 @@ export interface Room {
   readonly ended: AbortSignal;
   /** What the daemon printed last. */
   lastWords(): string;
+  /** Runs a program more in it, beside the daemon; the signal ends it. */
+  exec(program: RoomProgram, signal: AbortSignal): Promise<ChildProcess>;
   /** What is left of its disk. */
   space(): Promise<{ freeBytes: number; freeInodes: number }>;
   /** What its firewall has refused since that was forgotten last. */
@@ -195,6 +198,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
       door,
       ended: ending.signal,
       lastWords,
+      exec: (program, signal) => execInside({ holder, folder, runtime: options.runtime, number }, program, signal),
       async space() {
         const { bavail, bsize, ffree } = await statfs(`/proc/${holder}/root${at('store')}`);
         return { freeBytes: bavail * bsize, freeInodes: ffree };

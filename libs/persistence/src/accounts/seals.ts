@@ -6,6 +6,8 @@ import { type Executor } from '../db/database.ts';
 const sealedColumns = [
   { table: 'access_keys', column: 'secret_sealed', kind: 'accessKey' },
   { table: 'registry_connections', column: 'password_sealed', kind: 'registryConnection' },
+  { table: 'source_connections', column: 'password_sealed', kind: 'sourceConnection' },
+  { table: 'source_connections', column: 'key_sealed', kind: 'sourceConnection' },
   { table: 'build_secrets', column: 'sealed', kind: 'buildSecret' },
   { table: 'builds', column: 'registry_auths_sealed', kind: 'registryAuths' },
   { table: 'webhooks', column: 'secret_sealed', kind: 'webhook' },

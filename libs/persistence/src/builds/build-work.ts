@@ -1,5 +1,5 @@
 import { metrics, timings } from '@kiln/kit';
-import { type BuildPhase, commonPool } from '@kiln/domain';
+import { type BuildPhase, type BuildRequest, commonPool } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { type Build } from '../tables/builds.ts';
@@ -104,4 +104,21 @@ export async function appendLog(
     FROM builds WHERE id = ${attempt.id} AND fence = ${attempt.fence} AND attempt = ${attempt.attempt}::int
     ON CONFLICT DO NOTHING`);
   return (rowCount ?? 0) > 0;
+}
+
+/**
+ * Writes down what a request has come to: the files and the Dockerfile that it named by an address. Nothing happens
+ * when the fence is stale.
+ * @returns whether it was written
+ */
+export async function settleRequest(
+  db: Executor,
+  { id, fence }: Pick<Build, 'id' | 'fence'>,
+  request: BuildRequest,
+): Promise<boolean> {
+  const { rowCount } = await db
+    .update(builds)
+    .set({ request, updatedAt: sql`now()` })
+    .where(and(eq(builds.id, id), eq(builds.fence, fence)));
+  return rowCount === 1;
 }

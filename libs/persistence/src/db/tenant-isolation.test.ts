@@ -59,6 +59,7 @@ beforeAll(async () => {
     await run(`INSERT INTO account_shares (account_id) VALUES ($1)`, [account.id]);
     await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
+    await run(`INSERT INTO source_connections (account_id, host, tls_mode) VALUES ($1, 'h', 'verify')`, [account.id]);
     await run(`INSERT INTO webhooks (id, account_id, url, description, types, secret_sealed) VALUES ($1, $1, '', '', '{}', 's')`, [account.id]);
     await run(
       `INSERT INTO webhook_deliveries (webhook_id, account_id, event_id)
@@ -101,7 +102,7 @@ const forbidden = /permission denied/;
 
 describe('the wall between accounts', () => {
   it('stands in every table with rows of accounts, and the test has some in each', () => {
-    expect(walled.length).toBe(26);
+    expect(walled.length).toBe(27);
     expect(walled.filter((it) => it.ofOwn === 0 && it.name !== 'audit_log')).toEqual([]);
   });
 

@@ -20,3 +20,25 @@ export const contexts = pgTable(
   },
   (t) => [primaryKey({ columns: [t.accountId, t.id] }), index('contexts_archive').on(t.accountId, t.archive)],
 );
+
+/** How builds of an account fetch contexts from a host: a git server, or a store of archives. */
+export const sourceConnections = pgTable(
+  'source_connections',
+  {
+    accountId: text('account_id')
+      .notNull()
+      .references(() => accounts.id),
+    /** With its port, as addresses name it. */
+    host: text('host').notNull(),
+    tlsMode: text('tls_mode', { enum: ['verify', 'skip-verify', 'http'] }).notNull(),
+    caPem: text('ca_pem'),
+    username: text('username'),
+    passwordSealed: text('password_sealed'),
+    /** What ssh logs in with. */
+    keySealed: text('key_sealed'),
+    /** The host's own keys, as `ssh-keyscan` prints them. */
+    knownHosts: text('known_hosts'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.host] })],
+);

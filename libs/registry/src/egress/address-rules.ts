@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 import { closedBlocks, Fault } from '@kiln/domain';
 import { buildConnector } from 'undici';
 import { asTheMachine, type FindAddresses } from './name-servers.ts';
@@ -120,3 +120,15 @@ export function guardedConnector(
     return checked(target, callback);
   };
 }
+
+/**
+ * Opens a connection that is no HTTP where the rules allow it.
+ * @throws Fault AddressNotAllowed; Error as Node says it
+ */
+export const connectGuarded = (rules: AddressRules, host: string, port: number, timeoutMs: number): Promise<Socket> =>
+  new Promise((resolve, reject) =>
+    guardedConnector(rules, { timeout: timeoutMs })(
+      { hostname: host, host, port: String(port), protocol: 'http:' },
+      (error, socket) => (error ? reject(error) : resolve(socket)),
+    ),
+  );

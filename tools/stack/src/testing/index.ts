@@ -1,5 +1,6 @@
 export * from './buildx.ts';
 export * from './docker-daemon.ts';
+export * from './git-servers.ts';
 export * from './host.ts';
 export * from './odd-requests.ts';
 export * from './receiver.ts';

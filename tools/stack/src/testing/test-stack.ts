@@ -18,6 +18,10 @@ const htpasswd = 'kiln:$2y$05$abcdefghijklmnopqrstuu2qk90.5ltQRF26/MW7AD6OOLoOAL
 
 const chromium = { program: 'chromium', package: 'chromium', why: 'looks at the console as people do' };
 const tmux = { program: 'tmux', package: 'tmux', why: 'is a terminal for the kiln command' };
+const git = [
+  { program: 'git', package: 'git', why: 'serves repositories' },
+  { program: 'sshd', package: 'openssh-server', why: 'serves repositories' },
+];
 
 export interface RunningTestStack {
   stack: TestStack;
@@ -27,7 +31,7 @@ export interface RunningTestStack {
 
 /** Starts the servers that tests use, in `dir`, and describes them in `dir/stack.json`. */
 export async function startTestStack(dir: string): Promise<RunningTestStack> {
-  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap, chromium, tmux]);
+  const missing = missingParts([...serverParts, ...engineParts, busybox, newuidmap, chromium, tmux, ...git]);
   if (missing.length > 0) await installParts(missing);
   await endLeftovers(dir);
   // Tests start from nothing; what they share, such as the Debian tar, lies beside this folder.

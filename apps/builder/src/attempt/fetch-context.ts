@@ -1,0 +1,172 @@
+import { readArchive } from '@kiln/contexts';
+import {
+  canonicalEntries,
+  checkSize,
+  type ContextEntry,
+  type ContextLimits,
+  type ContextSource,
+  Fault,
+  type NetworkRules,
+  parseGitAddress,
+  resolveGitUrl,
+} from '@kiln/domain';
+import { type Engine, type GitRoom } from '@kiln/engine';
+import { settleRequest } from '@kiln/persistence';
+import { openGitDoor, type GitDoor, type SourceAccesses, type Sources } from '@kiln/sources';
+import { type Sealer } from '@kiln/auth';
+import {
+  type ContextDeps,
+  keepArchive,
+  keepEntries,
+  requireSpace,
+  requireStore,
+  sourceAccesses,
+  withContext,
+} from '@kiln/usecases';
+import { type Attempt } from './attempt.ts';
+import { fetchLfs } from './fetch-lfs.ts';
+import { StaleAttempt } from './stale-attempt.ts';
+
+export interface FetchDeps extends ContextDeps {
+  engine: Engine;
+  sealer: Sealer;
+  sources: Sources;
+}
+
+type GitSource = Extract<ContextSource, { type: 'git' }>;
+
+/** Repositories inside repositories: how deep, and how many in all. */
+const depthMax = 5;
+const repositoriesMax = 50;
+
+/** What is fetched so far, and what for. */
+interface Checkout {
+  attempt: Attempt;
+  deps: FetchDeps;
+  accesses: SourceAccesses;
+  room: GitRoom;
+  door: GitDoor;
+  limits: ContextLimits;
+  entries: ContextEntry[];
+  repositories: number;
+}
+
+const under = (entries: readonly ContextEntry[], folder: string): ContextEntry[] =>
+  folder === '' ? [...entries] : entries.map((it) => ({ ...it, path: `${folder}/${it.path}` }));
+
+/** Adds a commit's files below a folder, and those of its submodules where they are wanted. */
+async function addCommit(to: Checkout, source: GitSource, commit: string, folder: string, depth: number) {
+  const { attempt, deps, accesses, room, door, limits } = to;
+  to.repositories += 1;
+  if (depth > depthMax || to.repositories > repositoriesMax)
+    throw new Fault(
+      'SourceInvalid',
+      `the repository has more than ${repositoriesMax} submodules, or some more than ${depthMax} deep`,
+    );
+  const remote = deps.sources.git(source.url, accesses);
+  const repository = await room.fetch(door.add(remote), commit);
+  try {
+    const { author, at, subject } = repository.commit;
+    const where = folder === '' ? '' : ` (submodule ${folder})`;
+    await attempt.log.write(`kiln: ${source.url} at ${commit}${where}`);
+    if (folder === '') await attempt.log.write(`kiln: commit of ${at} by ${author}: ${subject.slice(0, 200)}`);
+    const left = { entries: limits.entries, bytes: limits.bytes };
+    const store = requireStore(deps);
+    let entries = await readArchive(await repository.archive(), store, attempt.build.accountId, left);
+    if (source.lfs) entries = await fetchLfs(entries, source.url, accesses, { ...deps, attempt, limits });
+    // A submodule is an empty folder of its parent.
+    to.entries.push(...under(entries, folder));
+    checkSize(to.entries, limits);
+    if (!source.submodules) return;
+    for (const it of await repository.submodules()) {
+      const parent = parseGitAddress(source.url);
+      const url = parent ? resolveGitUrl(parent, it.url) : it.url;
+      if (!parseGitAddress(url))
+        throw new Fault(
+          'SourceInvalid',
+          `submodule ${it.path} is at ${it.url.slice(0, 200)}: only https and ssh are fetched`,
+        );
+      await addCommit(to, { ...source, url }, it.commit, folder === '' ? it.path : `${folder}/${it.path}`, depth + 1);
+    }
+  } finally {
+    await repository.close();
+  }
+}
+
+async function fetchGit(
+  deps: FetchDeps,
+  attempt: Attempt,
+  source: GitSource,
+  accesses: SourceAccesses,
+  network: NetworkRules,
+): Promise<string> {
+  const { build, name, signal } = attempt;
+  await requireSpace(deps, build.accountId);
+  const door = openGitDoor(signal);
+  const id = `${name.toLowerCase()}-git`;
+  const registry = { has: () => false, answer: door.answer };
+  const room = await deps.engine.openGit({ id, owner: build.accountId, network, registry, signal });
+  const to: Checkout = {
+    attempt, deps, accesses, room, door, limits: deps.contextRules, entries: [], repositories: 0,
+  }; // prettier-ignore
+  try {
+    await addCommit(to, source, source.commit ?? '', '', 0);
+  } catch (error) {
+    // Git knows only that its server did not do what it wanted.
+    throw signal.aborted ? error : (door.fault ?? error);
+  } finally {
+    room.close();
+    await door.close();
+  }
+  const entries = canonicalEntries(withoutDoubles(to.entries));
+  return (await keepEntries(deps, build.accountId, entries)).context.id;
+}
+
+/** A submodule's folder stands in its parent, and is what its own files lie in. */
+function withoutDoubles(entries: readonly ContextEntry[]): ContextEntry[] {
+  const folders = new Set<string>();
+  return entries.filter((it) => {
+    if (it.type !== 'folder') return true;
+    const isNew = !folders.has(it.path);
+    folders.add(it.path);
+    return isNew;
+  });
+}
+
+async function fetchObject(
+  deps: FetchDeps,
+  { build, signal }: Attempt,
+  source: Extract<ContextSource, { type: 'object' }>,
+  accesses: SourceAccesses,
+): Promise<string> {
+  const object = deps.sources.object(source.url, accesses);
+  try {
+    const body = await object.open(source.etag, signal);
+    const digest = source.sha256 === undefined ? undefined : `sha256:${source.sha256}`;
+    return (await keepArchive(deps, build.accountId, body, digest)).context.id;
+  } finally {
+    await object.close();
+  }
+}
+
+/**
+ * Fetches what the build's context comes from, once: attempts to come, and builds that repeat this one, use the same
+ * files.
+ * @param network of the room that git is run in: the build's own
+ * @throws Fault Source…, ContextTooLarge, ContextInvalid; StaleAttempt
+ */
+export async function fetchContext(deps: FetchDeps, attempt: Attempt, network: NetworkRules): Promise<void> {
+  const { build } = attempt;
+  const { context } = build.request;
+  if (!context?.source || context.id !== undefined) return;
+  if (!deps.contexts) throw new Fault('ServiceUnavailable', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
+  const { source } = context;
+  const accesses = await sourceAccesses(deps.db, deps.sealer, build.accountId);
+  const id =
+    source.type === 'git'
+      ? await fetchGit(deps, attempt, source, accesses, network)
+      : await fetchObject(deps, attempt, source, accesses);
+  const request = await withContext(deps, build.accountId, { ...build.request, context: { ...context, id } });
+  if (!(await settleRequest(deps.db, build, request))) throw new StaleAttempt();
+  build.request = request;
+}

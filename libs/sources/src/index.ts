@@ -1,0 +1,10 @@
+export * from './access.ts';
+export { requireGitAddress, resolveCommit } from './git/git.ts';
+export * from './git/git-door.ts';
+export { readKnownHosts } from './git/known-hosts.ts';
+export { type Lfs, type LfsPointer } from './git/lfs.ts';
+export { privateKeyProblem } from './git/ssh-remote.ts';
+export { type GitRemote } from './git/remote.ts';
+export { type SourceObject } from './object/object.ts';
+export { readObjectStores } from './object/object-stores.ts';
+export * from './sources.ts';

@@ -1,0 +1,69 @@
+import { type Sealer } from '@kiln/auth';
+import { asFault, bindingOf, type BuildRequest, type ContextSource, fieldFault, requestFields } from '@kiln/domain';
+import { type Executor, listSourceConnections } from '@kiln/persistence';
+import { publicAccess, requireGitAddress, resolveCommit, type SourceAccesses, type Sources } from '@kiln/sources';
+
+/** Clients wait for the answer meanwhile. */
+const settleMs = 20_000;
+
+/** How the builds of an account reach hosts that contexts are fetched from. Opened afresh just before each use. */
+export async function sourceAccesses(db: Executor, sealer: Sealer, accountId: string): Promise<SourceAccesses> {
+  const connections = new Map((await listSourceConnections(db, accountId)).map((it) => [it.host, it]));
+  return (host) => {
+    const found = connections.get(host);
+    if (!found) return publicAccess(host);
+    const open = (sealed: string) => sealer.open(sealed, bindingOf('sourceConnection', accountId, host));
+    return {
+      host,
+      tlsMode: found.tlsMode,
+      caPem: found.caPem ?? undefined,
+      knownHosts: found.knownHosts ?? undefined,
+      privateKey: found.keySealed === null ? undefined : open(found.keySealed),
+      credentials:
+        found.username === null || found.passwordSealed === null
+          ? undefined
+          : { username: found.username, password: open(found.passwordSealed) },
+    };
+  };
+}
+
+async function settled(source: ContextSource, sources: Sources, accesses: SourceAccesses): Promise<ContextSource> {
+  const signal = AbortSignal.timeout(settleMs);
+  if (source.type === 'git') {
+    requireGitAddress(source.url);
+    const remote = sources.git(source.url, accesses);
+    try {
+      return { ...source, commit: await resolveCommit(remote, source.ref, signal) };
+    } finally {
+      await remote.close();
+    }
+  }
+  const object = sources.object(source.url, accesses);
+  try {
+    return source.sha256 === undefined ? { ...source, etag: await object.mark(signal) } : source;
+  } finally {
+    await object.close();
+  }
+}
+
+/**
+ * Settles what a request's context is: which commit a branch stands for, and which version of an archive is there.
+ * @throws Fault that names the field
+ */
+export async function settleSource(
+  { db, sealer, sources }: { db: Executor; sealer: Sealer; sources: Sources },
+  accountId: string,
+  request: BuildRequest,
+): Promise<BuildRequest> {
+  const { context } = request;
+  if (!context?.source || context.id !== undefined) return request;
+  const accesses = await sourceAccesses(db, sealer, accountId);
+  try {
+    return { ...request, context: { ...context, source: await settled(context.source, sources, accesses) } };
+  } catch (error) {
+    const { code, message, details } = asFault(error);
+    if (code === 'InternalError') throw error;
+    const isRef = code === 'SourceNotFound' && context.source.type === 'git' && /no branch/.test(message);
+    throw fieldFault(code, isRef ? requestFields.contextRef : requestFields.contextUrl, message, details);
+  }
+}
