@@ -39,7 +39,8 @@ export function sourceCommands({ program }: CommandRoots, context: CommandContex
       ) => {
         const { id: accountId } = await account(owner);
         const host = name.toLowerCase();
-        const read = (file: string | undefined) => (file === undefined ? Promise.resolve(null) : readFile(file, 'utf8'));
+        const read = (file: string | undefined) =>
+          file === undefined ? Promise.resolve(null) : readFile(file, 'utf8');
         const seal = (text: string) => sealer.seal(new Secret(text), bindingOf('sourceConnection', accountId, host));
         const password = process.env['KILN_SOURCE_PASSWORD'];
         if (options.username !== undefined && !password)

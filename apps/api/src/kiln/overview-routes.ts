@@ -11,7 +11,7 @@ import {
   showImage,
 } from '@kiln/persistence';
 import { consoleOperations } from '@kiln/contract';
-import { Fault, formatReference, type Platform } from '@kiln/domain';
+import { Fault, formatReference, offeredClasses, type Platform, poolsFor } from '@kiln/domain';
 import { type Directory, openTtlCache } from '@kiln/usecases';
 import { lintDockerfile } from '../usecases/lint-dockerfile.ts';
 import { type Route, route } from '../http/dialect.ts';
@@ -73,10 +73,29 @@ export function overviewRoutes({
       };
     }),
     route(consoleOperations.LintDockerfile, ({ body, requestId }) => {
-      const { findings, steps, images } = lintDockerfile(body.Dockerfile);
+      const { findings, steps, images } = lintDockerfile(body.Dockerfile, body.HasContext);
       const shown = findings.map((it) => ({ Severity: it.severity, Line: it.line, Message: it.message }));
       return Promise.resolve({ body: { RequestId: requestId, Findings: shown, Steps: steps, Images: images } });
     }),
+    route(consoleOperations.GetPlatform, ({ viewer, requestId }) =>
+      Promise.resolve({
+        body: {
+          RequestId: requestId,
+          Classes: Object.entries(offeredClasses(platform)).map(([Name, it]) => ({
+            Name,
+            CpuMillis: it.cpuMillis,
+            MemoryBytes: it.memoryBytes,
+            DiskBytes: it.diskBytes,
+            Seconds: it.seconds,
+          })),
+          AnyClass: platform.shippedClasses || '*' in platform.resources,
+          Networks: Object.entries(platform.networks)
+            .filter(([Name]) => Name !== 'default')
+            .map(([Name, it]) => ({ Name, Groups: Object.keys(it.groups) })),
+          Pools: poolsFor(platform.pools, viewer.accountId),
+        },
+      }),
+    ),
     route(consoleOperations.GetImageDetails, async ({ viewer, params, requestId }) => {
       const image = await findImage(db, viewer, { paiId: params.ImageId });
       if (!image) throw new Fault('ImageNotFound', `there is no image ${params.ImageId}`);

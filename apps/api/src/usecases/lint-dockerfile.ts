@@ -7,10 +7,16 @@ export interface Finding {
   message: string;
 }
 
-/** What a submission would say of a Dockerfile. */
-export function lintDockerfile(text: string): { findings: Finding[]; steps: number; images: string[] } {
+/**
+ * What a submission would say of a Dockerfile.
+ * @param hasContext whether there are files to copy
+ */
+export function lintDockerfile(
+  text: string,
+  hasContext = false,
+): { findings: Finding[]; steps: number; images: string[] } {
   try {
-    const { steps, images, warnings } = parseDockerfile(text);
+    const { steps, images, warnings } = parseDockerfile(text, { hasContext });
     const findings = warnings.map((it) => ({ severity: 'warning' as const, ...placed(it) }));
     return { findings, steps: steps.length, images: [...new Set(images)] };
   } catch (error) {

@@ -73,7 +73,7 @@ export function addBuildOptions(command: Command): Command {
     .option('--name <name>', 'the image’s name in the catalogue (default: from the repository)')
     .option('--class <class>', 'resource class, such as ecs.c6.large')
     .option('--pool <pool>', 'pool of builders')
-    .option('--network <network>', 'network of the platform')
+    .option('--network <name[:group]>', 'network of the platform')
     .addOption(new Option('--lane <lane>', 'how urgent it is').choices(lanes))
     .option('--workspace <id>', 'workspace of the image')
     .option('--registry <id>', 'registry connection to push with (default: the one for the registry of -t)')

@@ -19,6 +19,12 @@ function argumentsOf(given: string[]): Record<string, string> {
   );
 }
 
+/** A network, and a group of it where it has some: `office:builders`. */
+function networkOf(written: string) {
+  const [VpcId = '', SecurityGroupId = 'none'] = written.split(':');
+  return { VpcId, SecurityGroupId };
+}
+
 /** Whether the first part of an image's name is a registry, as Docker decides it. */
 const namesRegistry = (image: string): boolean => {
   const [first = '', ...rest] = image.split('/');
@@ -100,7 +106,7 @@ function addBuild(program: Command, name: 'build' | 'submit', leaveWith: (code: 
             ...(options.class === undefined ? {} : { EcsSpec: options.class }),
             ...(options.pool === undefined ? {} : { ResourceId: options.pool }),
           },
-          ...(options.network === undefined ? {} : { UserVpc: { VpcId: options.network } }),
+          ...(options.network === undefined ? {} : { UserVpc: networkOf(options.network) }),
           TargetRegistry: { Type: 'AcrEnterprise', InstanceId: connection },
           OverwriteImageTag: options.overwrite,
           BuildConfig: {

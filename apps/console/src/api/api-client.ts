@@ -28,9 +28,13 @@ export const whenSignedOut = (listener: () => void): void => {
   onSignedOut = listener;
 };
 
+/** What goes with whatever changes something. */
+export const csrfHeader = (): Record<string, string> => (csrfToken === undefined ? {} : { 'kiln-csrf': csrfToken });
+
 const session: Middleware = {
   onRequest({ request }) {
-    if (request.method !== 'GET' && csrfToken !== undefined) request.headers.set('kiln-csrf', csrfToken);
+    if (request.method !== 'GET')
+      for (const [name, value] of Object.entries(csrfHeader())) request.headers.set(name, value);
   },
   async onResponse({ response }) {
     if (response.ok) return;

@@ -16,6 +16,7 @@ export type BuildState = Build['State'];
 export type BuildFailure = NonNullable<Build['Error']>;
 export type Comparison = Reply<typeof buildOperations.CompareImageBuild>;
 export type Overview = Reply<typeof consoleOperations.GetOverview>;
+export type PlatformOffer = Reply<typeof consoleOperations.GetPlatform>;
 export type Lint = Reply<typeof consoleOperations.LintDockerfile>;
 export type ImageList = Reply<typeof paiImageOperations.ListImages>;
 export type Image = ImageList['Images'][number];
@@ -30,14 +31,34 @@ export type Webhook = Webhooks['Webhooks'][number];
 export type Deliveries = Reply<typeof webhookOperations.ListWebhookDeliveries>;
 export type Audit = Reply<typeof consoleOperations.ListAuditRecords>;
 
+/** Where a build copied from. */
+export interface RequestedContext {
+  Type: 'Upload' | 'Git' | 'Object';
+  Id?: string;
+  Url?: string;
+  Ref?: string;
+  Commit?: string;
+  SubPath?: string;
+  Submodules?: boolean;
+  Lfs?: boolean;
+}
+
 /** The request of a build, as far as the console looks into it. */
 export interface BuildRequest {
   WorkspaceId?: string;
-  Resource?: { EcsSpec?: string };
+  Resource?: { EcsSpec?: string; ResourceId?: string };
+  UserVpc?: { VpcId?: string; SecurityGroupId?: string };
   TargetRegistry?: { InstanceId?: string };
   OverwriteImageTag?: boolean;
   Accessibility?: 'PUBLIC' | 'PRIVATE';
-  BuildConfig?: { Dockerfile?: string; RegistryAuthHosts?: string[] };
+  BuildConfig?: {
+    Dockerfile?: string;
+    Context?: RequestedContext;
+    BuildArgs?: Record<string, string>;
+    Target?: string;
+    NoCache?: boolean;
+    RegistryAuthHosts?: string[];
+  };
   Image?: { Name?: string; Uri?: string; Description?: string; Labels?: { Key: string; Value: string }[] };
 }
 export const requestOf = (build: Pick<Build, 'Request'>): BuildRequest => build.Request;

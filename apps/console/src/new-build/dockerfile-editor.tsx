@@ -51,8 +51,8 @@ const lookOf = (scheme: 'light' | 'dark') => [
       '&': { border: '1px solid var(--kiln-line)', borderRadius: '6px', fontSize: '13px' },
       '&.cm-focused': { outline: '2px solid light-dark(#b9400f, #fb8a3c)', outlineOffset: '1px' },
       '.cm-scroller': {
-        minHeight: '360px',
-        maxHeight: '70vh',
+        minHeight: 'max(320px, calc(100vh - 380px))',
+        maxHeight: '85vh',
         fontFamily: 'var(--mantine-font-family-monospace)',
         lineHeight: '1.6',
       },

@@ -1,4 +1,4 @@
-import type { BuildRequest, Session } from '../api/replies.ts';
+import type { BuildRequest, RequestedContext, Session } from '../api/replies.ts';
 
 /** What the form holds. */
 export interface Draft {
@@ -11,8 +11,24 @@ export interface Draft {
   isPublic: boolean;
   overwrite: boolean;
   spec: string;
+  network: string;
+  /** Of the network; there is none in a network without groups. */
+  group: string;
+  pool: string;
   lane: string;
+  files: Files;
+  /** `NAME=value`, a line for each. */
+  buildArgs: string;
+  target: string;
+  noCache: boolean;
 }
+
+/** Where COPY and ADD read from. */
+export type Files =
+  | { kind: 'none' }
+  /** A folder or an archive that was sent. */
+  | { kind: 'upload'; id: string; label: string; subPath?: string }
+  | { kind: 'git'; url: string; ref: string; subPath: string; submodules: boolean; lfs: boolean };
 
 export const emptyDraft = (session: Session): Draft => ({
   dockerfile: '',
@@ -23,8 +39,60 @@ export const emptyDraft = (session: Session): Draft => ({
   isPublic: false,
   overwrite: false,
   spec: '',
+  network: '',
+  group: '',
+  pool: '',
   lane: 'interactive',
+  files: { kind: 'none' },
+  buildArgs: '',
+  target: '',
+  noCache: false,
 });
+
+/** Arguments that the lines say; undefined when one of them is no `NAME=value`. */
+export function readArguments(text: string): Record<string, string> | undefined {
+  const lines = text.split('\n').filter((it) => it.trim() !== '');
+  const pairs = lines.map((it) => /^\s*([A-Za-z_]\w*)=(.*)$/.exec(it));
+  if (pairs.includes(null)) return undefined;
+  return Object.fromEntries(pairs.map((it) => [it?.[1] ?? '', it?.[2] ?? '']));
+}
+
+function filesFrom(context: RequestedContext | undefined): Files {
+  if (!context) return { kind: 'none' };
+  if (context.Type === 'Git')
+    return {
+      kind: 'git',
+      url: context.Url ?? '',
+      ref: context.Ref ?? '',
+      subPath: context.SubPath ?? '',
+      submodules: context.Submodules ?? false,
+      lfs: context.Lfs ?? false,
+    };
+  if (context.Id === undefined) return { kind: 'none' };
+  const subPath = context.SubPath === undefined ? {} : { subPath: context.SubPath };
+  return { kind: 'upload', id: context.Id, label: 'The files of the earlier build', ...subPath };
+}
+
+const filled = <K extends string, T>(name: K, value: T | undefined | ''): Partial<Record<K, T>> =>
+  value === undefined || value === '' ? {} : ({ [name]: value } as Partial<Record<K, T>>);
+
+function contextOf(files: Files) {
+  switch (files.kind) {
+    case 'none':
+      return undefined;
+    case 'upload':
+      return { Type: 'Upload' as const, Id: files.id, ...filled('SubPath', files.subPath) };
+    case 'git':
+      return {
+        Type: 'Git' as const,
+        Url: files.url.trim(),
+        ...filled('Ref', files.ref.trim()),
+        ...filled('SubPath', files.subPath.trim().replace(/^\/+|\/+$/g, '')),
+        ...(files.submodules ? { Submodules: true } : {}),
+        ...(files.lfs ? { Lfs: true } : {}),
+      };
+  }
+}
 
 /** A draft of the same as an earlier build, to be changed. */
 export function draftFrom(request: BuildRequest, session: Session): Draft {
@@ -40,20 +108,44 @@ export function draftFrom(request: BuildRequest, session: Session): Draft {
     isPublic: request.Accessibility === 'PUBLIC',
     overwrite: request.OverwriteImageTag ?? false,
     spec: request.Resource?.EcsSpec ?? '',
+    network: request.UserVpc?.VpcId ?? '',
+    group: request.UserVpc?.SecurityGroupId ?? '',
+    pool: request.Resource?.ResourceId ?? '',
+    files: filesFrom(request.BuildConfig?.Context),
+    buildArgs: Object.entries(request.BuildConfig?.BuildArgs ?? {})
+      .map(([name, value]) => `${name}=${value}`)
+      .join('\n'),
+    target: request.BuildConfig?.Target ?? '',
+    noCache: request.BuildConfig?.NoCache ?? false,
   };
 }
 
 /** The body of CreateImageBuild: what the form has, over what an earlier request had besides. */
 export function bodyOf(draft: Draft, host: string, earlier: BuildRequest | undefined) {
-  const { RegistryAuthHosts: _, ...config } = earlier?.BuildConfig ?? {};
+  const { ResourceId: _pool, EcsSpec: _spec, ...resource } = earlier?.Resource ?? {};
+  const values = readArguments(draft.buildArgs) ?? {};
+  const context = contextOf(draft.files);
   return {
     ...earlier,
     WorkspaceId: draft.workspace,
     Accessibility: draft.isPublic ? ('PUBLIC' as const) : ('PRIVATE' as const),
-    Resource: { ...earlier?.Resource, ...(draft.spec.trim() === '' ? {} : { EcsSpec: draft.spec.trim() }) },
+    Resource: { ...resource, ...filled('EcsSpec', draft.spec.trim()), ...filled('ResourceId', draft.pool) },
+    // PAI asks for a group wherever there is a network.
+    UserVpc:
+      draft.network === ''
+        ? undefined
+        : { ...earlier?.UserVpc, VpcId: draft.network, SecurityGroupId: draft.group === '' ? 'none' : draft.group },
     TargetRegistry: { ...earlier?.TargetRegistry, Type: 'AcrEnterprise' as const, InstanceId: draft.registry },
     OverwriteImageTag: draft.overwrite,
-    BuildConfig: { ...config, BuildType: 'CustomDockerfile' as const, Dockerfile: draft.dockerfile },
+    BuildConfig: {
+      BuildType: 'CustomDockerfile' as const,
+      // One that is left empty is read where the files are.
+      ...(context && draft.dockerfile.trim() === '' ? {} : { Dockerfile: draft.dockerfile }),
+      ...(context ? { Context: context } : {}),
+      ...(Object.keys(values).length > 0 ? { BuildArgs: values } : {}),
+      ...filled('Target', draft.target.trim()),
+      ...(draft.noCache ? { NoCache: true } : {}),
+    },
     Image: { ...earlier?.Image, Name: draft.name.trim(), Uri: `${host}/${draft.path.trim()}` },
   };
 }
@@ -61,9 +153,10 @@ export function bodyOf(draft: Draft, host: string, earlier: BuildRequest | undef
 const place = (from: string | undefined): string => `draft ${from ?? ''}`;
 
 /** What was begun in this tab and not sent: it outlives a reload, and a session that ends. */
-export function keptDraft(from: string | undefined): Draft | undefined {
+export function keptDraft(from: string | undefined, start: Draft): Draft | undefined {
   const kept = sessionStorage.getItem(place(from));
-  return kept === null ? undefined : (JSON.parse(kept) as Draft);
+  // One of an earlier version of the console lacks what has been added since.
+  return kept === null ? undefined : ({ ...start, ...(JSON.parse(kept) as Partial<Draft>) } satisfies Draft);
 }
 export const keepDraft = (from: string | undefined, draft: Draft): void =>
   sessionStorage.setItem(place(from), JSON.stringify(draft));

@@ -5,11 +5,12 @@ import { answer, api } from '../api/api-client.ts';
 import type { Lint } from '../api/replies.ts';
 
 /** What the api says of a Dockerfile, a moment after it was last changed. */
-export function useLint(dockerfile: string) {
+export function useLint(dockerfile: string, hasContext: boolean) {
   const [settled] = useDebouncedValue(dockerfile, 300);
   return useQuery({
-    queryKey: ['lint', settled],
-    queryFn: ({ signal }) => answer(api.POST('/api/v1/dockerfile/lint', { body: { Dockerfile: settled }, signal })),
+    queryKey: ['lint', settled, hasContext],
+    queryFn: ({ signal }) =>
+      answer(api.POST('/api/v1/dockerfile/lint', { body: { Dockerfile: settled, HasContext: hasContext }, signal })),
     enabled: settled.trim() !== '',
     placeholderData: keepPreviousData,
     staleTime: Infinity,

@@ -1,6 +1,4 @@
-import {
-  Alert, Anchor, Button, Card, Checkbox, Fieldset, Grid, Group, Select, Stack, Text, TextInput,
-} from '@mantine/core'; // prettier-ignore
+import { Alert, Anchor, Button, Card, Grid, Stack, Text } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, lazy, Suspense, useEffect, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
@@ -10,6 +8,9 @@ import { type Build, requestOf } from '../api/replies.ts';
 import { Page, useTitle } from '../components/page.tsx';
 import { Empty, Failed, Loading } from '../components/page-state.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
+import { FilesField } from './files-field.tsx';
+import { HowFields } from './how-fields.tsx';
+import { ImageFields } from './image-fields.tsx';
 import { Findings, useLint } from './lint.tsx';
 import {
   bodyOf,
@@ -20,6 +21,7 @@ import {
   keepDraft,
   keptDraft,
   newClientToken,
+  readArguments,
 } from './draft.ts';
 
 const DockerfileEditor = lazy(() => import('./dockerfile-editor.tsx'));
@@ -45,12 +47,15 @@ export default function NewBuildPage() {
 function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
   const session = useSession();
   const [, go] = useLocation();
-  const [draft, setDraft] = useState(() => keptDraft(from?.ImageBuildId) ?? start);
+  const [draft, setDraft] = useState(() => keptDraft(from?.ImageBuildId, start) ?? start);
   useEffect(() => keepDraft(from?.ImageBuildId, draft), [from, draft]);
   // One for each form: what is sent twice is built once.
   const [clientToken, setClientToken] = useState(newClientToken);
   const set = (change: Partial<Draft>) => setDraft((old) => ({ ...old, ...change }));
-  const lint = useLint(draft.dockerfile);
+  const hasFiles = draft.files.kind !== 'none';
+  const lint = useLint(draft.dockerfile, hasFiles);
+  // The editor has its text to itself; another text is another editor.
+  const [edition, setEdition] = useState(0);
   const host = session.Registries.find((it) => it.InstanceId === draft.registry)?.Host ?? '';
   const submit = useMutation({
     mutationFn: () =>
@@ -72,11 +77,32 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
     submit.mutate();
   };
   const credentials = (from && requestOf(from).BuildConfig?.RegistryAuthHosts) ?? [];
-  const refused = lint.data?.Findings.some((it) => it.Severity === 'error') ?? false;
+  const isRead = draft.dockerfile.trim() !== '';
+  const refused = isRead && (lint.data?.Findings.some((it) => it.Severity === 'error') ?? false);
+  const missing = !isRead && !hasFiles;
+  const button = (
+    <>
+      {refused && <Text size="sm">Mend the Dockerfile first.</Text>}
+      {missing && <Text size="sm">Write a Dockerfile, or give files with one.</Text>}
+      <Button
+        type="submit"
+        form="new-build"
+        loading={submit.isPending}
+        disabled={refused || missing || !readArguments(draft.buildArgs)}
+      >
+        Build
+      </Button>
+    </>
+  );
   return (
-    <Page title="New build">
-      <form onSubmit={onSubmit}>
-        <Stack gap="lg">
+    <Page title="New build" actions={button}>
+      <form id="new-build" onSubmit={onSubmit}>
+        <Stack gap="md">
+          {submit.error && (
+            <Alert color="red" variant="light" role="alert" title="It was not taken">
+              {submit.error.message}
+            </Alert>
+          )}
           {from && (
             <Text size="sm">
               Begun from{' '}
@@ -95,102 +121,41 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
           <Grid gap="lg">
             <Grid.Col span={{ base: 12, lg: 8 }}>
               <Card withBorder>
-                <Text component="label" id="dockerfile-label" fw={500} size="sm" mb={4}>
-                  Dockerfile
-                </Text>
-                <Suspense fallback={<Loading rows={1} height={380} />}>
-                  <DockerfileEditor
-                    label="Dockerfile"
-                    value={draft.dockerfile}
-                    onChange={(dockerfile) => set({ dockerfile })}
-                    findings={lint.data?.Findings ?? []}
-                    {...(from?.Error?.FirstLine === undefined
-                      ? {}
-                      : { marked: [from.Error.FirstLine, from.Error.LastLine ?? from.Error.FirstLine] as const })}
+                <Stack gap="md">
+                  <FilesField
+                    files={draft.files}
+                    onChange={(files) => set({ files })}
+                    onDockerfile={(dockerfile) => {
+                      set({ dockerfile });
+                      setEdition((it) => it + 1);
+                    }}
                   />
-                </Suspense>
-                <Findings lint={lint.data} />
+                  <div>
+                    <Text component="label" id="dockerfile-label" fw={500} size="sm" mb={4}>
+                      Dockerfile
+                    </Text>
+                    <Suspense fallback={<Loading rows={1} height={380} />}>
+                      <DockerfileEditor
+                        key={edition}
+                        label="Dockerfile"
+                        value={draft.dockerfile}
+                        onChange={(dockerfile) => set({ dockerfile })}
+                        findings={isRead ? (lint.data?.Findings ?? []) : []}
+                        {...(from?.Error?.FirstLine === undefined
+                          ? {}
+                          : { marked: [from.Error.FirstLine, from.Error.LastLine ?? from.Error.FirstLine] as const })}
+                      />
+                    </Suspense>
+                    <Findings lint={isRead ? lint.data : undefined} />
+                  </div>
+                </Stack>
               </Card>
             </Grid.Col>
             <Grid.Col span={{ base: 12, lg: 4 }}>
-              <Fieldset legend="Image">
-                <Stack gap="sm">
-                  <TextInput
-                    label="Name"
-                    description="Unique among the workspace’s images"
-                    required
-                    value={draft.name}
-                    onChange={(event) => set({ name: event.currentTarget.value })}
-                  />
-                  <Select
-                    label="Registry"
-                    required
-                    allowDeselect={false}
-                    data={session.Registries.map((it) => ({
-                      value: it.InstanceId,
-                      label: `${it.InstanceId} (${it.Host})`,
-                    }))}
-                    value={draft.registry}
-                    onChange={(registry) => set({ registry: registry ?? '' })}
-                  />
-                  <TextInput
-                    label="Repository and tag"
-                    description={`${host}/…`}
-                    placeholder="team/app:v1"
-                    required
-                    value={draft.path}
-                    onChange={(event) => set({ path: event.currentTarget.value })}
-                  />
-                  <Select
-                    label="Workspace"
-                    required
-                    allowDeselect={false}
-                    data={session.Workspaces.map((it) => ({ value: it.WorkspaceId, label: it.Name }))}
-                    value={draft.workspace}
-                    onChange={(workspace) => set({ workspace: workspace ?? '' })}
-                  />
-                  <Checkbox
-                    label="Public in the workspace"
-                    checked={draft.isPublic}
-                    onChange={(event) => set({ isPublic: event.currentTarget.checked })}
-                  />
-                  <Checkbox
-                    label="Move the tag when it exists"
-                    checked={draft.overwrite}
-                    onChange={(event) => set({ overwrite: event.currentTarget.checked })}
-                  />
-                </Stack>
-              </Fieldset>
-              <Fieldset legend="How" mt="md">
-                <Stack gap="sm">
-                  <TextInput
-                    label="Resource class"
-                    description="What the build may use, as ecs.c6.large; the default when left empty"
-                    value={draft.spec}
-                    onChange={(event) => set({ spec: event.currentTarget.value })}
-                  />
-                  <Select
-                    label="Lane"
-                    allowDeselect={false}
-                    data={['interactive', 'normal', 'bulk']}
-                    value={draft.lane}
-                    onChange={(lane) => set({ lane: lane ?? 'normal' })}
-                  />
-                </Stack>
-              </Fieldset>
+              <ImageFields draft={draft} set={set} />
+              <HowFields draft={draft} set={set} />
             </Grid.Col>
           </Grid>
-          {submit.error && (
-            <Alert color="red" variant="light" role="alert" title="It was not taken">
-              {submit.error.message}
-            </Alert>
-          )}
-          <Group>
-            <Button type="submit" loading={submit.isPending} disabled={refused}>
-              Build
-            </Button>
-            {refused && <Text size="sm">Mend the Dockerfile first.</Text>}
-          </Group>
         </Stack>
       </form>
     </Page>

@@ -79,7 +79,13 @@ export const consoleOperations = {
     path: '/api/v1/dockerfile/lint',
     summary: 'Says what a submission would say of a Dockerfile: the error that refuses it, and warnings',
     query: z.object({}),
-    body: z.object({ Dockerfile: dockerfileText }, 'must be a JSON object'),
+    body: z.object(
+      {
+        Dockerfile: dockerfileText,
+        HasContext: z.boolean('must be true or false').optional().describe('whether there are files to copy'),
+      },
+      'must be a JSON object',
+    ),
     reply: z.object({
       ...requestId,
       Findings: z.array(z.object({ Severity: z.enum(['error', 'warning']), Line: z.int(), Message: z.string() })),
@@ -92,6 +98,53 @@ export const consoleOperations = {
     example: {
       body: { Dockerfile: 'FROM registry.example.com/ml/base:v1\nRUN pip install torch\n' },
       reply: { RequestId, Findings: [], Steps: 2, Images: ['registry.example.com/ml/base:v1'] },
+    },
+  }),
+  GetPlatform: operation({
+    name: 'GetPlatform',
+    api: 'Kiln',
+    method: 'GET',
+    path: '/api/v1/platform',
+    summary: 'Shows what the caller’s builds may ask for: resource classes, networks, pools of builders',
+    query: z.object({}),
+    reply: z.object({
+      ...requestId,
+      Classes: z
+        .array(
+          z.object({
+            Name: z.string().describe('as Resource.EcsSpec names it'),
+            CpuMillis: z.int(),
+            MemoryBytes: z.int(),
+            DiskBytes: z.int(),
+            Seconds: z.int().describe('how long a build may take; 0 for no limit'),
+          }),
+        )
+        .describe('the operator’s, and some of those that are known by the cloud’s names'),
+      AnyClass: z.boolean().describe('whether further names of the cloud’s are taken'),
+      Networks: z
+        .array(z.object({ Name: z.string(), Groups: z.array(z.string()) }))
+        .describe('as UserVpc.VpcId names them, and their groups as SecurityGroupId does'),
+      Pools: z.array(z.string()).describe('as Resource.ResourceId names them'),
+    }),
+    statuses: [200],
+    errors: [],
+    free: true,
+    example: {
+      reply: {
+        RequestId,
+        Classes: [
+          {
+            Name: 'ecs.c6.large',
+            CpuMillis: 2000,
+            MemoryBytes: 4_294_967_296,
+            DiskBytes: 21_474_836_480,
+            Seconds: 7200,
+          },
+        ],
+        AnyClass: true,
+        Networks: [],
+        Pools: [],
+      },
     },
   }),
   GetImageDetails: operation({

@@ -103,9 +103,9 @@ export function networkOf(
   return { network: rulesOf(network, group, extensionsOf(network, request), route) };
 }
 
-/** Without a network, a group says nothing, as in the cloud. */
+/** Without a network, a group says nothing, as in the cloud; nor does one of a network that has no groups. */
 function groupOf(network: Network, { name, group: id }: NetworkRequest): Group | undefined {
-  if (name === undefined || id === undefined) return undefined;
+  if (name === undefined || id === undefined || Object.keys(network.groups).length === 0) return undefined;
   const group = Object.hasOwn(network.groups, id) ? network.groups[id] : undefined;
   if (!group) throw wrong(networkGroup, `network ${name} has no group ${JSON.stringify(id)}`);
   return group;

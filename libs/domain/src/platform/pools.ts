@@ -31,7 +31,7 @@ export function poolOf(
   const mayUse = (pool: Pool) => pool.accounts?.includes(accountId) ?? true;
   if (!found || !mayUse(found)) {
     if (!found && names.includes('*')) return commonPool;
-    const known = poolNames(pools).filter((it) => mayUse(pools[it] ?? {}));
+    const known = poolsFor(pools, accountId);
     throw fieldFault(
       'InvalidParameter',
       requestFields.pool,
@@ -42,3 +42,7 @@ export function poolOf(
     throw fieldFault('InvalidParameter', requestFields.poolType, `pool ${id} is not of type ${type}`);
   return id;
 }
+
+/** The pools that an account's requests may name. */
+export const poolsFor = (pools: Record<string, Pool>, accountId: string): string[] =>
+  poolNames(pools).filter((it) => pools[it]?.accounts?.includes(accountId) ?? true);

@@ -99,3 +99,17 @@ export function limitsOf(
     throw wrong('memory', `must be at most ${offer.most.Memory}`);
   return { limits, ...told };
 }
+
+/** Some of the cloud's names that are known without being listed. */
+const examples = ['c6', 'g6', 'r6'].flatMap((family) =>
+  ['large', 'xlarge', '2xlarge', '4xlarge'].map((size) => `ecs.${family}.${size}`),
+);
+
+/** Classes that people may choose from, by name: the operator's, and examples of the cloud's. */
+export function offeredClasses(offer: Offer): Record<string, Limits> {
+  const own = Object.keys(offer.resources).filter((it) => it !== '*' && it !== 'default');
+  const shipped = offer.shippedClasses ? examples.filter((it) => ecsClass(it, offer.most)) : [];
+  return Object.fromEntries(
+    [...new Set([...own, ...shipped])].map((it) => [it, limitsOf(offer, { class: it }).limits]),
+  );
+}

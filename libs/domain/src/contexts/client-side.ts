@@ -1,0 +1,4 @@
+// What a browser needs of contexts.
+export { ignoreFilesOf } from './context-files.ts';
+export { type IgnoreRules, readIgnoreRules } from './ignore-rules.ts';
+export { isGitUrl } from './git-address.ts';
