@@ -4,7 +4,7 @@ import { openSealer } from '@kiln/auth';
 import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';
 import { openDatabase, openNonceStore, openRememberedLists } from '@kiln/persistence';
-import { openAddressRules } from '@kiln/registry';
+import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { openSources } from '@kiln/sources';
 import { emptyPlatform } from '@kiln/contract';
 import { type Directory, openDirectory, openQuotas, openWebhookRules } from '@kiln/usecases';
@@ -44,6 +44,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     eventFeed: openEventFeed(db, db, messaging.signals),
     webhookRules: openWebhookRules([]),
     contexts: undefined,
+    registries: openRegistryClients(openAddressRules([])),
     sources: openSources(openAddressRules([]), {}),
     contextRules: { entries: 10, bytes: 10, accountBytes: 10, hours: 1 },
     throttle: openThrottle({

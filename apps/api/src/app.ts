@@ -24,11 +24,14 @@ import { projectRoutes } from './modelarts/project-routes.ts';
 import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
+import { connectionRoutes } from './kiln/connection-routes.ts';
 import { contextRoutes } from './kiln/context-routes.ts';
 import { eventRoutes } from './kiln/event-routes.ts';
 import { webhookRoutes } from './kiln/webhook-routes.ts';
+import { identityRoutes } from './kiln/identity-routes.ts';
 import { operatorRoutes } from './kiln/operator-routes.ts';
 import { overviewRoutes } from './kiln/overview-routes.ts';
+import { type RegistryClients } from '@kiln/registry';
 import { queueBoard } from './ops/queue-board.ts';
 import { serveConsole } from './ops/serve-console.ts';
 import { sessionRoutes } from './kiln/session-routes.ts';
@@ -62,6 +65,8 @@ export interface AppDeps extends AuthenticateDeps {
   contexts: ContextDeps['contexts'];
   contextRules: ContextDeps['contextRules'];
   sources: SubmitBuildDeps['sources'];
+  /** For trying connections. */
+  registries: RegistryClients;
   platform: Platform;
   packageRules: SubmitBuildDeps['packageRules'];
   /** How long a client token stands for what it was used for first. */
@@ -111,6 +116,7 @@ export function createApp(deps: AppDeps): Express {
   const pai = [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)];
   const console = [...sessionRoutes(deps), ...contextRoutes(deps), ...overviewRoutes(deps), ...operatorRoutes(deps)];
   const events = [...eventRoutes(deps), ...webhookRoutes(deps)];
-  app.use(serveDialect(paiDialect(deps), [...pai, ...console, ...events], deps));
+  const settings = [...identityRoutes(deps), ...connectionRoutes(deps)];
+  app.use(serveDialect(paiDialect(deps), [...pai, ...console, ...events, ...settings], deps));
   return app;
 }

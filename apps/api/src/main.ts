@@ -29,7 +29,7 @@ import { nonceKeepSeconds } from './callers/authenticate.ts';
 import { openAuditTrail } from './callers/audit-trail.ts';
 import { openLastUsed } from './callers/last-used.ts';
 import { openLogFeed } from './live/log-feed.ts';
-import { openAddressRules } from '@kiln/registry';
+import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { openSources, readObjectStores } from '@kiln/sources';
 import { openDirectory, openWebhookRules, openQuotas } from '@kiln/usecases';
 import { openEventFeed } from './live/event-feed.ts';
@@ -112,6 +112,9 @@ if (contexts) {
   const sweep = sweepContexts(systemDb.db, contexts, log);
   life.defer('contexts', () => sweep.close());
 }
+const addressRules = openAddressRules(config.KILN_OPEN_ADDRESSES);
+const registries = openRegistryClients(addressRules);
+life.defer('registries', registries.close);
 const logFeed = openLogFeed(database.db, signals);
 const eventFeed = openEventFeed(database.db, systemDb.db, signals);
 const app = createApp({
@@ -147,8 +150,9 @@ const app = createApp({
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
   contexts,
+  registries,
   contextRules: contextRulesOf(config),
-  sources: openSources(openAddressRules(config.KILN_OPEN_ADDRESSES), readObjectStores(config.KILN_OBJECT_STORES)),
+  sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
   log,
 });
 // Uploads may take their time; how long the others may take, their routes say.

@@ -2,6 +2,8 @@ import { consoleOperations } from './kiln/console-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
+import { connectionOperations } from './kiln/connection-operations.ts';
+import { identityOperations } from './kiln/identity-operations.ts';
 import { webhookOperations } from './kiln/webhook-operations.ts';
 import { modelArtsImageOperations } from './modelarts/image-operations.ts';
 import { projectOperations } from './modelarts/project-operations.ts';
@@ -23,5 +25,7 @@ export const operations: readonly Operation[] = [
   consoleOperations,
   contextOperations,
   eventOperations,
+  identityOperations,
+  connectionOperations,
   webhookOperations,
 ].flatMap((it) => Object.values<Operation>(it));

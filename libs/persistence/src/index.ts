@@ -1,5 +1,6 @@
 export * from './accounts/audit.ts';
 export * from './accounts/build-secrets.ts';
+export * from './accounts/own-identities.ts';
 export * from './accounts/seals.ts';
 export * from './builds/build-log.ts';
 export * from './builds/build-queries.ts';

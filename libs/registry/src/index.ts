@@ -1,4 +1,5 @@
 export * from './egress/address-rules.ts';
+export { checkRegistry } from './client/check-registry.ts';
 export * from './client/client.ts';
 export { type RegistryAccess } from './client/connection.ts';
 export * from './gateway/options.ts';

@@ -31,7 +31,9 @@ const comparable = (text: string, ids: Record<string, string>): string => {
     .replace(/"HostId":"[^"]*"/g, '""');
 };
 
-const withIds = operations.filter((it) => it.path.includes('{') && !it.anonymous);
+/** Names that each account gives its own things: the same one is another thing in another account. */
+const givesNames = ['PutRegistry', 'PutSecret', 'PutSource'];
+const withIds = operations.filter((it) => it.path.includes('{') && !it.anonymous && !givesNames.includes(it.name));
 
 /** What the stranger gets for an operation with these ids, with requests that are the same otherwise. */
 async function asStranger(
@@ -60,6 +62,25 @@ it('an id that another account has is told to be taken, and nothing more', async
     Code: 'ImageIdDuplicated',
     Message: `ImageId: ${body.ImageId} is in use`,
   });
+}, 30_000);
+
+it('what has a name in one account is another thing in another account', async () => {
+  const token = async (of: string) => {
+    const answer = await fetch(`${kiln.url}/api/v1/secrets`, { headers: { authorization: `Bearer ${of}` } });
+    return ((await answer.json()) as { Secrets: { Name: string; GmtModifiedTime: string }[] }).Secrets;
+  };
+  await kiln.pai('PUT', '/api/v1/secrets/shared-name', { body: { Value: 'ours' } });
+  const ours = await token(kiln.account.token);
+  for (const name of givesNames) {
+    const operation = operations.find((it) => it.name === name);
+    if (!operation) throw new Error(`there is no ${name}`);
+    const ids = { Name: 'shared-name', Host: 'git.example.com', InstanceId: 'shared' };
+    expect((await sendOperation(kiln, operation, ids, await exampleFor(kiln, operation), stranger.token)).status).toBe(
+      200,
+    );
+  }
+  expect(await token(kiln.account.token)).toEqual(ours);
+  expect((await token(stranger.token)).map((it) => it.Name)).toEqual(['shared-name']);
 }, 30_000);
 
 describe('with the ids of another account, a caller gets exactly what one gets for ids of nobody', () => {

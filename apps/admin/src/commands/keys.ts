@@ -1,6 +1,7 @@
-import { newAccessKey, newTemporaryKey, newToken } from '@kiln/auth';
-import { expireKey, inTransaction, insertAccessKey, insertToken } from '@kiln/persistence';
+import { newAccessKey, newTemporaryKey } from '@kiln/auth';
+import { expireKey, inTransaction, insertAccessKey } from '@kiln/persistence';
 import { bindingOf, type Scope, scopes } from '@kiln/domain';
+import { makeToken } from '@kiln/usecases';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
@@ -46,9 +47,11 @@ export function keyCommands({ program, create }: CommandRoots, context: CommandC
     .action(async (owner: string, name: string | undefined, options: { days: number; scope?: Scope[] }) => {
       const { id: accountId } = await account(owner);
       const { id: userId } = await user(accountId, name ?? 'admin');
-      const { id, token, hash } = newToken();
-      const expiresAt = new Date(Date.now() + options.days * 86_400_000);
-      await insertToken(db, { id, accountId, userId, hash, scopes: options.scope ?? null, expiresAt });
+      const { id, token, expiresAt } = await makeToken(
+        db,
+        { accountId, userId },
+        { days: options.days, scopes: options.scope },
+      );
       print({ id, token: token.reveal(), expiresAt });
     });
 

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
-import { listBuiltRepositories, putRegistryConnection, removeRegistryConnection } from '@kiln/persistence';
+import { listBuiltRepositories, removeRegistryConnection } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
-import { accessForImage } from '@kiln/usecases';
+import { accessForImage, connectRegistry } from '@kiln/usecases';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
-import { bindingOf, type CompressionChoice, compressionChoices, compressionLevelMax, stagingTag } from '@kiln/domain';
+import { wholeNumber } from './whole-number.ts';
+import { type CompressionChoice, compressionChoices, compressionLevelMax, stagingTag } from '@kiln/domain';
 
 /** Registry connections of an account. */
 export function registryCommands({ program }: CommandRoots, context: CommandContext): void {
@@ -27,7 +28,11 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
         .choices(compressionChoices)
         .default('gzip'),
     )
-    .option('--compression-level <number>', 'from 1; gzip up to 9, zstd up to 22')
+    .option(
+      '--compression-level <number>',
+      'from 1; gzip up to 9, zstd up to 22',
+      wholeNumber('compression level', 1, compressionLevelMax.zstd),
+    )
     .action(
       async (
         owner: string,
@@ -38,30 +43,21 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
           ca?: string;
           username?: string;
           compression: CompressionChoice;
-          compressionLevel?: string;
+          compressionLevel?: number;
         },
       ) => {
         const { id: accountId } = await account(owner);
         const password = process.env['KILN_REGISTRY_PASSWORD'];
         if (options.username !== undefined && !password)
           throw new Error('with --username, set the password in KILN_REGISTRY_PASSWORD');
-        const passwordSealed =
-          options.username !== undefined && password
-            ? sealer.seal(new Secret(password), bindingOf('registryConnection', accountId, id))
-            : null;
-        const compressionLevel = levelOf(options.compression, options.compressionLevel);
-        const caPem = options.ca === undefined ? null : await readFile(options.ca, 'utf8');
-        await putRegistryConnection(db, {
-          accountId,
-          id,
+        await connectRegistry({ db, sealer }, accountId, id, {
           host,
           tlsMode: options.tls,
-          caPem,
-          username: options.username ?? null,
-          passwordSealed,
+          caPem: options.ca === undefined ? undefined : await readFile(options.ca, 'utf8'),
+          username: options.username,
+          password: options.username !== undefined && password ? new Secret(password) : undefined,
           compression: options.compression,
-          compressionLevel,
-          takesZstd: null,
+          compressionLevel: options.compressionLevel,
         });
         print({ id, host, tls: options.tls, compression: options.compression });
       },
@@ -91,15 +87,4 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
     .action(async (owner: string, id: string) =>
       print({ removed: await removeRegistryConnection(db, (await account(owner)).id, id) }),
     );
-}
-
-/** @throws Error when the kind has no such level */
-function levelOf(choice: CompressionChoice, text: string | undefined): number | null {
-  if (text === undefined) return null;
-  if (choice === 'auto') throw new Error('--compression-level needs --compression gzip or zstd');
-  const level = Number(text);
-  const most = compressionLevelMax[choice];
-  if (!Number.isInteger(level) || level < 1 || level > most)
-    throw new Error(`--compression-level of ${choice} is a whole number from 1 to ${most}`);
-  return level;
 }

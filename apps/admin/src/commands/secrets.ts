@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
-import { listBuildSecrets, putBuildSecret, removeBuildSecret, resealAll } from '@kiln/persistence';
+import { listBuildSecrets, removeBuildSecret, resealAll } from '@kiln/persistence';
 import { type CommandContext, type CommandRoots } from './context.ts';
-import { bindingOf } from '@kiln/domain';
+import { keepSecret } from '@kiln/usecases';
 
 /** Build secrets, and the key that seals all secrets. */
 export function secretCommands({ program }: CommandRoots, context: CommandContext): void {
@@ -17,12 +17,9 @@ export function secretCommands({ program }: CommandRoots, context: CommandContex
     .action(async (owner: string, name: string) => {
       const { KILN_BUILD_SECRET: given, KILN_BUILD_SECRET_FILE: file } = process.env;
       const value = given ?? (file === undefined ? undefined : await readFile(file, 'utf8'));
-      if (!/^[A-Za-z0-9._-]{1,64}$/.test(name))
-        throw new Error('a name has 1 to 64 letters, digits, dots, hyphens or underscores');
-      if (!value || Buffer.byteLength(value) > 65_536) throw new Error('set KILN_BUILD_SECRET to 1 to 65536 bytes');
+      if (!value) throw new Error('set KILN_BUILD_SECRET to 1 to 65536 bytes');
       const { id: accountId } = await account(owner);
-      const sealed = sealer.seal(new Secret(value), bindingOf('buildSecret', accountId, name));
-      await putBuildSecret(db, { accountId, name, sealed });
+      await keepSecret({ db, sealer }, accountId, name, new Secret(value));
       print({ account: accountId, name });
     });
   secret

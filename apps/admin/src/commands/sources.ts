@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { bindingOf } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
-import { listSourceConnections, putSourceConnection, removeSourceConnection } from '@kiln/persistence';
-import { privateKeyProblem, readKnownHosts } from '@kiln/sources';
+import { listSourceConnections, removeSourceConnection } from '@kiln/persistence';
+import { connectSource } from '@kiln/usecases';
 import { Option } from 'commander';
 import { type CommandContext, type CommandRoots } from './context.ts';
 
@@ -28,7 +27,7 @@ export function sourceCommands({ program }: CommandRoots, context: CommandContex
     .action(
       async (
         owner: string,
-        name: string,
+        host: string,
         options: {
           tls: 'verify' | 'skip-verify' | 'http';
           ca?: string;
@@ -38,10 +37,7 @@ export function sourceCommands({ program }: CommandRoots, context: CommandContex
         },
       ) => {
         const { id: accountId } = await account(owner);
-        const host = name.toLowerCase();
-        const read = (file: string | undefined) =>
-          file === undefined ? Promise.resolve(null) : readFile(file, 'utf8');
-        const seal = (text: string) => sealer.seal(new Secret(text), bindingOf('sourceConnection', accountId, host));
+        const read = async (file: string | undefined) => (file === undefined ? undefined : readFile(file, 'utf8'));
         const password = process.env['KILN_SOURCE_PASSWORD'];
         if (options.username !== undefined && !password)
           throw new Error('with --username, set the password in KILN_SOURCE_PASSWORD');
@@ -50,18 +46,13 @@ export function sourceCommands({ program }: CommandRoots, context: CommandContex
           read(options.key),
           read(options.knownHosts),
         ]);
-        if (knownHosts !== null && readKnownHosts(knownHosts).length === 0)
-          throw new Error(`${options.knownHosts} has no key of a host; print them with: ssh-keyscan ${host}`);
-        const problem = key === null ? undefined : privateKeyProblem(key);
-        if (problem !== undefined) throw new Error(`${options.key}: ${problem}`);
-        await putSourceConnection(db, {
-          accountId,
+        await connectSource({ db, sealer }, accountId, {
           host,
           tlsMode: options.tls,
           caPem,
-          username: options.username ?? null,
-          passwordSealed: options.username !== undefined && password ? seal(password) : null,
-          keySealed: key === null ? null : seal(key),
+          username: options.username,
+          password: options.username !== undefined && password ? new Secret(password) : undefined,
+          privateKey: key === undefined ? undefined : new Secret(key),
           knownHosts,
         });
         print({ host, tls: options.tls });

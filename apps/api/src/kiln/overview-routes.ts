@@ -4,6 +4,7 @@ import {
   type Image,
   listAudit,
   listOwnKeys,
+  listRegistryConnections,
   listVersions,
   readBuilds,
   readPastSlots,
@@ -12,7 +13,7 @@ import {
 } from '@kiln/persistence';
 import { consoleOperations } from '@kiln/contract';
 import { Fault, formatReference, offeredClasses, type Platform, poolsFor } from '@kiln/domain';
-import { type Directory, openTtlCache } from '@kiln/usecases';
+import { openTtlCache } from '@kiln/usecases';
 import { lintDockerfile } from '../usecases/lint-dockerfile.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
@@ -24,12 +25,10 @@ const versionsMax = 50;
 export function overviewRoutes({
   db,
   systemDb,
-  directory,
   platform,
 }: {
   db: Database;
   systemDb: Database;
-  directory: Directory;
   platform: Platform;
 }): Route[] {
   // Every open console asks again and again.
@@ -121,7 +120,7 @@ export function overviewRoutes({
     route(consoleOperations.ListAccess, async ({ viewer, requestId }) => {
       const [keys, registries] = await Promise.all([
         listOwnKeys(db, viewer.userId),
-        directory.registryConnections(viewer.accountId),
+        listRegistryConnections(db, viewer.accountId),
       ]);
       return {
         body: {

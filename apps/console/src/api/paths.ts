@@ -1,6 +1,8 @@
 import type {
   buildOperations,
+  connectionOperations,
   consoleOperations,
+  identityOperations,
   paiImageOperations,
   PathsOf,
   sessionOperations,
@@ -12,7 +14,9 @@ export type { Reply } from '@kiln/contract';
 /** What the console calls. */
 type Called =
   | (typeof buildOperations)[keyof typeof buildOperations]
+  | (typeof connectionOperations)[keyof typeof connectionOperations]
   | (typeof consoleOperations)[keyof typeof consoleOperations]
+  | (typeof identityOperations)[keyof typeof identityOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]
   | (typeof webhookOperations)[keyof typeof webhookOperations];

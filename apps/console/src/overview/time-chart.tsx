@@ -106,6 +106,8 @@ export function TimeChart({
   );
 }
 
+const showLast = (it: UPlot): void => it.setLegend({ idx: it.data[0].length - 1 });
+
 function optionsOf(
   series: readonly Series[],
   width: number,
@@ -121,6 +123,8 @@ function optionsOf(
     height,
     padding: [8, 8, 0, 0],
     cursor: { y: false, drag: { x: false, y: false } },
+    // The legend tells of the present while nothing is pointed at.
+    hooks: { setData: [showLast], setCursor: [(it) => it.cursor.idx == null && showLast(it)] },
     scales: { y: { range: (_, __, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
     axes: [
       { ...axis, space: 70, values: (_, splits) => splits.map(timeLabel) },

@@ -1,128 +1,53 @@
 import { Button, Card, Stack, Tabs, Text } from '@mantine/core';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { answer, api } from '../api/api-client.ts';
 import type { Audit } from '../api/replies.ts';
 import { useAddress } from '../components/address.ts';
-import { Answered } from '../components/answered.tsx';
 import { DataTable } from '../components/data-table.tsx';
 import { exact } from '../components/format.ts';
 import { Page, useTitle } from '../components/page.tsx';
 import { Empty, Failed, Loading } from '../components/page-state.tsx';
 import { Tone } from '../components/state-badge.tsx';
-import { When } from '../components/when.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
+import { BuildsSettings } from './builds-settings.tsx';
+import { Credentials } from './credentials.tsx';
+import { Registries } from './registries.tsx';
+import { Users } from './users.tsx';
 import { WebhookSettings } from './webhooks.tsx';
+
+const tabs = [
+  { value: 'registries', label: 'Registries', panel: Registries },
+  { value: 'keys', label: 'Your tokens and keys', panel: Credentials },
+  { value: 'users', label: 'Users', panel: Users, isForAdmins: true },
+  { value: 'builds', label: 'Secrets and sources', panel: BuildsSettings, isForAdmins: true },
+  { value: 'webhooks', label: 'Webhooks', panel: WebhookSettings, isForAdmins: true },
+  { value: 'audit', label: 'Audit log', panel: AuditLog, isForAdmins: true },
+];
 
 export default function SettingsPage() {
   useTitle('Settings');
   const session = useSession();
   const isAdmin = isAtLeast(session, 'admin');
   const { field, set } = useAddress();
-  const tabs = ['registries', 'keys', ...(isAdmin ? ['webhooks', 'audit'] : [])];
+  const shown = tabs.filter((it) => isAdmin || !it.isForAdmins);
+  const chosen = shown.find((it) => it.value === field('tab')) ?? shown[0];
   return (
     <Page title="Settings">
-      <Tabs
-        value={tabs.includes(field('tab')) ? field('tab') : 'registries'}
-        onChange={(tab) => set({ tab: tab ?? '' })}
-        keepMounted={false}
-      >
+      <Tabs value={chosen?.value ?? ''} onChange={(tab) => set({ tab: tab ?? '' })} keepMounted={false}>
         <Tabs.List aria-label="Settings">
-          <Tabs.Tab value="registries">Registries</Tabs.Tab>
-          <Tabs.Tab value="keys">Your access keys</Tabs.Tab>
-          {isAdmin && <Tabs.Tab value="webhooks">Webhooks</Tabs.Tab>}
-          {isAdmin && <Tabs.Tab value="audit">Audit log</Tabs.Tab>}
+          {shown.map(({ value, label }) => (
+            <Tabs.Tab key={value} value={value}>
+              {label}
+            </Tabs.Tab>
+          ))}
         </Tabs.List>
-        <Tabs.Panel value="registries" pt="md">
-          <Registries />
-        </Tabs.Panel>
-        <Tabs.Panel value="keys" pt="md">
-          <Keys />
-        </Tabs.Panel>
-        {isAdmin && (
-          <Tabs.Panel value="webhooks" pt="md">
-            <WebhookSettings />
+        {shown.map(({ value, panel: Panel }) => (
+          <Tabs.Panel key={value} value={value} pt="md">
+            <Panel />
           </Tabs.Panel>
-        )}
-        {isAdmin && (
-          <Tabs.Panel value="audit" pt="md">
-            <AuditLog />
-          </Tabs.Panel>
-        )}
+        ))}
       </Tabs>
     </Page>
-  );
-}
-
-const useAccess = () =>
-  useQuery({
-    queryKey: ['access'],
-    queryFn: ({ signal }) => answer(api.GET('/api/v1/access', { signal })),
-  });
-
-function Registries() {
-  return (
-    <Answered query={useAccess()} rows={3}>
-      {({ Registries: rows }) =>
-        rows.length === 0 ? (
-          <Empty title="No registry yet">An operator adds one: npm run admin -- registry put ACCOUNT ID HOST</Empty>
-        ) : (
-          <Card withBorder>
-            <DataTable
-              label="Registries"
-              minWidth={420}
-              rows={rows}
-              keyOf={(it) => it.InstanceId}
-              columns={[
-                { title: 'Connection', cell: (it) => it.InstanceId },
-                { title: 'Host', cell: (it) => it.Host },
-                { title: 'TLS', cell: (it) => <Tone tone={it.Tls === 'verify' ? 'good' : 'warn'}>{it.Tls}</Tone> },
-                { title: 'Signs in', cell: (it) => (it.SignsIn ? 'with a password' : 'as nobody') },
-              ]}
-            />
-          </Card>
-        )
-      }
-    </Answered>
-  );
-}
-
-function Keys() {
-  return (
-    <Answered query={useAccess()} rows={3}>
-      {({ AccessKeys: rows }) =>
-        rows.length === 0 ? (
-          <Empty title="You have no access key">
-            They sign the requests of the clouds’ own clients; an operator makes them.
-          </Empty>
-        ) : (
-          <Card withBorder>
-            <DataTable
-              label="Access keys"
-              minWidth={520}
-              rows={rows}
-              keyOf={(it) => it.AccessKeyId}
-              columns={[
-                {
-                  title: 'Key',
-                  cell: (it) => (
-                    <Text size="sm" ff="monospace">
-                      {it.AccessKeyId}
-                    </Text>
-                  ),
-                },
-                { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'all that you may do' },
-                { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
-                {
-                  title: 'Last used',
-                  cell: (it) => (it.GmtLastUseTime === undefined ? 'never' : <When at={it.GmtLastUseTime} />),
-                },
-                { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
-              ]}
-            />
-          </Card>
-        )
-      }
-    </Answered>
   );
 }
 

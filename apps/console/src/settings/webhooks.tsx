@@ -1,17 +1,5 @@
 import { eventKinds, eventTypes } from '@kiln/domain/event-types';
-import {
-  Alert,
-  Button,
-  Card,
-  Code,
-  CopyButton,
-  Group,
-  MultiSelect,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core';
+import { Button, Card, Group, MultiSelect, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api } from '../api/api-client.ts';
@@ -23,6 +11,7 @@ import { Tone } from '../components/state-badge.tsx';
 import { tell, tellError } from '../components/notifications.ts';
 import { When } from '../components/when.tsx';
 import { DeliveryList } from './deliveries.tsx';
+import { ShownOnce } from './shown-once.tsx';
 
 const key = ['webhooks'];
 
@@ -250,29 +239,13 @@ function NewWebhook() {
             </Button>
           </Group>
           {create.error && !aboutAddress && <Failed error={create.error} />}
-          {create.data && <NewSecret secret={create.data.Secret} />}
+          {create.data && (
+            <ShownOnce title="Keep its secret: it is shown this once" secret={create.data.Secret}>
+              Whoever gets the events checks their signature with it, as Standard Webhooks has it.
+            </ShownOnce>
+          )}
         </Stack>
       </form>
     </Card>
-  );
-}
-
-function NewSecret({ secret }: { secret: string }) {
-  return (
-    <Alert color="green" title="Keep its secret: it is shown this once" role="status">
-      <Text size="sm" mb="xs">
-        Whoever gets the events checks their signature with it, as Standard Webhooks has it.
-      </Text>
-      <Group gap="sm">
-        <Code style={{ overflowWrap: 'anywhere' }}>{secret}</Code>
-        <CopyButton value={secret}>
-          {({ copied, copy }) => (
-            <Button size="xs" variant="default" onClick={copy}>
-              {copied ? 'Copied' : 'Copy'}
-            </Button>
-          )}
-        </CopyButton>
-      </Group>
-    </Alert>
   );
 }

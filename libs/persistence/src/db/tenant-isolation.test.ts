@@ -200,8 +200,10 @@ describe("the apps' users", () => {
     async (app) => {
       const opened = openAs(app, 'all');
       for (const text of [
-        `UPDATE users SET role = 'admin'`,
-        `UPDATE registry_connections SET host = 'mine'`,
+        `UPDATE accounts SET operates = true`,
+        `UPDATE users SET account_id = 'mine'`,
+        `UPDATE access_keys SET account_id = 'mine'`,
+        ...(app === 'api' ? [] : [`UPDATE users SET role = 'admin'`, `UPDATE registry_connections SET host = 'mine'`]),
         `DELETE FROM builds`,
         `TRUNCATE outbox`,
         `CREATE TABLE mine (id int)`,

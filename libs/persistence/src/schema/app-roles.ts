@@ -13,20 +13,20 @@ const everything = 'SELECT, INSERT, UPDATE, DELETE';
 /**
  * What each app's user may do with each table; with what is not named here, nothing. The builder and the registrar know
  * nothing of users, keys and tokens; only the builder reads what is in build secrets; nobody but the owner changes
- * accounts, users and registries, or what is in the audit log.
+ * accounts, projects and workspaces, or what is in the audit log.
  */
 const rights: Record<App, Record<string, string>> = {
   api: {
     accounts: 'SELECT',
-    users: 'SELECT',
+    users: 'SELECT, INSERT, UPDATE (role, revoked_at)',
     projects: 'SELECT',
     workspaces: 'SELECT',
-    workspace_members: 'SELECT',
-    access_keys: 'SELECT, UPDATE (last_used_at)',
+    workspace_members: 'SELECT, INSERT, DELETE',
+    access_keys: 'SELECT, INSERT, UPDATE (last_used_at, revoked_at)',
     tokens: 'SELECT, INSERT, UPDATE (last_used_at, revoked_at)',
     request_nonces: 'SELECT, INSERT',
-    registry_connections: 'SELECT',
-    build_secrets: 'SELECT (account_id, name, created_at, updated_at)',
+    registry_connections: everything,
+    build_secrets: 'SELECT (account_id, name, created_at, updated_at), INSERT, UPDATE, DELETE',
     account_shares: 'SELECT',
     account_turns: 'SELECT',
     pool_turns: 'SELECT',
@@ -48,7 +48,7 @@ const rights: Record<App, Record<string, string>> = {
     event_marks: 'SELECT',
     webhooks: everything,
     contexts: everything,
-    source_connections: 'SELECT',
+    source_connections: everything,
     webhook_deliveries: 'SELECT, UPDATE',
   },
   builder: {

@@ -37,6 +37,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     LabelKey: 'a',
     ...webhook,
     ...(operation.path.includes('/contexts/{Id}') ? { Id: await contextOf(kiln) } : {}),
+    ...(await settingOf(kiln, operation.path)),
     ...(operation.path.includes('/workers/{Name}') ? { Name: await builderOf(kiln), Account: 'nobody' } : {}),
   };
 }
@@ -49,6 +50,28 @@ async function builderOf(kiln: TestKiln): Promise<string> {
   if (found !== undefined) return found;
   kiln.start('builder', { KILN_BUILDER_POOL: 'idle' });
   return eventually(find, 'a builder');
+}
+
+/** What a path of the settings names, made for it. */
+async function settingOf(kiln: TestKiln, path: string): Promise<Record<string, string>> {
+  const name = `odd-${randomUUID().slice(0, 8)}`;
+  const made = async (at: string, body: object) => (await kiln.pai('POST', at, { body })).body;
+  if (path.includes('/users/')) return { UserId: (await made('/api/v1/users', { Name: name })).UserId };
+  if (path.includes('/tokens/')) return { TokenId: (await made('/api/v1/tokens', {})).TokenId };
+  if (path.includes('/accesskeys/')) return { AccessKeyId: (await made('/api/v1/accesskeys', {})).AccessKeyId };
+  if (path.includes('/secrets/')) {
+    await kiln.pai('PUT', `/api/v1/secrets/${name}`, { body: { Value: 'x' } });
+    return { Name: name };
+  }
+  if (path.includes('/sources/')) {
+    await kiln.pai('PUT', `/api/v1/sources/${name}.example.com`, { body: {} });
+    return { Host: `${name}.example.com` };
+  }
+  if (path.includes('/registries/')) {
+    await kiln.pai('PUT', `/api/v1/registries/${name}`, { body: { Host: kiln.stack.registryHost, Tls: 'http' } });
+    return { InstanceId: name };
+  }
+  return {};
 }
 
 /** A context with nothing but a folder in it. */
@@ -95,7 +118,11 @@ export async function exampleFor(
   const placed = here
     .replaceAll('registry.example.com/ml/torch-serving:v2', `${stack.registryHost}/odd/${unique}:v2`)
     .replaceAll(uri, ['CreateImageBuild', 'RegisterImage'].includes(operation.name) ? own : base);
-  return JSON.parse(placed.replaceAll('torch-serving', unique)) as { query: Record<string, string>; body: unknown };
+  const reachable =
+    operation.name === 'PutRegistry'
+      ? placed.replace('"registry.example.com"', `"${stack.registryHost}"`).replace('"verify"', '"http"')
+      : placed;
+  return JSON.parse(reachable.replaceAll('torch-serving', unique)) as { query: Record<string, string>; body: unknown };
 }
 
 export interface Sent {
