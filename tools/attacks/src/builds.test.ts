@@ -198,6 +198,14 @@ describe('getting out', () => {
     expect(log).toMatch(/Seccomp:\s*2/);
   });
 
+  it('a step opens no raw socket, by which it could listen to what its room’s daemon says to the gateway', async () => {
+    const { State, log } = await attack(
+      kiln,
+      'RUN busybox ping -c 1 -W 1 127.0.0.1 > /said 2>&1; cat /said; busybox grep -q "raw socket: " /said',
+    );
+    expect(`${State} ${log}`).toMatch(/^succeeded/);
+  });
+
   it('links lead nowhere but into the image: COPY, WORKDIR, cache mounts, VOLUME', async () => {
     const marker = `/tmp/kiln-attack-${process.pid}`;
     writeFileSync(marker, 'of the host');
