@@ -1,11 +1,12 @@
-import { join } from 'node:path';
 import { firstCalls } from '@kiln/contract';
 import { root } from '@kiln/stack';
+import { exampleArguments } from './example.ts';
 import { type LocalStack } from './local-stack.ts';
 import { bold, dim, say } from './progress.ts';
 
 /** Prints commands that can be pasted as they are. */
-export function sayHowToGoOn({ url, account, base, registryHost }: LocalStack): void {
+export function sayHowToGoOn(stack: LocalStack): void {
+  const { url, account, base, registryHost } = stack;
   const calls = firstCalls({ ...account, url, base, target: `${registryHost}/demo/mine:v1` });
   const lines = [
     dim('# the console: open it, and sign in with this token'),
@@ -13,8 +14,8 @@ export function sayHowToGoOn({ url, account, base, registryHost }: LocalStack): 
     `export KILN_TOKEN=${account.token}`,
     '',
     ...calls.flatMap(({ heading, commands }) => [dim(`# ${heading}`), ...commands, '']),
-    dim('# the same from a folder, with a Dockerfile in it'),
-    `KILN_URL=${url} ${join(root, 'node_modules/.bin/kiln')} build -t demo/app:v1 .`,
+    dim('# a folder with a Dockerfile in it: here, a small web application'),
+    `cd ${root} && KILN_URL=${url} npx kiln ${exampleArguments(stack).join(' ')}`,
     '',
     dim('# access key for the clouds’ own clients'),
     `export KILN_ACCESS_KEY_ID=${account.accessKeyId} KILN_ACCESS_KEY_SECRET=${account.accessKeySecret}`,

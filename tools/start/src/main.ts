@@ -4,16 +4,21 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bad, bold, dim, good, say } from './progress.ts';
 import { runDemonstration } from './demonstration.ts';
+import { runExample } from './example.ts';
 import { type Closers, startLocalStack } from './local-stack.ts';
 import { sayHowToGoOn } from './how-to-go-on.ts';
 import { root } from '@kiln/stack';
 
 const { values } = parseArgs({
-  options: { once: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+  options: {
+    once: { type: 'boolean', default: false },
+    example: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
 });
 if (values.help) {
   say(
-    'npm start             starts Kiln, demonstrates a build, and stays up until Ctrl-C\nnpm start -- --once   ends after the demonstration; its exit status tells whether it worked\n\nData, logs and settings are kept in .kiln/ (or the folder that KILN_DIR names).',
+    'npm start                starts Kiln, demonstrates a build, and stays up until Ctrl-C\nnpm start -- --once      ends after the demonstration; its exit status tells whether it worked\nnpm start -- --example   builds a small project from its folder, too, with the kiln command\n\nData, logs and settings are kept in .kiln/ (or the folder that KILN_DIR names).',
   );
   process.exit(0);
 }
@@ -31,7 +36,8 @@ try {
   const stack = await startLocalStack(dir, join(kilnDir, 'cache'), closers, interrupted.signal);
   writeFileSync(join(dir, 'environment.json'), JSON.stringify(stack.env, null, 2), { mode: 0o600 });
   const worked = await runDemonstration(stack, interrupted.signal);
-  if (!worked) status = 1;
+  const builtExample = !values.example || !worked || (await runExample(stack, interrupted.signal));
+  if (!worked || !builtExample) status = 1;
   if (!values.once && !interrupted.signal.aborted) {
     sayHowToGoOn(stack);
     say(`\n${good('Kiln is up.')} ${dim('Ctrl-C stops it and everything that it started.')}`);
