@@ -2,6 +2,7 @@ import { errorClass, Fault } from '@kiln/domain';
 import { Command, CommanderError, Option } from 'commander';
 import { buildCommand } from './commands/build.ts';
 import { buildCommands } from './commands/builds.ts';
+import { completionCommand } from './commands/completion.ts';
 import { imageCommands } from './commands/images.ts';
 import { loginCommands } from './commands/login.ts';
 import { CommandError, exitCodes } from './exit.ts';
@@ -20,6 +21,7 @@ loginCommands(program);
 buildCommand(program, leaveWith);
 buildCommands(program, leaveWith);
 imageCommands(program);
+completionCommand(program);
 
 /** Says what went wrong. @returns how the command ends */
 function explain(error: unknown): number {

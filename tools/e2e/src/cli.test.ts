@@ -187,6 +187,22 @@ it('keeps who signs in for this user alone, and tells what is wrong before a bui
   expect(wrong.code).toBe(2);
 });
 
+it('completes commands and flags in bash', async () => {
+  const { out } = await run(['completion', 'bash']);
+  const complete = (line: string) =>
+    execFileSync('bash', ['-c', `${out}\nCOMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _kiln; echo "\${COMPREPLY[*]}"`]).toString().trim(); // prettier-ignore
+  expect(complete('kiln bui')).toBe('build');
+  expect(complete('kiln build --bu')).toBe('--build-arg');
+  expect(complete('kiln --profile x logs --f')).toBe('--follow');
+  // Files are the shell's own affair, and what is refused is not offered.
+  expect(complete('kiln build x')).toBe('');
+  expect(complete('kiln build --loa')).toBe('');
+  expect((await run(['completion', 'fish'])).out).toContain(
+    "complete -c kiln -n '__fish_seen_subcommand_from build' -l file -s f -r",
+  );
+  expect(await run(['completion', 'tcsh'])).toMatchObject({ code: 2 });
+});
+
 it('draws the steps of parallel stages in a terminal, and asks what a Ctrl-C means', async () => {
   project('stages', {
     Dockerfile: `FROM ${kiln.base} AS one\nRUN sleep 2; echo 1 > /1\nFROM ${kiln.base} AS two\nRUN sleep 2; echo 2 > /2\nFROM ${kiln.base}\nCOPY --from=one /1 /\nCOPY --from=two /2 /\nRUN sleep 30\n`,
