@@ -39,6 +39,7 @@ export interface RequestedContext {
   Ref?: string;
   Commit?: string;
   SubPath?: string;
+  Dockerfile?: string;
   Submodules?: boolean;
   Lfs?: boolean;
 }

@@ -27,8 +27,8 @@ export interface Draft {
 export type Files =
   | { kind: 'none' }
   /** A folder or an archive that was sent. */
-  | { kind: 'upload'; id: string; label: string; subPath?: string }
-  | { kind: 'git'; url: string; ref: string; subPath: string; submodules: boolean; lfs: boolean };
+  | { kind: 'upload'; id: string; label: string; subPath?: string; dockerfile?: string }
+  | { kind: 'git'; dockerfile?: string; url: string; ref: string; subPath: string; submodules: boolean; lfs: boolean };
 
 export const emptyDraft = (session: Session): Draft => ({
   dockerfile: '',
@@ -59,6 +59,8 @@ export function readArguments(text: string): Record<string, string> | undefined 
 
 function filesFrom(context: RequestedContext | undefined): Files {
   if (!context) return { kind: 'none' };
+  // Its ignore file goes by its name.
+  const dockerfile = context.Dockerfile === undefined ? {} : { dockerfile: context.Dockerfile };
   if (context.Type === 'Git')
     return {
       kind: 'git',
@@ -67,10 +69,11 @@ function filesFrom(context: RequestedContext | undefined): Files {
       subPath: context.SubPath ?? '',
       submodules: context.Submodules ?? false,
       lfs: context.Lfs ?? false,
+      ...dockerfile,
     };
   if (context.Id === undefined) return { kind: 'none' };
   const subPath = context.SubPath === undefined ? {} : { subPath: context.SubPath };
-  return { kind: 'upload', id: context.Id, label: 'The files of the earlier build', ...subPath };
+  return { kind: 'upload', id: context.Id, label: 'The files of the earlier build', ...subPath, ...dockerfile };
 }
 
 const filled = <K extends string, T>(name: K, value: T | undefined | ''): Partial<Record<K, T>> =>
@@ -81,13 +84,19 @@ function contextOf(files: Files) {
     case 'none':
       return undefined;
     case 'upload':
-      return { Type: 'Upload' as const, Id: files.id, ...filled('SubPath', files.subPath) };
+      return {
+        Type: 'Upload' as const,
+        Id: files.id,
+        ...filled('SubPath', files.subPath),
+        ...filled('Dockerfile', files.dockerfile),
+      };
     case 'git':
       return {
         Type: 'Git' as const,
         Url: files.url.trim(),
         ...filled('Ref', files.ref.trim()),
         ...filled('SubPath', files.subPath.trim().replace(/^\/+|\/+$/g, '')),
+        ...filled('Dockerfile', files.dockerfile),
         ...(files.submodules ? { Submodules: true } : {}),
         ...(files.lfs ? { Lfs: true } : {}),
       };

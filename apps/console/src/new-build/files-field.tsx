@@ -23,12 +23,20 @@ export function FilesField({
   files,
   onChange,
   onDockerfile,
+  onSending,
 }: {
   files: Files;
   onChange: (files: Files) => void;
   /** Told of the Dockerfile in a folder that was given. */
   onDockerfile: (text: string) => void;
+  /** Told when files begin to be sent, and when they are there or refused. */
+  onSending: (isSending: boolean) => void;
 }) {
+  const [isSending, setSending] = useState(false);
+  const tellSending = (it: boolean) => {
+    setSending(it);
+    onSending(it);
+  };
   const [kind, setKind] = useState<Kind>(files.kind);
   const choose = (chosen: Kind) => {
     setKind(chosen);
@@ -46,11 +54,14 @@ export function FilesField({
           size="xs"
           aria-labelledby="files-label"
           data={[...kinds]}
+          disabled={isSending}
           value={kind}
           onChange={(it) => choose(it)}
         />
       </Group>
-      {kind === 'upload' && <Upload files={files} onChange={onChange} onDockerfile={onDockerfile} />}
+      {kind === 'upload' && (
+        <Upload files={files} onChange={onChange} onDockerfile={onDockerfile} onSending={tellSending} />
+      )}
       {kind === 'git' && files.kind === 'git' && <GitFields files={files} onChange={onChange} />}
     </Stack>
   );
@@ -109,14 +120,18 @@ function Upload({
   files,
   onChange,
   onDockerfile,
+  onSending,
 }: {
   files: Files;
   onChange: (files: Files) => void;
   onDockerfile: (text: string) => void;
+  onSending: (isSending: boolean) => void;
 }) {
   const [share, setShare] = useState(0);
   const [isOver, setIsOver] = useState(false);
   const send = useMutation({
+    onMutate: () => onSending(true),
+    onSettled: () => onSending(false),
     async mutationFn(given: Promise<Folder | File | undefined>) {
       setShare(0);
       const found = await given;

@@ -23,19 +23,23 @@ const readAll = (reader: FileSystemDirectoryReader): Promise<FileSystemEntry[]> 
     const found: FileSystemEntry[] = [];
     // It gives some at a time, and none at the end.
     const more = (): void =>
-      reader.readEntries((some) => (some.length === 0 ? resolve(found) : (found.push(...some), more())), reject);
+      reader.readEntries((some) => {
+        for (const it of some) found.push(it);
+        if (some.length === 0) resolve(found);
+        else more();
+      }, reject);
     more();
   });
 
-async function filesBelow(entry: FileSystemEntry, path: string): Promise<FolderFile[]> {
+/** Adds an entry's files, which may be more than a call has room for. */
+async function addFiles(to: FolderFile[], entry: FileSystemEntry, path: string): Promise<void> {
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
-    return [{ path, file }];
+    to.push({ path, file });
+    return;
   }
-  const found: FolderFile[] = [];
   for (const it of await readAll((entry as FileSystemDirectoryEntry).createReader()))
-    found.push(...(await filesBelow(it, path === '' ? it.name : `${path}/${it.name}`)));
-  return found;
+    await addFiles(to, it, path === '' ? it.name : `${path}/${it.name}`);
 }
 
 async function rulesOf(files: readonly FolderFile[]): Promise<{ name: string; rules: IgnoreRules } | undefined> {
@@ -77,10 +81,14 @@ export async function dropped(items: DataTransferItemList): Promise<Folder | Fil
   const [first] = given;
   if (!first) return undefined;
   const isOne = given.length === 1;
-  if (isOne && !(first instanceof File) && first.isDirectory) return folderOf(first.name, await filesBelow(first, ''));
   const files: FolderFile[] = [];
+  if (isOne && !(first instanceof File) && first.isDirectory) {
+    await addFiles(files, first, '');
+    return folderOf(first.name, files);
+  }
   for (const it of given)
-    files.push(...(it instanceof File ? [{ path: it.name, file: it }] : await filesBelow(it, it.name)));
+    if (it instanceof File) files.push({ path: it.name, file: it });
+    else await addFiles(files, it, it.name);
   if (isOne && isArchive(first.name)) return files[0]?.file;
   return folderOf(`${given.length} dropped files and folders`, files);
 }

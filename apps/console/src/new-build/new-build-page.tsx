@@ -55,6 +55,7 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
   const hasFiles = draft.files.kind !== 'none';
   const lint = useLint(draft.dockerfile, hasFiles);
   // The editor has its text to itself; another text is another editor.
+  const [isSending, setSending] = useState(false);
   const [edition, setEdition] = useState(0);
   const host = session.Registries.find((it) => it.InstanceId === draft.registry)?.Host ?? '';
   const submit = useMutation({
@@ -88,7 +89,7 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
         type="submit"
         form="new-build"
         loading={submit.isPending}
-        disabled={refused || missing || !readArguments(draft.buildArgs)}
+        disabled={refused || missing || isSending || !readArguments(draft.buildArgs)}
       >
         Build
       </Button>
@@ -125,6 +126,7 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
                   <FilesField
                     files={draft.files}
                     onChange={(files) => set({ files })}
+                    onSending={setSending}
                     onDockerfile={(dockerfile) => {
                       set({ dockerfile });
                       setEdition((it) => it + 1);

@@ -106,7 +106,9 @@ export function TimeChart({
   );
 }
 
-const showLast = (it: UPlot): void => it.setLegend({ idx: it.data[0].length - 1 });
+const showLast = (it: UPlot): void => {
+  if (it.data[0].length > 0) it.setLegend({ idx: it.data[0].length - 1 });
+};
 
 function optionsOf(
   series: readonly Series[],

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api } from '../api/api-client.ts';
 import { Answered } from '../components/answered.tsx';
-import { DataTable } from '../components/data-table.tsx';
+import { type Column, DataTable } from '../components/data-table.tsx';
 import { exact } from '../components/format.ts';
 import { Empty } from '../components/page-state.tsx';
 import { When } from '../components/when.tsx';
@@ -24,6 +24,19 @@ const goodFor = {
 };
 type GoodFor = keyof typeof goodFor;
 const choices = Object.entries(goodFor).map(([value, { label }]) => ({ value, label }));
+
+/** What is told of a token and of a key alike. */
+const usage: Column<{
+  Scopes?: string[] | undefined;
+  GmtCreateTime: string;
+  GmtLastUseTime?: string | undefined;
+  GmtExpireTime?: string | undefined;
+}>[] = [
+  { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'everything' },
+  { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
+  { title: 'Last used', cell: (it) => (it.GmtLastUseTime === undefined ? 'never' : <When at={it.GmtLastUseTime} />) },
+  { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
+];
 
 /** What the user proves themselves with elsewhere: tokens, and access keys for the clouds' own clients. */
 export function Credentials() {
@@ -85,10 +98,7 @@ function TokenTable() {
               keyOf={(it) => it.TokenId}
               columns={[
                 { title: 'Token', cell: (it) => <Id text={it.TokenId.slice(0, 8)} /> },
-                { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'everything' },
-                { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
-                { title: 'Last used', cell: (it) => <LastUse at={it.GmtLastUseTime} /> },
-                { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
+                ...usage,
                 {
                   title: 'Do',
                   end: true,
@@ -142,10 +152,7 @@ function KeyTable() {
               keyOf={(it) => it.AccessKeyId}
               columns={[
                 { title: 'Key', cell: (it) => <Id text={it.AccessKeyId} /> },
-                { title: 'Good for', cell: (it) => it.Scopes?.join(', ') ?? 'all that you may do' },
-                { title: 'Made', cell: (it) => <When at={it.GmtCreateTime} /> },
-                { title: 'Last used', cell: (it) => <LastUse at={it.GmtLastUseTime} /> },
-                { title: 'Ends', cell: (it) => (it.GmtExpireTime === undefined ? 'never' : exact(it.GmtExpireTime)) },
+                ...usage,
                 {
                   title: 'Do',
                   end: true,
@@ -178,4 +185,3 @@ const Id = ({ text }: { text: string }) => (
     {text}
   </Text>
 );
-const LastUse = ({ at }: { at: string | undefined }) => (at === undefined ? 'never' : <When at={at} />);
