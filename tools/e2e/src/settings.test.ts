@@ -26,7 +26,7 @@ it('an admin makes a user with a token, gives another role, and revokes the user
   const made = await admin('POST', '/api/v1/users', { Name: 'ada', Role: 'developer', WorkspaceIds: [workspaceId] });
   expect(made).toMatchObject({ status: 200, body: { UserId: expect.stringMatching(/^\d+$/) } });
   const { UserId } = made.body;
-  expect((await admin('POST', '/api/v1/users', { Name: 'ada' })).body.Message).toContain('user ada already');
+  expect((await admin('POST', '/api/v1/users', { Name: 'ada' })).body.Message).toContain('a user ada already');
   expect((await admin('POST', '/api/v1/users', { Name: 'eve', WorkspaceIds: ['1'] })).body.Code).toBe('100400027');
   expect((await admin('GET', '/api/v1/users')).body.Users).toContainEqual(
     expect.objectContaining({ UserId, Name: 'ada', Role: 'developer', WorkspaceIds: [workspaceId] }),
@@ -46,7 +46,10 @@ it('an admin makes a user with a token, gives another role, and revokes the user
   expect((await callAs(Token, 'DELETE', `/api/v1/tokens/${another.TokenId}`)).status).toBe(200);
   await eventually(async () => ((await statusOf(another.Token)) === 401 ? true : undefined), 'the token is gone');
 
-  expect((await admin('PUT', `/api/v1/users/${UserId}`, { Role: 'viewer', WorkspaceIds: [] })).status).toBe(200);
+  expect(
+    (await admin('PUT', `/api/v1/users/${UserId}`, { Role: 'viewer', WorkspaceIds: [workspaceId, workspaceId] }))
+      .status,
+  ).toBe(200);
   await eventually(
     async () => ((await callAs(Token, 'GET', '/api/v1/session')).body.Role === 'viewer' ? true : undefined),
     'the role has changed',
@@ -54,6 +57,7 @@ it('an admin makes a user with a token, gives another role, and revokes the user
   expect((await admin('DELETE', `/api/v1/users/${UserId}`)).status).toBe(200);
   await eventually(async () => ((await statusOf(Token)) === 401 ? true : undefined), 'the user is gone');
   expect((await admin('DELETE', `/api/v1/users/${UserId}`)).body.Code).toBe('UserNotFound');
+  expect((await admin('POST', '/api/v1/users', { Name: 'ada' })).status).toBe(400);
 });
 
 it('an account keeps an admin, also when two are revoked at once', async () => {

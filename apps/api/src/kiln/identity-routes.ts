@@ -62,8 +62,9 @@ export function identityRoutes({ db, sealer }: { db: Database; sealer: Sealer })
     })),
     route(identityOperations.CreateUser, async ({ viewer, body, requestId }) => {
       await requireWorkspaces(viewer.accountId, body.WorkspaceIds);
-      if ((await listUsers(db, viewer.accountId)).some((it) => it.name === body.Name))
-        throw fieldFault('InvalidParameter', 'Name', `the account has a user ${body.Name} already`);
+      // Also one that was revoked: its name stands in the audit log.
+      if (await findUser(db, viewer.accountId, body.Name))
+        throw fieldFault('InvalidParameter', 'Name', `the account has, or had, a user ${body.Name} already`);
       const { id } = await inTransaction(db, async (tx) => {
         const made = await createUser(tx, viewer.accountId, body.Name, body.Role);
         for (const it of body.WorkspaceIds) await addMember(tx, viewer.accountId, it, made.id);

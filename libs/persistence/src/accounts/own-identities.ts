@@ -64,7 +64,8 @@ export const changeUser = (
     if (role !== undefined) await tx.update(users).set({ role }).where(eq(users.id, id));
     if (workspaceIds !== undefined) {
       await tx.delete(workspaceMembers).where(eq(workspaceMembers.userId, id));
-      for (const workspaceId of workspaceIds) await tx.insert(workspaceMembers).values({ workspaceId, userId: id });
+      for (const workspaceId of new Set(workspaceIds))
+        await tx.insert(workspaceMembers).values({ workspaceId, userId: id });
     }
     return outcome;
   });
