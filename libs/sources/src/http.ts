@@ -16,7 +16,7 @@ export interface HttpAnswer {
 export interface HttpRequest {
   method: 'GET' | 'HEAD' | 'POST';
   url: URL;
-  headers?: Record<string, string>;
+  headers?: Record<string, string> | undefined;
   body?: Readable | string;
   signal: AbortSignal;
 }
@@ -45,6 +45,10 @@ const basic = ({ credentials }: SourceAccess): Record<string, string> =>
       }
     : {};
 
+/** One name for each header, however somebody writes it. */
+const lowerCased = (headers: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
 /** @param authorize headers that prove who asks, for the host of `access` alone */
 export function openSourceHttp(
   access: SourceAccess,
@@ -66,10 +70,11 @@ export function openSourceHttp(
     if (url.protocol !== 'https:' && access.tlsMode !== 'http')
       throw new Fault('SourceInvalid', `${access.host} leads to ${url.origin}, which is not https`);
     const own = url.host === access.host ? authorize(request) : {};
+    const sent = lowerCased({ 'user-agent': 'git/2.0 (kiln)', ...own, ...headers });
     try {
       const answer = await send(url, {
         method,
-        headers: { 'user-agent': 'git/2.0 (kiln)', ...headers, ...own },
+        headers: sent,
         ...(body === undefined ? {} : { body }),
         dispatcher: agent,
         signal,
@@ -92,11 +97,15 @@ export function openSourceHttp(
         const to = answer.headers['location'];
         if (hops === redirectsMax || typeof to !== 'string' || !URL.canParse(to, answer.url.href))
           throw new Fault('SourceInvalid', `${access.host} sends requests on without an end`);
-        answer = await once({ ...request, url: new URL(to, answer.url) });
+        const url = new URL(to, answer.url);
+        // What proves who asks is for the host that it was given for.
+        const { authorization: _, cookie: __, ...rest } = lowerCased(request.headers ?? {});
+        answer = await once({ ...request, url, headers: url.host === answer.url.host ? request.headers : rest });
       }
       return answer;
     },
-    close: () => agent.close(),
+    // What nobody reads to its end must not be waited for.
+    close: () => agent.destroy(),
   };
 }
 

@@ -19,6 +19,9 @@ export interface PlannedContext {
   missing: string[];
 }
 
+/** The most bytes that may stand behind the end of an archive: tar fills its last record with some. */
+const behindBytesMax = 1 << 20;
+
 /** The most bytes of a list of entries. */
 const listBytesMax = 64 << 20;
 
@@ -72,7 +75,11 @@ export async function keepArchive(
   const bytes = hashed();
   const entries = await readArchive(bytes, store, accountId, contextRules);
   // What stands behind the end of the archive is part of its digest, too.
-  for (let next = await bytes.next(); !next.done; next = await bytes.next());
+  let behind = 0;
+  for (let next = await bytes.next(); !next.done; next = await bytes.next()) {
+    behind += next.value.length;
+    if (behind > behindBytesMax) throw new Fault('ContextInvalid', 'the archive goes on long after its end');
+  }
   const archive = `sha256:${hash.digest('hex')}`;
   if (digest !== undefined && digest !== archive)
     throw new Fault('ContextInvalid', `the archive is ${archive}, and Digest says ${digest}`);

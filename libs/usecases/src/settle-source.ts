@@ -1,10 +1,20 @@
 import { type Sealer } from '@kiln/auth';
-import { asFault, bindingOf, type BuildRequest, type ContextSource, fieldFault, requestFields } from '@kiln/domain';
+import {
+  asFault,
+  bindingOf,
+  type BuildRequest,
+  type ContextSource,
+  Fault,
+  fieldFault,
+  requestFields,
+} from '@kiln/domain';
 import { type Executor, listSourceConnections } from '@kiln/persistence';
 import { publicAccess, requireGitAddress, resolveCommit, type SourceAccesses, type Sources } from '@kiln/sources';
 
 /** Clients wait for the answer meanwhile. */
 const settleMs = 20_000;
+
+const tooLate = new Fault('SourceUnreachable', `it has not answered within ${settleMs / 1000} s`);
 
 /** How the builds of an account reach hosts that contexts are fetched from. Opened afresh just before each use. */
 export async function sourceAccesses(db: Executor, sealer: Sealer, accountId: string): Promise<SourceAccesses> {
@@ -61,7 +71,7 @@ export async function settleSource(
   try {
     return { ...request, context: { ...context, source: await settled(context.source, sources, accesses) } };
   } catch (error) {
-    const { code, message, details } = asFault(error);
+    const { code, message, details } = error instanceof DOMException ? tooLate : asFault(error);
     if (code === 'InternalError') throw error;
     const isRef = code === 'SourceNotFound' && context.source.type === 'git' && /no branch/.test(message);
     throw fieldFault(code, isRef ? requestFields.contextRef : requestFields.contextUrl, message, details);

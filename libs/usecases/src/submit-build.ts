@@ -84,6 +84,19 @@ export async function submitBuild(
     throw fieldFault('InvalidParameter', requestFields.reference, `the tag ${stagingTag} is used by Kiln itself`);
   if (asked.context !== undefined && asked.form === 'packages')
     throw fieldFault('InvalidParameter', requestFields.form, 'a PackageInstallation has no files to copy');
+  // The order in which hosts were written makes no other request; nor does what a branch stands for by now.
+  const whole: object = { ...asked, registryHosts: undefined, auths };
+  const requestText = stringify(whole);
+  const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
+  // One that came before is answered again, also when its repository is away by now.
+  const before =
+    asked.context?.source && clientToken !== undefined
+      ? await findByClientToken(db, viewer.accountId, clientToken, clientTokenHours)
+      : undefined;
+  if (before) {
+    const outcome = { outcome: 'token-used' as const, ...before };
+    return answerSubmission(outcome, { buildId: before.id, jobId: before.jobId }, isSame, asked.image.name, '');
+  }
   const settled = await settleSource({ db, sealer, sources }, viewer.accountId, asked);
   const request = await withContext({ db, contexts }, viewer.accountId, settled);
   // Where a builder has to fetch the Dockerfile, it is the builder that reads it.
@@ -109,10 +122,6 @@ export async function submitBuild(
       throw full;
   });
   const { buildId, jobId } = newBuildIds();
-  // The order in which hosts were written makes no other request.
-  const whole: object = { ...request, registryHosts: undefined, auths };
-  const requestText = stringify(whole);
-  const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
   const build: NewBuild = {
     id: buildId,
     jobId,

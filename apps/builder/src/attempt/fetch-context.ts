@@ -33,6 +33,9 @@ export interface FetchDeps extends ContextDeps {
   sources: Sources;
 }
 
+/** How long an archive may take, in milliseconds. */
+const fetchMs = 900_000;
+
 type GitSource = Extract<ContextSource, { type: 'git' }>;
 
 /** Repositories inside repositories: how deep, and how many in all. */
@@ -118,6 +121,8 @@ async function fetchGit(
     room.close();
     await door.close();
   }
+  // What was cut short by an end of the attempt is not what the commit is.
+  signal.throwIfAborted();
   const entries = canonicalEntries(withoutDoubles(to.entries));
   return (await keepEntries(deps, build.accountId, entries)).context.id;
 }
@@ -140,10 +145,16 @@ async function fetchObject(
   accesses: SourceAccesses,
 ): Promise<string> {
   const object = deps.sources.object(source.url, accesses);
+  // One that comes a byte at a time comes for ever.
+  const late = AbortSignal.any([signal, AbortSignal.timeout(fetchMs)]);
   try {
-    const body = await object.open(source.etag, signal);
+    const body = await object.open(source.etag, late);
     const digest = source.sha256 === undefined ? undefined : `sha256:${source.sha256}`;
     return (await keepArchive(deps, build.accountId, body, digest)).context.id;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!late.aborted) throw error;
+    throw new Fault('SourceUnreachable', `${source.url} was not there after ${fetchMs / 60_000} minutes`, {}, error);
   } finally {
     await object.close();
   }

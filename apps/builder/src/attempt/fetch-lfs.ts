@@ -54,6 +54,7 @@ export async function fetchLfs(
     );
   const wanted = [...new Map([...pointers.values()].map((it) => [it.sha256, it])).values()];
   const missing = new Set(await store.missing(account, wanted));
+  if (wanted.length === 0) return [...entries];
   const lfs = sources.lfs(url, accesses);
   try {
     const toFetch = wanted.filter((it) => missing.has(it.sha256));
@@ -66,7 +67,7 @@ export async function fetchLfs(
   } finally {
     await lfs.close();
   }
-  if (wanted.length > 0) await attempt.log.write(`kiln: ${wanted.length} files of git LFS, ${total} bytes`);
+  await attempt.log.write(`kiln: ${wanted.length} files of git LFS, ${total} bytes`);
   return entries.map((it) => {
     const pointer = pointers.get(it.path);
     return it.type === 'file' && pointer ? { ...it, ...pointer } : it;

@@ -170,7 +170,8 @@ export function openBuildkit(options: BuildkitOptions): Engine {
       const entry = lease.room.door.open(id, registry);
       const ended = AbortSignal.any([signal, lease.room.ended]);
       return {
-        fetch: (number, commit) => openRepository(lease, { path: `/v2/${id}/git/${number}`, commit, signal: ended }),
+        fetch: (number, commit) =>
+          openRepository(lease.room, { path: `/v2/${id}/git/${number}`, commit, signal: ended }),
         close() {
           entry.close();
           lease.release();

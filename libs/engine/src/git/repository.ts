@@ -1,9 +1,9 @@
 import { type ChildProcess } from 'node:child_process';
-import { type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Fault, isCommit } from '@kiln/domain';
 import { inside } from '../jail/bundle.ts';
 import { gatewayHost } from '../jail/listener.ts';
-import { type RoomLease } from '../buildkit/rooms.ts';
+import { type Room } from '../jail/room.ts';
 
 /** What a commit is. */
 export interface Commit {
@@ -38,7 +38,8 @@ export interface RepositoryRequest {
 
 const secondsMax = 900;
 const wordsMax = 2000;
-const printedMax = 4 << 20;
+// The names of a hundred thousand files, and more.
+const printedMax = 64 << 20;
 
 // Nothing of the repository is run, and nothing is written outside of its own folder: no hooks, no filters, no
 // credentials, no protocol but the one of the door, and nothing is checked out.
@@ -46,7 +47,7 @@ const settings = [
   'core.hooksPath=/dev/null', 'core.fsmonitor=false', 'core.attributesFile=/dev/null', 'credential.helper=',
   'protocol.allow=never', 'protocol.http.allow=always', 'protocol.version=0', 'http.followRedirects=false',
   'transfer.fsckObjects=true', 'fetch.recurseSubmodules=false', 'gc.auto=0', 'maintenance.auto=false',
-  'fetch.unpackLimit=1', 'pack.threads=1', 'core.bigFileThreshold=16m',
+  'fetch.unpackLimit=1', 'pack.threads=1', 'core.bigFileThreshold=16m', 'tar.umask=0022',
 ].flatMap((it) => ['-c', it]); // prettier-ignore
 const environment = {
   GIT_CONFIG_NOSYSTEM: '1',
@@ -66,20 +67,28 @@ git init -q --bare "$dir"
 echo '* -export-ignore -export-subst' > "$dir/info/attributes"
 echo "$dir"`;
 
-/** Runs a program to its end. @throws Fault SourceInvalid with its last words */
-async function finish(child: ChildProcess, signal: AbortSignal): Promise<string> {
-  const ended = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+/** What a program prints, which is whole only when the program has ended well. @throws Fault with its last words */
+async function* wholeOutput(child: ChildProcess, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const ended = new Promise<number | Error | null>((resolve) => child.once('close', resolve).once('error', resolve));
   let words = '';
   child.stderr?.on('data', (bytes: Buffer) => (words = (words + bytes.toString()).slice(-wordsMax)));
-  let printed = '';
-  for await (const bytes of child.stdout ?? []) {
-    printed += (bytes as Buffer).toString();
-    if (printed.length > printedMax) throw new Fault('SourceInvalid', 'git lists more than can be looked at');
-  }
+  for await (const bytes of child.stdout ?? []) yield bytes as Buffer;
   const code = await ended;
   signal.throwIfAborted();
-  if (code === 0) return printed;
-  throw gitFault(code, words);
+  if (code instanceof Error) throw new Fault('EngineFailed', `git could not be started: ${code.message}`, {}, code);
+  if (code !== 0) throw gitFault(code, words);
+}
+
+/** Runs a program to its end. @throws Fault SourceInvalid with its last words */
+async function finish(child: ChildProcess, signal: AbortSignal): Promise<string> {
+  const printed: Buffer[] = [];
+  let size = 0;
+  for await (const bytes of wholeOutput(child, signal)) {
+    size += bytes.length;
+    if (size > printedMax) throw new Fault('SourceInvalid', 'git lists more than can be looked at');
+    printed.push(bytes);
+  }
+  return Buffer.concat(printed).toString();
 }
 
 function gitFault(code: number | null, words: string): Fault {
@@ -92,7 +101,7 @@ function gitFault(code: number | null, words: string): Fault {
 
 /** @throws Fault SourceInvalid, SourceUnreachable, SourceNotFound */
 export async function openRepository(
-  { room }: RoomLease,
+  room: Pick<Room, 'exec' | 'door' | 'ended'>,
   { path, commit, signal }: RepositoryRequest,
 ): Promise<Repository> {
   if (!isCommit(commit)) throw new Fault('SourceInvalid', `${commit.slice(0, 80)} is no commit`);
@@ -125,13 +134,7 @@ export async function openRepository(
       submodules: () => listSubmodules(git, commit),
       async archive() {
         const child = await room.exec(program(['git', ...settings, 'archive', '--format=tar', commit], dir), signal);
-        const tar = child.stdout as Readable;
-        let words = '';
-        child.stderr?.on('data', (bytes: Buffer) => (words = (words + bytes.toString()).slice(-wordsMax)));
-        child.once('close', (code) => {
-          if (code !== 0) tar.destroy(gitFault(code, words));
-        });
-        return tar;
+        return Readable.from(wholeOutput(child, signal), { objectMode: false });
       },
       close: remove,
     };

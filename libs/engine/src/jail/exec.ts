@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { hostEnvironment } from './command.ts';
@@ -55,6 +55,9 @@ export async function execInside(
     ],
     { env: hostEnvironment, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   ); // prettier-ignore
+  // Whoever waits for it learns of it by its end.
+  child.on('error', () => undefined);
+  child.once('close', () => void rm(settings, { force: true }));
   // To all of them: the runtime hands it on to the program inside.
   const stop = (): void => {
     if (child.pid !== undefined && child.exitCode === null)

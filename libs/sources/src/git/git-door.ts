@@ -42,6 +42,8 @@ export function openGitDoor(signal: AbortSignal): GitDoor {
     if (what === service && req.method === 'POST') {
       const isPacked = req.headers['content-encoding'] === 'gzip';
       const asked: Readable = isPacked ? req.pipe(createGunzip()) : req;
+      // Whoever asks may send anything.
+      asked.on('error', () => gone.abort());
       const answer = await remote.answer(asked, ending);
       res.writeHead(200, { ...noCache, 'content-type': `application/x-${service}-result` });
       return pipeline(answer, res);

@@ -1,7 +1,7 @@
 import { type Readable } from 'node:stream';
-import { json } from 'node:stream/consumers';
 import { Fault } from '@kiln/domain';
 import { type AddressRules } from '@kiln/registry';
+import { z } from 'zod';
 import { type SourceAccesses } from '../access.ts';
 import { openSourceHttp, sourceFault, type SourceHttp, sourceUrl } from '../http.ts';
 import { requireGitAddress } from './git.ts';
@@ -21,12 +21,38 @@ export interface Lfs {
   close(): Promise<void>;
 }
 
-interface BatchAnswer {
-  objects?: {
-    oid?: string;
-    error?: { message?: string };
-    actions?: { download?: { href?: string; header?: Record<string, string> } };
-  }[];
+const batchAnswer = z.object({
+  objects: z
+    .array(
+      z.object({
+        oid: z.string().optional(),
+        error: z.object({ message: z.string().optional() }).optional(),
+        actions: z
+          .object({
+            download: z.object({ href: z.string(), header: z.record(z.string(), z.string()).optional() }).optional(),
+          })
+          .optional(),
+      }),
+    )
+    .default([]),
+});
+/** The most of an answer about a hundred files that is read, in bytes. */
+const answerBytesMax = 4 << 20;
+
+/** @throws Fault SourceInvalid for an answer that is none */
+async function readBatch(body: Readable, host: string): Promise<z.infer<typeof batchAnswer>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += (chunk as Buffer).length;
+    if (size > answerBytesMax) throw new Fault('SourceInvalid', `git LFS of ${host} answers without an end`);
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    return batchAnswer.parse(JSON.parse(Buffer.concat(chunks).toString()));
+  } catch (error) {
+    throw new Fault('SourceInvalid', `git LFS of ${host} does not answer as it should`, {}, error);
+  }
 }
 
 const mediaType = 'application/vnd.git-lfs+json';
@@ -62,10 +88,10 @@ export function openLfs(url: string, accesses: SourceAccesses, rules: AddressRul
         signal,
       });
       if (answer.status !== 200) throw sourceFault(answer, address.host, `git LFS for ${address.path}`);
-      const { objects = [] } = (await json(answer.body)) as BatchAnswer;
+      const { objects } = await readBatch(answer.body, address.host);
       for (const pointer of pointers) {
         const found = objects.find((it) => it.oid === pointer.sha256);
-        const { href, header = {} } = found?.actions?.download ?? {};
+        const { href, header = {} } = found?.actions?.download ?? { href: undefined };
         if (href === undefined || !URL.canParse(href))
           throw new Fault(
             'SourceNotFound',

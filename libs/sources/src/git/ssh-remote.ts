@@ -5,7 +5,7 @@ import { type AddressRules, connectGuarded } from '@kiln/registry';
 import ssh, { type ClientChannel, type ConnectConfig } from 'ssh2';
 import { type SourceAccess } from '../access.ts';
 import { algorithmsOf, readKnownHosts } from './known-hosts.ts';
-import { flush } from './packet-lines.ts';
+import { flush, pastFirstPart } from './packet-lines.ts';
 import { type GitRemote } from './remote.ts';
 
 const answerMs = timings.registryAnswerMs * 2;
@@ -81,11 +81,17 @@ export function openSshRemote(address: GitAddress, access: SourceAccess, rules: 
   const run = async (signal: AbortSignal): Promise<ClientChannel> => {
     signal.throwIfAborted();
     const client = await (connected ??= connect());
-    const channel = await new Promise<ClientChannel>((resolve, reject) =>
-      client.exec(`git-upload-pack '${address.path}'`, (error, it) => (error ? reject(error) : resolve(it))),
-    ).catch((error: unknown) => {
-      throw explain(error as Error, address.host);
-    });
+    // A server may let somebody in, and say nothing any more.
+    const giveUp = (): void => void client.destroy();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      client.once('close', () => reject(new Error('it closed the connection')));
+      client.exec(`git-upload-pack '${address.path}'`, (error, it) => (error ? reject(error) : resolve(it)));
+    })
+      .catch((error: unknown) => {
+        throw explain(error as Error, address.host);
+      })
+      .finally(() => signal.removeEventListener('abort', giveUp));
     let words = '';
     channel.stderr.on('data', (bytes: Buffer) => (words = (words + bytes.toString()).slice(-lastWordsMax)));
     channel.on('exit', (code: number | null) => {
@@ -102,28 +108,6 @@ export function openSshRemote(address: GitAddress, access: SourceAccess, rules: 
     return channel;
   };
 
-  /** What comes after the list of names, which a client of HTTP has asked for before. */
-  async function* pastNames(channel: Readable): AsyncGenerator<Buffer> {
-    let rest: Buffer = Buffer.alloc(0);
-    let isPast = false;
-    for await (const chunk of channel as AsyncIterable<Buffer>) {
-      if (isPast) {
-        yield chunk;
-        continue;
-      }
-      rest = Buffer.concat([rest, chunk]);
-      for (;;) {
-        const length = parseInt(rest.toString('latin1', 0, 4), 16);
-        if (rest.length < 4 || rest.length < length) break;
-        rest = rest.subarray(Math.max(length, 4));
-        if (length !== 0) continue;
-        isPast = true;
-        if (rest.length > 0) yield rest;
-        break;
-      }
-    }
-  }
-
   return {
     async advertise(signal) {
       const channel = await run(signal);
@@ -134,7 +118,8 @@ export function openSshRemote(address: GitAddress, access: SourceAccess, rules: 
     async answer(request, signal) {
       const channel = await run(signal);
       request.pipe(channel);
-      return Readable.from(pastNames(channel), { objectMode: false });
+      // The list of names comes first, which a client of HTTP has asked for before.
+      return Readable.from(pastFirstPart(channel), { objectMode: false });
     },
     async close() {
       (await connected?.catch(() => undefined))?.end();
