@@ -124,17 +124,6 @@ describe('somebody with a browser', () => {
     await page.getByRole('log').getByRole('link', { name: 'Line 2000', exact: true }).waitFor();
   });
 
-  it('reads the present in the legend of a chart that nothing points at', async () => {
-    await page.goto('/');
-    const legend = page.locator('.u-legend').first();
-    await legend.getByText('Succeeded').waitFor();
-    await eventually(
-      async () => (/From\s*\d\d:\d\d/.test(await legend.innerText()) ? true : undefined),
-      'the legend tells of a time',
-    );
-    expect(await legend.innerText()).not.toContain('—');
-  });
-
   it('uses it by the keyboard alone', async () => {
     await page.goto('/builds');
     await page.getByRole('link', { name: 'from-the-form' }).first().waitFor();

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { eventually } from '@kiln/kit/testing';
 import { type Browser, type Page } from 'playwright-core';
 import { openBrowser, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
@@ -94,3 +95,14 @@ it('an admin keeps a secret and a source of files', async () => {
   await page.getByRole('button', { name: 'Remove source git.example.com' }).click();
   await page.getByText('No source yet').waitFor();
 }, 60_000);
+
+it('reads the present in the legend of a chart that nothing points at', async () => {
+  await page.goto('/');
+  const legend = page.locator('.u-legend').first();
+  await legend.getByText('Succeeded').waitFor();
+  await eventually(
+    async () => (/From\s*\d\d:\d\d/.test(await legend.innerText()) ? true : undefined),
+    'the legend tells of a time',
+  );
+  expect(await legend.innerText()).not.toContain('—');
+});
