@@ -7,6 +7,7 @@ export * from './lifecycle.ts';
 export * from './observability/logger.ts';
 export * from './observability/metrics.ts';
 export * from './platform.ts';
+export * from './read-at-most.ts';
 export * from './retry.ts';
 export * from './retry-after.ts';
 export * from './poll-loop.ts';

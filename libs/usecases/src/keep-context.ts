@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ContextStore, readArchive, readBlobArchive } from '@kiln/contexts';
 import { bytesIn, canonicalEntries, checkSize, filesIn, type ContextEntry, Fault, readEntries } from '@kiln/domain';
-import { type ContextRules } from '@kiln/kit';
+import { type ContextRules, readAtMost } from '@kiln/kit';
 import { findContext, type KeptContext, putContext } from '@kiln/persistence';
 import { type ContextsAtHand } from './with-context.ts';
 
@@ -119,15 +119,12 @@ export async function planContext(
 ): Promise<PlannedContext> {
   const { contextRules } = deps;
   const store = requireStore(deps);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > listBytesMax)
-      throw new Fault('ContextTooLarge', `the list of a context has more than ${listBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  const entries = canonicalEntries(readEntries(Buffer.concat(chunks).toString('utf8')));
+  const list = await readAtMost(
+    body,
+    listBytesMax,
+    () => new Fault('ContextTooLarge', `the list of a context has more than ${listBytesMax} bytes`),
+  );
+  const entries = canonicalEntries(readEntries(list.toString('utf8')));
   checkSize(entries, contextRules);
   await requireSpace(deps, accountId);
   return complete(deps, accountId, await store.putEntries(accountId, entries), entries);

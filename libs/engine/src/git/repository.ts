@@ -1,6 +1,7 @@
 import { type ChildProcess } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { Fault, isCommit } from '@kiln/domain';
+import { readAtMost } from '@kiln/kit';
 import { inside } from '../jail/bundle.ts';
 import { gatewayHost } from '../jail/listener.ts';
 import { type Room } from '../jail/room.ts';
@@ -81,14 +82,8 @@ async function* wholeOutput(child: ChildProcess, signal: AbortSignal): AsyncGene
 
 /** Runs a program to its end. @throws Fault SourceInvalid with its last words */
 async function finish(child: ChildProcess, signal: AbortSignal): Promise<string> {
-  const printed: Buffer[] = [];
-  let size = 0;
-  for await (const bytes of wholeOutput(child, signal)) {
-    size += bytes.length;
-    if (size > printedMax) throw new Fault('SourceInvalid', 'git lists more than can be looked at');
-    printed.push(bytes);
-  }
-  return Buffer.concat(printed).toString();
+  const tooLong = () => new Fault('SourceInvalid', 'git lists more than can be looked at');
+  return (await readAtMost(wholeOutput(child, signal), printedMax, tooLong)).toString();
 }
 
 function gitFault(code: number | null, words: string): Fault {

@@ -1,5 +1,5 @@
 import { type Readable } from 'node:stream';
-import { countRegistryRequest, inSpan, timings } from '@kiln/kit';
+import { countRegistryRequest, inSpan, readAtMost, timings } from '@kiln/kit';
 import { Fault } from '@kiln/domain';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from '../egress/address-rules.ts';
@@ -111,14 +111,8 @@ export class RegistryHttp {
     what: string,
     bytesMax: number,
   ): Promise<RegistryAnswer> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of body) {
-      size += (chunk as Buffer).length;
-      if (size > bytesMax)
-        throw new Fault('ManifestInvalid', `registry ${this.access.host} sent more than ${bytesMax} bytes for ${what}`);
-      chunks.push(chunk as Buffer);
-    }
-    return { status, headers, body: Buffer.concat(chunks), elsewhere };
+    const tooLong = () =>
+      new Fault('ManifestInvalid', `registry ${this.access.host} sent more than ${bytesMax} bytes for ${what}`);
+    return { status, headers, body: await readAtMost(body, bytesMax, tooLong), elsewhere };
   }
 }

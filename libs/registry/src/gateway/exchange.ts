@@ -3,6 +3,7 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/domain';
+import { readAtMost } from '@kiln/kit';
 import { type RegistryClients } from '../client/client.ts';
 import { type GatewayOptions, type GatewayTarget } from './options.ts';
 import { GatewaySources } from './sources.ts';
@@ -199,15 +200,11 @@ export class Exchange {
     writer: GatewayWriter,
     res: ServerResponse,
   ): Promise<void> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of req) {
-      size += (chunk as Buffer).length;
-      if (size > manifestBytesMax)
-        throw new Fault('PushFailed', `the image's manifest has more than ${manifestBytesMax} bytes`);
-      chunks.push(chunk as Buffer);
-    }
-    const bytes = Buffer.concat(chunks);
+    const bytes = await readAtMost(
+      req,
+      manifestBytesMax,
+      () => new Fault('PushFailed', `the image's manifest has more than ${manifestBytesMax} bytes`),
+    );
     const digest = sha256Digest(bytes);
     const mediaType = req.headers['content-type'] ?? 'application/vnd.oci.image.manifest.v1+json';
     await writer.putManifest({ bytes, digest, mediaType });

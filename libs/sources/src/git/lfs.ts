@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
+import { readAtMost } from '@kiln/kit';
 import { type AddressRules } from '@kiln/registry';
 import { z } from 'zod';
 import { type SourceAccesses } from '../access.ts';
@@ -41,15 +42,10 @@ const answerBytesMax = 4 << 20;
 
 /** @throws Fault SourceInvalid for an answer that is none */
 async function readBatch(body: Readable, host: string): Promise<z.infer<typeof batchAnswer>> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += (chunk as Buffer).length;
-    if (size > answerBytesMax) throw new Fault('SourceInvalid', `git LFS of ${host} answers without an end`);
-    chunks.push(chunk as Buffer);
-  }
+  const tooLong = () => new Fault('SourceInvalid', `git LFS of ${host} answers without an end`);
+  const bytes = await readAtMost(body, answerBytesMax, tooLong);
   try {
-    return batchAnswer.parse(JSON.parse(Buffer.concat(chunks).toString()));
+    return batchAnswer.parse(JSON.parse(bytes.toString()));
   } catch (error) {
     throw new Fault('SourceInvalid', `git LFS of ${host} does not answer as it should`, {}, error);
   }
@@ -91,14 +87,14 @@ export function openLfs(url: string, accesses: SourceAccesses, rules: AddressRul
       const { objects } = await readBatch(answer.body, address.host);
       for (const pointer of pointers) {
         const found = objects.find((it) => it.oid === pointer.sha256);
-        const { href, header = {} } = found?.actions?.download ?? { href: undefined };
-        if (href === undefined || !URL.canParse(href))
+        const download = found?.actions?.download;
+        if (!download || !URL.canParse(download.href))
           throw new Fault(
             'SourceNotFound',
             `git LFS of ${address.host} has no file ${pointer.sha256}: ${found?.error?.message ?? 'it gives no address'}`,
           );
-        const from = new URL(href);
-        const file = await httpFor(from.host).send({ method: 'GET', url: from, headers: header, signal });
+        const from = new URL(download.href);
+        const file = await httpFor(from.host).send({ method: 'GET', url: from, headers: download.header, signal });
         if (file.status !== 200) throw sourceFault(file, from.host, `the file ${pointer.sha256} of git LFS`);
         yield { pointer, body: file.body };
       }
