@@ -18,25 +18,18 @@ type Kind = (typeof kinds)[number]['value'];
 
 const emptyGit: Files = { kind: 'git', url: '', ref: '', subPath: '', submodules: false, lfs: false };
 
-/** Where COPY and ADD read from: nothing, a folder or archive that is given here, or a repository. */
-export function FilesField({
-  files,
-  onChange,
-  onDockerfile,
-  onSending,
-}: {
+interface FilesProps {
   files: Files;
   onChange: (files: Files) => void;
   /** Told of the Dockerfile in a folder that was given. */
   onDockerfile: (text: string) => void;
   /** Told when files begin to be sent, and when they are there or refused. */
   onSending: (isSending: boolean) => void;
-}) {
-  const [isSending, setSending] = useState(false);
-  const tellSending = (it: boolean) => {
-    setSending(it);
-    onSending(it);
-  };
+}
+
+/** Where COPY and ADD read from: nothing, a folder or archive that is given here, or a repository. */
+export function FilesField({ isSending, ...props }: FilesProps & { isSending: boolean }) {
+  const { files, onChange } = props;
   const [kind, setKind] = useState<Kind>(files.kind);
   const choose = (chosen: Kind) => {
     setKind(chosen);
@@ -59,9 +52,7 @@ export function FilesField({
           onChange={(it) => choose(it)}
         />
       </Group>
-      {kind === 'upload' && (
-        <Upload files={files} onChange={onChange} onDockerfile={onDockerfile} onSending={tellSending} />
-      )}
+      {kind === 'upload' && <Upload {...props} />}
       {kind === 'git' && files.kind === 'git' && <GitFields files={files} onChange={onChange} />}
     </Stack>
   );
@@ -116,17 +107,7 @@ const describe = ({ name, files, bytes: size, leftOut, ignoreFile }: Folder): st
     leftOut > 0 ? `; ${ignoreFile} leaves out ${leftOut}` : ''
   }`;
 
-function Upload({
-  files,
-  onChange,
-  onDockerfile,
-  onSending,
-}: {
-  files: Files;
-  onChange: (files: Files) => void;
-  onDockerfile: (text: string) => void;
-  onSending: (isSending: boolean) => void;
-}) {
+function Upload({ files, onChange, onDockerfile, onSending }: FilesProps) {
   const [share, setShare] = useState(0);
   const [isOver, setIsOver] = useState(false);
   const send = useMutation({

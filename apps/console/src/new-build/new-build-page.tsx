@@ -126,6 +126,7 @@ function BuildForm({ start, from }: { start: Draft; from: Build | undefined }) {
                   <FilesField
                     files={draft.files}
                     onChange={(files) => set({ files })}
+                    isSending={isSending}
                     onSending={setSending}
                     onDockerfile={(dockerfile) => {
                       set({ dockerfile });

@@ -43,14 +43,22 @@ export function SettingsForm<T>({
   );
 }
 
+/** Has what is shown under these keys looked up anew. */
+function useRefresh(keys: readonly string[]): () => Promise<void> {
+  const client = useQueryClient();
+  return async () => {
+    for (const key of keys) await client.invalidateQueries({ queryKey: [key] });
+  };
+}
+
 /** Makes something, and has what is shown of it looked up anew. */
 export function useMaking<T>(keys: readonly string[], make: () => Promise<T>, done?: () => void): Making<T> {
-  const client = useQueryClient();
+  const refresh = useRefresh(keys);
   return useMutation({
     mutationFn: () => make(),
-    async onSuccess() {
+    onSuccess() {
       done?.();
-      for (const key of keys) await client.invalidateQueries({ queryKey: [key] });
+      return refresh();
     },
   });
 }
@@ -68,14 +76,7 @@ export function RemoveButton({
   keys: readonly string[];
   remove: () => Promise<unknown>;
 }) {
-  const client = useQueryClient();
-  const removing = useMutation({
-    mutationFn: remove,
-    onSuccess: async () => {
-      for (const key of keys) await client.invalidateQueries({ queryKey: [key] });
-    },
-    onError: tellError,
-  });
+  const removing = useMutation({ mutationFn: remove, onSuccess: useRefresh(keys), onError: tellError });
   return (
     <Button
       size="xs"

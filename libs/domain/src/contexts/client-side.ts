@@ -1,4 +1,3 @@
 // What a browser needs of contexts.
 export { ignoreFilesOf } from './context-files.ts';
 export { type IgnoreRules, readIgnoreRules } from './ignore-rules.ts';
-export { isGitUrl } from './git-address.ts';
