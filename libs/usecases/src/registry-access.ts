@@ -17,21 +17,22 @@ export type RegistryAuths = Record<string, { Auth: string }>;
 export const openRegistryAuths = (sealer: Sealer, buildId: string, sealed: string): RegistryAuths =>
   JSON.parse(sealer.open(sealed, bindingOf('registryAuths', buildId)).reveal()) as RegistryAuths;
 
+/** Who a connection signs in as; undefined for nobody. */
+export const credentialsOf = (
+  { username, passwordSealed }: Pick<RegistryConnection, 'username' | 'passwordSealed'>,
+  sealer: Sealer,
+  boundTo: string,
+): RegistryAccess['credentials'] =>
+  username === null || passwordSealed === null
+    ? undefined
+    : { username, password: sealer.open(passwordSealed, boundTo) };
+
 const fromConnection = (connection: RegistryConnection, sealer: Sealer): RegistryAccess => ({
   host: connection.host,
   connected: true,
   tlsMode: connection.tlsMode,
   caPem: connection.caPem ?? undefined,
-  credentials:
-    connection.username === null || connection.passwordSealed === null
-      ? undefined
-      : {
-          username: connection.username,
-          password: sealer.open(
-            connection.passwordSealed,
-            bindingOf('registryConnection', connection.accountId, connection.id),
-          ),
-        },
+  credentials: credentialsOf(connection, sealer, bindingOf('registryConnection', connection.accountId, connection.id)),
 });
 
 function fromAuth(host: string, auth: string): RegistryAccess {

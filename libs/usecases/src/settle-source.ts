@@ -9,7 +9,8 @@ import {
   requestFields,
 } from '@kiln/domain';
 import { type Executor, listSourceConnections } from '@kiln/persistence';
-import { publicAccess, requireGitAddress, resolveCommit, type SourceAccesses, type Sources } from '@kiln/sources';
+import { credentialsOf } from './registry-access.ts';
+import { publicAccess, resolveCommit, type SourceAccesses, type Sources } from '@kiln/sources';
 
 /** Clients wait for the answer meanwhile. */
 const settleMs = 20_000;
@@ -22,17 +23,14 @@ export async function sourceAccesses(db: Executor, sealer: Sealer, accountId: st
   return (host) => {
     const found = connections.get(host);
     if (!found) return publicAccess(host);
-    const open = (sealed: string) => sealer.open(sealed, bindingOf('sourceConnection', accountId, host));
+    const boundTo = bindingOf('sourceConnection', accountId, host);
     return {
       host,
       tlsMode: found.tlsMode,
       caPem: found.caPem ?? undefined,
       knownHosts: found.knownHosts ?? undefined,
-      privateKey: found.keySealed === null ? undefined : open(found.keySealed),
-      credentials:
-        found.username === null || found.passwordSealed === null
-          ? undefined
-          : { username: found.username, password: open(found.passwordSealed) },
+      privateKey: found.keySealed === null ? undefined : sealer.open(found.keySealed, boundTo),
+      credentials: credentialsOf(found, sealer, boundTo),
     };
   };
 }
@@ -40,7 +38,6 @@ export async function sourceAccesses(db: Executor, sealer: Sealer, accountId: st
 async function settled(source: ContextSource, sources: Sources, accesses: SourceAccesses): Promise<ContextSource> {
   const signal = AbortSignal.timeout(settleMs);
   if (source.type === 'git') {
-    requireGitAddress(source.url);
     const remote = sources.git(source.url, accesses);
     try {
       return { ...source, commit: await resolveCommit(remote, source.ref, signal) };

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { Secret } from '@kiln/kit';
 import { listBuiltRepositories, removeRegistryConnection } from '@kiln/persistence';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { accessForImage, connectRegistry } from '@kiln/usecases';
 import { Option } from 'commander';
+import { type AccessOptions, addAccessOptions, readAccess } from './access-options.ts';
 import { type CommandContext, type CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
 import { type CompressionChoice, compressionChoices, compressionLevelMax, stagingTag } from '@kiln/domain';
@@ -13,16 +12,10 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
   const { db, sealer, print, openAddresses, account } = context;
 
   const registry = program.command('registry').description('registry connections of an account');
-  registry
-    .command('put <account> <id> <host>')
+  addAccessOptions(registry.command('put <account> <id> <host>'))
     .description(
       'add or replace a connection; PAI names it as TargetRegistry.InstanceId. The password is read from KILN_REGISTRY_PASSWORD',
     )
-    .addOption(
-      new Option('--tls <mode>', 'how to connect').choices(['verify', 'skip-verify', 'http']).default('verify'),
-    )
-    .option('--ca <file>', 'PEM file of the CA to trust')
-    .option('--username <name>')
     .addOption(
       new Option('--compression <kind>', 'of new layers; auto is zstd where the registry takes it')
         .choices(compressionChoices)
@@ -38,27 +31,12 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
         owner: string,
         id: string,
         host: string,
-        options: {
-          tls: 'verify' | 'skip-verify' | 'http';
-          ca?: string;
-          username?: string;
-          compression: CompressionChoice;
-          compressionLevel?: number;
-        },
+        options: AccessOptions & { compression: CompressionChoice; compressionLevel?: number },
       ) => {
         const { id: accountId } = await account(owner);
-        const password = process.env['KILN_REGISTRY_PASSWORD'];
-        if (options.username !== undefined && !password)
-          throw new Error('with --username, set the password in KILN_REGISTRY_PASSWORD');
-        await connectRegistry({ db, sealer }, accountId, id, {
-          host,
-          tlsMode: options.tls,
-          caPem: options.ca === undefined ? undefined : await readFile(options.ca, 'utf8'),
-          username: options.username,
-          password: options.username !== undefined && password ? new Secret(password) : undefined,
-          compression: options.compression,
-          compressionLevel: options.compressionLevel,
-        });
+        const access = await readAccess(options, 'KILN_REGISTRY_PASSWORD');
+        const { compression, compressionLevel } = options;
+        await connectRegistry({ db, sealer }, accountId, id, { host, ...access, compression, compressionLevel });
         print({ id, host, tls: options.tls, compression: options.compression });
       },
     );
