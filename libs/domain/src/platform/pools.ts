@@ -15,6 +15,8 @@ export const commonPool = '';
 /** The pools that have names of their own. */
 export const poolNames = (pools: Record<string, unknown>): string[] => Object.keys(pools).filter((it) => it !== '*');
 
+const mayUse = ({ accounts }: Pool, accountId: string): boolean => accounts?.includes(accountId) ?? true;
+
 /**
  * The pool that a request asks for by name. Where an operator lists no pools, all builders are one, whatever
  * a request calls it; names that nobody knows mean the common one where `*` is listed.
@@ -28,8 +30,7 @@ export function poolOf(
   const names = Object.keys(pools);
   if (id === undefined || names.length === 0) return commonPool;
   const found = id !== '*' && Object.hasOwn(pools, id) ? pools[id] : undefined;
-  const mayUse = (pool: Pool) => pool.accounts?.includes(accountId) ?? true;
-  if (!found || !mayUse(found)) {
+  if (!found || !mayUse(found, accountId)) {
     if (!found && names.includes('*')) return commonPool;
     const known = poolsFor(pools, accountId);
     throw fieldFault(
@@ -45,4 +46,4 @@ export function poolOf(
 
 /** The pools that an account's requests may name. */
 export const poolsFor = (pools: Record<string, Pool>, accountId: string): string[] =>
-  poolNames(pools).filter((it) => pools[it]?.accounts?.includes(accountId) ?? true);
+  poolNames(pools).filter((it) => mayUse(pools[it] ?? {}, accountId));

@@ -1,6 +1,7 @@
 import { isAtLeast, type Role } from '@kiln/domain';
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { revoke } from './provision.ts';
 import { accessKeys, tokens, users, workspaceMembers, workspaces } from '../tables/identity.ts';
 
 export interface AccountUser {
@@ -74,11 +75,7 @@ export const changeUser = (
 export const revokeUser = (db: Database, accountId: string, id: string): Promise<UserChange> =>
   inTransaction(db, async (tx) => {
     const outcome = await withoutLastAdmin(tx, accountId, id, false);
-    if (outcome === 'changed')
-      await tx
-        .update(users)
-        .set({ revokedAt: sql`now()` })
-        .where(eq(users.id, id));
+    if (outcome === 'changed') await revoke(tx, 'user', id);
     return outcome;
   });
 
