@@ -1,13 +1,8 @@
 import { type Secret } from '@kiln/kit';
+import { type RegistryAccess } from '@kiln/registry';
 
-/** How to reach one host that contexts are fetched from. */
-export interface SourceAccess {
-  /** With its port, as addresses name it. */
-  host: string;
-  /** `verify` checks certificates against the system's and `caPem`; `skip-verify` does not; `http` has none. */
-  tlsMode: 'verify' | 'skip-verify' | 'http';
-  caPem?: string | undefined;
-  credentials?: { username: string; password: Secret } | undefined;
+/** How to reach one host that contexts are fetched from: as a registry, or by ssh. */
+export interface SourceAccess extends Omit<RegistryAccess, 'connected'> {
   /** What ssh logs in with, in OpenSSH's or PEM form. */
   privateKey?: Secret | undefined;
   /** The host's own keys, as `ssh-keyscan` prints them. */

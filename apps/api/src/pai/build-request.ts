@@ -1,5 +1,5 @@
 import { type CreateImageBuildBody, type RerunBody } from '@kiln/contract';
-import { type BuildRequest, type ContextRequest, type ContextSource, splitGitUrl } from '@kiln/domain';
+import { type BuildRequest, type ContextRequest, type ContextSource, type GitTarget, splitGitUrl } from '@kiln/domain';
 import { type RegistryAuths, type RerunChange } from '@kiln/usecases';
 import { optional } from '../http/optional.ts';
 import { readLabels, renderLabels } from './labels.ts';
@@ -51,32 +51,34 @@ export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRe
 
 type ContextBody = NonNullable<CreateImageBuildBody['BuildConfig']['Context']>;
 
-function readSource({ Type, Url = '', Ref, Submodules, Lfs, Digest }: ContextBody): ContextSource | undefined {
+/** @param written what stands in the address of a repository */
+function readSource(
+  { Type, Url = '', Ref, Submodules, Lfs, Digest }: ContextBody,
+  written: GitTarget,
+): ContextSource | undefined {
   switch (Type) {
     case 'Upload':
       return undefined;
-    case 'Git': {
-      const { url, ref, submodules } = splitGitUrl(Url);
+    case 'Git':
       return {
         type: 'git',
-        url,
-        ...optional('ref', Ref ?? ref),
-        ...((Submodules ?? submodules) ? { submodules: true as const } : {}),
+        url: written.url,
+        ...optional('ref', Ref ?? written.ref),
+        ...((Submodules ?? written.submodules) ? { submodules: true as const } : {}),
         ...(Lfs ? { lfs: true as const } : {}),
       };
-    }
     case 'Object':
       return { type: 'object', url: Url, ...optional('sha256', Digest?.slice('sha256:'.length)) };
   }
 }
 
 function readContext(body: ContextBody, isItsDockerfile: boolean): ContextRequest {
-  const { Type, Id, Url, SubPath, Dockerfile } = body;
-  const subPath = SubPath ?? (Type === 'Git' ? splitGitUrl(Url ?? '').subPath : undefined);
+  const { Type, Id, Url = '', SubPath, Dockerfile } = body;
+  const written = splitGitUrl(Url);
   return {
     ...optional('id', Id),
-    ...optional('source', readSource(body)),
-    ...optional('subPath', subPath),
+    ...optional('source', readSource(body, written)),
+    ...optional('subPath', SubPath ?? (Type === 'Git' ? written.subPath : undefined)),
     ...(isItsDockerfile ? { dockerfile: Dockerfile ?? 'Dockerfile' } : optional('dockerfile', Dockerfile)),
   };
 }

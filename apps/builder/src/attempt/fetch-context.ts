@@ -3,35 +3,20 @@ import {
   canonicalEntries,
   checkSize,
   type ContextEntry,
-  type ContextLimits,
   type ContextSource,
   Fault,
   type NetworkRules,
   parseGitAddress,
   resolveGitUrl,
 } from '@kiln/domain';
-import { type Engine, type GitRoom } from '@kiln/engine';
+import { type GitRoom } from '@kiln/engine';
 import { settleRequest } from '@kiln/persistence';
-import { openGitDoor, type GitDoor, type SourceAccesses, type Sources } from '@kiln/sources';
-import { type Sealer } from '@kiln/auth';
-import {
-  type ContextDeps,
-  keepArchive,
-  keepEntries,
-  requireSpace,
-  requireStore,
-  sourceAccesses,
-  withContext,
-} from '@kiln/usecases';
+import { openGitDoor, type GitDoor, requireGitAddress, type SourceAccesses } from '@kiln/sources';
+import { keepArchive, keepEntries, requireSpace, requireStore, sourceAccesses, withContext } from '@kiln/usecases';
 import { type Attempt } from './attempt.ts';
+import { type FetchDeps } from './fetch-deps.ts';
 import { fetchLfs } from './fetch-lfs.ts';
 import { StaleAttempt } from './stale-attempt.ts';
-
-export interface FetchDeps extends ContextDeps {
-  engine: Engine;
-  sealer: Sealer;
-  sources: Sources;
-}
 
 /** How long an archive may take, in milliseconds. */
 const fetchMs = 900_000;
@@ -49,7 +34,6 @@ interface Checkout {
   accesses: SourceAccesses;
   room: GitRoom;
   door: GitDoor;
-  limits: ContextLimits;
   entries: ContextEntry[];
   repositories: number;
 }
@@ -59,7 +43,7 @@ const under = (entries: readonly ContextEntry[], folder: string): ContextEntry[]
 
 /** Adds a commit's files below a folder, and those of its submodules where they are wanted. */
 async function addCommit(to: Checkout, source: GitSource, commit: string, folder: string, depth: number) {
-  const { attempt, deps, accesses, room, door, limits } = to;
+  const { attempt, deps, accesses, room, door } = to;
   to.repositories += 1;
   if (depth > depthMax || to.repositories > repositoriesMax)
     throw new Fault(
@@ -73,17 +57,15 @@ async function addCommit(to: Checkout, source: GitSource, commit: string, folder
     const where = folder === '' ? '' : ` (submodule ${folder})`;
     await attempt.log.write(`kiln: ${source.url} at ${commit}${where}`);
     if (folder === '') await attempt.log.write(`kiln: commit of ${at} by ${author}: ${subject.slice(0, 200)}`);
-    const left = { entries: limits.entries, bytes: limits.bytes };
-    const store = requireStore(deps);
-    let entries = await readArchive(await repository.archive(), store, attempt.build.accountId, left);
-    if (source.lfs) entries = await fetchLfs(entries, source.url, accesses, { ...deps, attempt, limits });
+    const { contextRules: limits } = deps;
+    let entries = await readArchive(await repository.archive(), requireStore(deps), attempt.build.accountId, limits);
+    if (source.lfs) entries = await fetchLfs(deps, attempt, entries, source.url, accesses);
     // A submodule is an empty folder of its parent.
     to.entries.push(...under(entries, folder));
     checkSize(to.entries, limits);
     if (!source.submodules) return;
     for (const it of await repository.submodules()) {
-      const parent = parseGitAddress(source.url);
-      const url = parent ? resolveGitUrl(parent, it.url) : it.url;
+      const url = resolveGitUrl(requireGitAddress(source.url), it.url);
       if (!parseGitAddress(url))
         throw new Fault(
           'SourceInvalid',
@@ -109,9 +91,7 @@ async function fetchGit(
   const id = `${name.toLowerCase()}-git`;
   const registry = { has: () => false, answer: door.answer };
   const room = await deps.engine.openGit({ id, owner: build.accountId, network, registry, signal });
-  const to: Checkout = {
-    attempt, deps, accesses, room, door, limits: deps.contextRules, entries: [], repositories: 0,
-  }; // prettier-ignore
+  const to: Checkout = { attempt, deps, accesses, room, door, entries: [], repositories: 0 };
   try {
     await addCommit(to, source, source.commit ?? '', '', 0);
   } catch (error) {

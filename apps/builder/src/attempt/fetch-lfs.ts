@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers';
-import { type ContextStore } from '@kiln/contexts';
-import { type ContextEntry, type ContextLimits, Fault } from '@kiln/domain';
-import { type SourceAccesses, type Sources } from '@kiln/sources';
+import { type ContextEntry, Fault } from '@kiln/domain';
+import { type SourceAccesses } from '@kiln/sources';
 import { requireStore } from '@kiln/usecases';
 import { type Attempt } from './attempt.ts';
+import { type FetchDeps } from './fetch-deps.ts';
 
 /** What stands in a repository for a file that LFS keeps apart (git-lfs, docs/spec.md); no larger than that. */
 const pointerBytesMax = 1024;
@@ -21,24 +21,19 @@ function readPointer(content: string): Pointer | undefined {
   return sha256 === undefined || size === undefined ? undefined : { sha256, size: Number(size) };
 }
 
-interface LfsDeps {
-  contexts: ContextStore | undefined;
-  sources: Sources;
-  attempt: Attempt;
-  limits: ContextLimits;
-}
-
 /**
  * Puts the files of git LFS where their pointers stand. They are called by the digest that they are kept by here.
  * @throws Fault SourceInvalid for a file that is another one than its pointer says; ContextTooLarge
  */
 export async function fetchLfs(
+  deps: FetchDeps,
+  attempt: Attempt,
   entries: readonly ContextEntry[],
   url: string,
   accesses: SourceAccesses,
-  { contexts, sources, attempt, limits }: LfsDeps,
 ): Promise<ContextEntry[]> {
-  const store = requireStore({ contexts });
+  const { sources, contextRules: limits } = deps;
+  const store = requireStore(deps);
   const account = attempt.build.accountId;
   const pointers = new Map<string, Pointer>();
   for (const it of entries) {

@@ -23,7 +23,8 @@ import { accessForBuild, type BaseImages, hostPlatform, openBuildSecrets } from 
 import { type Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
 import { type HostSettings } from '../host-settings.ts';
-import { fetchContext, type FetchDeps } from './fetch-context.ts';
+import { fetchContext } from './fetch-context.ts';
+import { type FetchDeps } from './fetch-deps.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { contextOf } from './context-of.ts';
 import { compressionFor, pushImage } from './push-image.ts';

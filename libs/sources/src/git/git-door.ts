@@ -3,7 +3,7 @@ import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { asFault, type Fault } from '@kiln/domain';
-import { flush, packetLine } from './packet-lines.ts';
+import { preface, service } from './packet-lines.ts';
 import { type GitRemote } from './remote.ts';
 
 /**
@@ -20,7 +20,6 @@ export interface GitDoor {
   close(): Promise<void>;
 }
 
-const service = 'git-upload-pack';
 const noCache = { 'cache-control': 'no-cache' };
 
 export function openGitDoor(signal: AbortSignal): GitDoor {
@@ -36,7 +35,7 @@ export function openGitDoor(signal: AbortSignal): GitDoor {
     if (what === 'info/refs' && req.method === 'GET') {
       const names = await remote.advertise(ending);
       res.writeHead(200, { ...noCache, 'content-type': `application/x-${service}-advertisement` });
-      res.write(packetLine(`# service=${service}\n`) + flush);
+      res.write(preface);
       return pipeline(names, res);
     }
     if (what === service && req.method === 'POST') {

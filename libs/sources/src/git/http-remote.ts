@@ -3,11 +3,8 @@ import { Fault, type GitAddress } from '@kiln/domain';
 import { type AddressRules } from '@kiln/registry';
 import { type SourceAccess } from '../access.ts';
 import { openSourceHttp, sourceFault, sourceUrl } from '../http.ts';
+import { preface, service } from './packet-lines.ts';
 import { type GitRemote } from './remote.ts';
-
-const service = 'git-upload-pack';
-/** What stands before the list of names over HTTP. */
-const preface = `001e# service=${service}\n0000`;
 
 /** Takes the preface away, where there is one. */
 async function* withoutPreface(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

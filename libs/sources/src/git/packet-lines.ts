@@ -53,3 +53,8 @@ export async function* pastFirstPart(stream: AsyncIterable<Buffer>): AsyncGenera
 
 export const packetLine = (text: string): string => (text.length + lengthBytes).toString(16).padStart(4, '0') + text;
 export const flush = '0000';
+
+/** The program that gives what a repository has, as git's protocols call it. */
+export const service = 'git-upload-pack';
+/** What stands before the list of names over HTTP (gitprotocol-http). */
+export const preface = packetLine(`# service=${service}\n`) + flush;

@@ -5,7 +5,7 @@ import { type AddressRules, connectGuarded } from '@kiln/registry';
 import ssh, { type ClientChannel, type ConnectConfig } from 'ssh2';
 import { type SourceAccess } from '../access.ts';
 import { algorithmsOf, readKnownHosts } from './known-hosts.ts';
-import { flush, pastFirstPart } from './packet-lines.ts';
+import { flush, pastFirstPart, service } from './packet-lines.ts';
 import { type GitRemote } from './remote.ts';
 
 const answerMs = timings.registryAnswerMs * 2;
@@ -86,7 +86,7 @@ export function openSshRemote(address: GitAddress, access: SourceAccess, rules: 
     signal.addEventListener('abort', giveUp, { once: true });
     const channel = await new Promise<ClientChannel>((resolve, reject) => {
       client.once('close', () => reject(new Error('it closed the connection')));
-      client.exec(`git-upload-pack '${address.path}'`, (error, it) => (error ? reject(error) : resolve(it)));
+      client.exec(`${service} '${address.path}'`, (error, it) => (error ? reject(error) : resolve(it)));
     })
       .catch((error: unknown) => {
         throw explain(error as Error, address.host);

@@ -77,10 +77,11 @@ export function openObject(
   const text = parsed.kind === 'https' ? parsed.url : placeOf(store as ObjectStore, parsed.bucket, parsed.key);
   const { host } = new URL(text);
   // Credentials of a store are for its own host, under which each bucket may have one.
-  const access = store ? { ...accesses(new URL(store.endpoint.replace('{bucket}.', '')).host), host } : accesses(host);
-  const tlsMode = store?.endpoint.startsWith('http:') ? ('http' as const) : access.tlsMode;
-  const url = sourceUrl({ ...access, tlsMode }, text);
-  const http = openSourceHttp({ ...access, tlsMode }, rules, store && signed(store, access));
+  const known = accesses(store ? new URL(store.endpoint.replace('{bucket}.', '')).host : host);
+  const isPlain = store?.endpoint.startsWith('http:') === true;
+  const access = { ...known, host, ...(isPlain ? { tlsMode: 'http' as const } : {}) };
+  const url = sourceUrl(access, text);
+  const http = openSourceHttp(access, rules, store && signed(store, access));
   const ask = (method: 'HEAD' | 'GET', headers: Record<string, string>, signal: AbortSignal): Promise<HttpAnswer> =>
     http.send({ method, url, headers: { 'accept-encoding': 'identity', ...headers }, signal });
   return {
