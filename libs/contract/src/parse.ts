@@ -14,7 +14,10 @@ export function parseInput<S extends z.ZodType>(schema: S, input: unknown, what:
   if (parsed.success) return parsed.data;
   const { issues } = parsed.error;
   const fieldOf = ({ path }: { path: PropertyKey[] }): string => (path.length > 0 ? path.join('.') : what);
-  const named = issues.slice(0, namedMax).map((it) => `${fieldOf(it)}: ${it.message}`);
+  // Of a name that may not be one, what it should be says more than what the whole object should be.
+  const messageOf = (it: z.core.$ZodIssue): string =>
+    it.code === 'invalid_key' ? (it.issues[0]?.message ?? it.message) : it.message;
+  const named = issues.slice(0, namedMax).map((it) => `${fieldOf(it)}: ${messageOf(it)}`);
   const more = issues.length > namedMax ? `; and ${issues.length - namedMax} more` : '';
   const [first] = issues;
   throw new Fault('InvalidParameter', named.join('; ') + more, { field: first ? fieldOf(first) : what });

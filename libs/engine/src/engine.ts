@@ -50,6 +50,10 @@ export interface BuildRequest {
   parsed: ParsedDockerfile;
   /** What COPY and ADD read from; there is nothing when left out. */
   context?: ContextFiles | undefined;
+  /** By their names in the Dockerfile. */
+  namedContexts?: ReadonlyMap<string, ContextFiles>;
+  /** `os/architecture[/variant]` that the image is for; the machine's own when left out. */
+  platform?: string | undefined;
   /** Every image that the Dockerfile names; the gateway has all of them. */
   bases: readonly BaseImage[];
   limits: Limits;
@@ -70,6 +74,8 @@ export interface BuildRequest {
    */
   onLine(line: string, partial: boolean, step: number): Promise<void>;
   buildArgs?: Record<string, string>;
+  /** Of the image, over those of its Dockerfile. */
+  labels?: Record<string, string>;
   /** Stage to build; the last one when left out. */
   target?: string;
   signal: AbortSignal;

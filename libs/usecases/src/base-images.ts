@@ -1,12 +1,4 @@
-import {
-  Fault,
-  type ParsedDockerfile,
-  parseImageName,
-  parsePlatform,
-  platformKey,
-  type Step,
-  stepDetails,
-} from '@kiln/domain';
+import { Fault, type ParsedDockerfile, parseImageName, platformKey, type Step, stepDetails } from '@kiln/domain';
 import {
   type FetchedManifest,
   type GatewaySource,
@@ -30,11 +22,9 @@ export interface FoundBase extends GatewaySource {
 const accessOf = (host: string, known: readonly RegistryAccess[]): RegistryAccess =>
   known.find((it) => it.host === host) ?? { host, tlsMode: 'verify' };
 
-/** `os/architecture` of the stage that a step belongs to; what it leaves to a variable is the builder's own. */
-function platformOf({ steps }: ParsedDockerfile, { stage }: Step, own: string): string {
-  const from = steps.find((it) => it.stage === stage && it.keyword === 'FROM');
-  return parsePlatform(from?.flags.find((it) => it.name === 'platform')?.value ?? '') ?? own;
-}
+/** `os/architecture` that a step needs an image for: its stage's to start from, the whole build's to copy from. */
+const platformOf = (parsed: ParsedDockerfile, { keyword, platform }: Step): string =>
+  keyword === 'FROM' ? (platform ?? parsed.platform) : parsed.platform;
 
 export interface BaseImages {
   /**
@@ -52,8 +42,7 @@ const rememberedBytesMax = 16 << 20;
 /** What images have to be for to run on this machine, in OCI's words. */
 export const hostPlatform = `linux/${{ x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch}`;
 
-/** @param own `os/architecture` of the builder */
-export function openBaseImages(registries: RegistryClients, own = hostPlatform): BaseImages {
+export function openBaseImages(registries: RegistryClients): BaseImages {
   // What a digest holds never changes. Registries count manifests that are read, and most of them not those that are
   // only asked about.
   const resolved = new LRUCache<string, FetchedManifest>({
@@ -86,12 +75,18 @@ export function openBaseImages(registries: RegistryClients, own = hostPlatform):
     async find(parsed, known) {
       const found: FoundBase[] = [];
       for (const name of parsed.images) {
-        const { host, repository } = parseImageName(name);
+        const image = parsed.named.get(name) ?? name;
+        const { host, repository } = parseImageName(image);
         const access = accessOf(host, known);
         const steps = parsed.steps.filter((it) => it.from === name || it.uses.includes(name));
-        const firsts = new Map(steps.toReversed().map((it) => [platformOf(parsed, it, own), it]));
+        // A stage that an image stands in for is named by no step.
+        const firsts = new Map<string, Step | undefined>(
+          steps.length === 0
+            ? [[parsed.platform, undefined]]
+            : steps.toReversed().map((it) => [platformOf(parsed, it), it]),
+        );
         for (const [platform, step] of firsts) {
-          const manifest = await resolve(access, name, platform).catch((error: unknown) => inStep(error, name, step));
+          const manifest = await resolve(access, image, platform).catch((error: unknown) => inStep(error, name, step));
           found.push({ name, platform, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
         }
       }

@@ -3,10 +3,13 @@ import {
   asFault,
   bindingOf,
   type BuildRequest,
+  contextFields,
+  contextsToFetch,
   type ContextSource,
   Fault,
   fieldFault,
-  requestFields,
+  isToFetch,
+  mapContexts,
 } from '@kiln/domain';
 import { type Executor, listSourceConnections } from '@kiln/persistence';
 import { credentialsOf } from './registry-access.ts';
@@ -54,7 +57,7 @@ async function settled(source: ContextSource, sources: Sources, accesses: Source
 }
 
 /**
- * Settles what a request's context is: which commit a branch stands for, and which version of an archive is there.
+ * Settles what a request's contexts are: which commit a branch stands for, and which version of an archive is there.
  * @throws Fault that names the field
  */
 export async function settleSource(
@@ -62,15 +65,18 @@ export async function settleSource(
   accountId: string,
   request: BuildRequest,
 ): Promise<BuildRequest> {
-  const { context } = request;
-  if (!context?.source || context.id !== undefined) return request;
+  if (contextsToFetch(request).length === 0) return request;
   const accesses = await sourceAccesses(db, sealer, accountId);
-  try {
-    return { ...request, context: { ...context, source: await settled(context.source, sources, accesses) } };
-  } catch (error) {
-    const { code, message, details } = error instanceof DOMException ? tooLate : asFault(error);
-    if (code === 'InternalError') throw error;
-    const isRef = code === 'SourceNotFound' && context.source.type === 'git' && /no branch/.test(message);
-    throw fieldFault(code, isRef ? requestFields.contextRef : requestFields.contextUrl, message, details);
-  }
+  return mapContexts(request, async (context, name) => {
+    if (!isToFetch(context)) return context;
+    try {
+      return { ...context, source: await settled(context.source, sources, accesses) };
+    } catch (error) {
+      const { code, message, details } = error instanceof DOMException ? tooLate : asFault(error);
+      if (code === 'InternalError') throw error;
+      const isRef = code === 'SourceNotFound' && context.source.type === 'git' && /no branch/.test(message);
+      const { ref, url } = contextFields(name);
+      throw fieldFault(code, isRef ? ref : url, message, details);
+    }
+  });
 }

@@ -2,6 +2,7 @@ import { type Sealer } from '@kiln/auth';
 import {
   bindingOf,
   type BuildRequest,
+  contextsToFetch,
   fieldFault,
   type Lane,
   limitsOf,
@@ -82,7 +83,7 @@ export async function submitBuild(
   const reference = parseReference(asked.target.reference, requestFields.reference);
   if (reference.tag === stagingTag)
     throw fieldFault('InvalidParameter', requestFields.reference, `the tag ${stagingTag} is used by Kiln itself`);
-  if (asked.context !== undefined && asked.form === 'packages')
+  if ((asked.context !== undefined || asked.namedContexts !== undefined) && asked.form === 'packages')
     throw fieldFault('InvalidParameter', requestFields.form, 'a PackageInstallation has no files to copy');
   // The order in which hosts were written makes no other request; nor does what a branch stands for by now.
   const whole: object = { ...asked, registryHosts: undefined, auths };
@@ -90,7 +91,7 @@ export async function submitBuild(
   const isSame = (hash: string) => sealer.isFingerprint(hash, requestText);
   // One that came before is answered again, also when its repository is away by now.
   const before =
-    asked.context?.source && clientToken !== undefined
+    contextsToFetch(asked).length > 0 && clientToken !== undefined
       ? await findByClientToken(db, viewer.accountId, clientToken, clientTokenHours)
       : undefined;
   if (before) {

@@ -124,7 +124,10 @@ it.each([
   [['build', '-t', 'a', '-t', 'b', '.'], /-t may be given once/],
   [['build', '-t', 'a', '--load', '.'], /--load is not taken here.*docker pull/s],
   [['build', '-t', 'a', '--ssh', 'default', '.'], /--ssh is not taken here/],
-  [['build', '-t', 'a', '--platform', 'linux/arm64', '.'], /builders are linux\/amd64/],
+  [['build', '-t', 'a', '--platform', 'mars', '-'], /BuildConfig\.Platform: must be a platform of Linux/],
+  [['build', '-t', 'a', '--build-context', 'a', '-'], /--build-context a: write NAME=SOURCE/],
+  [['build', '-t', 'a', '--build-context', 'a=nowhere', '-'], /--build-context a: nowhere is no folder/],
+  [['build', '-t', 'a', '--build-context', 'a=oci-layout://x', '-'], /oci-layout:\/\/x is no address/],
   [['build', '-t', 'a', 'git://example.com/x.git'], /no address of a repository/],
   [['build', '-t', 'a', 'nowhere'], /nowhere is no folder/],
   [['build', '-t', 'elsewhere.example.com/a', '.'], /no connection to elsewhere\.example\.com/],
@@ -148,6 +151,25 @@ it('takes a Dockerfile or a tar from the standard input, and a Dockerfile from b
   project('', { 'Other.Dockerfile': `FROM ${kiln.base}\nCOPY a /\nRUN echo beside && cat /a\n` });
   const beside = await run(['build', '-t', tag('beside'), '-f', 'Other.Dockerfile', 'tar']);
   expect(beside).toMatchObject({ code: 0, err: expect.stringContaining('beside') as string });
+}, 60_000);
+
+it('takes files and images by name, labels, and a platform', async () => {
+  const path = project('named', {
+    Dockerfile: `FROM --platform=$BUILDPLATFORM python:3 AS make
+ARG TARGETARCH
+RUN --mount=type=bind,from=shared,target=/s cat /s/words && test ! -e /s/left-out && echo for $TARGETARCH > /for && cat /for
+FROM scratch
+COPY --from=make /for /
+`,
+    'shared/words': 'these are shared',
+    'shared/left-out': 'x',
+    'shared/.dockerignore': 'left-out\n',
+  });
+  const args = ['--build-context', `shared=${path}/shared`];
+  args.push('--build-context', `docker.io/library/Python:3=docker-image://${kiln.base}`);
+  const built = await run(['build', '-t', tag('named'), ...args, '--platform', 'linux/arm64', '--label', 'a=b', path]);
+  expect(built).toMatchObject({ code: 0, err: expect.stringContaining('for arm64') as string });
+  expect(built.err).toContain('these are shared');
 }, 60_000);
 
 it('leaves a build running, lists, follows and cancels it', async () => {
@@ -192,7 +214,7 @@ it('completes commands and flags in bash', async () => {
   const complete = (line: string) =>
     execFileSync('bash', ['-c', `${out}\nCOMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _kiln; echo "\${COMPREPLY[*]}"`]).toString().trim(); // prettier-ignore
   expect(complete('kiln bui')).toBe('build');
-  expect(complete('kiln build --bu')).toBe('--build-arg');
+  expect(complete('kiln build --bu')).toBe('--build-arg --build-context');
   expect(complete('kiln --profile x logs --f')).toBe('--follow');
   // Files are the shell's own affair, and what is refused is not offered.
   expect(complete('kiln build x')).toBe('');

@@ -1,5 +1,12 @@
 import { type CreateImageBuildBody, type RerunBody } from '@kiln/contract';
-import { type BuildRequest, type ContextRequest, type ContextSource, type GitTarget, splitGitUrl } from '@kiln/domain';
+import {
+  type BuildRequest,
+  type ContextRequest,
+  type ContextSource,
+  type GitTarget,
+  type NamedContext,
+  splitGitUrl,
+} from '@kiln/domain';
 import { type RegistryAuths, type RerunChange } from '@kiln/usecases';
 import { optional } from '../http/optional.ts';
 import { readLabels, renderLabels } from './labels.ts';
@@ -24,7 +31,10 @@ export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRe
     ...optional('title', ImageBuildJobName),
     dockerfile: BuildConfig.Dockerfile ?? '',
     ...optional('context', Context && readContext(Context, BuildConfig.Dockerfile === undefined)),
+    ...optional('namedContexts', BuildConfig.NamedContexts && mapped(BuildConfig.NamedContexts, readNamedContext)),
+    ...optional('platform', BuildConfig.Platform),
     ...optional('arguments', BuildConfig.BuildArgs),
+    ...optional('imageLabels', BuildConfig.Labels),
     ...optional('stage', BuildConfig.Target),
     ...(BuildConfig.NoCache ? { noCache: true as const } : {}),
     form: BuildConfig.BuildType === 'PackageInstallation' ? 'packages' : 'any',
@@ -49,7 +59,11 @@ export function readBuildRequest(body: CreateImageBuildBody): { request: BuildRe
   return { request, ...optional('auths', RegistryAuths) };
 }
 
-type ContextBody = NonNullable<CreateImageBuildBody['BuildConfig']['Context']>;
+type NamedContextBody = NonNullable<CreateImageBuildBody['BuildConfig']['NamedContexts']>[string];
+type ContextBody = Omit<NamedContextBody, 'Type' | 'Uri'> & NonNullable<CreateImageBuildBody['BuildConfig']['Context']>;
+
+const mapped = <In, Out>(record: Record<string, In>, map: (it: In) => Out): Record<string, Out> =>
+  Object.fromEntries(Object.entries(record).map(([name, it]) => [name, map(it)]));
 
 /** @param written what stands in the address of a repository */
 function readSource(
@@ -83,6 +97,11 @@ function readContext(body: ContextBody, isItsDockerfile: boolean): ContextReques
   };
 }
 
+function readNamedContext({ Type, Uri = '', ...body }: NamedContextBody): NamedContext {
+  if (Type === 'Image') return { image: Uri };
+  return readContext({ ...body, Type }, false);
+}
+
 function renderSource(source: ContextSource) {
   switch (source.type) {
     case 'git':
@@ -110,6 +129,9 @@ const renderContext = ({ id, source, subPath, dockerfile }: ContextRequest) => (
   ...optional('SubPath', subPath),
   ...optional('Dockerfile', dockerfile),
 });
+
+const renderNamedContext = (it: NamedContext) =>
+  'image' in it ? { Type: 'Image' as const, Uri: it.image } : renderContext(it);
 
 /** What a rerun replaces in the request that it repeats. */
 export const readRerun = ({ ImageBuildJobName, OverwriteImageTag, Image }: RerunBody): RerunChange => ({
@@ -151,7 +173,10 @@ export const renderBuildRequest = (request: BuildRequest) => ({
   BuildConfig: {
     Dockerfile: request.dockerfile,
     ...optional('Context', request.context && renderContext(request.context)),
+    ...optional('NamedContexts', request.namedContexts && mapped(request.namedContexts, renderNamedContext)),
+    ...optional('Platform', request.platform),
     ...optional('BuildArgs', request.arguments),
+    ...optional('Labels', request.imageLabels),
     ...optional('Target', request.stage),
     ...optional('NoCache', request.noCache),
     BuildType: request.form === 'packages' ? 'PackageInstallation' : 'CustomDockerfile',

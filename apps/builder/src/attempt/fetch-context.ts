@@ -3,8 +3,11 @@ import {
   canonicalEntries,
   checkSize,
   type ContextEntry,
+  contextsToFetch,
   type ContextSource,
   Fault,
+  isToFetch,
+  mapContexts,
   type NetworkRules,
   parseGitAddress,
   resolveGitUrl,
@@ -141,23 +144,26 @@ async function fetchObject(
 }
 
 /**
- * Fetches what the build's context comes from, once: attempts to come, and builds that repeat this one, use the same
+ * Fetches what the build's contexts come from, once: attempts to come, and builds that repeat this one, use the same
  * files.
  * @param network of the room that git is run in: the build's own
  * @throws Fault Source…, ContextTooLarge, ContextInvalid; StaleAttempt
  */
 export async function fetchContext(deps: FetchDeps, attempt: Attempt, network: NetworkRules): Promise<void> {
   const { build } = attempt;
-  const { context } = build.request;
-  if (!context?.source || context.id !== undefined) return;
+  if (contextsToFetch(build.request).length === 0) return;
   if (!deps.contexts) throw new Fault('ServiceUnavailable', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
-  const { source } = context;
   const accesses = await sourceAccesses(deps.db, deps.sealer, build.accountId);
-  const id =
-    source.type === 'git'
-      ? await fetchGit(deps, attempt, source, accesses, network)
-      : await fetchObject(deps, attempt, source, accesses);
-  const request = await withContext(deps, build.accountId, { ...build.request, context: { ...context, id } });
+  const fetched = await mapContexts(build.request, async (context) => {
+    if (!isToFetch(context)) return context;
+    const { source } = context;
+    const id =
+      source.type === 'git'
+        ? await fetchGit(deps, attempt, source, accesses, network)
+        : await fetchObject(deps, attempt, source, accesses);
+    return { ...context, id };
+  });
+  const request = await withContext(deps, build.accountId, fetched);
   if (!(await settleRequest(deps.db, build, request))) throw new StaleAttempt();
   build.request = request;
 }

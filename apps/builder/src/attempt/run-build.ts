@@ -26,7 +26,7 @@ import { type HostSettings } from '../host-settings.ts';
 import { fetchContext } from './fetch-context.ts';
 import { type FetchDeps } from './fetch-deps.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
-import { contextOf } from './context-of.ts';
+import { contextsOf } from './build-files.ts';
 import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
@@ -119,7 +119,7 @@ interface Made {
 async function prepare(deps: RunBuildDeps, attempt: Attempt, target: RegistryAccess): Promise<ParsedDockerfile> {
   const { build } = attempt;
   await fetchContext(deps, attempt, networkHere(deps, attempt));
-  const parsed = parseRequest(build.request, { platform: hostPlatform });
+  const parsed = parseRequest(build.request, { builder: hostPlatform });
   if (build.overwrite) return parsed;
   const existing = await deps.registries.for(target).headManifest(build.repository, build.tag);
   if (!existing) return parsed;
@@ -143,7 +143,7 @@ async function makeImage(
   // Before anything is fetched: whether this builder can give what was asked for.
   const limits = await limitsHere(deps, attempt);
   const network = networkHere(deps, attempt);
-  const context = await contextOf(deps.contexts, build, log, signal);
+  const files = await contextsOf(deps.contexts, build, log, signal);
   const bases = await deps.bases.find(parsed, access);
   for (const it of bases) await log.write(`kiln: ${it.name} is ${it.id}`);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
@@ -166,8 +166,11 @@ async function makeImage(
       dockerfile: build.request.dockerfile,
       parsed,
       bases,
-      context,
+      context: files.context,
+      namedContexts: files.named,
+      platform: build.request.platform,
       ...(build.request.arguments ? { buildArgs: build.request.arguments } : {}),
+      ...(build.request.imageLabels ? { labels: build.request.imageLabels } : {}),
       ...(build.request.stage === undefined ? {} : { target: build.request.stage }),
       limits,
       network,

@@ -6,6 +6,8 @@ export interface BuildOptions {
   file?: string;
   tag?: string[];
   buildArg?: string[];
+  buildContext?: string[];
+  label?: string[];
   target?: string;
   cache: boolean;
   secret?: string[];
@@ -35,12 +37,10 @@ const refused: [flag: string, instead: string][] = [
   ['--allow <entitlement>', 'no build gets more rights than others'],
   ['--annotation <text>', 'put LABEL into the Dockerfile'],
   ['--attest <kind>', 'Kiln attests nothing yet'],
-  ['--build-context <name>', 'name other images with COPY --from, and put other folders into the context'],
   ['--builder <name>', 'Kiln chooses the builder; --pool names a pool of them'],
   ['--cache-from <source>', 'steps of the account’s earlier builds are used without being asked for'],
   ['--cache-to <target>', 'steps are kept for the account’s next builds without being asked for'],
   ['--cgroup-parent <group>', 'limits come from --class'],
-  ['--label <text>', 'put LABEL into the Dockerfile'],
   ['--load', 'the image is in the registry: docker pull'],
   ['--no-cache-filter <stage>', '--no-cache uses no step of an earlier build'],
   ['--provenance <mode>', 'Kiln attests nothing yet'],
@@ -59,10 +59,16 @@ export function addBuildOptions(command: Command): Command {
     .option('-f, --file <path>', 'the Dockerfile; - reads it from the standard input (default: PATH/Dockerfile)')
     .option('-t, --tag <image>', 'where the image goes: [REGISTRY/]REPOSITORY[:TAG]', collect)
     .option('--build-arg <name=value>', 'value for an ARG; a name alone takes the value from the environment', collect)
+    .option(
+      '--build-context <name=source>',
+      'files or an image for a name of the Dockerfile: a folder, an address, or docker-image://IMAGE',
+      collect,
+    )
+    .option('--label <name=value>', 'label of the image, over those of the Dockerfile', collect)
     .option('--target <stage>', 'stage to build')
     .option('--no-cache', 'run every step')
     .option('--secret <id=name>', 'checks that the account has this build secret, which steps mount', collect)
-    .option('--platform <platform>', 'the builders’ own is the only one there is')
+    .option('--platform <platform>', 'that the image is for, such as linux/arm64 (default: the builder’s own)')
     .option('--push', 'it is pushed in any case')
     .option('--metadata-file <file>', 'write digest and name there, as buildx does')
     .option('--iidfile <file>', 'write the digest there')

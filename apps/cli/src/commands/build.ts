@@ -1,19 +1,20 @@
 import { basename } from 'node:path';
 import { type Command } from 'commander';
 import { type Api, answer } from '../api.ts';
-import { sourcesOf } from '../context/sources.ts';
+import { namedContextsOf, sourcesOf } from '../context/sources.ts';
 import { CommandError } from '../exit.ts';
 import { type Profile } from '../profile.ts';
 import { addBuildOptions, type BuildOptions, refuseForeignFlags } from './build-options.ts';
 import { sessionOf, whoAmI } from './context.ts';
 import { watchBuild } from './watch-build.ts';
 
-function argumentsOf(given: string[]): Record<string, string> {
+/** Splits `name=value`; @param bare what a name alone stands for, if anything */
+function pairsOf(given: string[], bare: (name: string) => string | undefined): Record<string, string> {
   return Object.fromEntries(
     given.flatMap((it) => {
       const at = it.indexOf('=');
       if (at >= 0) return [[it.slice(0, at), it.slice(at + 1)]];
-      const value = process.env[it];
+      const value = bare(it);
       return value === undefined ? [] : [[it, value]];
     }),
   );
@@ -89,14 +90,14 @@ function addBuild(program: Command, name: 'build' | 'submit', leaveWith: (code: 
   command.action(async (path: string, options: BuildOptions) => {
     refuseForeignFlags(command);
     const { profile, api } = sessionOf(command);
-    if (options.platform !== undefined && options.platform !== 'linux/amd64')
-      throw new CommandError(`--platform ${options.platform}: the builders are linux/amd64`);
     for (const it of options.secret ?? [])
       if (/(?:^|,)(?:src|source|env)=/.test(it))
         throw new CommandError('--secret takes no file', 2, 'an admin keeps build secrets: admin secret put');
     const { workspace, connection, reference } = await targetOf(api, profile, options);
     const sources = await sourcesOf(profile, path, options);
-    const values = argumentsOf(options.buildArg ?? []);
+    const named = await namedContextsOf(profile, options.buildContext ?? [], options.quiet === true);
+    const values = pairsOf(options.buildArg ?? [], (name) => process.env[name]);
+    const labels = pairsOf(options.label ?? [], () => '');
     const { ImageBuildId } = await answer(
       api.POST('/api/v1/imagebuilds', {
         params: { query: options.lane === undefined ? {} : { Lane: options.lane } },
@@ -112,7 +113,10 @@ function addBuild(program: Command, name: 'build' | 'submit', leaveWith: (code: 
           BuildConfig: {
             ...sources,
             BuildType: 'CustomDockerfile',
+            ...(Object.keys(named).length > 0 ? { NamedContexts: named } : {}),
+            ...(options.platform === undefined ? {} : { Platform: options.platform }),
             ...(Object.keys(values).length > 0 ? { BuildArgs: values } : {}),
+            ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
             ...(options.target === undefined ? {} : { Target: options.target }),
             ...(options.cache ? {} : { NoCache: true }),
           },

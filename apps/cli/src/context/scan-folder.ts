@@ -20,8 +20,10 @@ const hashOf = async (file: string): Promise<string> => {
   return hash.digest('hex');
 };
 
-async function rulesOf(root: string, dockerfile: string): Promise<{ file: string; rules: IgnoreRules } | undefined> {
-  for (const file of ignoreFilesOf(dockerfile)) {
+type FoundRules = { file: string; rules: IgnoreRules } | undefined;
+
+async function rulesOf(root: string, ignoreFiles: readonly string[]): Promise<FoundRules> {
+  for (const file of ignoreFiles) {
     const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
     if (text !== undefined) return { file, rules: readIgnoreRules(text) };
   }
@@ -30,12 +32,13 @@ async function rulesOf(root: string, dockerfile: string): Promise<{ file: string
 
 /**
  * Reads a folder without what its ignore file leaves out; the Dockerfile and the ignore files are sent in any case.
- * @param dockerfile path within the folder
+ * @param dockerfile path within the folder; undefined for one that has none
  * @throws Fault ContextInvalid
  */
-export async function scanFolder(root: string, dockerfile: string): Promise<ScannedFolder> {
-  const ignore = await rulesOf(root, dockerfile);
-  const always = new Set([dockerfile, ...ignoreFilesOf(dockerfile)]);
+export async function scanFolder(root: string, dockerfile?: string): Promise<ScannedFolder> {
+  const ignoreFiles = dockerfile === undefined ? ['.dockerignore'] : ignoreFilesOf(dockerfile);
+  const ignore = await rulesOf(root, ignoreFiles);
+  const always = new Set([...(dockerfile === undefined ? [] : [dockerfile]), ...ignoreFiles]);
   const entries: ContextEntry[] = [];
   const skipped: string[] = [];
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { type CreateImageBuildBody } from '@kiln/contract';
-import { bytesIn, isGitUrl, parseObjectAddress } from '@kiln/domain';
+import { bytesIn, contextName, isGitUrl, parseObjectAddress } from '@kiln/domain';
 import { send } from '../api.ts';
 import { type BuildOptions } from '../commands/build-options.ts';
 import { CommandError } from '../exit.ts';
@@ -39,6 +39,38 @@ async function fromStdin(profile: Profile, file: string | undefined): Promise<So
   return { Context: { Type: 'Upload', Id, ...(file === undefined ? {} : { Dockerfile: file }) } };
 }
 
+/**
+ * Sends a folder and says what it was.
+ * @param dockerfile path in it; undefined for a folder without one
+ * @returns the context's id
+ */
+async function sendTree(
+  profile: Profile,
+  path: string,
+  dockerfile: string | undefined,
+  isQuiet: boolean,
+): Promise<string> {
+  const root = resolve(path);
+  const began = Date.now();
+  const { entries, ignoreFile, skipped } = await scanFolder(root, dockerfile);
+  for (const it of skipped) say(yellow(`kiln: ${it} is neither file, folder nor link, and is left out`));
+  const isSeen = process.stderr.isTTY && !isQuiet;
+  let sentAll = 0;
+  const Id = await sendFolder(profile, root, entries, (sent, all) => {
+    sentAll = Math.max(sentAll, sent);
+    if (isSeen && all > 1 << 20)
+      process.stderr.write(`\r\x1b[K${bar(sent, all)} sending ${amount(sent)} of ${amount(all)}`);
+  });
+  if (isSeen) process.stderr.write('\r\x1b[K');
+  if (!isQuiet)
+    say(
+      dim(
+        `kiln: context ${path}: ${entries.length === 1 ? '1 file' : `${entries.length} files and folders`}, ${amount(bytesIn(entries))}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
+      ),
+    );
+  return Id;
+}
+
 async function fromFolder(
   profile: Profile,
   path: string,
@@ -56,23 +88,7 @@ async function fromFolder(
         ? undefined
         : readText(given ?? '', 'the Dockerfile');
   if (text === undefined) readText(join(root, within), 'the Dockerfile');
-  const began = Date.now();
-  const { entries, ignoreFile, skipped } = await scanFolder(root, isWithin ? within : 'Dockerfile');
-  for (const it of skipped) say(yellow(`kiln: ${it} is neither file, folder nor link, and is left out`));
-  const isSeen = process.stderr.isTTY && !isQuiet;
-  let sentAll = 0;
-  const Id = await sendFolder(profile, root, entries, (sent, all) => {
-    sentAll = Math.max(sentAll, sent);
-    if (isSeen && all > 1 << 20)
-      process.stderr.write(`\r\x1b[K${bar(sent, all)} sending ${amount(sent)} of ${amount(all)}`);
-  });
-  if (isSeen) process.stderr.write('\r\x1b[K');
-  if (!isQuiet)
-    say(
-      dim(
-        `kiln: context ${path}: ${entries.length === 1 ? '1 file' : `${entries.length} files and folders`}, ${amount(bytesIn(entries))}${ignoreFile === undefined ? '' : ` (${ignoreFile})`}; sent ${amount(sentAll)} in ${seconds(Date.now() - began)}`,
-      ),
-    );
+  const Id = await sendTree(profile, path, isWithin ? within : 'Dockerfile', isQuiet);
   return {
     ...(text === undefined ? {} : { Dockerfile: text }),
     Context: { Type: 'Upload', Id, ...(text === undefined ? { Dockerfile: within } : {}) },
@@ -93,6 +109,18 @@ function readText(file: string, what: string): string {
 }
 
 type AddressOptions = Pick<BuildOptions, 'file' | 'submodules' | 'lfs' | 'digest'>;
+
+/** An address that is none, or a kind of address that nobody fetches. */
+const isAddress = (path: string): boolean => /^[a-z0-9-]+:\/\/|^[\w.-]+@[\w.-]+:/.test(path);
+
+const noAddress = (path: string) =>
+  new CommandError(
+    `${path} is no address of a repository or an archive`,
+    2,
+    'a repository is at https://, ssh:// or user@host:path, an archive at https://, s3://, oss:// or obs://',
+  );
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** What the api fetches itself; the Dockerfile is there, too. @returns undefined for a path */
 function fromAddress(url: string, { file, submodules, lfs, digest }: AddressOptions): Sources | undefined {
@@ -120,12 +148,35 @@ export async function sourcesOf(
   if (path === '-') return fromStdin(profile, file);
   const address = fromAddress(path, options);
   if (address) return address;
-  if (/^[a-z]+:\/\/|^[\w.-]+@[\w.-]+:/.test(path))
-    throw new CommandError(
-      `${path} is no address of a repository or an archive`,
-      2,
-      'a repository is at https://, ssh:// or user@host:path, an archive at https://, s3://, oss:// or obs://',
-    );
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw new CommandError(`${path} is no folder`);
+  if (isAddress(path)) throw noAddress(path);
+  if (!isFolder(path)) throw new CommandError(`${path} is no folder`);
   return fromFolder(profile, path, file, quiet === true);
+}
+
+export type NamedContexts = NonNullable<CreateImageBuildBody['BuildConfig']['NamedContexts']>;
+
+/**
+ * What `--build-context` names, each `name=source`; folders are sent.
+ * @throws CommandError
+ */
+export async function namedContextsOf(
+  profile: Profile,
+  given: readonly string[],
+  isQuiet: boolean,
+): Promise<NamedContexts> {
+  const named: NamedContexts = {};
+  for (const it of given) {
+    const [, name = '', source = ''] = /^([^=]+)=(.+)$/.exec(it) ?? [];
+    if (name === '') throw new CommandError(`--build-context ${it}: write NAME=SOURCE`);
+    const [, image] = /^docker-image:\/\/(.+)$/.exec(source) ?? [];
+    const address = image === undefined ? fromAddress(source, {})?.Context : undefined;
+    if (image === undefined && !address && isAddress(source)) throw noAddress(source);
+    if (image === undefined && !address && !isFolder(source))
+      throw new CommandError(`--build-context ${name}: ${source} is no folder`);
+    named[contextName(name.toLowerCase())] =
+      image === undefined
+        ? (address ?? { Type: 'Upload', Id: await sendTree(profile, source, undefined, isQuiet) })
+        : { Type: 'Image', Uri: image };
+  }
+  return named;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isGitRef, parseGitAddress, parseObjectAddress, splitGitUrl, visibilities } from '@kiln/domain';
+import { isGitRef, isImageName, parseGitAddress, parseObjectAddress, splitGitUrl, visibilities } from '@kiln/domain';
 import { idText, oneOf, required, text } from '../text.ts';
 import { imageName, imageUri, labels } from './image.ts';
 
@@ -35,13 +35,14 @@ const contextPath = text(4096, 1).refine(
   'must be a path within the context, such as services/api',
 );
 
-/** Fields that each type of context has, beside SubPath and Dockerfile. */
+/** Fields that each type of context has, beside Dockerfile. */
 const contextFields = {
-  Upload: { needs: 'Id', takes: [] },
-  Git: { needs: 'Url', takes: ['Ref', 'Submodules', 'Lfs'] },
-  Object: { needs: 'Url', takes: ['Digest'] },
+  Upload: { needs: 'Id', takes: ['SubPath'] },
+  Git: { needs: 'Url', takes: ['Ref', 'Submodules', 'Lfs', 'SubPath'] },
+  Object: { needs: 'Url', takes: ['Digest', 'SubPath'] },
+  Image: { needs: 'Uri', takes: [] },
 } as const;
-const ownFields = ['Id', 'Url', 'Ref', 'Submodules', 'Lfs', 'Digest'] as const;
+const ownFields = ['Id', 'Url', 'Ref', 'Submodules', 'Lfs', 'Digest', 'SubPath', 'Uri'] as const;
 
 const urlProblem = {
   Git: (url: string) =>
@@ -54,45 +55,88 @@ const urlProblem = {
       : 'must be the address of an archive by https, s3, oss or obs without credentials, such as s3://bucket/app.tar.gz',
 };
 
+/** Of each type of context but Image. */
+const sourceFields = {
+  Id: text(71, 1)
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be the Id of a context: sha256: and 64 hexadecimal digits')
+    .optional()
+    .describe('of a context that was uploaded'),
+  Url: text(2048, 1)
+    .optional()
+    .describe('of a git repository (https, ssh), or of a tar, plain or packed (https, s3, oss, obs)'),
+  Ref: text(255, 1)
+    .refine(isGitRef, 'must be a branch, a tag or a commit')
+    .optional()
+    .describe('branch, tag or commit; the default branch of the repository when left out'),
+  Submodules: z.boolean('must be true or false').optional().describe('whether to fetch them too'),
+  Lfs: z.boolean('must be true or false').optional().describe('whether to fetch the files of git LFS'),
+  Digest: text(71, 1)
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hexadecimal digits')
+    .optional()
+    .describe('of the archive; without it, what the server has when the build is accepted is what is built'),
+  SubPath: contextPath.optional().describe('folder in it that the build sees'),
+};
+
+type ContextType = keyof typeof contextFields;
+type Given = { Type: ContextType; Url?: string | undefined } & { [field in (typeof ownFields)[number]]?: unknown };
+
+/** Refuses a context that lacks what its type needs, or has what goes with another one. */
+function checkContext(it: Given, found: z.RefinementCtx): void {
+  const { needs, takes } = contextFields[it.Type];
+  const issue = (path: string, message: string) => found.addIssue({ code: 'custom', path: [path], message });
+  if (it[needs] === undefined) issue(needs, `is required with Type ${it.Type}`);
+  for (const field of ownFields)
+    if (it[field] !== undefined && field !== needs && !(takes as readonly string[]).includes(field))
+      issue(field, `does not go with Type ${it.Type}`);
+  const check = urlProblem[it.Type as keyof typeof urlProblem] as ((url: string) => string | undefined) | undefined;
+  const wrong = it.Url === undefined ? undefined : check?.(it.Url);
+  if (wrong !== undefined) issue('Url', wrong);
+}
+
 /** Files for COPY and ADD. PAI has no such field: clients that do not know it send none. */
 const buildContext = z
   .object(
     {
       Type: oneOf(['Upload', 'Git', 'Object']),
-      Id: text(71, 1)
-        .regex(/^sha256:[0-9a-f]{64}$/, 'must be the Id of a context: sha256: and 64 hexadecimal digits')
-        .optional()
-        .describe('of a context that was uploaded'),
-      Url: text(2048, 1)
-        .optional()
-        .describe('of a git repository (https, ssh), or of a tar, plain or packed (https, s3, oss, obs)'),
-      Ref: text(255, 1)
-        .refine(isGitRef, 'must be a branch, a tag or a commit')
-        .optional()
-        .describe('branch, tag or commit; the default branch of the repository when left out'),
-      Submodules: z.boolean('must be true or false').optional().describe('whether to fetch them too'),
-      Lfs: z.boolean('must be true or false').optional().describe('whether to fetch the files of git LFS'),
-      Digest: text(71, 1)
-        .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hexadecimal digits')
-        .optional()
-        .describe('of the archive; without it, what the server has when the build is accepted is what is built'),
-      SubPath: contextPath.optional().describe('folder in it that the build sees'),
+      ...sourceFields,
       Dockerfile: contextPath
         .optional()
         .describe('in that folder, for a BuildConfig without one; Dockerfile when left out'),
     },
     'must be an object {Type, Id}',
   )
-  .superRefine((it, found) => {
-    const { needs, takes } = contextFields[it.Type];
-    const issue = (path: string, message: string) => found.addIssue({ code: 'custom', path: [path], message });
-    if (it[needs] === undefined) issue(needs, `is required with Type ${it.Type}`);
-    for (const field of ownFields)
-      if (it[field] !== undefined && field !== needs && !(takes as readonly string[]).includes(field))
-        issue(field, `does not go with Type ${it.Type}`);
-    const wrong = it.Type !== 'Upload' && it.Url !== undefined ? urlProblem[it.Type](it.Url) : undefined;
-    if (wrong !== undefined) issue('Url', wrong);
-  });
+  .superRefine(checkContext);
+
+const namedContexts = z
+  .record(
+    text(255, 1).regex(
+      /^[a-z0-9]+(?:[._:/@-]+[a-z0-9]+)*$/,
+      'must be the name of a stage or an image, in lower case and without docker.io/library/ and :latest',
+    ),
+    z
+      .object(
+        {
+          Type: oneOf(['Upload', 'Git', 'Object', 'Image']),
+          ...sourceFields,
+          Uri: text(2048, 1)
+            .refine(isImageName, 'must be the name of an image, such as registry.example.com/ml/base:v1')
+            .optional()
+            .describe('of the image that stands for the name'),
+        },
+        'must be an object {Type, Id}',
+      )
+      .superRefine(checkContext),
+    'must be an object {name: {Type, Id}}',
+  )
+  .refine((it) => Object.keys(it).length <= 20, 'must have at most 20 names');
+
+const imageLabels = z
+  .record(
+    text(256, 1).regex(/^[^\s=\p{Cc}]+$/u, 'must be the name of a label, without blanks and ='),
+    text(8192),
+    'must be an object {name: value}',
+  )
+  .refine((it) => Object.keys(it).length <= 200, 'must have at most 200 labels');
 
 const buildArguments = z
   .record(
@@ -162,7 +206,18 @@ export const createImageBuildBody = z.object(
         {
           Dockerfile: dockerfileText.optional(),
           Context: buildContext.optional(),
+          NamedContexts: namedContexts
+            .optional()
+            .describe('files or images for FROM, COPY --from and RUN --mount, as docker build --build-context has it'),
+          Platform: text(64, 1)
+            .regex(
+              /^linux\/[a-z0-9]+(?:\/v\d{1,2})?$/,
+              'must be a platform of Linux, such as linux/amd64 or linux/arm64',
+            )
+            .optional()
+            .describe('that the image is for; the builder’s own when left out. Steps run only where the builder can'),
           BuildArgs: buildArguments.optional(),
+          Labels: imageLabels.optional().describe('of the image itself, over those of its Dockerfile'),
           Target: text(256, 1).optional().describe('stage to build; the last one when left out'),
           NoCache: z.boolean('must be true or false').optional(),
           BuildType: oneOf(['PackageInstallation', 'CustomDockerfile']),
@@ -182,6 +237,10 @@ export const createImageBuildBody = z.object(
       .refine((it) => it.Context === undefined || it.BuildType !== 'PackageInstallation', {
         path: ['Context'],
         message: 'needs BuildType CustomDockerfile: a PackageInstallation copies nothing',
+      })
+      .refine((it) => it.NamedContexts === undefined || it.BuildType !== 'PackageInstallation', {
+        path: ['NamedContexts'],
+        message: 'need BuildType CustomDockerfile: a PackageInstallation copies nothing',
       }),
     RegionId: text(64).optional(),
     ImageBuildJobName: text(256).optional(),

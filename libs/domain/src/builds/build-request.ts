@@ -57,6 +57,9 @@ export interface ContextRequest {
   dockerfile?: string;
 }
 
+/** What `FROM`, `COPY --from` and `RUN --mount` take for a name: other files, or an image. */
+export type NamedContext = Omit<ContextRequest, 'dockerfile'> | { image: string };
+
 /** What a build is asked to do, as it was accepted: without credentials, of which only the hosts remain. */
 export interface BuildRequest {
   /** What its sender calls the build; the image's name when left out. */
@@ -64,8 +67,14 @@ export interface BuildRequest {
   dockerfile: string;
   /** There are no files to copy when it is left out. */
   context?: ContextRequest;
+  /** By the names that the Dockerfile has for them, which stand for stages and images otherwise. */
+  namedContexts?: Record<string, NamedContext>;
+  /** `os/architecture[/variant]` that the image is for; the builder's own when left out. */
+  platform?: string;
   /** Values for the Dockerfile's ARGs. */
   arguments?: Record<string, string>;
+  /** Labels of the image itself, over those of its Dockerfile; the catalogue has others. */
+  imageLabels?: Record<string, string>;
   /** Stage to build; the last one when left out. */
   stage?: string;
   /** Whether steps of earlier builds are not to be used. */
@@ -95,11 +104,6 @@ export interface BuildRequest {
 export const requestFields = {
   workspace: 'WorkspaceId',
   dockerfile: 'BuildConfig.Dockerfile',
-  context: 'BuildConfig.Context.Id',
-  contextUrl: 'BuildConfig.Context.Url',
-  contextRef: 'BuildConfig.Context.Ref',
-  contextFolder: 'BuildConfig.Context.SubPath',
-  contextDockerfile: 'BuildConfig.Context.Dockerfile',
   form: 'BuildConfig.BuildType',
   stage: 'BuildConfig.Target',
   imageName: 'Image.Name',
@@ -117,3 +121,15 @@ export const requestFields = {
   openBlocks: 'UserVpc.ExtendedCidrs',
   clientToken: 'ClientToken',
 } as const;
+
+/** The same of a context's fields; `name` is that of a named one. */
+export const contextFields = (name?: string) => {
+  const field = name === undefined ? 'BuildConfig.Context' : `BuildConfig.NamedContexts.${name}`;
+  return {
+    id: `${field}.Id`,
+    url: `${field}.Url`,
+    ref: `${field}.Ref`,
+    folder: `${field}.SubPath`,
+    dockerfile: `${field}.Dockerfile`,
+  };
+};

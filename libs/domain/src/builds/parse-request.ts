@@ -6,7 +6,14 @@ import { type BuildRequest } from './build-request.ts';
  * @throws Fault DockerfileInvalid that names the line
  */
 export const parseRequest = (
-  { dockerfile, context, arguments: given, stage }: BuildRequest,
-  options: Pick<ParseOptions, 'platform'> = {},
+  { dockerfile, context, namedContexts = {}, platform, arguments: given, stage }: BuildRequest,
+  options: Pick<ParseOptions, 'builder'> = {},
 ): ParsedDockerfile =>
-  parseDockerfile(dockerfile, { ...options, hasContext: context !== undefined, arguments: given ?? {}, target: stage });
+  parseDockerfile(dockerfile, {
+    ...options,
+    hasContext: context !== undefined,
+    named: new Map(Object.entries(namedContexts).map(([name, it]) => [name, 'image' in it ? it.image : undefined])),
+    platform,
+    arguments: given ?? {},
+    target: stage,
+  });

@@ -216,6 +216,26 @@ describe('mistakes that people make', () => {
     expect(judge(text)).toBe('accepted');
   });
 
+  it('names stand for images and files that a request brings', () => {
+    const text =
+      'FROM a:1 AS x\nRUN true\nFROM docker.io/library/b AS y\nCOPY --from=files . /\nCOPY --from=X . /\nFROM y';
+    const named = new Map([['x', undefined], ['files', undefined], ['b', 'registry.example.com/b:2']]); // prettier-ignore
+    const { images, named: instead } = parseDockerfile(text, { named });
+    expect({ images, instead: [...instead] }).toEqual({
+      images: ['docker.io/library/b'],
+      instead: [['docker.io/library/b', 'registry.example.com/b:2']],
+    });
+  });
+
+  it('a stage is for the platform of the build, or for its own', () => {
+    const { steps, platform } = parseDockerfile(
+      'ARG OS=linux\nFROM --platform=$BUILDPLATFORM a\nFROM --platform=${OS}/riscv64 b\nFROM c',
+      { builder: 'linux/amd64', platform: 'linux/arm64/v8' },
+    );
+    const of = steps.flatMap((it) => (it.keyword === 'FROM' ? [it.platform] : []));
+    expect([platform, ...of]).toEqual(['linux/arm64', 'linux/amd64', 'linux/riscv64', 'linux/arm64']);
+  });
+
   it('files are copied where there is a context', () => {
     expect(judge('FROM x\nCOPY . /app\nADD a.tgz /\n', { hasContext: true })).toBe('accepted');
   });

@@ -1,11 +1,13 @@
 import { checkImage } from './check-image.ts';
-import { declareArguments, imageOfFrom, nameOfStage, platformVariables } from './from-image.ts';
+import { declareArguments, imageOfFrom, nameOfStage, platformOfFrom, platformVariables } from './from-image.ts';
 import { checkArguments, checkLineBreaks } from './mistakes.ts';
 import { checkRunFlag } from './run-flags.ts';
 import { secretLike } from './secret-like.ts';
 import { takeFlags } from './flags.ts';
 import { type Instruction, splitInstructions } from './instructions.ts';
-import { Stages } from './stages.ts';
+import { contextName } from '../images/context-name.ts';
+import { parsePlatform } from '../images/platform-key.ts';
+import { type NamedImages, Stages } from './stages.ts';
 import { invalid, keywords, type Step } from './step.ts';
 
 /** A secret that steps mount. */
@@ -19,10 +21,14 @@ export interface WantedSecret {
 export interface ParsedDockerfile {
   steps: Step[];
   /**
-   * Images that its stages start from or copy from, without scratch and its own stages, and without those of stages
-   * that are not built; variables are filled in.
+   * Images that its stages start from or copy from, as it names them, without scratch, its own stages and named
+   * contexts with files, and without those of stages that are not built; variables are filled in.
    */
   images: string[];
+  /** What some of these names stand for instead. */
+  named: ReadonlyMap<string, string>;
+  /** `os/architecture` that the image is for. */
+  platform: string;
   /** Secrets that its steps mount. */
   secrets: ReadonlyMap<string, WantedSecret>;
   /** Numbers of the stages that are built: the target, and all that it needs. */
@@ -34,8 +40,12 @@ export interface ParsedDockerfile {
 export interface ParseOptions {
   /** Whether there are files to copy from. */
   hasContext?: boolean;
+  /** What names stand for, in their familiar form: an image, or files when undefined. */
+  named?: NamedImages;
   /** `os/architecture` of the builder. */
-  platform?: string;
+  builder?: string;
+  /** `os/architecture[/variant]` that the image is for; the builder's own when left out. */
+  platform?: string | undefined;
   /** Stage to build; the last one when left out. */
   target?: string | undefined;
   /** Values for its ARGs, over their defaults. */
@@ -84,13 +94,20 @@ function stepOf({ keyword, text, lines }: Instruction, escape: string, stage: nu
  */
 export function parseDockerfile(
   given: string,
-  { hasContext = false, platform = 'linux/amd64', target, arguments: values = {} }: ParseOptions = {},
+  {
+    hasContext = false,
+    named = new Map(),
+    builder = 'linux/amd64',
+    platform = builder,
+    target,
+    arguments: values = {},
+  }: ParseOptions = {},
 ): ParsedDockerfile {
   const text = given.replace(/^\uFEFF/, '');
   checkHead(text);
   const { instructions, escape } = splitInstructions(text);
-  const variables = platformVariables(platform);
-  const stages = new Stages();
+  const variables = platformVariables({ target: platform, builder });
+  const stages = new Stages(named);
   const steps: Step[] = [];
   const warnings: string[] = [];
   const secrets: { id: string; stage: number; line: number; required: boolean }[] = [];
@@ -109,6 +126,7 @@ export function parseDockerfile(
     if (step.keyword === 'ARG' && number === 0) declareArguments(step, variables, values, escape);
     if (isFrom) {
       step.from = imageOfFrom(step, variables, escape);
+      step.platform = platformOfFrom(step, variables, escape, platform);
       stages.begin(step.from, nameOfStage(step.operands), line);
     }
     if (step.keyword === 'RUN')
@@ -125,7 +143,12 @@ export function parseDockerfile(
   if (stages.count === 0) throw invalid(1, 'there is no FROM');
   const built = stages.built(target);
   const images = stages.imagesOf(built);
-  for (const { name, line } of images) checkImage(name, line);
+  const instead = new Map<string, string>();
+  for (const { name, line } of images) {
+    const image = named.get(contextName(name));
+    if (image !== undefined) instead.set(name, image);
+    checkImage(image ?? name, line);
+  }
   const names = [...new Set(images.map((it) => it.name))];
   if (names.length > imagesMax) throw invalid(1, `more than ${imagesMax} images to start or copy from`);
   const wanted = new Map<string, WantedSecret>();
@@ -134,5 +157,13 @@ export function parseDockerfile(
     const known = wanted.get(id);
     wanted.set(id, { line: known?.line ?? line, required: required || (known?.required ?? false) });
   }
-  return { steps, images: names, secrets: wanted, built, warnings };
+  return {
+    steps,
+    images: names,
+    named: instead,
+    platform: parsePlatform(platform) ?? builder,
+    secrets: wanted,
+    built,
+    warnings,
+  };
 }

@@ -1,4 +1,5 @@
 import { BadSubstitution, expandVariables, type Variables } from './expand-variables.ts';
+import { parsePlatform } from '../images/platform-key.ts';
 import { invalid, type Step } from './step.ts';
 
 // A default within braces may have blanks.
@@ -7,18 +8,19 @@ const words = (text: string): string[] => text.match(/(?:"[^"]*"|'[^']*'|\$\{[^}
 /** What a stage is called: `AS name`. */
 export const nameOfStage = (operands: string): string | undefined => words(operands)[2];
 
-/** Variables that the engine sets by itself; `platform` is `os/architecture`. */
-export function platformVariables(platform: string): Map<string, string> {
-  const [os = '', arch = '', variant = ''] = platform.split('/');
-  return new Map(
-    ['TARGET', 'BUILD'].flatMap((it) => [
-      [`${it}PLATFORM`, platform],
-      [`${it}OS`, os],
-      [`${it}ARCH`, arch],
-      [`${it}VARIANT`, variant],
-    ]),
+/** Variables that the engine sets by itself; each platform is `os/architecture[/variant]`. */
+export const platformVariables = (platforms: { target: string; builder: string }): Map<string, string> =>
+  new Map(
+    Object.entries({ TARGET: platforms.target, BUILD: platforms.builder }).flatMap(([it, platform]) => {
+      const [os = '', arch = '', variant = ''] = platform.split('/');
+      return [
+        [`${it}PLATFORM`, platform],
+        [`${it}OS`, os],
+        [`${it}ARCH`, arch],
+        [`${it}VARIANT`, variant],
+      ];
+    }),
   );
-}
 
 /** Takes note of the arguments before the first FROM, each with those before it filled in. */
 export function declareArguments(
@@ -43,6 +45,16 @@ function expanded(text: string, variables: Variables, escape: string, line: numb
     if (!(error instanceof BadSubstitution)) throw error;
     throw invalid(line, error.message);
   }
+}
+
+/**
+ * `os/architecture` of a stage, with its variables filled in.
+ * @param target what it is when its FROM does not say it
+ * @throws Fault DockerfileInvalid
+ */
+export function platformOfFrom({ flags, lines: [line] }: Step, variables: Variables, escape: string, target: string) {
+  const written = flags.find((it) => it.name === 'platform')?.value ?? '';
+  return parsePlatform(expanded(written, variables, escape, line)) ?? parsePlatform(target);
 }
 
 /**

@@ -1,7 +1,13 @@
+import { contextName } from '../images/context-name.ts';
 import { invalid } from './step.ts';
+
+/** Images by the names that stand for them; of a name that stands for files, undefined. */
+export type NamedImages = ReadonlyMap<string, string | undefined>;
 
 interface Stage {
   name: string | undefined;
+  /** Whether a named context stands in its place. */
+  isReplaced: boolean;
   /** Numbers of the stages that it needs, from 1, and images, with the line that names each. */
   needs: ({ stage: number } | { image: string; line: number })[];
 }
@@ -9,6 +15,11 @@ interface Stage {
 /** The stages of a Dockerfile, in order, and what each needs of others. */
 export class Stages {
   readonly #stages: Stage[] = [];
+  readonly #named: NamedImages;
+
+  constructor(named: NamedImages = new Map()) {
+    this.#named = named;
+  }
 
   get count(): number {
     return this.#stages.length;
@@ -28,16 +39,25 @@ export class Stages {
     if (name !== undefined && !/^[a-z][a-z0-9_.-]*$/i.test(name))
       throw invalid(line, `${JSON.stringify(name)} is not a stage name`);
     const earlier = this.#numberOf(from);
-    this.#stages.push({ name: name?.toLowerCase(), needs: [] });
-    if (earlier !== undefined) this.#need({ stage: earlier });
-    else if (from !== 'scratch') this.#need({ image: from, line });
+    const isReplaced = name !== undefined && this.#named.has(name.toLowerCase());
+    this.#stages.push({ name: name?.toLowerCase(), isReplaced, needs: [] });
+    if (isReplaced) this.#needImage(name.toLowerCase(), line);
+    else if (earlier !== undefined) this.#need({ stage: earlier });
+    else this.#needImage(from, line);
   }
 
   /** Notes that the stage which has begun last needs files of another stage, or of an image; COPY may name a number. */
   use(from: string, line: number, isCopy: boolean): void {
     const number = isCopy && /^\d+$/.test(from) ? Number(from) + 1 : this.#numberOf(from);
+    if (this.#stages.at(-1)?.isReplaced) return;
     if (number !== undefined) this.#need({ stage: number });
-    else if (from !== 'scratch') this.#need({ image: from, line });
+    else this.#needImage(from, line);
+  }
+
+  #needImage(image: string, line: number): void {
+    const name = contextName(image);
+    const isOfFiles = this.#named.has(name) && this.#named.get(name) === undefined;
+    if (image !== 'scratch' && !isOfFiles) this.#need({ image, line });
   }
 
   #need(it: Stage['needs'][number]): void {

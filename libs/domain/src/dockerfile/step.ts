@@ -19,6 +19,8 @@ export interface Step {
   index: number;
   /** What a FROM starts from, with its variables filled in: an image, `scratch`, or an earlier stage. */
   from?: string;
+  /** `os/architecture` of the stage that a FROM begins. */
+  platform?: string | undefined;
   /** Images and stages that it takes files from. */
   uses: string[];
 }

@@ -30,10 +30,11 @@ const statOf = (it: ContextEntry): FileStat => ({
  * What a daemon may take for the same files as before. It looks at sizes and times only, of which the times are all
  * alike here: what is another list of files must not be compared at all.
  */
-export const sharedKeyOf = (context: ContextFiles | undefined): string =>
-  createHash('sha256')
-    .update(writeEntries(context?.entries ?? []))
-    .digest('hex');
+export function sharedKeyOf(contexts: readonly (ContextFiles | undefined)[]): string {
+  const hash = createHash('sha256');
+  for (const it of contexts) hash.update(writeEntries(it?.entries ?? [])).update('\n');
+  return hash.digest('hex');
+}
 
 /**
  * What of a context a build can need that follows these paths: all that lies at them, below them and on the way to them.

@@ -23,7 +23,11 @@ export interface SessionOptions {
   secrets: readonly { id: string; value: Secret }[];
   /** What COPY and ADD read from; nothing when left out. */
   context: ContextFiles | undefined;
+  namedContexts: ReadonlyMap<string, ContextFiles>;
 }
+
+/** What the daemon calls the folder of a named context: it has names of its own, too. */
+export const folderOf = (name: string): string => `named-${name}`;
 
 const methods = [
   '/grpc.health.v1.Health/Check',
@@ -59,7 +63,7 @@ type Unary<In, Out> = (call: ServerUnaryCall<In, Out>, done: sendUnaryData<Out>)
 /** Serves a build's session, over a connection that the daemon calls back on. */
 export function openSession(
   connection: Connection,
-  { id, registry, secrets, context }: SessionOptions,
+  { id, registry, secrets, context, namedContexts }: SessionOptions,
 ): { close(): void } {
   const server = new Server({ 'grpc.max_receive_message_length': 1 << 20 });
   const check: Unary<object, { status: number }> = (_call, done) => done(null, { status: 1 });
@@ -73,8 +77,9 @@ export function openSession(
     if (found) done(null, { data: Buffer.from(found.value.reveal()) });
     else done({ code: status.NOT_FOUND, details: `there is no secret ${JSON.stringify(request.ID.slice(0, 100))}` });
   };
-  // Whatever folder is asked for, there is but one.
-  const files = (call: ServerDuplexStream<Packet, Packet>): void => sendFiles(call, context);
+  const folders = new Map([...namedContexts].map(([name, it]) => [folderOf(name), it]));
+  const files = (call: ServerDuplexStream<Packet, Packet>): void =>
+    sendFiles(call, folders.get(String(call.metadata.get('dir-name')[0])) ?? context);
   server.addService(sessionServices.health, { Check: check });
   server.addService(sessionServices.auth, { Credentials: credentials });
   server.addService(sessionServices.secrets, { GetSecret: secret });
@@ -83,7 +88,7 @@ export function openSession(
   const metadata = new Metadata();
   metadata.set('x-docker-expose-session-uuid', id);
   metadata.set('x-docker-expose-session-name', 'kiln');
-  metadata.set('x-docker-expose-session-sharedkey', sharedKeyOf(context));
+  metadata.set('x-docker-expose-session-sharedkey', sharedKeyOf([context, ...namedContexts.values()]));
   for (const it of methods) metadata.add('x-docker-expose-session-grpc-method', it);
   const stream = connection.session(metadata);
   server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(bytesOf(stream));

@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
-import { type Compression, type ParsedDockerfile } from '@kiln/domain';
+import { type Compression, contextName, type ParsedDockerfile } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
 import { type BaseImage, type ContextFiles } from '../engine.ts';
 import { type Connection } from './connection.ts';
-import { contextName } from './context-name.ts';
 import { dockerfileInput } from './dockerfile-input.ts';
 import { type Result, type StatusResponse } from './messages.ts';
 import { readPlan } from './plan.ts';
 import { type Progress } from './progress.ts';
-import { openSession } from './session.ts';
+import { folderOf, openSession } from './session.ts';
 import { groupOptions } from './step-groups.ts';
 
 export interface SolveOptions {
@@ -21,11 +20,14 @@ export interface SolveOptions {
   registry: { host: string; build: string; password: string };
   secrets: readonly { id: string; value: Secret }[];
   context: ContextFiles | undefined;
+  namedContexts: ReadonlyMap<string, ContextFiles>;
+  platform: string | undefined;
   /** Whether steps have to be told to use the daemon's own network. */
   forceHostNetwork: boolean;
   cached: boolean;
   compression: Compression;
   buildArgs: Record<string, string>;
+  labels: Record<string, string>;
   target: string | undefined;
   progress: Progress;
 }
@@ -47,7 +49,7 @@ const digestIn = (image: string): string => image.slice(image.indexOf('@') + 1);
 
 /** What the Dockerfile's frontend is told. */
 function frontendOptions(options: SolveOptions): Record<string, string> {
-  const { registry, bases, forceHostNetwork, cached, buildArgs, target } = options;
+  const { registry, bases, namedContexts, platform, forceHostNetwork, cached, buildArgs, labels, target } = options;
   return {
     filename: 'Dockerfile',
     // Who reads the Dockerfile has been chosen: no directive in it, and no argument, names a program to fetch for that.
@@ -58,10 +60,13 @@ function frontendOptions(options: SolveOptions): Record<string, string> {
         `docker-image://${registry.host}/base@${digestIn(id)}`,
       ]),
     ),
+    ...Object.fromEntries([...namedContexts.keys()].map((name) => [`context:${name}`, `local:${folderOf(name)}`])),
+    ...(platform === undefined ? {} : { platform }),
     ...(forceHostNetwork ? { 'force-network-mode': 'host' } : {}),
     ...(cached ? {} : { 'no-cache': '' }),
     ...(target === undefined ? {} : { target }),
     ...Object.fromEntries(Object.entries(buildArgs).map(([name, value]) => [`build-arg:${name}`, value])),
+    ...Object.fromEntries(Object.entries(labels).map(([name, value]) => [`label:${name}`, value])),
     // Last: nothing else may say which group it is.
     ...groupOptions(registry.build),
   };

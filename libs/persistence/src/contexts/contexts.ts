@@ -75,7 +75,10 @@ export async function forgetContexts(db: Database): Promise<Map<string, Set<stri
     DELETE FROM contexts c
     WHERE c.expires_at <= now() AND NOT EXISTS (
       SELECT 1 FROM builds b LEFT JOIN images i ON i.build_id = b.id
-      WHERE b.account_id = c.account_id AND b.request ? 'context' AND b.request -> 'context' ->> 'id' = c.id
+      WHERE b.account_id = c.account_id AND (
+          b.request ? 'context' AND b.request -> 'context' ->> 'id' = c.id
+          OR b.request ? 'namedContexts' AND EXISTS (
+            SELECT 1 FROM jsonb_each(b.request -> 'namedContexts') it WHERE it.value ->> 'id' = c.id))
         AND (b.state NOT IN (${sql.raw(quoted(terminalStates))}) OR i.${sql.raw(heldStatus)}))`);
   const left = new Map<string, Set<string>>();
   for (const { accountId, id } of await db.select({ accountId: contexts.accountId, id: contexts.id }).from(contexts)) {
