@@ -1,6 +1,5 @@
 import { poolNames } from '@kiln/domain';
 import { createServer } from 'node:http';
-import { resolve } from 'node:path';
 import { type AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import { openContextStore } from '@kiln/contexts';
@@ -107,7 +106,7 @@ const audit = openAuditTrail(systemDb.db, log);
 life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
 const platform = readPlatform(config.KILN_PLATFORM);
-const contexts = config.KILN_CONTEXT_DIR ? await openContextStore(resolve(config.KILN_CONTEXT_DIR)) : undefined;
+const contexts = await openContextStore(config);
 if (contexts) {
   const sweep = sweepContexts(systemDb.db, contexts, log);
   life.defer('contexts', () => sweep.close());

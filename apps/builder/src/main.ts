@@ -208,7 +208,7 @@ const deps: RunBuildDeps = {
   bases: openBaseImages(registries),
   contextRules: contextRulesOf(config),
   sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
-  contexts: config.KILN_CONTEXT_DIR ? await openContextStore(resolve(config.KILN_CONTEXT_DIR)) : undefined,
+  contexts: await openContextStore(config),
   layers:
     config.KILN_BASE_CACHE_BYTES > 0
       ? await openLayerStore(join(dir, 'bases'), config.KILN_BASE_CACHE_BYTES)

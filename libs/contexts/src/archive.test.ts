@@ -1,15 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import {
-  createReadStream,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-  linkSync,
-  chmodSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync, linkSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -18,11 +8,12 @@ import { type ContextLimits } from '@kiln/domain';
 import { pack } from 'tar-stream';
 import { readArchive } from './archive.ts';
 import { readBlobArchive } from './blob-archive.ts';
-import { contextId, openContextStore } from './store.ts';
+import { openFolderStore } from './folder-store.ts';
+import { contextId } from './store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'kiln-contexts-'));
 afterAll(() => rmSync(dir, { recursive: true }));
-const store = await openContextStore(join(dir, 'store'));
+const store = await openFolderStore(join(dir, 'store'));
 const account = '10000000000000';
 const limits: ContextLimits = { entries: 1000, bytes: 1 << 20 };
 
@@ -155,37 +146,4 @@ it('takes of files by their digests those that are missing, and no other bytes u
   await expect(give('0'.repeat(64), 'x')).rejects.toThrow(/no file that is missing/);
   expect(await give(script.sha256, '#!/bin/sh\n')).toBe(1);
   expect(await store.missing(other, [script])).toEqual([]);
-});
-
-/** As if all that an account has here had come two hours ago. */
-const makeOld = (of: string) =>
-  execFileSync('find', [
-    join(dir, 'store/accounts', of),
-    '-type',
-    'f',
-    '-exec',
-    'touch',
-    '-d',
-    '2 hours ago',
-    '{}',
-    '+',
-  ]);
-
-it('forgets what belongs to no context, and nothing of the last hour', async () => {
-  const own = '30000000000000';
-  const entries = await readArchive(createReadStream(join(dir, 'kept.tar')), store, own, limits).catch(() => []);
-  expect(entries).toEqual([]);
-  const all = await readArchive(Readable.from([tar()]), store, own, limits);
-  const id = await store.putEntries(own, all);
-  const files = all.flatMap((it) => (it.type === 'file' ? [it] : []));
-  await store.collect(own, new Set());
-  expect(await store.entries(own, id)).toEqual(all);
-  makeOld(own);
-  await store.collect(own, new Set([id]));
-  expect(await store.missing(own, files)).toEqual([]);
-  makeOld(own);
-  await store.collect(own, new Set());
-  await expect(store.entries(own, id)).rejects.toThrow(/not kept any more/);
-  await store.collect(own, new Set());
-  expect(await store.missing(own, files)).toEqual(files.map((it) => it.sha256));
 });

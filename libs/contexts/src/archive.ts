@@ -18,6 +18,7 @@ export async function readArchive(
   limits: ContextLimits,
 ): Promise<ContextEntry[]> {
   const entries = new Map<string, ContextEntry>();
+  const files = store.write(account);
   let left = limits.bytes;
   for await (const { header, content } of tarEntries(bytes)) {
     const path = pathOf(header.name);
@@ -31,7 +32,7 @@ export async function readArchive(
       case 'contiguous-file': {
         const size = header.size ?? 0;
         if (size > left) checkSize([...entries.values(), { path, type: 'file', mode, size, sha256: '' }], limits);
-        const kept = await store.put(account, content, left);
+        const kept = await files.put(content, left);
         left -= kept.size;
         entries.set(path, { path, type: 'file', mode, ...kept });
         break;
@@ -60,6 +61,7 @@ export async function readArchive(
     }
     if (entries.size > limits.entries) checkSize([...entries.values()], limits);
   }
+  await files.done();
   const all = canonicalEntries([...entries.values()]);
   checkSize(all, limits);
   return all;

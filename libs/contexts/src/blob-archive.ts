@@ -14,6 +14,7 @@ export async function readBlobArchive(
   account: string,
   wanted: ReadonlyMap<string, number>,
 ): Promise<number> {
+  const files = store.write(account);
   let came = 0;
   for await (const { header, content } of tarEntries(bytes)) {
     const { name, type } = header;
@@ -23,10 +24,11 @@ export async function readBlobArchive(
         'ContextInvalid',
         `the archive has ${JSON.stringify(name.slice(0, 100))}, which is no file that is missing`,
       );
-    const kept = await store.put(account, content, size);
+    const kept = await files.put(content, size);
     if (kept.sha256 !== name)
       throw new Fault('ContextInvalid', `the file ${name} has other bytes: their sha-256 is ${kept.sha256}`);
     came += 1;
   }
+  await files.done();
   return came;
 }

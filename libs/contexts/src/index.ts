@@ -1,4 +1,6 @@
 export * from './archive.ts';
 export { decompressed } from './decompress.ts';
 export * from './blob-archive.ts';
-export * from './store.ts';
+export { openFolderStore } from './folder-store.ts';
+export { openContextStore } from './open-store.ts';
+export { contextId, type ContextStore } from './store.ts';

@@ -5,8 +5,18 @@ const bytes = z.coerce.number().int().min(1);
 
 /** Settings of apps that keep build contexts. */
 export const contextSettings = {
-  /** Folder for build contexts, which the api and builders see; there are none without it. */
+  /** Folder for build contexts, which the api and builders see; without it or a bucket, there are none. */
   KILN_CONTEXT_DIR: z.string().optional(),
+  /** Bucket for build contexts, `BUCKET` or `BUCKET/PREFIX`, in something that speaks S3. */
+  KILN_CONTEXT_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]+(?:\/[\w.-]+)*\/?$/, 'must be BUCKET or BUCKET/PREFIX')
+    .optional(),
+  /** Where the bucket is, unless it is AWS: `https://HOST#REGION`, or `https://{bucket}.HOST#REGION`. */
+  KILN_CONTEXT_ENDPOINT: z
+    .string()
+    .regex(/^https?:\/\/(?:\{bucket\}\.)?[^\s/#{}]+(?:#[\w-]+)?$/, 'must be https://HOST#REGION')
+    .optional(),
   /** Files and folders, and bytes, of one context. */
   KILN_CONTEXT_FILES: z.coerce.number().int().min(1).default(100_000),
   KILN_CONTEXT_BYTES: bytes.default(2 * 2 ** 30),

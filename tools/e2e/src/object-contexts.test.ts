@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,10 +33,20 @@ beforeAll(async () => {
     address: '127.0.0.1',
     silent: true,
     directory: join(dir, 's3'),
-    configureBuckets: [{ name: 'bucket', configs: [] }],
+    configureBuckets: ['bucket', 'contexts'].map((name) => ({ name, configs: [] })),
   });
   storeHost = `127.0.0.1:${(await store.run()).port}`;
-  kiln = await openTestKiln({ env: { KILN_OBJECT_STORES: `s3=http://${storeHost}` } });
+  kiln = await openTestKiln({
+    env: {
+      KILN_OBJECT_STORES: `s3=http://${storeHost}`,
+      // Contexts are kept in a bucket, too.
+      KILN_CONTEXT_DIR: '',
+      KILN_CONTEXT_BUCKET: 'contexts/kiln',
+      KILN_CONTEXT_ENDPOINT: `http://${storeHost}#us-east-1`,
+      AWS_ACCESS_KEY_ID: keys.id,
+      AWS_SECRET_ACCESS_KEY: keys.secret,
+    },
+  });
   await kiln.admin(['source', 'put', kiln.account.accountId, host, '--tls', 'http']);
 });
 afterAll(async () => {
@@ -88,6 +98,22 @@ it('builds an archive from a server of HTTP: by its digest, or as it was when th
   expect(await refusal({ Url: `https://${host}/none.tar` })).toMatchObject({ body: { Code: 'SourceNotFound' } });
   expect(await refusal({ Url: 'https://10.0.0.1/a.tar' })).toMatchObject({ body: { Code: 'AddressNotAllowed' } });
 }, 120_000);
+
+it('keeps what is uploaded in a bucket, and builds from there', async () => {
+  const bytes = archive('uploaded into a bucket');
+  const answer = await fetch(`${kiln.url}/api/v1/contexts`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${kiln.account.token}`, 'content-type': 'application/gzip' },
+    body: new Uint8Array(bytes),
+  });
+  const { Id } = (await answer.json()) as { Id: string };
+  expect(readdirSync(join(dir, 's3/contexts/kiln/contexts', kiln.account.accountId)).join()).toContain(
+    `${Id.slice('sha256:'.length)}._S3rver_object`,
+  );
+  const { build, log } = await buildOf({ Type: 'Upload', Id });
+  expect(build).toMatchObject({ State: 'succeeded' });
+  expect(log).toContain('uploaded into a bucket');
+}, 60_000);
 
 it('fails a build whose archive has become another one since', async () => {
   const old = kiln.running('builder');

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { getServers } from 'node:dns';
 import { join } from 'node:path';
-import { openContextStore, readArchive } from '@kiln/contexts';
+import { openFolderStore, readArchive } from '@kiln/contexts';
 import { openBuildkit, readEngineRoot } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
 import { testStack } from '@kiln/kit/testing';
@@ -63,7 +63,7 @@ long.each(['packed', 'build'] as const)(
     const contextDir = compiled === 'packed' ? packed : join(dir, 'checkout');
     if (compiled === 'packed') await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), packed]);
     else await copyCheckout(contextDir);
-    const contexts = await openContextStore(join(dir, 'contexts'));
+    const contexts = await openFolderStore(join(dir, 'contexts'));
     const tar = spawn('tar', ['-C', contextDir, '-c', '.'], { stdio: ['ignore', 'pipe', 'inherit'] });
     const entries = await readArchive(tar.stdout, contexts, '1', { entries: 1e6, bytes: 8 * 2 ** 30 });
     const engine = openBuildkit({

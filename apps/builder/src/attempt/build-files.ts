@@ -93,7 +93,10 @@ export async function contextsOf(
 ): Promise<BuildFiles> {
   const named = new Map<string, ContextFiles>();
   // Another builder may: it is this one that lacks something.
-  const lacking = new Fault('ServiceUnavailable', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
+  const lacking = new Fault(
+    'ServiceUnavailable',
+    'this builder sees no build contexts (KILN_CONTEXT_DIR, KILN_CONTEXT_BUCKET)',
+  );
   for (const [name, it] of Object.entries(namedContexts)) {
     if ('image' in it) continue;
     if (!store) throw lacking;

@@ -152,7 +152,11 @@ async function fetchObject(
 export async function fetchContext(deps: FetchDeps, attempt: Attempt, network: NetworkRules): Promise<void> {
   const { build } = attempt;
   if (contextsToFetch(build.request).length === 0) return;
-  if (!deps.contexts) throw new Fault('ServiceUnavailable', 'this builder sees no build contexts (KILN_CONTEXT_DIR)');
+  if (!deps.contexts)
+    throw new Fault(
+      'ServiceUnavailable',
+      'this builder sees no build contexts (KILN_CONTEXT_DIR, KILN_CONTEXT_BUCKET)',
+    );
   const accesses = await sourceAccesses(deps.db, deps.sealer, build.accountId);
   const fetched = await mapContexts(build.request, async (context) => {
     if (!isToFetch(context)) return context;

@@ -51,14 +51,16 @@ export async function fetchLfs(
   const missing = new Set(await store.missing(account, wanted));
   if (wanted.length === 0) return [...entries];
   const lfs = sources.lfs(url, accesses);
+  const files = store.write(account);
   try {
     const toFetch = wanted.filter((it) => missing.has(it.sha256));
     for (let from = 0; from < toFetch.length; from += atOnce)
       for await (const { pointer, body } of lfs.fetch(toFetch.slice(from, from + atOnce), attempt.signal)) {
-        const kept = await store.put(account, body, pointer.size);
+        const kept = await files.put(body, pointer.size);
         if (kept.sha256 !== pointer.sha256)
           throw new Fault('SourceInvalid', `git LFS gave another file than ${pointer.sha256}`);
       }
+    await files.done();
   } finally {
     await lfs.close();
   }

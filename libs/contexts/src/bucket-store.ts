@@ -1,0 +1,242 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { Fault, filesIn, readEntries, writeEntries } from '@kiln/domain';
+import { openBucket } from './bucket.ts';
+import {
+  checkAccount,
+  contextId,
+  type ContextStore,
+  type FileWriter,
+  isContextId,
+  type KeptFile,
+  noContext,
+  settledMs,
+  tooManyBytes,
+} from './store.ts';
+
+export interface BucketSettings {
+  /** `bucket` or `bucket/prefix`. */
+  place: string;
+  /** Of a store that is not AWS: `https://HOST#REGION`, with `{bucket}` in the host where buckets have hosts. */
+  endpoint?: string | undefined;
+}
+
+/** Requests at once, for what may be thousands of small files. */
+const atOnce = 48;
+/** Files up to this size wait in memory until their digest is known, and larger ones on the disk. */
+const inMemoryBytes = 128 << 10;
+const triesMax = 3;
+/** How often files are looked for that no list was ever made of. */
+const wholeCollectionMs = 86_400_000;
+
+/** Runs work for each of these, some at once. @throws what the first of them throws */
+async function forEachOf<T>(all: readonly T[], work: (it: T) => Promise<void>): Promise<void> {
+  const queue = all.values();
+  const worker = async (): Promise<void> => {
+    for (const it of queue) await work(it);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, all.length) }, worker));
+}
+
+function clientOf({ endpoint }: BucketSettings): S3Client {
+  const common = {
+    maxAttempts: 4,
+    // Stores other than AWS do not all know its newer checksums.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  } as const;
+  if (endpoint === undefined) return new S3Client(common);
+  const [address = '', region = 'us-east-1'] = endpoint.split('#');
+  const ownHosts = address.includes('{bucket}.');
+  return new S3Client({ ...common, endpoint: address.replace('{bucket}.', ''), region, forcePathStyle: !ownHosts });
+}
+
+/**
+ * Opens a store in a bucket of something that speaks S3. Credentials are looked for as AWS's own programs do.
+ * @throws Error when the bucket cannot be used
+ */
+export async function openBucketStore(settings: BucketSettings): Promise<ContextStore> {
+  const [name = '', ...prefix] = settings.place.replace(/\/+$/, '').split('/');
+  const bucket = openBucket(clientOf(settings), name);
+  const root = prefix.map((it) => `${it}/`).join('');
+  try {
+    await bucket.check();
+  } catch (error) {
+    throw new Error(`the bucket ${name} cannot be used: ${wordsOf(error)}`, { cause: error });
+  }
+  const incoming = await mkdtemp(join(tmpdir(), 'kiln-incoming-'));
+
+  const keyOf = (account: string, kind: 'files' | 'contexts', digest: string): string => {
+    checkAccount(account);
+    return `${root}${kind}/${account}/${digest}`;
+  };
+  /** Of all writers together: each of them holds its content in memory. */
+  const sending = new Set<Promise<void>>();
+  const collected = new Map<string, number>();
+  const used = new Map<string, number>();
+  const count = async (account: string): Promise<number> => {
+    let bytes = 0;
+    for await (const it of bucket.list(keyOf(account, 'files', ''))) bytes += it.size;
+    used.set(account, bytes);
+    return bytes;
+  };
+  /** Whether an object is there; if so, it stays for an hour. */
+  const stays = async (key: string, size: number): Promise<boolean> => {
+    const found = await bucket.head(key);
+    if (found?.size !== size) return false;
+    return Date.now() - found.at < settledMs / 2 || (await bucket.touch(key));
+  };
+  const keep = async (account: string, { sha256, size }: KeptFile, content: () => Buffer | Readable): Promise<void> => {
+    const key = keyOf(account, 'files', sha256);
+    if (await stays(key, size)) return;
+    // The client itself does not send a stream twice.
+    for (let tried = 1; ; tried += 1)
+      try {
+        await bucket.put(key, content(), size);
+        break;
+      } catch (error) {
+        if (tried === triesMax) throw error;
+        await sleep(200 * 2 ** tried);
+      }
+    const before = used.get(account);
+    if (before !== undefined) used.set(account, before + size);
+  };
+
+  /** Takes a content; keeps it in `sending` where it is small. */
+  async function put(
+    account: string,
+    [content, bytesMax]: Parameters<FileWriter['put']>,
+    send: (work: () => Promise<void>) => Promise<void>,
+  ): Promise<KeptFile> {
+    const hash = createHash('sha256');
+    let size = 0;
+    const chunks: Buffer[] = [];
+    const file = join(incoming, randomUUID());
+    let handle: Awaited<ReturnType<typeof open>> | undefined;
+    try {
+      for await (const chunk of content) {
+        size += chunk.length;
+        if (size > bytesMax) throw tooManyBytes(bytesMax);
+        hash.update(chunk);
+        if (size <= inMemoryBytes) chunks.push(chunk);
+        else {
+          handle ??= await open(file, 'wx', 0o600);
+          for (const it of chunks.splice(0)) await handle.writeFile(it);
+          await handle.writeFile(chunk);
+        }
+      }
+      const kept = { sha256: hash.digest('hex'), size };
+      if (handle) await keep(account, kept, () => createReadStream(file));
+      else await send(() => keep(account, kept, () => Buffer.concat(chunks)));
+      return kept;
+    } finally {
+      await handle?.close();
+      if (handle) await rm(file, { force: true });
+    }
+  }
+
+  return {
+    write(account) {
+      const own = new Set<Promise<void>>();
+      let failed: unknown;
+      const send = async (work: () => Promise<void>): Promise<void> => {
+        while (sending.size >= atOnce) await Promise.race(sending);
+        const one: Promise<void> = work()
+          .catch((error: unknown) => void (failed ??= error))
+          .finally(() => {
+            sending.delete(one);
+            own.delete(one);
+          });
+        sending.add(one);
+        own.add(one);
+      };
+      return {
+        put: (...given) => told(put(account, given, send)),
+        async done() {
+          await Promise.all(own);
+          if (failed !== undefined) await told(Promise.reject(failed as Error));
+        },
+      };
+    },
+    async missing(account, files) {
+      const found: string[] = [];
+      const look = async ({ sha256, size }: KeptFile): Promise<void> => {
+        if (!(await stays(keyOf(account, 'files', sha256), size))) found.push(sha256);
+      };
+      await told(forEachOf(files, look));
+      return found;
+    },
+    read(account, sha256) {
+      const out = new PassThrough();
+      bucket
+        .get(keyOf(account, 'files', sha256))
+        .then((body) => {
+          if (!body) throw new Fault('ContextNotFound', `the file ${sha256} of a context is not kept any more`);
+          return pipeline(body, out);
+        })
+        .catch((error: unknown) => out.destroy(unavailable(error)));
+      return out;
+    },
+    async putEntries(account, entries) {
+      const id = contextId(entries);
+      const text = Buffer.from(writeEntries(entries));
+      await told(bucket.put(keyOf(account, 'contexts', id.slice('sha256:'.length)), text, text.length));
+      return id;
+    },
+    async entries(account, id) {
+      if (!isContextId.test(id)) throw noContext(id);
+      const text = await told(bucket.text(keyOf(account, 'contexts', id.slice('sha256:'.length))));
+      if (text === undefined) throw noContext(id);
+      return readEntries(text);
+    },
+    async collect(account, ids) {
+      const before = Date.now() - settledMs;
+      const old: string[] = [];
+      const inUse = new Set<string>();
+      const lists: string[] = [];
+      for await (const it of bucket.list(keyOf(account, 'contexts', ''))) {
+        if (!ids.has(`sha256:${it.key.slice(it.key.lastIndexOf('/') + 1)}`) && it.at < before) old.push(it.key);
+        else lists.push(it.key);
+      }
+      // Reading every list is worth it only when some files may be in none.
+      const isWhole = Date.now() - (collected.get(account) ?? 0) > wholeCollectionMs;
+      if (old.length === 0 && !isWhole) return;
+      await forEachOf(lists, async (key) => {
+        for (const it of filesIn(readEntries((await bucket.text(key)) ?? ''))) inUse.add(it.sha256);
+      });
+      for await (const it of bucket.list(keyOf(account, 'files', '')))
+        if (!inUse.has(it.key.slice(it.key.lastIndexOf('/') + 1)) && it.at < before) old.push(it.key);
+      await bucket.remove(old);
+      collected.set(account, Date.now());
+      await count(account);
+    },
+    usage: async (account) => used.get(account) ?? (await told(count(account))),
+    async accounts() {
+      const found = await Promise.all(['files', 'contexts'].map((kind) => bucket.folders(`${root}${kind}/`)));
+      return [...new Set(found.flat())];
+    },
+  };
+}
+
+const wordsOf = (error: unknown): string => {
+  if (error instanceof S3ServiceException) return `${error.name}: ${error.message}`;
+  return error instanceof Error ? error.message || error.name : String(error);
+};
+
+/** What a request hears that failed for the bucket's sake. */
+const unavailable = (error: unknown): Fault =>
+  error instanceof Fault
+    ? error
+    : new Fault('ServiceUnavailable', `the store of build contexts failed: ${wordsOf(error)}`, {}, error);
+
+const told = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw unavailable(error);
+  });
