@@ -3,6 +3,7 @@ export * from './base-images.ts';
 export * from './build-secrets.ts';
 export * from './connections.ts';
 export * from './directory.ts';
+export * from './ignored-files.ts';
 export * from './keep-context.ts';
 export * from './make-credentials.ts';
 export * from './quotas.ts';

@@ -27,7 +27,11 @@ const listBytesMax = 64 << 20;
 
 /** @throws Fault ContextNotFound where none are kept */
 export function requireStore({ contexts }: Pick<ContextDeps, 'contexts'>): ContextStore {
-  if (!contexts) throw new Fault('ContextNotFound', 'this installation keeps no build contexts (KILN_CONTEXT_DIR, KILN_CONTEXT_BUCKET)');
+  if (!contexts)
+    throw new Fault(
+      'ContextNotFound',
+      'this installation keeps no build contexts (KILN_CONTEXT_DIR, KILN_CONTEXT_BUCKET)',
+    );
   return contexts;
 }
 

@@ -104,6 +104,12 @@ it('takes an archive, and says what is wrong with one', async () => {
   await page.getByText('project.tar.gz: ').waitFor();
   await build().click();
   await (await ended('succeeded')).getByText('words from the deep', { exact: true }).waitFor();
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByText('.dockerignore leaves out 1 entry').waitFor();
+  await page.getByRole('row', { name: 'secret.env (left out)' }).waitFor();
+  await page.getByText('Largest first').click();
+  await page.getByRole('row', { name: 'Dockerfile' }).first().waitFor();
+  if (process.env['KILN_SHOTS']) await page.screenshot({ path: join(process.env['KILN_SHOTS'], 'files.png') });
 }, 90_000);
 
 it('takes what is dropped on it', async () => {

@@ -85,6 +85,14 @@ it('builds a folder that came as an archive, with its Dockerfile, its ignore fil
 
   const shown = await call('GET', `/api/v1/contexts/${created.body.Id}`);
   expect(shown.body.Entries).toContainEqual({ Path: 'link', Type: 'link', Target: '/etc/hostname' });
+  // Of a name that is no Dockerfile's, the plain ignore file counts.
+  const { body } = await call('GET', `/api/v1/contexts/${created.body.Id}?Order=size&Limit=9&Dockerfile=Any`);
+  expect(body.Ignored).toEqual({ File: '.dockerignore', Files: 4, Bytes: 7 });
+  expect(body.Entries[0]).toMatchObject({ Path: 'Dockerfile', Type: 'file' });
+  expect(body.Entries).toContainEqual({ Path: 'secret.env', Type: 'file', Size: 6, LeftOut: true });
+  expect((await call('GET', `/api/v1/contexts/${created.body.Id}?SubPath=src`)).body.Entries).toEqual([
+    { Path: 'main.txt', Type: 'file', Size: 13 },
+  ]);
   expect((await call('GET', '/api/v1/contexts')).body.Contexts).toMatchObject([{ Id: created.body.Id }]);
 }, 60_000);
 

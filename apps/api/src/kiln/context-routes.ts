@@ -1,6 +1,6 @@
 import { contextOperations } from '@kiln/contract';
 import { decompressed } from '@kiln/contexts';
-import { Fault } from '@kiln/domain';
+import { below, bytesIn, Fault, filesIn, ignoreFilesOf } from '@kiln/domain';
 import { expireContext, findContext, type KeptContext, listContexts } from '@kiln/persistence';
 import { type Request } from 'express';
 import { type Route, route } from '../http/dialect.ts';
@@ -8,6 +8,7 @@ import { optional } from '../http/optional.ts';
 import {
   addContextFiles,
   type ContextDeps,
+  findIgnored,
   keepArchive,
   planContext,
   type PlannedContext,
@@ -66,14 +67,22 @@ export function contextRoutes(deps: ContextDeps): Route[] {
     route(contextOperations.GetContext, async ({ viewer, params, query, requestId }) => {
       const found = await findContext(db, viewer.accountId, { id: params.Id });
       if (!found) throw notFound(params.Id);
-      const entries = await requireStore(deps).entries(viewer.accountId, found.id);
-      const shown = entries.slice(0, query.Limit ?? 1000).map((it) => ({
+      const store = requireStore(deps);
+      const entries = below(await store.entries(viewer.accountId, found.id), query.SubPath ?? '');
+      const ignoreFiles = query.Dockerfile === undefined ? ['.dockerignore'] : ignoreFilesOf(query.Dockerfile);
+      const read = (sha256: string) => store.read(viewer.accountId, sha256);
+      const ignored = await findIgnored({ read }, entries, ignoreFiles);
+      const leftOut = entries.filter((it) => ignored?.paths.has(it.path));
+      const inOrder = query.Order === 'size' ? filesIn(entries).sort((a, b) => b.size - a.size) : entries;
+      const shown = inOrder.slice(0, query.Limit ?? 1000).map((it) => ({
         Path: it.path,
         Type: it.type,
         ...optional('Size', it.type === 'file' ? it.size : undefined),
         ...optional('Target', it.type === 'link' ? it.target : undefined),
+        ...optional('LeftOut', ignored?.paths.has(it.path) || undefined),
       }));
-      return { body: { RequestId: requestId, ...show(found), Entries: shown } };
+      const Ignored = ignored && { File: ignored.file, Files: leftOut.length, Bytes: bytesIn(leftOut) };
+      return { body: { RequestId: requestId, ...show(found), Entries: shown, ...optional('Ignored', Ignored) } };
     }),
     route(contextOperations.DeleteContext, async ({ viewer, params, requestId }) => {
       if (!(await expireContext(db, viewer.accountId, params.Id))) throw notFound(params.Id);

@@ -1,53 +1,11 @@
-import { text } from 'node:stream/consumers';
-import { setImmediate } from 'node:timers/promises';
 import { type ContextStore } from '@kiln/contexts';
-import {
-  below,
-  type ContextEntry,
-  type ContextRequest,
-  Fault,
-  ignoreFilesOf,
-  type IgnoreRules,
-  readIgnoreRules,
-  withoutIgnored,
-} from '@kiln/domain';
+import { below, type ContextRequest, Fault, ignoreFilesOf, withoutIgnored } from '@kiln/domain';
 import { type ContextFiles } from '@kiln/engine';
 import { type Build } from '@kiln/persistence';
-
-/** The most of an ignore file that is read, in bytes. */
-const ignoreBytesMax = 1 << 15;
-
-/** How long an ignore file may take to be applied, and how long at a time, in milliseconds. */
-const judgeMs = 20_000;
-const sliceMs = 20;
+import { findIgnored } from '@kiln/usecases';
 
 interface AttemptLog {
   write(line: string): Promise<void>;
-}
-
-/** Paths that are left out. Other builds of this builder go on meanwhile, whatever the rules are. */
-async function judge(
-  entries: readonly ContextEntry[],
-  rules: IgnoreRules,
-  file: string,
-  signal: AbortSignal,
-): Promise<Set<string>> {
-  const leftOut = new Set<string>();
-  const begun = performance.now();
-  let slice = begun;
-  for (const { path } of entries) {
-    if (rules.ignores(path)) leftOut.add(path);
-    if (performance.now() - slice < sliceMs) continue;
-    await setImmediate();
-    signal.throwIfAborted();
-    slice = performance.now();
-    if (slice - begun > judgeMs)
-      throw new Fault(
-        'ContextInvalid',
-        `${file} takes longer than ${judgeMs / 1000} s to be applied: it has too many patterns`,
-      );
-  }
-  return leftOut;
 }
 
 /** What builds see of a context: its folder, without what the ignore file leaves out. */
@@ -61,16 +19,11 @@ async function filesOf(
 ): Promise<ContextFiles> {
   const read = (sha256: string) => store.read(accountId, sha256);
   const all = below(await store.entries(accountId, id), subPath);
-  const ignoreFile = ignoreFiles
-    .map((path) => all.find((it) => it.path === path && it.type === 'file'))
-    .find((it) => it !== undefined);
-  if (ignoreFile?.type !== 'file') return { entries: all, read };
-  if (ignoreFile.size > ignoreBytesMax)
-    throw new Fault('ContextInvalid', `${where}${ignoreFile.path} has more than ${ignoreBytesMax} bytes`);
-  const leftOut = await judge(all, readIgnoreRules(await text(read(ignoreFile.sha256))), ignoreFile.path, signal);
-  const entries = withoutIgnored(all, (path) => leftOut.has(path));
+  const ignored = await findIgnored({ read }, all, ignoreFiles, signal);
+  if (!ignored) return { entries: all, read };
+  const entries = withoutIgnored(all, (path) => ignored.paths.has(path));
   const count = all.length - entries.length;
-  await log.write(`kiln: ${where}${ignoreFile.path} leaves out ${count} of ${all.length} files and folders`);
+  await log.write(`kiln: ${where}${ignored.file} leaves out ${count} of ${all.length} files and folders`);
   return { entries, read };
 }
 

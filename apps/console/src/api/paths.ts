@@ -2,6 +2,7 @@ import type {
   buildOperations,
   connectionOperations,
   consoleOperations,
+  contextOperations,
   identityOperations,
   paiImageOperations,
   PathsOf,
@@ -16,6 +17,7 @@ type Called =
   | (typeof buildOperations)[keyof typeof buildOperations]
   | (typeof connectionOperations)[keyof typeof connectionOperations]
   | (typeof consoleOperations)[keyof typeof consoleOperations]
+  | (typeof contextOperations)[keyof typeof contextOperations]
   | (typeof identityOperations)[keyof typeof identityOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]

@@ -1,6 +1,7 @@
 import type {
   buildOperations,
   consoleOperations,
+  contextOperations,
   paiImageOperations,
   sessionOperations,
   webhookOperations,
@@ -26,6 +27,7 @@ export type Queues = Reply<typeof consoleOperations.ListQueues>;
 export type Workers = Reply<typeof consoleOperations.ListWorkers>;
 export type Worker = Workers['Workers'][number];
 export type Access = Reply<typeof consoleOperations.ListAccess>;
+export type ShownContext = Reply<typeof contextOperations.GetContext>;
 export type Webhooks = Reply<typeof webhookOperations.ListWebhooks>;
 export type Webhook = Webhooks['Webhooks'][number];
 export type Deliveries = Reply<typeof webhookOperations.ListWebhookDeliveries>;
@@ -33,7 +35,7 @@ export type Audit = Reply<typeof consoleOperations.ListAuditRecords>;
 
 /** Where a build copied from. */
 export interface RequestedContext {
-  Type: 'Upload' | 'Git' | 'Object';
+  Type: 'Upload' | 'Git' | 'Object' | 'Image';
   Id?: string;
   Url?: string;
   Ref?: string;
@@ -42,6 +44,8 @@ export interface RequestedContext {
   Dockerfile?: string;
   Submodules?: boolean;
   Lfs?: boolean;
+  /** Of an image. */
+  Uri?: string;
 }
 
 /** The request of a build, as far as the console looks into it. */
@@ -55,6 +59,9 @@ export interface BuildRequest {
   BuildConfig?: {
     Dockerfile?: string;
     Context?: RequestedContext;
+    NamedContexts?: Record<string, RequestedContext>;
+    Platform?: string;
+    Labels?: Record<string, string>;
     BuildArgs?: Record<string, string>;
     Target?: string;
     NoCache?: boolean;

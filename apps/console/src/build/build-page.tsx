@@ -13,6 +13,7 @@ import { Page, useTitle } from '../components/page.tsx';
 import { StateBadge } from '../components/state-badge.tsx';
 import { When } from '../components/when.tsx';
 import { BuildActions } from './build-actions.tsx';
+import { BuildFiles } from './build-files.tsx';
 import { ComparisonTable } from './comparison.tsx';
 import { Diagnosis } from './diagnosis.tsx';
 import { DockerfileView } from './dockerfile-view.tsx';
@@ -54,7 +55,7 @@ function Shown({ build }: { build: Build }) {
   const { view: log, onAttempt } = useFollowedLog(build);
   const [goTo, setGoTo] = useState<LogPlace>();
   const [tab, setTab] = useState<string | null>('log');
-  const { Dockerfile: dockerfile } = requestOf(build).BuildConfig ?? {};
+  const { Dockerfile: dockerfile, Context: context, NamedContexts: named } = requestOf(build).BuildConfig ?? {};
   const error = build.Error;
   const showLine = (attempt: number, line: number) => {
     setTab('log');
@@ -93,6 +94,7 @@ function Shown({ build }: { build: Build }) {
         <Tabs.List aria-label="More of the build">
           <Tabs.Tab value="log">Log</Tabs.Tab>
           <Tabs.Tab value="dockerfile">Dockerfile</Tabs.Tab>
+          {(context ?? named) && <Tabs.Tab value="files">Files</Tabs.Tab>}
           <Tabs.Tab value="comparison">Compared</Tabs.Tab>
           <Tabs.Tab value="request">Request</Tabs.Tab>
           <Tabs.Tab value="events">Events</Tabs.Tab>
@@ -115,6 +117,9 @@ function Shown({ build }: { build: Build }) {
               ? {}
               : { failed: [error.FirstLine, error.LastLine ?? error.FirstLine] as const })}
           />
+        </Tabs.Panel>
+        <Tabs.Panel value="files" pt="sm">
+          <BuildFiles context={context} named={named ?? {}} />
         </Tabs.Panel>
         <Tabs.Panel value="comparison" pt="sm">
           <ComparisonTable build={build} />

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { operation } from '../operation.ts';
-import { queryInt } from '../text.ts';
+import { oneOf, queryInt, text } from '../text.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
@@ -98,8 +98,13 @@ export const contextOperations = {
     api: 'Kiln',
     method: 'GET',
     path: '/api/v1/contexts/{Id}',
-    summary: 'Shows a context, and what is in it',
-    query: z.object({ Limit: queryInt(1, 10_000).optional() }),
+    summary: 'Shows a context, what is in it, and what its ignore file leaves out of a build',
+    query: z.object({
+      Limit: queryInt(1, 10_000).optional(),
+      SubPath: text(4096).optional().describe('folder in it, as a build’s request names it'),
+      Dockerfile: text(4096).optional().describe('in that folder: NAME.dockerignore goes before .dockerignore'),
+      Order: oneOf(['path', 'size']).default('path').describe('the largest files come first by size'),
+    }),
     reply: shownContext.extend({
       ...requestId,
       Entries: z.array(
@@ -108,11 +113,16 @@ export const contextOperations = {
           Type: z.enum(['file', 'folder', 'link']),
           Size: z.number().optional(),
           Target: z.string().optional(),
+          LeftOut: z.boolean().optional().describe('by the ignore file'),
         }),
       ),
+      Ignored: z
+        .object({ File: z.string(), Files: z.number(), Bytes: z.number().describe('of the files that are left out') })
+        .optional()
+        .describe('absent without an ignore file'),
     }),
     statuses: [200],
-    errors: ['ContextNotFound'],
+    errors: ['ContextNotFound', 'ContextInvalid'],
     example: {
       params: { Id },
       reply: { RequestId, ...context, Entries: [{ Path: 'app.py', Type: 'file', Size: 120 }] },
