@@ -47,6 +47,8 @@ const refusedMs = 10_000;
 
 async function letEnd(req: Request): Promise<void> {
   if (req.complete || req.destroyed) return;
+  // Who read it before may be about to let go of it; while he listens, it does not flow.
+  req.removeAllListeners('readable');
   req.resume();
   await Promise.race([finished(req).catch(() => undefined), sleep(refusedMs, undefined, { ref: false })]);
 }
