@@ -1,5 +1,5 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only builds`, `--only lists` or `--only idle` (`--minutes 5`) measures those alone.
+// `--only builds`, `--only uploads`, `--only lists` or `--only idle` (`--minutes 5`) measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchRegistrations } from './registrations.ts';
 import { benchSubmissions } from './submissions.ts';
+import { benchUploads } from './uploads.ts';
 
 const { values } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const residentMb = (pid: number): number =>
 try {
   if (values.only === 'lists') await benchLists(stack);
   else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
+  else if (values.only === 'uploads') printRows(await benchUploads(stack, Number(values.rounds)));
   else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));
   else await benchAll();
 } finally {
@@ -40,6 +42,7 @@ async function benchAll(): Promise<void> {
   const rows: Row[] = [];
   const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
   rows.push(...(await benchBuilds(stack, Number(values.rounds))));
+  rows.push(...(await benchUploads(stack, Number(values.rounds))));
   rows.push(...(await benchRegistrations(stack)));
   await stack.apps.find((it) => it.name === 'builder')?.process.stop();
   rows.push(...(await benchSubmissions(stack)));
