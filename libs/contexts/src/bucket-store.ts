@@ -1,6 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
@@ -9,16 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { Fault, filesIn, readEntries, writeEntries } from '@kiln/domain';
 import { openBucket } from './bucket.ts';
+import { forEachOf, inOrder, openWriters } from './file-writer.ts';
 import {
   checkAccount,
   contextId,
   type ContextStore,
-  type FileWriter,
   isContextId,
   type KeptFile,
   noContext,
   settledMs,
-  tooManyBytes,
 } from './store.ts';
 
 export interface BucketSettings {
@@ -30,20 +28,9 @@ export interface BucketSettings {
 
 /** Requests at once, for what may be thousands of small files. */
 const atOnce = 48;
-/** Files up to this size wait in memory until their digest is known, and larger ones on the disk. */
-const inMemoryBytes = 128 << 10;
 const triesMax = 3;
 /** How often files are looked for that no list was ever made of. */
 const wholeCollectionMs = 86_400_000;
-
-/** Runs work for each of these, some at once. @throws what the first of them throws */
-async function forEachOf<T>(all: readonly T[], work: (it: T) => Promise<void>): Promise<void> {
-  const queue = all.values();
-  const worker = async (): Promise<void> => {
-    for (const it of queue) await work(it);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, all.length) }, worker));
-}
 
 function clientOf({ endpoint }: BucketSettings): S3Client {
   const common = {
@@ -77,8 +64,6 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
     checkAccount(account);
     return `${root}${kind}/${account}/${digest}`;
   };
-  /** Of all writers together: each of them holds its content in memory. */
-  const sending = new Set<Promise<void>>();
   const collected = new Map<string, number>();
   const used = new Map<string, number>();
   const count = async (account: string): Promise<number> => {
@@ -109,69 +94,23 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
     if (before !== undefined) used.set(account, before + size);
   };
 
-  /** Takes a content; keeps it in `sending` where it is small. */
-  async function put(
-    account: string,
-    [content, bytesMax]: Parameters<FileWriter['put']>,
-    send: (work: () => Promise<void>) => Promise<void>,
-  ): Promise<KeptFile> {
-    const hash = createHash('sha256');
-    let size = 0;
-    const chunks: Buffer[] = [];
-    const file = join(incoming, randomUUID());
-    let handle: Awaited<ReturnType<typeof open>> | undefined;
-    try {
-      for await (const chunk of content) {
-        size += chunk.length;
-        if (size > bytesMax) throw tooManyBytes(bytesMax);
-        hash.update(chunk);
-        if (size <= inMemoryBytes) chunks.push(chunk);
-        else {
-          handle ??= await open(file, 'wx', 0o600);
-          for (const it of chunks.splice(0)) await handle.writeFile(it);
-          await handle.writeFile(chunk);
-        }
-      }
-      const kept = { sha256: hash.digest('hex'), size };
-      if (handle) await keep(account, kept, () => createReadStream(file));
-      else await send(() => keep(account, kept, () => Buffer.concat(chunks)));
-      return kept;
-    } finally {
-      await handle?.close();
-      if (handle) await rm(file, { force: true });
-    }
-  }
+  const write = openWriters(incoming, atOnce);
 
   return {
     write(account) {
-      const own = new Set<Promise<void>>();
-      let failed: unknown;
-      const send = async (work: () => Promise<void>): Promise<void> => {
-        while (sending.size >= atOnce) await Promise.race(sending);
-        const one: Promise<void> = work()
-          .catch((error: unknown) => void (failed ??= error))
-          .finally(() => {
-            sending.delete(one);
-            own.delete(one);
-          });
-        sending.add(one);
-        own.add(one);
-      };
-      return {
-        put: (...given) => told(put(account, given, send)),
-        async done() {
-          await Promise.all(own);
-          if (failed !== undefined) await told(Promise.reject(failed as Error));
-        },
-      };
+      const files = write({
+        bytes: (kept, content) => keep(account, kept, () => content),
+        file: (kept, path) => keep(account, kept, () => createReadStream(path)),
+      });
+      return { put: (...given) => told(files.put(...given)), done: () => told(files.done()) };
     },
     async missing(account, files) {
-      const found: string[] = [];
+      const found = new Set<string>();
       const look = async ({ sha256, size }: KeptFile): Promise<void> => {
-        if (!(await stays(keyOf(account, 'files', sha256), size))) found.push(sha256);
+        if (!(await stays(keyOf(account, 'files', sha256), size))) found.add(sha256);
       };
-      await told(forEachOf(files, look));
-      return found;
+      await told(forEachOf(files, atOnce, look));
+      return inOrder(files, found);
     },
     read(account, sha256) {
       const out = new PassThrough();
@@ -208,7 +147,7 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
       // Reading every list is worth it only when some files may be in none.
       const isWhole = Date.now() - (collected.get(account) ?? 0) > wholeCollectionMs;
       if (old.length === 0 && !isWhole) return;
-      await forEachOf(lists, async (key) => {
+      await forEachOf(lists, atOnce, async (key) => {
         for (const it of filesIn(readEntries((await bucket.text(key)) ?? ''))) inUse.add(it.sha256);
       });
       for await (const it of bucket.list(keyOf(account, 'files', '')))

@@ -1,18 +1,21 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesIn, readEntries, writeEntries } from '@kiln/domain';
+import { forEachOf, inOrder, openWriters } from './file-writer.ts';
 import {
   checkAccount,
   contextId,
   type ContextStore,
-  type FileWriter,
   isContextId,
+  type KeptFile,
   noContext,
   settledMs,
-  tooManyBytes,
 } from './store.ts';
+
+/** Operations on files at once. */
+const atOnce = 16;
 
 /** Opens a store in a folder, which all apps that use it see under their own path. */
 export async function openFolderStore(dir: string): Promise<ContextStore> {
@@ -44,59 +47,50 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
 
   /** Moves what has come to where it stays. */
   async function settle(from: string, folder: string, name: string): Promise<void> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await rename(from, join(folder, name));
+    const to = join(folder, name);
+    await rename(from, to).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await rename(from, to);
+    });
   }
-
-  const put = async (account: string, ...[content, bytesMax]: Parameters<FileWriter['put']>) => {
+  async function keep(account: string, { sha256, size }: KeptFile, from: () => Promise<string>): Promise<void> {
+    if (await touch(fileOf(account, sha256))) return;
+    await settle(await from(), join(folderOf(account, 'files'), sha256.slice(0, 2)), sha256);
+    const before = used.get(account);
+    if (before !== undefined) used.set(account, before + size);
+  }
+  const written = async (content: Buffer | string): Promise<string> => {
     const from = join(incoming, randomUUID());
-    const hash = createHash('sha256');
-    let size = 0;
-    try {
-      const handle = await open(from, 'wx', 0o600);
-      try {
-        for await (const chunk of content) {
-          size += chunk.length;
-          if (size > bytesMax) throw tooManyBytes(bytesMax);
-          hash.update(chunk);
-          await handle.writeFile(chunk);
-        }
-      } finally {
-        await handle.close();
-      }
-      const sha256 = hash.digest('hex');
-      if (!(await touch(fileOf(account, sha256)))) {
-        await settle(from, join(folderOf(account, 'files'), sha256.slice(0, 2)), sha256);
-        const before = used.get(account);
-        if (before !== undefined) used.set(account, before + size);
-      }
-      return { sha256, size };
-    } finally {
-      await rm(from, { force: true });
-    }
+    await writeFile(from, content, { mode: 0o600, flag: 'wx' });
+    return from;
   };
+  const write = openWriters(incoming, atOnce);
 
   return {
-    write: (account) => ({
-      put: (content, bytesMax) => put(account, content, bytesMax),
-      done: () => Promise.resolve(),
-    }),
+    write: (account) =>
+      write({
+        bytes: (kept, content) => keep(account, kept, () => written(content)),
+        file: (kept, path) => keep(account, kept, () => Promise.resolve(path)),
+      }),
     async missing(account, files) {
-      const found: string[] = [];
-      for (const { sha256, size } of files) {
+      const found = new Set<string>();
+      await forEachOf(files, atOnce, async ({ sha256, size }) => {
         const file = fileOf(account, sha256);
         const about = (await touch(file)) ? await stat(file).catch(() => undefined) : undefined;
-        if (about?.size !== size) found.push(sha256);
-      }
-      return found;
+        if (about?.size !== size) found.add(sha256);
+      });
+      return inOrder(files, found);
     },
     read: (account, sha256) => createReadStream(fileOf(account, sha256)),
     async putEntries(account, entries) {
       const id = contextId(entries);
-      const from = join(incoming, randomUUID());
-      await writeFile(from, writeEntries(entries), { mode: 0o600 });
       const list = listOf(account, id);
-      await settle(from, folderOf(account, 'contexts'), list.slice(list.lastIndexOf('/') + 1));
+      await settle(
+        await written(writeEntries(entries)),
+        folderOf(account, 'contexts'),
+        list.slice(list.lastIndexOf('/') + 1),
+      );
       return id;
     },
     async entries(account, id) {

@@ -99,7 +99,7 @@ export async function benchUploads(stack: BenchStack, rounds: number): Promise<R
 
     const small = join(work, 'small');
     const smallTar = join(work, 'small.tar');
-    const makeSmall = async (): Promise<void> => {
+    const makeSmall = (): void => {
       rmSync(small, { recursive: true, force: true });
       mkdirSync(small);
       writeFileSync(join(small, 'Dockerfile'), 'FROM scratch\nCOPY 0 /\n');
@@ -109,8 +109,8 @@ export async function benchUploads(stack: BenchStack, rounds: number): Promise<R
       }
     };
     const [many = [], again = [], packed = []] = await inTurn(Math.min(rounds, 3), [
-      async () => {
-        await makeSmall();
+      () => {
+        makeSmall();
         return timed(() => submit(small));
       },
       () => timed(() => submit(small)),

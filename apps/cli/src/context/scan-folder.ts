@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { createReadStream, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { canonicalEntries, type ContextEntry, type IgnoreRules, ignoreFilesOf, readIgnoreRules } from '@kiln/domain';
@@ -14,11 +14,15 @@ export interface ScannedFolder {
   skipped: string[];
 }
 
-const hashOf = async (file: string): Promise<string> => {
+/** Files up to this size are read at once and without waiting: of thousands, each wait would cost more than the file. */
+export const smallBytes = 256 << 10;
+
+async function hashOf(file: string, size: number): Promise<string> {
   const hash = createHash('sha256');
+  if (size <= smallBytes) return hash.update(readFileSync(file)).digest('hex');
   await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
   return hash.digest('hex');
-};
+}
 
 type FoundRules = { file: string; rules: IgnoreRules } | undefined;
 
@@ -43,7 +47,7 @@ export async function scanFolder(root: string, dockerfile?: string): Promise<Sca
   const skipped: string[] = [];
 
   async function visit(folder: string): Promise<void> {
-    for (const item of await readdir(join(root, folder), { withFileTypes: true })) {
+    for (const item of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? item.name : `${folder}/${item.name}`;
       const isLeftOut = !always.has(path) && ignore?.rules.ignores(path) === true;
       const mayHoldMore =
@@ -55,11 +59,11 @@ export async function scanFolder(root: string, dockerfile?: string): Promise<Sca
         await visit(path);
         // One that is left out is there only for what is in it.
         if (!isLeftOut || entries.length > before)
-          entries.push({ path, type: 'folder', mode: (await lstat(join(root, path))).mode & 0o777 });
-      } else if (item.isSymbolicLink()) entries.push({ path, type: 'link', target: await readlink(join(root, path)) });
+          entries.push({ path, type: 'folder', mode: lstatSync(join(root, path)).mode & 0o777 });
+      } else if (item.isSymbolicLink()) entries.push({ path, type: 'link', target: readlinkSync(join(root, path)) });
       else if (item.isFile()) {
-        const { mode, size } = await lstat(join(root, path));
-        entries.push({ path, type: 'file', mode: mode & 0o777, size, sha256: await hashOf(join(root, path)) });
+        const { mode, size } = lstatSync(join(root, path));
+        entries.push({ path, type: 'file', mode: mode & 0o777, size, sha256: await hashOf(join(root, path), size) });
       } else skipped.push(path);
     }
   }

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +8,7 @@ import { pack } from 'tar-stream';
 import { send } from '../api.ts';
 import { CommandError, exitCodes } from '../exit.ts';
 import { type Profile } from '../profile.ts';
+import { smallBytes } from './scan-folder.ts';
 
 type FileEntry = Extract<ContextEntry, { type: 'file' }>;
 
@@ -48,7 +49,17 @@ async function sendPack(
   const archive = pack();
   const filling = (async () => {
     for (const it of files) {
-      const entry = archive.entry({ name: it.sha256, size: it.size, mode: 0o600 });
+      const header = { name: it.sha256, size: it.size, mode: 0o600 };
+      if (it.size <= smallBytes) {
+        const content = readFileSync(join(root, it.path));
+        if (content.length !== it.size) throw new Error(`${it.path} has other bytes by now`);
+        onBytes(content.length);
+        await new Promise<void>((resolve, reject) => {
+          archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
+        });
+        continue;
+      }
+      const entry = archive.entry(header);
       const file = createReadStream(join(root, it.path), { highWaterMark: 1 << 18 });
       file.on('data', (chunk) => onBytes(chunk.length));
       // Its types are not those of Node's streams.
