@@ -4,6 +4,7 @@ import {
   type modelArtsImageOperations,
   type paiImageOperations,
   type PathsOf,
+  type projectOperations,
   type sessionOperations,
 } from '@kiln/contract';
 import createClient, { type Client, type Middleware } from 'openapi-fetch';
@@ -15,6 +16,7 @@ type Called =
   | (typeof contextOperations)[keyof typeof contextOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof modelArtsImageOperations)[keyof typeof modelArtsImageOperations]
+  | (typeof projectOperations)[keyof typeof projectOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations];
 
 /** Calls operations of the contract; `answer` gives what they answer. */

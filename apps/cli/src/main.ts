@@ -5,6 +5,7 @@ import { buildCommands } from './commands/builds.ts';
 import { completionCommand } from './commands/completion.ts';
 import { imageCommands } from './commands/images.ts';
 import { loginCommands } from './commands/login.ts';
+import { maCommands, withLongFlags } from './commands/ma.ts';
 import { CommandError, exitCodes } from './exit.ts';
 import { red, yellow } from './show/style.ts';
 
@@ -21,6 +22,7 @@ loginCommands(program);
 buildCommand(program, leaveWith);
 buildCommands(program, leaveWith);
 imageCommands(program);
+maCommands(program, leaveWith);
 completionCommand(program);
 
 /** Says what went wrong. @returns how the command ends */
@@ -40,8 +42,12 @@ if (first === 'docker-cli-plugin-metadata') {
   console.log(JSON.stringify({ SchemaVersion: '0.1.0', Vendor: 'Kiln', Version: '0.1.0', ShortDescription: 'Kiln' }));
 } else {
   if (first === 'kiln') process.argv.splice(2, 1);
-  for (const command of [program, ...program.commands]) command.exitOverride();
-  process.exitCode = await program.parseAsync().then(() => exitCode, explain);
+  const stopAt = (command: Command): void => {
+    command.exitOverride();
+    command.commands.forEach(stopAt);
+  };
+  stopAt(program);
+  process.exitCode = await program.parseAsync(withLongFlags(process.argv)).then(() => exitCode, explain);
   // A connection that is still open, or a terminal that is still read, does not keep the command.
   setTimeout(() => process.exit(), 2000).unref();
 }

@@ -153,6 +153,35 @@ it('takes a Dockerfile or a tar from the standard input, and a Dockerfile from b
   expect(beside).toMatchObject({ code: 0, err: expect.stringContaining('beside') as string });
 }, 60_000);
 
+it('knows the verbs of ma-cli image', async () => {
+  const path = project('ma', { 'docker/Dockerfile': `FROM ${kiln.base}\nARG A\nCOPY a /\nRUN echo $A\n`, a: 'a' });
+  const uri = `${kiln.stack.registryHost}/e2e-ma/${kiln.account.accountName}:v1`;
+  const args = [
+    'ma',
+    'image',
+    'build',
+    join(path, 'docker/Dockerfile'),
+    '-swr',
+    uri,
+    '--context',
+    path,
+    '-arg',
+    'A=five',
+  ];
+  expect(await run(args)).toMatchObject({ code: 0, err: expect.stringContaining('five') as string });
+  expect(await run(args)).toMatchObject({ code: 3, err: expect.stringContaining('exists already') as string });
+  const listed = await run(['-o', 'json', 'ma', 'image', 'get-image', '-t', 'DEDICATED']);
+  const found = (JSON.parse(listed.out) as { swr_path: string; id: string }[]).find((it) => it.swr_path === uri);
+  expect((await run(['ma', 'image', 'get-image'])).out).toMatch(/ID +NAME +TAG +SIZE +STATUS/);
+  expect(await run(['ma', 'image', 'unregister', '-i', found?.id ?? '', '-d'])).toMatchObject({ code: 0 });
+  const registered = await run(['ma', 'image', 'register', '-swr', kiln.base, '-a', 'X86_64', '-rs', 'CPU']);
+  expect(registered).toMatchObject({ code: 0, out: expect.stringContaining('ACTIVE') as string });
+  const wrong = await run(['ma', 'image', 'register', '-swr', kiln.base, '-rs', 'TPU']);
+  expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('resource_category') as string });
+  const debug = await run(['ma', 'image', 'debug', '-swr', 'x', '-s', 'y']);
+  expect(debug).toMatchObject({ code: 2, err: expect.stringMatching(/not taken here.*docker run/s) as string });
+}, 60_000);
+
 it('takes files and images by name, labels, and a platform', async () => {
   const path = project('named', {
     Dockerfile: `FROM --platform=$BUILDPLATFORM python:3 AS make

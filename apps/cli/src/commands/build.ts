@@ -5,7 +5,7 @@ import { namedContextsOf, sourcesOf } from '../context/sources.ts';
 import { CommandError } from '../exit.ts';
 import { type Profile } from '../profile.ts';
 import { addBuildOptions, type BuildOptions, refuseForeignFlags } from './build-options.ts';
-import { sessionOf, whoAmI } from './context.ts';
+import { type Session, sessionOf, whoAmI } from './context.ts';
 import { watchBuild } from './watch-build.ts';
 
 /** Splits `name=value`; @param bare what a name alone stands for, if anything */
@@ -89,42 +89,52 @@ function addBuild(program: Command, name: 'build' | 'submit', leaveWith: (code: 
   );
   command.action(async (path: string, options: BuildOptions) => {
     refuseForeignFlags(command);
-    const { profile, api } = sessionOf(command);
-    for (const it of options.secret ?? [])
-      if (/(?:^|,)(?:src|source|env)=/.test(it))
-        throw new CommandError('--secret takes no file', 2, 'an admin keeps build secrets: admin secret put');
-    const { workspace, connection, reference } = await targetOf(api, profile, options);
-    const sources = await sourcesOf(profile, path, options);
-    const named = await namedContextsOf(profile, options.buildContext ?? [], options.quiet === true);
-    const values = pairsOf(options.buildArg ?? [], (name) => process.env[name]);
-    const labels = pairsOf(options.label ?? [], () => '');
-    const { ImageBuildId } = await answer(
-      api.POST('/api/v1/imagebuilds', {
-        params: { query: options.lane === undefined ? {} : { Lane: options.lane } },
-        body: {
-          WorkspaceId: workspace,
-          Resource: {
-            ...(options.class === undefined ? {} : { EcsSpec: options.class }),
-            ...(options.pool === undefined ? {} : { ResourceId: options.pool }),
-          },
-          ...(options.network === undefined ? {} : { UserVpc: networkOf(options.network) }),
-          TargetRegistry: { Type: 'AcrEnterprise', InstanceId: connection },
-          OverwriteImageTag: options.overwrite,
-          BuildConfig: {
-            ...sources,
-            BuildType: 'CustomDockerfile',
-            ...(Object.keys(named).length > 0 ? { NamedContexts: named } : {}),
-            ...(options.platform === undefined ? {} : { Platform: options.platform }),
-            ...(Object.keys(values).length > 0 ? { BuildArgs: values } : {}),
-            ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
-            ...(options.target === undefined ? {} : { Target: options.target }),
-            ...(options.cache ? {} : { NoCache: true }),
-          },
-          Image: { Name: options.name ?? nameOf(reference), Uri: reference },
-        },
-      }),
-    );
-    if (options.async || name === 'submit') return void console.log(ImageBuildId);
-    leaveWith(await watchBuild(profile, api, ImageBuildId, options));
+    const session = sessionOf(command);
+    const id = await submitBuild(session, path, options);
+    if (options.async || name === 'submit') return void console.log(id);
+    leaveWith(await watchBuild(session.profile, session.api, id, options));
   });
+}
+
+/**
+ * Sends what a build needs, and has it accepted.
+ * @returns the build's id
+ * @throws CommandError
+ */
+export async function submitBuild({ profile, api }: Session, path: string, options: BuildOptions): Promise<string> {
+  for (const it of options.secret ?? [])
+    if (/(?:^|,)(?:src|source|env)=/.test(it))
+      throw new CommandError('--secret takes no file', 2, 'an admin keeps build secrets: admin secret put');
+  const { workspace, connection, reference } = await targetOf(api, profile, options);
+  const sources = await sourcesOf(profile, path, options);
+  const named = await namedContextsOf(profile, options.buildContext ?? [], options.quiet === true);
+  const values = pairsOf(options.buildArg ?? [], (name) => process.env[name]);
+  const labels = pairsOf(options.label ?? [], () => '');
+  const { ImageBuildId } = await answer(
+    api.POST('/api/v1/imagebuilds', {
+      params: { query: options.lane === undefined ? {} : { Lane: options.lane } },
+      body: {
+        WorkspaceId: workspace,
+        Resource: {
+          ...(options.class === undefined ? {} : { EcsSpec: options.class }),
+          ...(options.pool === undefined ? {} : { ResourceId: options.pool }),
+        },
+        ...(options.network === undefined ? {} : { UserVpc: networkOf(options.network) }),
+        TargetRegistry: { Type: 'AcrEnterprise', InstanceId: connection },
+        OverwriteImageTag: options.overwrite,
+        BuildConfig: {
+          ...sources,
+          BuildType: 'CustomDockerfile',
+          ...(Object.keys(named).length > 0 ? { NamedContexts: named } : {}),
+          ...(options.platform === undefined ? {} : { Platform: options.platform }),
+          ...(Object.keys(values).length > 0 ? { BuildArgs: values } : {}),
+          ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
+          ...(options.target === undefined ? {} : { Target: options.target }),
+          ...(options.cache ? {} : { NoCache: true }),
+        },
+        Image: { Name: options.name ?? nameOf(reference), Uri: reference },
+      },
+    }),
+  );
+  return ImageBuildId;
 }
