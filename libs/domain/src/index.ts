@@ -5,6 +5,7 @@ export * from './contexts/ignore-rules.ts';
 export * from './contexts/object-address.ts';
 export * from './access/bindings.ts';
 export * from './access/roles.ts';
+export * from './access/tls-modes.ts';
 export * from './access/visibility.ts';
 export * from './builds/build-error.ts';
 export * from './builds/build-request.ts';

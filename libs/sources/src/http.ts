@@ -109,6 +109,16 @@ export function openSourceHttp(
   };
 }
 
+/** An answer's bytes. That they break off is their server's fault, and not that of what they are. */
+export async function* bytesOf({ body, url }: HttpAnswer): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of body) yield chunk as Buffer;
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault('SourceUnreachable', `${url.host} broke off: ${error instanceof Error ? error.message : String(error)}`, {}, error);
+  }
+}
+
 /**
  * What a refusal means for who asked.
  * @param what was asked for

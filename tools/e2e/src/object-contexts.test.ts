@@ -13,7 +13,7 @@ let store: S3rver;
 let server: Server;
 const dir = mkdtempSync(join(tmpdir(), 'kiln-objects-'));
 /** What the plain server has at each path. */
-const served = new Map<string, { bytes: Buffer; etag?: string }>();
+const served = new Map<string, { bytes: Buffer; etag?: string; breaks?: number }>();
 let host = '';
 let storeHost = '';
 // s3rver's own. It knows keys by their id, and looks at no signature of version 4.
@@ -23,6 +23,11 @@ beforeAll(async () => {
   server = createServer((req, res) => {
     const found = served.get(req.url ?? '');
     if (!found) return void res.writeHead(404).end();
+    // Breaks off in the middle, so often.
+    if (req.method === 'GET' && found.breaks !== undefined && (found.breaks -= 1) >= 0) {
+      res.writeHead(200, { 'content-length': found.bytes.length, etag: found.etag });
+      return void res.write(found.bytes.subarray(0, found.bytes.length / 2), () => res.destroy());
+    }
     res.writeHead(200, { 'content-length': found.bytes.length, ...(found.etag ? { etag: found.etag } : {}) });
     res.end(req.method === 'HEAD' ? undefined : found.bytes);
   });
@@ -98,6 +103,13 @@ it('builds an archive from a server of HTTP: by its digest, or as it was when th
   expect(await refusal({ Url: `https://${host}/none.tar` })).toMatchObject({ body: { Code: 'SourceNotFound' } });
   expect(await refusal({ Url: 'https://10.0.0.1/a.tar' })).toMatchObject({ body: { Code: 'AddressNotAllowed' } });
 }, 120_000);
+
+it('tries an archive again that breaks off in the middle', async () => {
+  served.set('/breaks.tar.gz', { bytes: archive('whole at last'), etag: '"one"', breaks: 1 });
+  const { build, log } = await buildOf({ Url: `https://${host}/breaks.tar.gz` });
+  expect({ state: build.State, error: build.Error }).toEqual({ state: 'succeeded', error: undefined });
+  expect(log).toContain('whole at last');
+}, 60_000);
 
 it('keeps what is uploaded in a bucket, and builds from there', async () => {
   const bytes = archive('uploaded into a bucket');

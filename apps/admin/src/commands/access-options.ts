@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { tlsModes } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
 import { type RegistryAccess } from '@kiln/registry';
 import { type Command, Option } from 'commander';
@@ -14,7 +15,7 @@ export interface AccessOptions {
 export const addAccessOptions = (command: Command): Command =>
   command
     .addOption(
-      new Option('--tls <mode>', 'how to connect').choices(['verify', 'skip-verify', 'http']).default('verify'),
+      new Option('--tls <mode>', 'how to connect').choices(tlsModes).default('verify'),
     )
     .option('--ca <file>', 'PEM file of the CA to trust')
     .option('--username <name>');

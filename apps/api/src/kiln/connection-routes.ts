@@ -1,6 +1,6 @@
 import { type Sealer } from '@kiln/auth';
 import { connectionOperations } from '@kiln/contract';
-import { asFault, Fault, fieldFault } from '@kiln/domain';
+import { asFault, Fault, fieldFault, type TlsMode } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
 import {
   type Database,
@@ -16,7 +16,7 @@ import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 
 interface AccessBody {
-  Tls: 'verify' | 'skip-verify' | 'http';
+  Tls: TlsMode;
   CaPem?: string | undefined;
   Username?: string | undefined;
   Password?: string | undefined;

@@ -6,7 +6,7 @@ import { type Lease, type Leases } from '@kiln/worker';
 import { type BuildLog, openBuildLog } from '../log/build-log.ts';
 import { Phases } from './phases.ts';
 import { Redaction } from '../log/redaction.ts';
-import { retryRegistry } from './retry-registry.ts';
+import { retryUnreachable } from './retry-unreachable.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 import { openStepRecord, type StepRecord } from './step-record.ts';
 import { type Watchdog, watchedName } from './watchdog.ts';
@@ -66,7 +66,7 @@ export function openAttempt(deps: AttemptDeps, build: Build, claimedAtMs: number
     watch,
     onBytes: phases.onBytes,
     steps,
-    run: (phase, next, work) => phases.run(phase, next, () => retryRegistry(work, retrying), stopped),
+    run: (phase, next, work) => phases.run(phase, next, () => retryUnreachable(work, retrying), stopped),
     async move(from, to, message) {
       const guard = { id: build.id, fence: build.fence, from: [from], unlessCancelled: true };
       if (!(await moveBuild(db, { ...guard, to, message }))) throw new StaleAttempt();

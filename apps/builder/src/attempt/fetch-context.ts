@@ -19,10 +19,8 @@ import { keepArchive, keepEntries, requireSpace, requireStore, sourceAccesses, w
 import { type Attempt } from './attempt.ts';
 import { type FetchDeps } from './fetch-deps.ts';
 import { fetchLfs } from './fetch-lfs.ts';
+import { inTime } from './in-time.ts';
 import { StaleAttempt } from './stale-attempt.ts';
-
-/** How long an archive may take, in milliseconds. */
-const fetchMs = 900_000;
 
 type GitSource = Extract<ContextSource, { type: 'git' }>;
 
@@ -128,16 +126,12 @@ async function fetchObject(
   accesses: SourceAccesses,
 ): Promise<string> {
   const object = deps.sources.object(source.url, accesses);
-  // One that comes a byte at a time comes for ever.
-  const late = AbortSignal.any([signal, AbortSignal.timeout(fetchMs)]);
   try {
-    const body = await object.open(source.etag, late);
-    const digest = source.sha256 === undefined ? undefined : `sha256:${source.sha256}`;
-    return (await keepArchive(deps, build.accountId, body, digest)).context.id;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!late.aborted) throw error;
-    throw new Fault('SourceUnreachable', `${source.url} was not there after ${fetchMs / 60_000} minutes`, {}, error);
+    return await inTime(signal, source.url, async (late) => {
+      const body = await object.open(source.etag, late);
+      const digest = source.sha256 === undefined ? undefined : `sha256:${source.sha256}`;
+      return (await keepArchive(deps, build.accountId, body, digest)).context.id;
+    });
   } finally {
     await object.close();
   }

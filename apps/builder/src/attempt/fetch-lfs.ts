@@ -4,6 +4,7 @@ import { type SourceAccesses } from '@kiln/sources';
 import { requireStore } from '@kiln/usecases';
 import { type Attempt } from './attempt.ts';
 import { type FetchDeps } from './fetch-deps.ts';
+import { inTime } from './in-time.ts';
 
 /** What stands in a repository for a file that LFS keeps apart (git-lfs, docs/spec.md); no larger than that. */
 const pointerBytesMax = 1024;
@@ -54,13 +55,15 @@ export async function fetchLfs(
   const files = store.write(account);
   try {
     const toFetch = wanted.filter((it) => missing.has(it.sha256));
-    for (let from = 0; from < toFetch.length; from += atOnce)
-      for await (const { pointer, body } of lfs.fetch(toFetch.slice(from, from + atOnce), attempt.signal)) {
-        const kept = await files.put(body, pointer.size);
-        if (kept.sha256 !== pointer.sha256)
-          throw new Fault('SourceInvalid', `git LFS gave another file than ${pointer.sha256}`);
-      }
-    await files.done();
+    await inTime(attempt.signal, `git LFS of ${url}`, async (late) => {
+      for (let from = 0; from < toFetch.length; from += atOnce)
+        for await (const { pointer, body } of lfs.fetch(toFetch.slice(from, from + atOnce), late)) {
+          const kept = await files.put(body, pointer.size);
+          if (kept.sha256 !== pointer.sha256)
+            throw new Fault('SourceInvalid', `git LFS gave another file than ${pointer.sha256}`);
+        }
+      await files.done();
+    });
   } finally {
     await lfs.close();
   }

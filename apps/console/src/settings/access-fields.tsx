@@ -1,8 +1,9 @@
+import type { TlsMode } from '@kiln/domain';
 import { Group, PasswordInput, Select, TextInput } from '@mantine/core';
 
 /** How a host is reached. */
 export interface AccessDraft {
-  tls: 'verify' | 'skip-verify' | 'http';
+  tls: TlsMode;
   username: string;
   password: string;
 }

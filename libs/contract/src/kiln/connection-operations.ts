@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { compressionChoices, compressionLevelMax } from '@kiln/domain';
+import { compressionChoices, compressionLevelMax, tlsModes } from '@kiln/domain';
 import { operation } from '../operation.ts';
 import { oneOf, text } from '../text.ts';
 
@@ -13,7 +13,7 @@ const host = text(253, 1).regex(
   'must be a host, with its port where that is not the usual one',
 );
 const access = {
-  Tls: oneOf(['verify', 'skip-verify', 'http']).default('verify').describe('how to connect'),
+  Tls: oneOf(tlsModes).default('verify').describe('how to connect'),
   CaPem: text(65_536).optional().describe('the CA to trust, in PEM form'),
   Username: text(256, 1).optional(),
   Password: text(8192, 1).optional().describe('password, token or secret key; it is never shown again'),

@@ -1,3 +1,4 @@
+import { tlsModes } from '@kiln/domain';
 import { bigint, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { accounts } from './identity.ts';
 import { moment } from './moment.ts';
@@ -30,7 +31,7 @@ export const sourceConnections = pgTable(
       .references(() => accounts.id),
     /** With its port, as addresses name it. */
     host: text('host').notNull(),
-    tlsMode: text('tls_mode', { enum: ['verify', 'skip-verify', 'http'] }).notNull(),
+    tlsMode: text('tls_mode', { enum: tlsModes }).notNull(),
     caPem: text('ca_pem'),
     username: text('username'),
     passwordSealed: text('password_sealed'),

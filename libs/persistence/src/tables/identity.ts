@@ -1,4 +1,4 @@
-import { compressionChoices, roles, scopes } from '@kiln/domain';
+import { compressionChoices, roles, scopes, tlsModes } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { boolean, index, integer, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
@@ -151,7 +151,7 @@ export const registryConnections = pgTable(
     accountId: accountId(),
     id: text('id').notNull(),
     host: text('host').notNull(),
-    tlsMode: text('tls_mode', { enum: ['verify', 'skip-verify', 'http'] }).notNull(),
+    tlsMode: text('tls_mode', { enum: tlsModes }).notNull(),
     caPem: text('ca_pem'),
     username: text('username'),
     passwordSealed: text('password_sealed'),

@@ -1,3 +1,4 @@
+import { type TlsMode } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
 
 /** How to reach one registry. */
@@ -5,7 +6,7 @@ export interface RegistryAccess {
   /** Host with port, as references name it. */
   host: string;
   /** `verify` checks certificates against the system's and `caPem`; `skip-verify` does not; `http` has none. */
-  tlsMode: 'verify' | 'skip-verify' | 'http';
+  tlsMode: TlsMode;
   caPem?: string | undefined;
   /** An operator connected it; any other is one that somebody named. */
   connected?: true;

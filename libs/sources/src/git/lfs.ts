@@ -4,7 +4,7 @@ import { readAtMost } from '@kiln/kit';
 import { type AddressRules } from '@kiln/registry';
 import { z } from 'zod';
 import { type SourceAccesses } from '../access.ts';
-import { openSourceHttp, sourceFault, type SourceHttp, sourceUrl } from '../http.ts';
+import { bytesOf, openSourceHttp, sourceFault, type SourceHttp, sourceUrl } from '../http.ts';
 import { requireGitAddress } from './git.ts';
 
 export interface LfsPointer {
@@ -18,7 +18,10 @@ export interface Lfs {
    * Whoever gets a body reads it, before the next one is asked for.
    * @throws Fault SourceInvalid, SourceNotFound, SourceDenied, SourceUnreachable
    */
-  fetch(pointers: readonly LfsPointer[], signal: AbortSignal): AsyncGenerator<{ pointer: LfsPointer; body: Readable }>;
+  fetch(
+    pointers: readonly LfsPointer[],
+    signal: AbortSignal,
+  ): AsyncGenerator<{ pointer: LfsPointer; body: AsyncIterable<Buffer> }>;
   close(): Promise<void>;
 }
 
@@ -96,7 +99,7 @@ export function openLfs(url: string, accesses: SourceAccesses, rules: AddressRul
         const from = new URL(download.href);
         const file = await httpFor(from.host).send({ method: 'GET', url: from, headers: download.header, signal });
         if (file.status !== 200) throw sourceFault(file, from.host, `the file ${pointer.sha256} of git LFS`);
-        yield { pointer, body: file.body };
+        yield { pointer, body: bytesOf(file) };
       }
     },
     async close() {

@@ -1,9 +1,8 @@
-import { type Readable } from 'node:stream';
 import { Fault, parseObjectAddress } from '@kiln/domain';
 import { type AddressRules } from '@kiln/registry';
 import aws4 from 'aws4';
 import { type SourceAccess, type SourceAccesses } from '../access.ts';
-import { type HttpAnswer, type HttpRequest, openSourceHttp, sourceFault, sourceUrl } from '../http.ts';
+import { bytesOf, type HttpAnswer, type HttpRequest, openSourceHttp, sourceFault, sourceUrl } from '../http.ts';
 import { type ObjectStore, type ObjectStores } from './object-stores.ts';
 
 /** An archive on another machine. */
@@ -18,7 +17,7 @@ export interface SourceObject {
    * @param etag the version that is wanted; whatever is there when left out
    * @throws Fault SourceChanged when it is another one by now
    */
-  open(etag: string | undefined, signal: AbortSignal): Promise<Readable>;
+  open(etag: string | undefined, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
   close(): Promise<void>;
 }
 
@@ -103,7 +102,7 @@ export function openObject(
       const answer = await ask('GET', {}, signal);
       if (answer.status !== 200) throw sourceFault(answer, host, `archive ${address}`);
       const now = headerText(answer.headers['etag']);
-      if (etag === undefined || now === etag) return answer.body;
+      if (etag === undefined || now === etag) return bytesOf(answer);
       answer.body.destroy();
       throw new Fault(
         'SourceChanged',

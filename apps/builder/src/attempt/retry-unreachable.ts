@@ -2,16 +2,16 @@ import { backoffMs, retry, timings } from '@kiln/kit';
 import { asFault, type ErrorCode } from '@kiln/domain';
 
 /** What another try may mend. */
-const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed'];
+const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed', 'SourceUnreachable'];
 const tries = 6;
 const { registryPauseMs, registryPauseMaxMs } = timings;
 
 /**
- * Tries again while a registry cannot be reached: a registry that is restarted must fail no build.
+ * Tries again while a registry or a source of files cannot be reached: one that is restarted must fail no build.
  * @param log writes a line to the build's log before each pause
  * @throws what the last try threw; an AbortError when the signal is aborted during a pause
  */
-export const retryRegistry = <T>(
+export const retryUnreachable = <T>(
   work: () => Promise<T>,
   { signal, log }: { signal: AbortSignal; log: (line: string) => Promise<void> },
 ): Promise<T> =>
