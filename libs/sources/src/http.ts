@@ -115,7 +115,12 @@ export async function* bytesOf({ body, url }: HttpAnswer): AsyncGenerator<Buffer
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault('SourceUnreachable', `${url.host} broke off: ${error instanceof Error ? error.message : String(error)}`, {}, error);
+    throw new Fault(
+      'SourceUnreachable',
+      `${url.host} broke off: ${error instanceof Error ? error.message : String(error)}`,
+      {},
+      error,
+    );
   }
 }
 

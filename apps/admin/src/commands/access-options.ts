@@ -14,9 +14,7 @@ export interface AccessOptions {
 /** Gives a command the flags of a connection. */
 export const addAccessOptions = (command: Command): Command =>
   command
-    .addOption(
-      new Option('--tls <mode>', 'how to connect').choices(tlsModes).default('verify'),
-    )
+    .addOption(new Option('--tls <mode>', 'how to connect').choices(tlsModes).default('verify'))
     .option('--ca <file>', 'PEM file of the CA to trust')
     .option('--username <name>');
 
