@@ -55,7 +55,13 @@ it('builds a branch at the commit that it stood for at acceptance, with its Dock
   expect(log).toMatch(/commit of \d{4}-.* by Ada <ada@example\.com>: change Dockerfile/);
   expect(log).toContain('first words');
   expect(log).toContain('.dockerignore leaves out 1 of');
-  expect(await requestOf(id)).toMatchObject({ Type: 'Git', Commit: commit, Id: expect.stringMatching(/^sha256:/) });
+  expect(await requestOf(id)).toMatchObject({
+    Type: 'Git',
+    Commit: commit,
+    Author: 'Ada <ada@example.com>',
+    Subject: expect.stringContaining('change Dockerfile') as string,
+    Id: expect.stringMatching(/^sha256:/) as string,
+  });
   const asked = git.asked.length;
   const again = await kiln.pai('POST', `/api/v1/imagebuilds/${id}/rerun`, {
     body: { OverwriteImageTag: true, Image: { Name: 'again' } },

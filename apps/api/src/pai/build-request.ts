@@ -110,6 +110,8 @@ function renderSource(source: ContextSource) {
         Url: source.url,
         ...optional('Ref', source.ref),
         ...optional('Commit', source.commit),
+        ...optional('Author', source.author),
+        ...optional('Subject', source.subject),
         ...optional('Submodules', source.submodules),
         ...optional('Lfs', source.lfs),
       };

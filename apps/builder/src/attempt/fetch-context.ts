@@ -3,6 +3,7 @@ import {
   canonicalEntries,
   checkSize,
   type ContextEntry,
+  type ContextRequest,
   contextsToFetch,
   type ContextSource,
   Fault,
@@ -24,6 +25,9 @@ import { StaleAttempt } from './stale-attempt.ts';
 
 type GitSource = Extract<ContextSource, { type: 'git' }>;
 
+/** A context that is kept now, and what its source turned out to be. */
+type Fetched = Required<Pick<ContextRequest, 'id' | 'source'>>;
+
 /** Repositories inside repositories: how deep, and how many in all. */
 const depthMax = 5;
 const repositoriesMax = 50;
@@ -37,6 +41,8 @@ interface Checkout {
   door: GitDoor;
   entries: ContextEntry[];
   repositories: number;
+  /** What the repository's own commit says. */
+  told: Pick<GitSource, 'author' | 'subject'>;
 }
 
 const under = (entries: readonly ContextEntry[], folder: string): ContextEntry[] =>
@@ -55,6 +61,7 @@ async function addCommit(to: Checkout, source: GitSource, commit: string, folder
   const repository = await room.fetch(door.add(remote), commit);
   try {
     const { author, at, subject } = repository.commit;
+    if (folder === '') to.told = { author: author.slice(0, 200), subject: subject.slice(0, 200) };
     const where = folder === '' ? '' : ` (submodule ${folder})`;
     await attempt.log.write(`kiln: ${source.url} at ${commit}${where}`);
     if (folder === '') await attempt.log.write(`kiln: commit of ${at} by ${author}: ${subject.slice(0, 200)}`);
@@ -85,14 +92,14 @@ async function fetchGit(
   source: GitSource,
   accesses: SourceAccesses,
   network: NetworkRules,
-): Promise<string> {
+): Promise<Fetched> {
   const { build, name, signal } = attempt;
   await requireSpace(deps, build.accountId);
   const door = openGitDoor(signal);
   const id = `${name.toLowerCase()}-git`;
   const registry = { has: () => false, answer: door.answer };
   const room = await deps.engine.openGit({ id, owner: build.accountId, network, registry, signal });
-  const to: Checkout = { attempt, deps, accesses, room, door, entries: [], repositories: 0 };
+  const to: Checkout = { attempt, deps, accesses, room, door, entries: [], repositories: 0, told: {} };
   try {
     await addCommit(to, source, source.commit ?? '', '', 0);
   } catch (error) {
@@ -105,7 +112,8 @@ async function fetchGit(
   // What was cut short by an end of the attempt is not what the commit is.
   signal.throwIfAborted();
   const entries = canonicalEntries(withoutDoubles(to.entries));
-  return (await keepEntries(deps, build.accountId, entries)).context.id;
+  const { context } = await keepEntries(deps, build.accountId, entries);
+  return { id: context.id, source: { ...source, ...to.told } };
 }
 
 /** A submodule's folder stands in its parent, and is what its own files lie in. */
@@ -124,13 +132,14 @@ async function fetchObject(
   { build, signal }: Attempt,
   source: Extract<ContextSource, { type: 'object' }>,
   accesses: SourceAccesses,
-): Promise<string> {
+): Promise<Fetched> {
   const object = deps.sources.object(source.url, accesses);
   try {
     return await inTime(signal, source.url, async (late) => {
       const body = await object.open(source.etag, late);
       const digest = source.sha256 === undefined ? undefined : `sha256:${source.sha256}`;
-      return (await keepArchive(deps, build.accountId, body, digest)).context.id;
+      const { context } = await keepArchive(deps, build.accountId, body, digest);
+      return { id: context.id, source };
     });
   } finally {
     await object.close();
@@ -155,11 +164,11 @@ export async function fetchContext(deps: FetchDeps, attempt: Attempt, network: N
   const fetched = await mapContexts(build.request, async (context) => {
     if (!isToFetch(context)) return context;
     const { source } = context;
-    const id =
+    const fetched =
       source.type === 'git'
         ? await fetchGit(deps, attempt, source, accesses, network)
         : await fetchObject(deps, attempt, source, accesses);
-    return { ...context, id };
+    return { ...context, ...fetched };
   });
   const request = await withContext(deps, build.accountId, fetched);
   if (!(await settleRequest(deps.db, build, request))) throw new StaleAttempt();

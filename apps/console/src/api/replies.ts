@@ -40,6 +40,9 @@ export interface RequestedContext {
   Url?: string;
   Ref?: string;
   Commit?: string;
+  /** Of the commit. */
+  Author?: string;
+  Subject?: string;
   SubPath?: string;
   Dockerfile?: string;
   Submodules?: boolean;

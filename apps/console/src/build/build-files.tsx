@@ -52,11 +52,12 @@ function OneContext({ context }: { context: RequestedContext }) {
 
 /** Where they came from. */
 function From({ context }: { context: RequestedContext }) {
-  const { Type, Url, Uri, Ref, Commit, SubPath } = context;
+  const { Type, Url, Uri, Ref, Commit, Author, Subject, SubPath } = context;
   const parts = [
     ...(Url === undefined && Uri === undefined ? [] : [Url ?? Uri]),
     ...(Ref === undefined ? [] : [Ref]),
     ...(Commit === undefined ? [] : [`commit ${Commit.slice(0, 12)}`]),
+    ...(Author === undefined ? [] : [`by ${Author}: ${Subject ?? ''}`]),
     ...(SubPath === undefined ? [] : [`folder ${SubPath}`]),
   ];
   return (

@@ -34,6 +34,9 @@ export type ContextSource =
       /** Branch, tag or commit that was asked for; the repository's own default when left out. */
       ref?: string;
       commit?: string;
+      /** Of the commit, once a builder has fetched it: `name <address>`, and the first line of its message. */
+      author?: string;
+      subject?: string;
       submodules?: true;
       /** Whether files that are kept apart, as git's LFS does, are fetched too. */
       lfs?: true;
