@@ -6,9 +6,15 @@ import { type ContextEntry, Fault, type IgnoreRules, readIgnoreRules } from '@ki
 /** The most of an ignore file that is read, in bytes. */
 const ignoreBytesMax = 1 << 15;
 
-/** How long an ignore file may take to be applied, and how long at a time, in milliseconds. */
-const judgeMs = 20_000;
+/** How long an ignore file is applied at a time, in milliseconds. */
 const sliceMs = 20;
+
+/** How long it may be applied. */
+export interface JudgeLimits {
+  /** In milliseconds. */
+  ms: number;
+  signal?: AbortSignal;
+}
 
 /** What an ignore file leaves out. */
 export interface Ignored {
@@ -22,7 +28,7 @@ async function judge(
   entries: readonly ContextEntry[],
   rules: IgnoreRules,
   file: string,
-  signal: AbortSignal | undefined,
+  { ms, signal }: JudgeLimits,
 ): Promise<Set<string>> {
   const paths = new Set<string>();
   const begun = performance.now();
@@ -33,10 +39,10 @@ async function judge(
     await setImmediate();
     signal?.throwIfAborted();
     slice = performance.now();
-    if (slice - begun > judgeMs)
+    if (slice - begun > ms)
       throw new Fault(
         'ContextInvalid',
-        `${file} takes longer than ${judgeMs / 1000} s to be applied: it has too many patterns`,
+        `${file} takes longer than ${ms / 1000} s to be applied: it has too many patterns`,
       );
   }
   return paths;
@@ -51,7 +57,7 @@ export async function findIgnored(
   { read }: { read: (sha256: string) => ReturnType<ContextStore['read']> },
   entries: readonly ContextEntry[],
   ignoreFiles: readonly string[],
-  signal?: AbortSignal,
+  limits: JudgeLimits,
 ): Promise<Ignored | undefined> {
   const found = ignoreFiles
     .map((path) => entries.find((it) => it.path === path && it.type === 'file'))
@@ -60,5 +66,5 @@ export async function findIgnored(
   if (found.size > ignoreBytesMax)
     throw new Fault('ContextInvalid', `${found.path} has more than ${ignoreBytesMax} bytes`);
   const rules = readIgnoreRules(await text(read(found.sha256)));
-  return { file: found.path, paths: await judge(entries, rules, found.path, signal) };
+  return { file: found.path, paths: await judge(entries, rules, found.path, limits) };
 }

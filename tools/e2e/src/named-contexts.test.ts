@@ -122,6 +122,7 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
     ['a file', { a: { Type: 'Image', Uri: 'oci:/etc' } }, /NamedContexts\.a\.Uri: must be the name of an image/],
     ['an image and an id', { a: { Type: 'Image', Uri: 'x:1', Id: 'y' } }, /NamedContexts\.a\.Id/],
     ['a name that is none', { 'A b': { Type: 'Image', Uri: 'x:1' } }, /must be the name of a stage or an image/],
+    ['a platform in its name', { 'a::linux/amd64': { Type: 'Image', Uri: 'x:1' } }, /must be the name of a stage/],
     ['no type', { a: {} }, /NamedContexts\.a\.Type/],
     ['an object that is a list', [], /NamedContexts: must be an object/],
   ])('of %s are refused by name', async (_what, NamedContexts, message) => {

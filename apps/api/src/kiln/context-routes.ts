@@ -18,6 +18,9 @@ import {
 /** How long an upload may stand still, in milliseconds. */
 const idleMs = 30_000;
 
+/** How long an ignore file may take here, in milliseconds: builds give it longer. */
+const judgeMs = 1000;
+
 const show = (it: KeptContext) => ({
   Id: it.id,
   Files: it.files,
@@ -71,7 +74,7 @@ export function contextRoutes(deps: ContextDeps): Route[] {
       const entries = below(await store.entries(viewer.accountId, found.id), query.SubPath ?? '');
       const ignoreFiles = query.Dockerfile === undefined ? ['.dockerignore'] : ignoreFilesOf(query.Dockerfile);
       const read = (sha256: string) => store.read(viewer.accountId, sha256);
-      const ignored = await findIgnored({ read }, entries, ignoreFiles);
+      const ignored = await findIgnored({ read }, entries, ignoreFiles, { ms: judgeMs });
       const leftOut = entries.filter((it) => ignored?.paths.has(it.path));
       const inOrder = query.Order === 'size' ? filesIn(entries).sort((a, b) => b.size - a.size) : entries;
       const shown = inOrder.slice(0, query.Limit ?? 1000).map((it) => ({

@@ -4,6 +4,9 @@ import { type ContextFiles } from '@kiln/engine';
 import { type Build } from '@kiln/persistence';
 import { findIgnored } from '@kiln/usecases';
 
+/** How long an ignore file may take, in milliseconds. */
+const judgeMs = 20_000;
+
 interface AttemptLog {
   write(line: string): Promise<void>;
 }
@@ -19,7 +22,7 @@ async function filesOf(
 ): Promise<ContextFiles> {
   const read = (sha256: string) => store.read(accountId, sha256);
   const all = below(await store.entries(accountId, id), subPath);
-  const ignored = await findIgnored({ read }, all, ignoreFiles, signal);
+  const ignored = await findIgnored({ read }, all, ignoreFiles, { ms: judgeMs, signal });
   if (!ignored) return { entries: all, read };
   const entries = withoutIgnored(all, (path) => ignored.paths.has(path));
   const count = all.length - entries.length;

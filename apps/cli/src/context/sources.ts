@@ -173,7 +173,9 @@ export async function namedContextsOf(
     if (image === undefined && !address && isAddress(source)) throw noAddress(source);
     if (image === undefined && !address && !isFolder(source))
       throw new CommandError(`--build-context ${name}: ${source} is no folder`);
-    named[contextName(name.toLowerCase())] =
+    // A tag may have capitals; what stands before it has none.
+    const plain = name.replace(/^[^:@]*(?::\d+\/[^:@]*)?/, (it) => it.toLowerCase());
+    named[contextName(plain)] =
       image === undefined
         ? (address ?? { Type: 'Upload', Id: await sendTree(profile, source, undefined, isQuiet) })
         : { Type: 'Image', Uri: image };

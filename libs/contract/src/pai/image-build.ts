@@ -110,7 +110,7 @@ const buildContext = z
 const namedContexts = z
   .record(
     text(255, 1).regex(
-      /^[a-z0-9]+(?:[._:/@-]+[a-z0-9]+)*$/,
+      /^[a-z0-9]+(?:(?:[._-]+|:\d+\/|\/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/,
       'must be the name of a stage or an image, in lower case and without docker.io/library/ and :latest',
     ),
     z
