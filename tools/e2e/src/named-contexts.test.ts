@@ -159,6 +159,13 @@ COPY --from=make /for /for
     const copy = `FROM ${ended.ImageUri}\nCOPY --from=${ended.ImageUri} /for /again\n`;
     const next = await build(copy, { Platform: 'linux/arm64/v8' });
     expect({ state: next.build.State, error: next.build.Error }).toEqual({ state: 'succeeded', error: undefined });
+    // A stage of the builder's own copies from an image of the build's platform.
+    const mixed = `FROM --platform=$BUILDPLATFORM ${kiln.base} AS a
+COPY --from=${ended.ImageUri} /for /again
+FROM scratch
+COPY --from=a /again /again
+`;
+    expect((await build(mixed, { Platform: 'linux/arm64' })).build).toMatchObject({ State: 'succeeded' });
     expect((await build(copy, {})).build.Error).toMatchObject({ Code: 'ArchMismatch', FirstLine: 1 });
   }, 60_000);
 
