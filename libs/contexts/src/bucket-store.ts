@@ -18,6 +18,7 @@ import {
   noContext,
   settledMs,
 } from './store.ts';
+import { openUsage } from './usage.ts';
 
 export interface BucketSettings {
   /** `bucket` or `bucket/prefix`. */
@@ -35,6 +36,7 @@ const wholeCollectionMs = 86_400_000;
 function clientOf({ endpoint }: BucketSettings): S3Client {
   const common = {
     maxAttempts: 4,
+    requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000 },
     // Stores other than AWS do not all know its newer checksums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -65,13 +67,11 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
     return `${root}${kind}/${account}/${digest}`;
   };
   const collected = new Map<string, number>();
-  const used = new Map<string, number>();
-  const count = async (account: string): Promise<number> => {
+  const usage = openUsage(async (account) => {
     let bytes = 0;
     for await (const it of bucket.list(keyOf(account, 'files', ''))) bytes += it.size;
-    used.set(account, bytes);
     return bytes;
-  };
+  });
   /** Whether an object is there; if so, it stays for an hour. */
   const stays = async (key: string, size: number): Promise<boolean> => {
     const found = await bucket.head(key);
@@ -90,8 +90,7 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
         if (tried === triesMax) throw error;
         await sleep(200 * 2 ** tried);
       }
-    const before = used.get(account);
-    if (before !== undefined) used.set(account, before + size);
+    usage.add(account, size);
   };
 
   const write = openWriters(incoming, atOnce);
@@ -136,7 +135,8 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
       return readEntries(text);
     },
     async collect(account, ids) {
-      const before = Date.now() - settledMs;
+      // Beyond the hour that is promised: what is younger than half of it is not touched.
+      const before = Date.now() - 1.5 * settledMs;
       const old: string[] = [];
       const inUse = new Set<string>();
       const lists: string[] = [];
@@ -152,11 +152,15 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
       });
       for await (const it of bucket.list(keyOf(account, 'files', '')))
         if (!inUse.has(it.key.slice(it.key.lastIndexOf('/') + 1)) && it.at < before) old.push(it.key);
-      await bucket.remove(old);
+      // What was asked for meanwhile stays.
+      await forEachOf(old, atOnce, async (key) => {
+        const now = await bucket.head(key);
+        if (now && now.at < before) await bucket.remove(key);
+      });
       collected.set(account, Date.now());
-      await count(account);
+      usage.forget(account);
     },
-    usage: async (account) => used.get(account) ?? (await told(count(account))),
+    usage: (account) => told(usage.of(account)),
     async accounts() {
       const found = await Promise.all(['files', 'contexts'].map((kind) => bucket.folders(`${root}${kind}/`)));
       return [...new Set(found.flat())];

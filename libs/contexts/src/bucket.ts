@@ -1,7 +1,7 @@
 import { type Readable } from 'node:stream';
 import {
   CopyObjectCommand,
-  DeleteObjectsCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
@@ -18,9 +18,6 @@ export interface FoundObject {
   /** When it was written, in milliseconds since 1970. */
   at: number;
 }
-
-/** The most keys of one request that removes some. */
-const removedAtOnce = 1000;
 
 const isMissing = (error: unknown): boolean =>
   error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404;
@@ -69,11 +66,8 @@ export function openBucket(client: S3Client, bucket: string) {
         for (const it of page.CommonPrefixes ?? []) found.push((it.Prefix ?? '').slice(prefix.length, -1));
       return found;
     },
-    async remove(keys: readonly string[]): Promise<void> {
-      for (let from = 0; from < keys.length; from += removedAtOnce) {
-        const Objects = keys.slice(from, from + removedAtOnce).map((Key) => ({ Key }));
-        await client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }));
-      }
-    },
+    /** One by one: for several at once, some stores ask for a checksum that the client does not send. */
+    remove: async (key: string): Promise<void> =>
+      void (await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))),
   };
 }

@@ -64,6 +64,7 @@ export function openWriters(incoming: string, atOnce: number): (keeper: FileKeep
     let failed: Error | undefined;
     return {
       async put(content, bytesMax) {
+        if (failed) throw failed;
         const path = join(incoming, randomUUID());
         const { kept, bytes } = await take(content, bytesMax, path);
         if (!bytes) {

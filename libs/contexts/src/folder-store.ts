@@ -13,6 +13,7 @@ import {
   noContext,
   settledMs,
 } from './store.ts';
+import { openUsage } from './usage.ts';
 
 /** Operations on files at once. */
 const atOnce = 16;
@@ -35,15 +36,13 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
     );
   };
 
-  const used = new Map<string, number>();
-  async function count(account: string): Promise<number> {
+  const usage = openUsage(async (account) => {
     let bytes = 0;
     for (const group of await readdir(folderOf(account, 'files')).catch(() => []))
       for (const name of await readdir(join(folderOf(account, 'files'), group)).catch(() => []))
         bytes += (await stat(fileOf(account, name)).catch(() => undefined))?.size ?? 0;
-    used.set(account, bytes);
     return bytes;
-  }
+  });
 
   /** Moves what has come to where it stays. */
   async function settle(from: string, folder: string, name: string): Promise<void> {
@@ -57,8 +56,7 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
   async function keep(account: string, { sha256, size }: KeptFile, from: () => Promise<string>): Promise<void> {
     if (await touch(fileOf(account, sha256))) return;
     await settle(await from(), join(folderOf(account, 'files'), sha256.slice(0, 2)), sha256);
-    const before = used.get(account);
-    if (before !== undefined) used.set(account, before + size);
+    usage.add(account, size);
   }
   const written = async (content: Buffer | string): Promise<string> => {
     const from = join(incoming, randomUUID());
@@ -117,9 +115,9 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
         for (const sha256 of await readdir(join(folderOf(account, 'files'), group)).catch(() => []))
           if (!inUse.has(sha256)) await removeOld(fileOf(account, sha256));
       for (const name of await readdir(incoming)) await removeOld(join(incoming, name));
-      await count(account);
+      usage.forget(account);
     },
-    usage: async (account) => used.get(account) ?? (await count(account)),
+    usage: (account) => usage.of(account),
     accounts: () => readdir(join(dir, 'accounts')).catch(() => []),
   };
 }

@@ -78,13 +78,10 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
         const image = parsed.named.get(name) ?? name;
         const { host, repository } = parseImageName(image);
         const access = accessOf(host, known);
-        const steps = parsed.steps.filter((it) => it.from === name || it.uses.includes(name));
-        // A stage that an image stands in for is named by no step.
-        const firsts = new Map<string, Step | undefined>(
-          steps.length === 0
-            ? [[parsed.platform, undefined]]
-            : steps.toReversed().map((it) => [platformOf(parsed, it), it]),
+        const steps = parsed.steps.filter(
+          (it) => parsed.built.has(it.stage) && (it.from === name || it.uses.includes(name)),
         );
+        const firsts = new Map(steps.toReversed().map((it) => [platformOf(parsed, it), it]));
         for (const [platform, step] of firsts) {
           const manifest = await resolve(access, image, platform).catch((error: unknown) => inStep(error, name, step));
           found.push({ name, platform, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });

@@ -38,8 +38,12 @@ export async function sourceAccesses(db: Executor, sealer: Sealer, accountId: st
   };
 }
 
-async function settled(source: ContextSource, sources: Sources, accesses: SourceAccesses): Promise<ContextSource> {
-  const signal = AbortSignal.timeout(settleMs);
+async function settled(
+  source: ContextSource,
+  sources: Sources,
+  accesses: SourceAccesses,
+  signal: AbortSignal,
+): Promise<ContextSource> {
   if (source.type === 'git') {
     const remote = sources.git(source.url, accesses);
     try {
@@ -67,10 +71,12 @@ export async function settleSource(
 ): Promise<BuildRequest> {
   if (contextsToFetch(request).length === 0) return request;
   const accesses = await sourceAccesses(db, sealer, accountId);
+  // Of all of them together.
+  const signal = AbortSignal.timeout(settleMs);
   return mapContexts(request, async (context, name) => {
     if (!isToFetch(context)) return context;
     try {
-      return { ...context, source: await settled(context.source, sources, accesses) };
+      return { ...context, source: await settled(context.source, sources, accesses, signal) };
     } catch (error) {
       const { code, message, details } = error instanceof DOMException ? tooLate : asFault(error);
       if (code === 'InternalError') throw error;

@@ -112,6 +112,36 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
     }
   }, 60_000);
 
+  it('are told apart by their names, also where their files look alike', async () => {
+    const [x, y] = [await upload({ a: 'x' }), await upload({ a: 'y' })];
+    for (const [first = '', second = ''] of [
+      ['a', 'b'],
+      ['b', 'c'],
+    ]) {
+      const dockerfile = `FROM ${kiln.base}
+COPY --from=${first} /a /x
+COPY --from=${second} /a /y
+RUN test "$(cat /x /y)" = xy
+`;
+      const named = { [first]: { Type: 'Upload', Id: x }, [second]: { Type: 'Upload', Id: y } };
+      const { build: ended } = await build(dockerfile, { NamedContexts: named });
+      expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
+    }
+  }, 60_000);
+
+  it('stand for a stage on that stage’s own platform, and what is not built is not looked up', async () => {
+    const dockerfile = `FROM --platform=linux/s390x ${kiln.base} AS unused
+FROM --platform=$BUILDPLATFORM nothing.example.com/unknown:1 AS make
+FROM scratch
+COPY --from=make /bin/busybox /
+`;
+    const { build: ended } = await build(dockerfile, {
+      NamedContexts: { make: { Type: 'Image', Uri: kiln.base } },
+      Platform: 'linux/arm64',
+    });
+    expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
+  }, 60_000);
+
   it.each([
     [
       'an unknown id',
@@ -122,6 +152,11 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
     ['a file', { a: { Type: 'Image', Uri: 'oci:/etc' } }, /NamedContexts\.a\.Uri: must be the name of an image/],
     ['an image and an id', { a: { Type: 'Image', Uri: 'x:1', Id: 'y' } }, /NamedContexts\.a\.Id/],
     ['a name that is none', { 'A b': { Type: 'Image', Uri: 'x:1' } }, /must be the name of a stage or an image/],
+    [
+      'a tag that means nothing',
+      { 'a:latest': { Type: 'Image', Uri: 'x:1' } },
+      /without docker.io\/library\/ and :latest/,
+    ],
     ['a platform in its name', { 'a::linux/amd64': { Type: 'Image', Uri: 'x:1' } }, /must be the name of a stage/],
     ['no type', { a: {} }, /NamedContexts\.a\.Type/],
     ['an object that is a list', [], /NamedContexts: must be an object/],
@@ -137,6 +172,11 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
       }),
     ).toMatch(/NamedContexts.*CustomDockerfile/);
   });
+});
+
+it('takes no argument that would make several images of one', async () => {
+  const message = await refused('FROM scratch\n', { BuildArgs: { BUILDKIT_MULTI_PLATFORM: '1' } });
+  expect(message).toMatch(/BuildArgs\.BUILDKIT_MULTI_PLATFORM: is not taken/);
 });
 
 describe('Platform', () => {
@@ -198,7 +238,10 @@ COPY --from=a /again /again
     expect(ended.Error).toMatchObject({ Class: 'user', FirstLine: 3, Reason: 'OtherArchitecture' });
   }, 60_000);
 
-  it.each(['arm64', 'windows/amd64', 'linux/', 'linux/arm64/8', 1])('%j is refused', async (Platform) => {
-    expect(await refused('FROM scratch\n', { Platform })).toMatch(/BuildConfig\.Platform/);
-  });
+  it.each(['arm64', 'linux/arm/v7', 'windows/amd64', 'linux/', 'linux/arm64/8', 1])(
+    '%j is refused',
+    async (Platform) => {
+      expect(await refused('FROM scratch\n', { Platform })).toMatch(/BuildConfig\.Platform/);
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { contextOperations } from '@kiln/contract';
 import { decompressed } from '@kiln/contexts';
-import { below, bytesIn, Fault, filesIn, ignoreFilesOf } from '@kiln/domain';
+import { below, bytesIn, Fault, fieldFault, filesIn, ignoreFilesOf, withoutIgnored } from '@kiln/domain';
 import { expireContext, findContext, type KeptContext, listContexts } from '@kiln/persistence';
 import { type Request } from 'express';
 import { type Route, route } from '../http/dialect.ts';
@@ -74,15 +74,22 @@ export function contextRoutes(deps: ContextDeps): Route[] {
       const entries = below(await store.entries(viewer.accountId, found.id), query.SubPath ?? '');
       const ignoreFiles = query.Dockerfile === undefined ? ['.dockerignore'] : ignoreFilesOf(query.Dockerfile);
       const read = (sha256: string) => store.read(viewer.accountId, sha256);
-      const ignored = await findIgnored({ read }, entries, ignoreFiles, { ms: judgeMs });
-      const leftOut = entries.filter((it) => ignored?.paths.has(it.path));
+      if (query.SubPath && entries.length === 0)
+        throw fieldFault('InvalidParameter', 'SubPath', `the context has no folder ${query.SubPath}`);
+      // One that takes too long is applied by the build only.
+      const ignored = await findIgnored({ read }, entries, ignoreFiles, { ms: judgeMs }).catch((error: unknown) => {
+        if (error instanceof Fault && error.code === 'ContextInvalid') return undefined;
+        throw error;
+      });
+      const kept = new Set(ignored ? withoutIgnored(entries, (path) => ignored.paths.has(path)) : entries);
+      const leftOut = entries.filter((it) => !kept.has(it));
       const inOrder = query.Order === 'size' ? filesIn(entries).sort((a, b) => b.size - a.size) : entries;
       const shown = inOrder.slice(0, query.Limit ?? 1000).map((it) => ({
         Path: it.path,
         Type: it.type,
         ...optional('Size', it.type === 'file' ? it.size : undefined),
         ...optional('Target', it.type === 'link' ? it.target : undefined),
-        ...optional('LeftOut', ignored?.paths.has(it.path) || undefined),
+        ...optional('LeftOut', !kept.has(it) || undefined),
       }));
       const Ignored = ignored && { File: ignored.file, Files: leftOut.length, Bytes: bytesIn(leftOut) };
       return { body: { RequestId: requestId, ...show(found), Entries: shown, ...optional('Ignored', Ignored) } };

@@ -9,7 +9,10 @@ export function sweepContexts(db: Database, store: ContextStore, log: Logger): {
   let sweeping = Promise.resolve();
   const sweep = async (): Promise<void> => {
     const left = await forgetContexts(db);
-    for (const account of await store.accounts()) await store.collect(account, left.get(account) ?? new Set());
+    for (const account of await store.accounts())
+      await store
+        .collect(account, left.get(account) ?? new Set())
+        .catch((error: unknown) => log.warn({ err: error, account }, 'contexts of an account not swept'));
   };
   const timer = setInterval(() => {
     sweeping = sweep().catch((error: unknown) => log.warn({ err: error }, 'contexts not swept'));

@@ -48,6 +48,9 @@ interface Checkout {
 const under = (entries: readonly ContextEntry[], folder: string): ContextEntry[] =>
   folder === '' ? [...entries] : entries.map((it) => ({ ...it, path: `${folder}/${it.path}` }));
 
+/** Whole characters: PostgreSQL takes no half of one. */
+const cut = (text: string): string => text.slice(0, 200).toWellFormed();
+
 /** Adds a commit's files below a folder, and those of its submodules where they are wanted. */
 async function addCommit(to: Checkout, source: GitSource, commit: string, folder: string, depth: number) {
   const { attempt, deps, accesses, room, door } = to;
@@ -61,10 +64,10 @@ async function addCommit(to: Checkout, source: GitSource, commit: string, folder
   const repository = await room.fetch(door.add(remote), commit);
   try {
     const { author, at, subject } = repository.commit;
-    if (folder === '') to.told = { author: author.slice(0, 200), subject: subject.slice(0, 200) };
+    if (folder === '') to.told = { author: cut(author), subject: cut(subject) };
     const where = folder === '' ? '' : ` (submodule ${folder})`;
     await attempt.log.write(`kiln: ${source.url} at ${commit}${where}`);
-    if (folder === '') await attempt.log.write(`kiln: commit of ${at} by ${author}: ${subject.slice(0, 200)}`);
+    if (folder === '') await attempt.log.write(`kiln: commit of ${at} by ${cut(author)}: ${cut(subject)}`);
     const { contextRules: limits } = deps;
     let entries = await readArchive(await repository.archive(), requireStore(deps), attempt.build.accountId, limits);
     if (source.lfs) entries = await fetchLfs(deps, attempt, entries, source.url, accesses);

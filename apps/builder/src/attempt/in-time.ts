@@ -18,6 +18,6 @@ export async function inTime<T>(
   } catch (error) {
     signal.throwIfAborted();
     if (!late.aborted) throw error;
-    throw new Fault('SourceUnreachable', `${what} was not there after ${fetchMs / 60_000} minutes`, {}, error);
+    throw new Fault('SourceUnreachable', `${what} was not there after ${fetchMs / 60_000} minutes`, {}, late.reason);
   }
 }

@@ -3,6 +3,7 @@ import { asFault, type ErrorCode } from '@kiln/domain';
 
 /** What another try may mend. */
 const passing: readonly ErrorCode[] = ['RegistryUnreachable', 'PushFailed', 'SourceUnreachable'];
+const isTimeout = (cause: unknown): boolean => cause instanceof DOMException && cause.name === 'TimeoutError';
 const tries = 6;
 const { registryPauseMs, registryPauseMaxMs } = timings;
 
@@ -18,7 +19,8 @@ export const retryUnreachable = <T>(
   retry(work, {
     tries,
     signal,
-    isPassing: (error) => passing.includes(asFault(error).code),
+    // What has had its time would take it once more.
+    isPassing: (error) => passing.includes(asFault(error).code) && !isTimeout(asFault(error).cause),
     pauseMs: (tried, error) =>
       Math.max(
         backoffMs(tried, registryPauseMs, registryPauseMaxMs),

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { isGitRef, isImageName, parseGitAddress, parseObjectAddress, splitGitUrl, visibilities } from '@kiln/domain';
+import {
+  contextName,
+  isGitRef,
+  isImageName,
+  parseGitAddress,
+  parseObjectAddress,
+  splitGitUrl,
+  visibilities,
+} from '@kiln/domain';
 import { idText, oneOf, required, text } from '../text.ts';
 import { imageName, imageUri, labels } from './image.ts';
 
@@ -109,10 +117,12 @@ const buildContext = z
 
 const namedContexts = z
   .record(
-    text(255, 1).regex(
-      /^[a-z0-9]+(?:(?:[._-]+|:\d+\/|\/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/,
-      'must be the name of a stage or an image, in lower case and without docker.io/library/ and :latest',
-    ),
+    text(255, 1)
+      .regex(
+        /^[a-z0-9]+(?:(?:[._-]+|:\d+\/|\/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/,
+        'must be the name of a stage or an image, in lower case and without docker.io/library/ and :latest',
+      )
+      .refine((it) => contextName(it) === it, 'must be without docker.io/library/ and :latest'),
     z
       .object(
         {
@@ -140,7 +150,9 @@ const imageLabels = z
 
 const buildArguments = z
   .record(
-    text(256, 1).regex(/^[A-Za-z_]\w*$/, 'must be the name of an ARG'),
+    text(256, 1)
+      .regex(/^[A-Za-z_]\w*$/, 'must be the name of an ARG')
+      .refine((it) => it !== 'BUILDKIT_MULTI_PLATFORM', 'is not taken: a build makes one image'),
     text(8192),
     'must be an object {name: value}',
   )
@@ -211,9 +223,10 @@ export const createImageBuildBody = z.object(
             .describe('files or images for FROM, COPY --from and RUN --mount, as docker build --build-context has it'),
           Platform: text(64, 1)
             .regex(
-              /^linux\/[a-z0-9]+(?:\/v\d{1,2})?$/,
-              'must be a platform of Linux, such as linux/amd64 or linux/arm64',
+              /^linux\/(?:amd64|arm64(?:\/v8)?|386|ppc64le|riscv64|s390x)$/,
+              'must be a platform of Linux: amd64, arm64, 386, ppc64le, riscv64 or s390x, such as linux/arm64',
             )
+            .transform((it) => it.replace(/\/v8$/, ''))
             .optional()
             .describe('that the image is for; the builder’s own when left out. Steps run only where the builder can'),
           BuildArgs: buildArguments.optional(),

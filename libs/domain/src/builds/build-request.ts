@@ -72,7 +72,7 @@ export interface BuildRequest {
   context?: ContextRequest;
   /** By the names that the Dockerfile has for them, which stand for stages and images otherwise. */
   namedContexts?: Record<string, NamedContext>;
-  /** `os/architecture[/variant]` that the image is for; the builder's own when left out. */
+  /** `os/architecture` that the image is for; the builder's own when left out. */
   platform?: string;
   /** Values for the Dockerfile's ARGs. */
   arguments?: Record<string, string>;

@@ -127,7 +127,10 @@ export function parseDockerfile(
     if (isFrom) {
       step.from = imageOfFrom(step, variables, escape);
       step.platform = platformOfFrom(step, variables, escape, platform);
-      stages.begin(step.from, nameOfStage(step.operands), line);
+      const name = nameOfStage(step.operands);
+      stages.begin(step.from, name, line);
+      // What stands in its place is looked for by the stage's own name.
+      if (name !== undefined && stages.isReplaced(name)) step.from = name.toLowerCase();
     }
     if (step.keyword === 'RUN')
       for (const flag of step.flags) {
@@ -138,7 +141,7 @@ export function parseDockerfile(
     if (step.keyword === 'ARG' || step.keyword === 'ENV') warnings.push(...secretLike(step));
     const from = step.keyword === 'COPY' ? step.flags.find((it) => it.name === 'from')?.value : undefined;
     if (from !== undefined) step.uses.push(from);
-    for (const it of step.uses) stages.use(it, line, step.keyword === 'COPY');
+    step.uses = step.uses.filter((it) => !stages.use(it, line, step.keyword === 'COPY'));
   }
   if (stages.count === 0) throw invalid(1, 'there is no FROM');
   const built = stages.built(target);

@@ -31,6 +31,12 @@ export class Stages {
     return found < 0 ? undefined : found + 1;
   }
 
+  /** Whether a named context stands in the place of a stage with this name. BuildKit keeps two names for itself. */
+  isReplaced(name: string | undefined): boolean {
+    const lower = name?.toLowerCase();
+    return lower !== undefined && lower !== 'context' && lower !== 'scratch' && this.#named.has(lower);
+  }
+
   /**
    * Begins a stage.
    * @throws Fault DockerfileInvalid
@@ -39,19 +45,24 @@ export class Stages {
     if (name !== undefined && !/^[a-z][a-z0-9_.-]*$/i.test(name))
       throw invalid(line, `${JSON.stringify(name)} is not a stage name`);
     const earlier = this.#numberOf(from);
-    const isReplaced = name !== undefined && this.#named.has(name.toLowerCase());
+    const isReplaced = this.isReplaced(name);
     this.#stages.push({ name: name?.toLowerCase(), isReplaced, needs: [] });
-    if (isReplaced) this.#needImage(name.toLowerCase(), line);
+    if (isReplaced && name !== undefined) this.#needImage(name.toLowerCase(), line);
     else if (earlier !== undefined) this.#need({ stage: earlier });
     else this.#needImage(from, line);
   }
 
-  /** Notes that the stage which has begun last needs files of another stage, or of an image; COPY may name a number. */
-  use(from: string, line: number, isCopy: boolean): void {
+  /**
+   * Notes that the stage which has begun last needs files of another stage, or of an image; COPY may name a number.
+   * @returns whether it is a stage
+   */
+  use(from: string, line: number, isCopy: boolean): boolean {
     const number = isCopy && /^\d+$/.test(from) ? Number(from) + 1 : this.#numberOf(from);
-    if (this.#stages.at(-1)?.isReplaced) return;
-    if (number !== undefined) this.#need({ stage: number });
+    const isStage = number !== undefined;
+    if (this.#stages.at(-1)?.isReplaced) return isStage;
+    if (isStage) this.#need({ stage: number });
     else this.#needImage(from, line);
+    return isStage;
   }
 
   #needImage(image: string, line: number): void {

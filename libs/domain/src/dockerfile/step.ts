@@ -21,7 +21,7 @@ export interface Step {
   from?: string;
   /** `os/architecture` of the stage that a FROM begins. */
   platform?: string | undefined;
-  /** Images and stages that it takes files from. */
+  /** Images that it takes files from. */
   uses: string[];
 }
 

@@ -30,9 +30,9 @@ const statOf = (it: ContextEntry): FileStat => ({
  * What a daemon may take for the same files as before. It looks at sizes and times only, of which the times are all
  * alike here: what is another list of files must not be compared at all.
  */
-export function sharedKeyOf(contexts: readonly (ContextFiles | undefined)[]): string {
-  const hash = createHash('sha256');
-  for (const it of contexts) hash.update(writeEntries(it?.entries ?? [])).update('\n');
+export function sharedKeyOf(context: ContextFiles | undefined, named: ReadonlyMap<string, ContextFiles>): string {
+  const hash = createHash('sha256').update(writeEntries(context?.entries ?? []));
+  for (const [name, it] of named) hash.update(`\n${name}\n${writeEntries(it.entries)}`);
   return hash.digest('hex');
 }
 

@@ -88,7 +88,7 @@ export function openSession(
   const metadata = new Metadata();
   metadata.set('x-docker-expose-session-uuid', id);
   metadata.set('x-docker-expose-session-name', 'kiln');
-  metadata.set('x-docker-expose-session-sharedkey', sharedKeyOf([context, ...namedContexts.values()]));
+  metadata.set('x-docker-expose-session-sharedkey', sharedKeyOf(context, namedContexts));
   for (const it of methods) metadata.add('x-docker-expose-session-grpc-method', it);
   const stream = connection.session(metadata);
   server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(bytesOf(stream));

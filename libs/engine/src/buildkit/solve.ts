@@ -7,6 +7,7 @@ import { type BaseImage, type ContextFiles } from '../engine.ts';
 import { type Connection } from './connection.ts';
 import { dockerfileInput } from './dockerfile-input.ts';
 import { type Result, type StatusResponse } from './messages.ts';
+import { pinBases } from './pin-bases.ts';
 import { readPlan } from './plan.ts';
 import { type Progress } from './progress.ts';
 import { folderOf, openSession } from './session.ts';
@@ -48,8 +49,8 @@ const idOf = (): string => randomBytes(16).toString('hex');
 const digestIn = (image: string): string => image.slice(image.indexOf('@') + 1);
 
 /** What the Dockerfile's frontend is told. */
-function frontendOptions(options: SolveOptions): Record<string, string> {
-  const { registry, bases, namedContexts, platform, forceHostNetwork, cached, buildArgs, labels, target } = options;
+function frontendOptions(options: SolveOptions, bases: readonly BaseImage[]): Record<string, string> {
+  const { registry, namedContexts, platform, forceHostNetwork, cached, buildArgs, labels, target } = options;
   return {
     filename: 'Dockerfile',
     // Who reads the Dockerfile has been chosen: no directive in it, and no argument, names a program to fetch for that.
@@ -141,13 +142,14 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
     session.close();
   };
 
+  const { dockerfile, bases } = pinBases(options.dockerfile, options.parsed, options.bases);
   let result: Result;
   try {
     result = await connection.convert(
       {
         Frontend: 'dockerfile.v0',
-        FrontendOpt: frontendOptions(options),
-        FrontendInputs: { dockerfile: dockerfileInput(options.dockerfile) },
+        FrontendOpt: frontendOptions(options, bases),
+        FrontendInputs: { dockerfile: dockerfileInput(dockerfile) },
         allowResultReturn: true,
         allowResultArrayRef: true,
       },

@@ -118,6 +118,14 @@ export function engineContract(name: string, open: (storeDir: string) => Engine,
       await image.discard();
     });
 
+    it('builds a stage that is called like its base', async () => {
+      const given = request('FROM busybox AS busybox\nRUN echo its own > /own\nFROM busybox\nRUN cat /own\n');
+      const { bases, gateway } = await openGateway(`FROM ${base}\n`, given.signal);
+      const named = bases.map((it) => ({ ...it, name: 'busybox' }));
+      await (await engine.build({ ...given, bases: named, registry: gateway })).discard();
+      expect(given.lines).toContain('its own');
+    });
+
     it('packs new layers as it is told to, at the first push or at a later one', async () => {
       const given = {
         ...request(`FROM ${base}\nRUN echo ${randomUUID()} > /a\n`),
