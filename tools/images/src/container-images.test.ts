@@ -140,6 +140,7 @@ describe('with Docker, as the README says', () => {
     );
     const ids = await Promise.all(Array.from({ length: 6 }, (_, at) => submit(`scaled-${at}`)));
     const builds = await ended(ids);
+    expect(builds.map((it) => it['Error']).filter((it) => it !== undefined)).toEqual([]);
     expect(new Set(builds.map((it) => it['State']))).toEqual(new Set(['succeeded']));
     const logs = await type('docker compose logs --no-log-prefix builder');
     const takers = ids.map((id) => logs.split('\n').find((it) => it.includes('build taken') && it.includes(id)));
