@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { filesIn, readEntries, writeEntries } from '@kiln/domain';
 import { forEachOf, inOrder, openWriters } from './file-writer.ts';
 import {
@@ -45,17 +45,17 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
   });
 
   /** Moves what has come to where it stays. */
-  async function settle(from: string, folder: string, name: string): Promise<void> {
-    const to = join(folder, name);
+  async function settle(from: string, to: string): Promise<void> {
     await rename(from, to).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await mkdir(dirname(to), { recursive: true, mode: 0o700 });
       await rename(from, to);
     });
   }
   async function keep(account: string, { sha256, size }: KeptFile, from: () => Promise<string>): Promise<void> {
-    if (await touch(fileOf(account, sha256))) return;
-    await settle(await from(), join(folderOf(account, 'files'), sha256.slice(0, 2)), sha256);
+    const to = fileOf(account, sha256);
+    if (await touch(to)) return;
+    await settle(await from(), to);
     usage.add(account, size);
   }
   const written = async (content: Buffer | string): Promise<string> => {
@@ -83,12 +83,7 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
     read: (account, sha256) => createReadStream(fileOf(account, sha256)),
     async putEntries(account, entries) {
       const id = contextId(entries);
-      const list = listOf(account, id);
-      await settle(
-        await written(writeEntries(entries)),
-        folderOf(account, 'contexts'),
-        list.slice(list.lastIndexOf('/') + 1),
-      );
+      await settle(await written(writeEntries(entries)), listOf(account, id));
       return id;
     },
     async entries(account, id) {

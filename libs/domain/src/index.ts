@@ -15,6 +15,7 @@ export * from './builds/request-contexts.ts';
 export * from './builds/safe-line.ts';
 export { isImageName } from './dockerfile/check-image.ts';
 export * from './dockerfile/dockerfile.ts';
+export { nameOfStage } from './dockerfile/from-image.ts';
 export * from './dockerfile/package-installation.ts';
 export { type Step, stepDetails } from './dockerfile/step.ts';
 export * from './errors/error-codes.ts';

@@ -1,8 +1,5 @@
-import { contextName, type ParsedDockerfile } from '@kiln/domain';
+import { contextName, nameOfStage, type ParsedDockerfile } from '@kiln/domain';
 import { type BaseImage } from '../engine.ts';
-
-/** The name of the stage that a FROM begins. */
-const stageOf = (operands: string): string | undefined => /\sAS\s+(\S+)\s*$/i.exec(operands)?.[1]?.toLowerCase();
 
 /**
  * Names by digest, in the Dockerfile itself, those bases that a stage is called like: `FROM nginx AS nginx`. The frontend
@@ -15,7 +12,7 @@ export function pinBases(
   bases: readonly BaseImage[],
 ): { dockerfile: string; bases: BaseImage[] } {
   const froms = steps.filter((it) => it.keyword === 'FROM');
-  const stages = new Set(froms.flatMap((it) => stageOf(it.operands) ?? []));
+  const stages = new Set(froms.flatMap((it) => nameOfStage(it.operands)?.toLowerCase() ?? []));
   // What a request names so is to stand in the place of the stage.
   const isHidden = (name: string): boolean => stages.has(contextName(name)) && !named.has(name);
   const lines = dockerfile.split('\n');
@@ -32,7 +29,7 @@ export function pinBases(
       if (at >= 0) lines[at] = (lines[at] ?? '').replace(new RegExp(`(^|\\s)${escaped(word)}(?=\\s|$)`), `$1${name}`);
       pinned.push({ ...base, name });
     }
-    const stage = stageOf(operands);
+    const stage = nameOfStage(operands)?.toLowerCase();
     if (stage !== undefined) begun.add(stage);
   }
   return { dockerfile: lines.join('\n'), bases: pinned };
