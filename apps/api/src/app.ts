@@ -25,6 +25,7 @@ import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
+import { uploadRoutes, type UploadDeps } from './kiln/upload-routes.ts';
 import { contextRoutes } from './kiln/context-routes.ts';
 import { eventRoutes } from './kiln/event-routes.ts';
 import { webhookRoutes } from './kiln/webhook-routes.ts';
@@ -63,6 +64,7 @@ export interface AppDeps extends AuthenticateDeps {
   /** Where webhooks may be sent. */
   webhookRules: WebhookDeps['rules'];
   contexts: ContextDeps['contexts'];
+  uploads: UploadDeps['uploads'];
   contextRules: ContextDeps['contextRules'];
   sources: SubmitBuildDeps['sources'];
   /** For trying connections. */
@@ -114,7 +116,13 @@ export function createApp(deps: AppDeps): Express {
   );
   app.use((req, res, next) => (dialectOf(req.path) === 'modelarts' ? modelArts(req, res, next) : next()));
   const pai = [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)];
-  const console = [...sessionRoutes(deps), ...contextRoutes(deps), ...overviewRoutes(deps), ...operatorRoutes(deps)];
+  const console = [
+    ...sessionRoutes(deps),
+    ...uploadRoutes(deps),
+    ...contextRoutes(deps),
+    ...overviewRoutes(deps),
+    ...operatorRoutes(deps),
+  ];
   const events = [...eventRoutes(deps), ...webhookRoutes(deps)];
   const settings = [...identityRoutes(deps), ...connectionRoutes(deps)];
   app.use(serveDialect(paiDialect(deps), [...pai, ...console, ...events, ...settings], deps));

@@ -39,6 +39,7 @@ import { z } from 'zod';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
 import { openThrottle } from './callers/throttle.ts';
+import { openUploads } from './usecases/uploads.ts';
 import { sweepContexts } from './usecases/sweep-contexts.ts';
 
 const config = readConfig(
@@ -107,8 +108,10 @@ life.defer('audit', audit.close);
 const limits = limitsOfAccounts(config);
 const platform = readPlatform(config.KILN_PLATFORM);
 const contexts = await openContextStore(config);
-if (contexts) {
-  const sweep = sweepContexts(systemDb.db, contexts, log);
+const contextRules = contextRulesOf(config);
+const uploads = contexts && openUploads(contexts, contextRules);
+if (contexts && uploads) {
+  const sweep = sweepContexts(systemDb.db, contexts, uploads, log);
   life.defer('contexts', () => sweep.close());
 }
 const addressRules = openAddressRules(config.KILN_OPEN_ADDRESSES);
@@ -150,7 +153,8 @@ const app = createApp({
   waitMs: config.KILN_REGISTER_WAIT_MS,
   contexts,
   registries,
-  contextRules: contextRulesOf(config),
+  uploads,
+  contextRules,
   sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
   log,
 });

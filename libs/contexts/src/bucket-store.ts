@@ -96,6 +96,7 @@ export async function openBucketStore(settings: BucketSettings): Promise<Context
   const write = openWriters(incoming, atOnce);
 
   return {
+    uploads: join(incoming, 'uploads'),
     write(account) {
       const files = write({
         bytes: (kept, content) => keep(account, kept, () => content),

@@ -66,6 +66,7 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
   const write = openWriters(incoming, atOnce);
 
   return {
+    uploads: join(dir, 'uploads'),
     write: (account) =>
       write({
         bytes: (kept, content) => keep(account, kept, () => written(content)),

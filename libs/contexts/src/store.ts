@@ -18,6 +18,8 @@ export interface FileWriter {
 
 /** Contexts of accounts and the files in them. No account sees, or hears of, what another one has. */
 export interface ContextStore {
+  /** Folder for archives that come in pieces. */
+  readonly uploads: string;
   /** Begins to keep files. */
   write(account: string): FileWriter;
   /** Of these files, those that the account has not; the others stay for an hour, whatever is collected meanwhile. */

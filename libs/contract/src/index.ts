@@ -20,6 +20,7 @@ export * from './modelarts/token-operations.ts';
 export * from './kiln/connection-operations.ts';
 export * from './kiln/console-operations.ts';
 export * from './kiln/context-operations.ts';
+export * from './kiln/upload-operations.ts';
 export * from './kiln/event-operations.ts';
 export * from './kiln/events.ts';
 export * from './kiln/identity-operations.ts';

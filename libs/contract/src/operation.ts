@@ -15,13 +15,15 @@ export type DialectName = (typeof apis)[Api]['dialect'];
 type Names<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
 export type PathParameters<Path extends string> = Record<Names<Path>, string>;
 
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 /** One call of the wire contract, as data: the server, its documents and its tests all read it from here. */
 export interface Operation<
   Path extends string = string,
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
   Reply extends z.ZodObject = z.ZodObject,
-  Method extends 'GET' | 'POST' | 'PUT' | 'DELETE' = 'GET' | 'POST' | 'PUT' | 'DELETE',
+  Method extends HttpMethod = HttpMethod,
 > {
   /** The operation's name in its cloud, or ours. */
   name: string;
@@ -56,6 +58,8 @@ export interface Operation<
   operates?: true;
   /** Answers a stranger. */
   anonymous?: true;
+  /** A success has no body: what it says stands in headers. */
+  bodiless?: true;
   /** Content types of a success that is not a JSON object. */
   stream?: readonly string[];
   example: {

@@ -1,5 +1,6 @@
 import { consoleOperations } from './kiln/console-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
+import { uploadOperations } from './kiln/upload-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
 import { connectionOperations } from './kiln/connection-operations.ts';
@@ -24,6 +25,7 @@ export const operations: readonly Operation[] = [
   sessionOperations,
   consoleOperations,
   contextOperations,
+  uploadOperations,
   eventOperations,
   identityOperations,
   connectionOperations,

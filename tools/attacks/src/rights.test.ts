@@ -29,7 +29,8 @@ describe('a viewer', () => {
   it.each(writes.map((it) => [it.name, it] as const))('may not %s', async (_, operation) => {
     const ids = await idsFor(kiln, operation);
     const got = await sendOperation(kiln, operation, ids, await exampleFor(kiln, operation), token);
-    expect([got.status, got.text]).toEqual([403, expect.stringContaining('is a viewer') as string]);
+    const why = operation.method === 'HEAD' ? '' : (expect.stringContaining('is a viewer') as string);
+    expect([got.status, got.text]).toEqual([403, why]);
   });
 
   it('may read', async () => {

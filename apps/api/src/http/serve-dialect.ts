@@ -63,6 +63,8 @@ const nobody: Caller = {
   credential: null,
 };
 
+const reads = ({ method }: Operation): boolean => method === 'GET' || method === 'HEAD';
+
 /** Counts, times and logs an answer. One that a client follows lasts as long as the client likes. */
 function measure(res: Response, operation: Operation, log: Logger): void {
   const startedAt = performance.now();
@@ -72,7 +74,7 @@ function measure(res: Response, operation: Operation, log: Logger): void {
     const ms = Math.round(performance.now() - startedAt);
     const requestId = String(res.locals['requestId']);
     // What only reads comes too often to be of use to anybody.
-    const level = operation.method === 'GET' ? 'debug' : 'info';
+    const level = reads(operation) ? 'debug' : 'info';
     log[level]({ requestId, operation: operation.name, status, ms }, 'answered');
     if (!res.locals['followed']) metrics.requestSeconds.observe({ operation: operation.name }, ms / 1000);
   });
@@ -101,13 +103,13 @@ function requireRight({ role, operates, credential }: Caller, operation: Operati
  * What changes something begins a trace, or goes on with the client's; what is only read comes too often to be of use.
  */
 const traced = <T>(
-  { name, method }: Operation,
+  operation: Operation,
   { requestId, headers }: { requestId: string; headers: Record<string, string | undefined> },
   work: () => Promise<T>,
 ): Promise<T> =>
-  method === 'GET'
+  reads(operation)
     ? work()
-    : inSpan(name, { 'kiln.request.id': requestId, 'http.request.method': method }, work, {
+    : inSpan(operation.name, { 'kiln.request.id': requestId, 'http.request.method': operation.method }, work, {
         kind: 'server',
         parent: headers['traceparent'],
       });
@@ -204,7 +206,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         const { accountId } = viewer;
         const answered = await traced(operation, it, () => actingFor(accountId, () => handle(it)));
         if (answered?.caller) lastUsed.note(answered.caller.credential);
-        if (operation.method !== 'GET') note(req, res, operation, answered?.caller ?? viewer, 'ok', answered?.body);
+        if (!reads(operation)) note(req, res, operation, answered?.caller ?? viewer, 'ok', answered?.body);
         if (!answered) return;
         if (answered.headers) res.set(answered.headers);
         res.status(answered.status ?? operation.statuses[0]).json(answered.body);
@@ -213,7 +215,7 @@ export function serveDialect(dialect: Dialect, routes: Route[], { throttle, last
         const { code } = fromHttp(error);
         if (operation.anonymous) await throttle.failed(req.ip ?? '', undefined, code);
         // What strangers send is not worth a record each; what callers may not do, or could not, is.
-        if (viewer && !operation.anonymous && (operation.method !== 'GET' || code === 'Forbidden'))
+        if (viewer && !operation.anonymous && (!reads(operation) || code === 'Forbidden'))
           note(req, res, operation, viewer, code);
         if (operation.upload) await letEnd(req);
         answer(res, error);

@@ -2,9 +2,10 @@ import { contextOperations } from '@kiln/contract';
 import { decompressed } from '@kiln/contexts';
 import { below, bytesIn, Fault, fieldFault, filesIn, ignoreFilesOf, withoutIgnored } from '@kiln/domain';
 import { expireContext, findContext, type KeptContext, listContexts } from '@kiln/persistence';
-import { type Request } from 'express';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
+import { uploadOf } from '../http/upload.ts';
+import { requireUploads, type UploadDeps } from './upload-routes.ts';
 import {
   addContextFiles,
   type ContextDeps,
@@ -14,9 +15,6 @@ import {
   type PlannedContext,
   requireStore,
 } from '@kiln/usecases';
-
-/** How long an upload may stand still, in milliseconds. */
-const idleMs = 30_000;
 
 /** How long an ignore file may take here, in milliseconds: builds give it longer. */
 const judgeMs = 1000;
@@ -34,30 +32,27 @@ const showPlanned = ({ id, files, bytes, kept, missing }: PlannedContext) => ({
   Missing: missing,
 });
 
-/** A request's body, as it comes. */
-function bodyOf(req: Request): AsyncIterable<Buffer> {
-  req.setTimeout(idleMs, () => req.destroy(new Error('the upload stood still')));
-  // Whoever reads no further has something to say, for which the connection is needed.
-  return req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-}
-
 /** @throws Fault ContextNotFound */
 const notFound = (id: string): Fault => new Fault('ContextNotFound', `the account has no context ${id}`);
 
 /** Files for builds to copy from. */
-export function contextRoutes(deps: ContextDeps): Route[] {
+export function contextRoutes(deps: ContextDeps & UploadDeps): Route[] {
   const { db } = deps;
   return [
     route(contextOperations.CreateContext, async ({ viewer, query, requestId, res }) => {
-      const { context, isNew } = await keepArchive(deps, viewer.accountId, bodyOf(res.req), query.Digest);
+      const { UploadId, Digest } = query;
+      const uploads = UploadId === undefined ? undefined : requireUploads(deps);
+      const archive = await (uploads?.read(viewer.accountId, UploadId ?? '') ?? uploadOf(res.req));
+      const { context, isNew } = await keepArchive(deps, viewer.accountId, archive, Digest);
+      await uploads?.remove(UploadId ?? '');
       return { status: isNew ? 201 : 200, body: { RequestId: requestId, ...show(context) } };
     }),
     route(contextOperations.PlanContext, async ({ viewer, requestId, res }) => {
-      const planned = await planContext(deps, viewer.accountId, decompressed(bodyOf(res.req)));
+      const planned = await planContext(deps, viewer.accountId, decompressed(uploadOf(res.req)));
       return { body: { RequestId: requestId, ...showPlanned(planned) } };
     }),
     route(contextOperations.AddContextFiles, async ({ viewer, params, requestId, res }) => {
-      const planned = await addContextFiles(deps, viewer.accountId, params.Id, bodyOf(res.req));
+      const planned = await addContextFiles(deps, viewer.accountId, params.Id, uploadOf(res.req));
       return { body: { RequestId: requestId, ...showPlanned(planned) } };
     }),
     route(contextOperations.ListContexts, async ({ viewer, query, requestId }) => {

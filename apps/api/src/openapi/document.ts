@@ -59,6 +59,16 @@ function errorResponses(operation: Operation): ZodOpenApiOperationObject['respon
   );
 }
 
+const contentOf = ({ stream, reply, example }: Operation) =>
+  stream
+    ? Object.fromEntries(
+        stream.map((type) => [
+          type,
+          type.includes('json') ? { schema: reply, example: example.reply } : { schema: z.string() },
+        ]),
+      )
+    : { 'application/json': { schema: reply, example: example.reply } };
+
 function describe(operation: Operation): ZodOpenApiOperationObject {
   const { api, query, body, example, anonymous } = operation;
   const { dialect } = apis[api];
@@ -66,14 +76,7 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
   const success = {
     description: operation.stream ? 'the log' : 'done',
     headers: { [requestIdHeaders[dialect]]: { schema: { type: 'string' as const }, required: true } },
-    content: operation.stream
-      ? Object.fromEntries(
-          operation.stream.map((type) => [
-            type,
-            type.includes('json') ? { schema: operation.reply, example: example.reply } : { schema: z.string() },
-          ]),
-        )
-      : { 'application/json': { schema: operation.reply, example: example.reply } },
+    ...(operation.bodiless ? {} : { content: contentOf(operation) }),
   };
   return {
     operationId: operation.name,

@@ -39,11 +39,12 @@ export const contextOperations = {
       'Takes a tar, plain or packed with gzip or zstd, as a build context; one that came before is answered at once',
     query: z.object({
       Digest: digest.describe('of the archive: it is checked, and another request need not send it again'),
+      UploadId: text(64).optional().describe('of an upload that has come whole, instead of a body'),
     }),
     upload: archiveTypes,
     reply: shownContext.extend(requestId),
     statuses: [201, 200],
-    errors: ['ContextInvalid', 'ContextTooLarge'],
+    errors: ['ContextInvalid', 'ContextTooLarge', 'UploadNotFound', 'UploadConflict'],
     makes: 'Id',
     example: { reply: { RequestId, ...context } },
   }),

@@ -60,6 +60,8 @@ export const errorCodes = {
   BuildNotFinished: row('user', 409, ['ModelArts.0104', 409]),
   BuildNotRetryable: row('user', 409, ['ModelArts.0104', 409]),
   ContextNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  UploadNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  UploadConflict: row('user', 409, ['ModelArts.0104', 409]),
   UserNotFound: row('user', 404, ['ModelArts.0104', 404]),
   TokenNotFound: row('user', 404, ['ModelArts.0104', 404]),
   AccessKeyNotFound: row('user', 404, ['ModelArts.0104', 404]),

@@ -36,6 +36,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     image_id: id ?? '',
     LabelKey: 'a',
     ...webhook,
+    ...(operation.path.includes('{UploadId}') ? { UploadId: await uploadOf(kiln) } : {}),
     ...(operation.path.includes('/contexts/{Id}') ? { Id: await contextOf(kiln) } : {}),
     ...(await settingOf(kiln, operation.path)),
     ...(operation.path.includes('/workers/{Name}') ? { Name: await builderOf(kiln), Account: 'nobody' } : {}),
@@ -82,6 +83,15 @@ async function contextOf(kiln: TestKiln): Promise<string> {
     body: `${JSON.stringify([randomUUID(), 'folder', 0o755])}\n`,
   });
   return ((await answer.json()) as { Id: string }).Id;
+}
+
+/** An upload of which nothing has come. */
+async function uploadOf(kiln: TestKiln): Promise<string> {
+  const { headers } = await fetch(`${kiln.url}/api/v1/contexts/uploads`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${kiln.account.token}`, 'tus-resumable': '1.0.0', 'upload-length': '9' },
+  });
+  return headers.get('location')?.split('/').pop() ?? '';
 }
 
 /** A webhook with a delivery, neither of which leads anywhere. */
@@ -146,7 +156,7 @@ export async function send(kiln: TestKiln, { method, path, headers, body }: Sent
   const answer = await fetch(kiln.url + path, {
     method,
     headers: { authorization: `Bearer ${kiln.account.token}`, ...headers },
-    ...(body === undefined || method === 'GET' ? {} : { body }),
+    ...(body === undefined || ['GET', 'HEAD'].includes(method) ? {} : { body }),
     signal: AbortSignal.timeout(patienceMs),
   });
   return {
@@ -171,7 +181,7 @@ export async function written(kiln: TestKiln): Promise<string> {
 export function expectDialect(operation: Operation, got: Got): void {
   const { dialect } = apis[operation.api];
   expect(got.headers.get(dialect === 'pai' ? 'x-acs-request-id' : 'x-request-id')).toMatch(/^[0-9A-F-]{36}$/);
-  if (got.status < 400 && operation.stream) return;
+  if ((got.status < 400 && (operation.stream || operation.bodiless)) || operation.method === 'HEAD') return;
   expect(got.type).toMatch(/^application\/json/);
   const body = JSON.parse(got.text) as Record<string, unknown>;
   if (got.status < 400) {
@@ -237,6 +247,12 @@ const wellFormed = (it: string): string => (it.isWellFormed() ? it : it.toWellFo
 const encoded = (it: string): string => encodeURIComponent(wellFormed(it)).slice(0, 2000);
 
 /** Sends an operation with these ids, query and body; by the Kiln's own account unless a token says otherwise. */
+/** What the tus protocol wants of a request. */
+const piece = (method: string) => ({
+  'tus-resumable': '1.0.0',
+  ...(method === 'POST' ? { 'upload-length': '9' } : { 'upload-offset': '0' }),
+});
+
 export function sendOperation(
   kiln: TestKiln,
   operation: Operation,
@@ -248,7 +264,11 @@ export function sendOperation(
   return send(kiln, {
     method: operation.method,
     path: `${pathOf(operation, ids)}${search ? `?${search}` : ''}`,
-    headers: { authorization: `Bearer ${token}`, 'content-type': operation.upload?.[0] ?? 'application/json' },
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': operation.upload?.[0] ?? 'application/json',
+      ...(operation.path.includes('/contexts/uploads') ? piece(operation.method) : {}),
+    },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
 }
