@@ -32,7 +32,7 @@ installed.forEach((it) => copy(it));
 for (const it of [...folders('apps'), ...folders('libs')]) {
   copy(`${it}/package.json`);
   copy(`${it}/dist`, isRun);
-  for (const extra of ['migrations', 'jail', 'proto']) copy(`${it}/${extra}`);
+  for (const extra of ['migrations', 'jail', 'proto', 'profiles']) copy(`${it}/${extra}`);
 }
 const only = apps.flatMap((it) => ['-w', `@kiln/${it}`]);
 execFileSync('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund', ...only], { cwd: out, stdio: 'inherit' });

@@ -47,6 +47,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     registries: openRegistryClients(openAddressRules([])),
     sources: openSources(openAddressRules([]), {}),
     uploads: undefined,
+    profiles: [],
     contextRules: { entries: 10, bytes: 10, accountBytes: 10, hours: 1 },
     throttle: openThrottle({
       userPerSecond: change.perSecond ?? 0,

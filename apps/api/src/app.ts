@@ -1,4 +1,4 @@
-import { type Platform } from '@kiln/domain';
+import { type Platform, type Profile } from '@kiln/domain';
 import { type Logger } from '@kiln/kit';
 import { type Database, type DefaultLimits, type RememberedLists } from '@kiln/persistence';
 import { type BoardQueues, type Producer, type SignalBus } from '@kiln/queue';
@@ -25,6 +25,7 @@ import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
+import { inspectionRoutes } from './kiln/inspection-routes.ts';
 import { uploadRoutes, type UploadDeps } from './kiln/upload-routes.ts';
 import { contextRoutes } from './kiln/context-routes.ts';
 import { eventRoutes } from './kiln/event-routes.ts';
@@ -64,6 +65,7 @@ export interface AppDeps extends AuthenticateDeps {
   /** Where webhooks may be sent. */
   webhookRules: WebhookDeps['rules'];
   contexts: ContextDeps['contexts'];
+  profiles: readonly Profile[];
   uploads: UploadDeps['uploads'];
   contextRules: ContextDeps['contextRules'];
   sources: SubmitBuildDeps['sources'];
@@ -118,6 +120,7 @@ export function createApp(deps: AppDeps): Express {
   const pai = [...buildRoutes(deps), ...jobRoutes(deps), ...paiImageRoutes(deps)];
   const console = [
     ...sessionRoutes(deps),
+    ...inspectionRoutes(deps),
     ...uploadRoutes(deps),
     ...contextRoutes(deps),
     ...overviewRoutes(deps),

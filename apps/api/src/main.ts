@@ -30,7 +30,7 @@ import { openLastUsed } from './callers/last-used.ts';
 import { openLogFeed } from './live/log-feed.ts';
 import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { openSources, readObjectStores } from '@kiln/sources';
-import { openDirectory, openWebhookRules, openQuotas } from '@kiln/usecases';
+import { openDirectory, openWebhookRules, openQuotas, profileSettings, readProfiles } from '@kiln/usecases';
 import { openEventFeed } from './live/event-feed.ts';
 import { openMessaging } from '@kiln/worker';
 import { openRegistryHostCheck } from './usecases/registry-hosts.ts';
@@ -72,6 +72,7 @@ const config = readConfig(
     /** How long RegisterImage waits for its verification before it answers 201. */
     KILN_REGISTER_WAIT_MS: millisSetting(5000),
     ...contextSettings,
+    ...profileSettings,
     KILN_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).default(20),
   }),
 );
@@ -154,6 +155,7 @@ const app = createApp({
   contexts,
   registries,
   uploads,
+  profiles: readProfiles(config.KILN_PROFILES_DIR),
   contextRules,
   sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
   log,

@@ -1,6 +1,7 @@
 import {
   type buildOperations,
   type contextOperations,
+  type inspectionOperations,
   type modelArtsImageOperations,
   type paiImageOperations,
   type PathsOf,
@@ -14,6 +15,7 @@ import { type Profile } from './profile.ts';
 type Called =
   | (typeof buildOperations)[keyof typeof buildOperations]
   | (typeof contextOperations)[keyof typeof contextOperations]
+  | (typeof inspectionOperations)[keyof typeof inspectionOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof modelArtsImageOperations)[keyof typeof modelArtsImageOperations]
   | (typeof projectOperations)[keyof typeof projectOperations]

@@ -6,6 +6,7 @@ import { completionCommand } from './commands/completion.ts';
 import { imageCommands } from './commands/images.ts';
 import { loginCommands } from './commands/login.ts';
 import { maCommands, withLongFlags } from './commands/ma.ts';
+import { verifyCommand, withProfilesOfImages } from './commands/verify.ts';
 import { CommandError, exitCodes } from './exit.ts';
 import { red, yellow } from './show/style.ts';
 
@@ -22,6 +23,7 @@ loginCommands(program);
 buildCommand(program, leaveWith);
 buildCommands(program, leaveWith);
 imageCommands(program);
+verifyCommand(program, leaveWith);
 maCommands(program, leaveWith);
 completionCommand(program);
 
@@ -47,7 +49,9 @@ if (first === 'docker-cli-plugin-metadata') {
     command.commands.forEach(stopAt);
   };
   stopAt(program);
-  process.exitCode = await program.parseAsync(withLongFlags(process.argv)).then(() => exitCode, explain);
+  process.exitCode = await program
+    .parseAsync(withProfilesOfImages(withLongFlags(process.argv)))
+    .then(() => exitCode, explain);
   // A connection that is still open, or a terminal that is still read, does not keep the command.
   setTimeout(() => process.exit(), 2000).unref();
 }

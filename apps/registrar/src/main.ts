@@ -18,7 +18,9 @@ import {
 import { openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openAddressRules, openGuardedPost, openRegistryClients } from '@kiln/registry';
 import { openLeases, openMessaging } from '@kiln/worker';
-import { openWebhookRules } from '@kiln/usecases';
+import { openLayerReader } from '@kiln/facts';
+import { openWebhookRules, profileSettings, readProfiles } from '@kiln/usecases';
+import { openInspector } from './inspect/inspector.ts';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
 import { measureQueues } from './measure-queues.ts';
@@ -40,10 +42,12 @@ const config = readConfig(
     ...limitSettings,
     ...metricsSettings,
     ...webhookSettings,
+    ...profileSettings,
     /** How long events are kept, with what became of telling webhooks of them, which may take a day. */
     KILN_EVENT_DAYS: z.coerce.number().int().min(2).max(3650).default(30),
   }),
 );
+const profiles = readProfiles(config.KILN_PROFILES_DIR);
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 await openTracing('registrar', life, log);
@@ -90,7 +94,9 @@ const sweeper = openSweeper({ ...deps, producer, dispatcher, eventDays: config.K
   attemptsMax: config.KILN_ATTEMPTS_MAX,
   crashesMax: config.KILN_CRASHES_MAX,
 });
-const watch = openWatch({ ...deps, dispatcher, webhooks }, sweeper);
+const inspector = openInspector({ ...deps, reader: openLayerReader(), profiles });
+life.defer('inspector', inspector.close);
+const watch = openWatch({ ...deps, dispatcher, webhooks, inspector }, sweeper);
 life.defer('watch', watch.close);
 measureQueues(db);
 serveMetrics(config, { app: 'registrar', life, log });

@@ -4,6 +4,7 @@ import {
   type Clocks,
   type Database,
   forgetEvents,
+  forgetInspections,
   forgetOldWorkers,
   listDeadWorkers,
   readOutbox,
@@ -99,7 +100,13 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (performance.now() - tidiedAt >= tidyUpEveryMs) {
       tidiedAt = performance.now();
       oldEvents = true;
-      await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
+      await Promise.all([
+        sweepTallies(db),
+        sweepExpired(db),
+        forgetInspections(db),
+        forgetOldWorkers(db),
+        sampleSlots(db),
+      ]);
     }
     // Some thousand at a time, so that it is soon somebody else's turn.
     if (oldEvents) oldEvents = await forgetEvents(db, eventDays);

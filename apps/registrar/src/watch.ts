@@ -23,8 +23,9 @@ export function openWatch(
     relay,
     dispatcher,
     webhooks,
+    inspector,
     log,
-  }: { db: Database; relay: Wakeable; dispatcher: Wakeable; webhooks: Wakeable; log: Logger },
+  }: { db: Database; relay: Wakeable; dispatcher: Wakeable; webhooks: Wakeable; inspector: Wakeable; log: Logger },
   { sweep }: Sweeper,
 ): Watch {
   let sweptAt = -Infinity;
@@ -37,6 +38,7 @@ export function openWatch(
     if (work.outbox) relay.wake();
     if (work.waiting) dispatcher.wake();
     if (work.webhooks) webhooks.wake();
+    if (work.inspections) inspector.wake();
     if (sweeping || performance.now() - sweptAt < sweepEveryMs) return;
     sweptAt = performance.now();
     // Not waited for: one that hangs must not keep the others from being woken.

@@ -1,5 +1,6 @@
 import { consoleOperations } from './kiln/console-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
+import { inspectionOperations } from './kiln/inspection-operations.ts';
 import { uploadOperations } from './kiln/upload-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
@@ -26,6 +27,7 @@ export const operations: readonly Operation[] = [
   consoleOperations,
   contextOperations,
   uploadOperations,
+  inspectionOperations,
   eventOperations,
   identityOperations,
   connectionOperations,

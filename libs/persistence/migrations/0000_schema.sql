@@ -445,6 +445,49 @@ CREATE TABLE "tallies" (
 	"n" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "image_packages" (
+	"inspection_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"type" text NOT NULL,
+	"name" text NOT NULL,
+	"version" text NOT NULL,
+	"name_key" text NOT NULL,
+	"version_key" integer[] NOT NULL,
+	"layer" integer NOT NULL,
+	CONSTRAINT "image_packages_inspection_id_type_name_version_pk" PRIMARY KEY("inspection_id","type","name","version")
+);
+--> statement-breakpoint
+CREATE TABLE "inspections" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"host" text NOT NULL,
+	"repository" text NOT NULL,
+	"reference" text NOT NULL,
+	"registry_connection_id" text,
+	"catalogued" boolean NOT NULL,
+	"arch" text,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"attempt" integer DEFAULT 0 NOT NULL,
+	"not_before" timestamp (3) with time zone DEFAULT date_trunc('milliseconds', now()) NOT NULL,
+	"digest" text,
+	"platform" text,
+	"facts" jsonb,
+	"results" jsonb,
+	"error" jsonb,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"read_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "layer_facts" (
+	"account_id" text NOT NULL,
+	"digest" text NOT NULL,
+	"reader" integer NOT NULL,
+	"facts" jsonb NOT NULL,
+	"bytes" bigint NOT NULL,
+	"used_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "layer_facts_account_id_digest_pk" PRIMARY KEY("account_id","digest")
+);
+--> statement-breakpoint
 ALTER TABLE "build_attempts" ADD CONSTRAINT "build_attempts_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_events" ADD CONSTRAINT "build_events_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_log_chunks" ADD CONSTRAINT "build_log_chunks_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -468,6 +511,8 @@ ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_user_id_users_
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "image_labels" ADD CONSTRAINT "image_labels_image_id_images_id_fk" FOREIGN KEY ("image_id") REFERENCES "public"."images"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "image_packages" ADD CONSTRAINT "image_packages_inspection_id_inspections_id_fk" FOREIGN KEY ("inspection_id") REFERENCES "public"."inspections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "inspections" ADD CONSTRAINT "inspections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_log_account" ON "audit_log" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "build_events_build" ON "build_events" USING btree ("build_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "builds_client_token" ON "builds" USING btree ("account_id","client_token");--> statement-breakpoint
@@ -504,6 +549,10 @@ CREATE INDEX "images_group" ON "images" USING btree ("group_id");--> statement-b
 CREATE INDEX "images_pending" ON "images" USING btree ("not_before") WHERE "images"."pending";--> statement-breakpoint
 CREATE INDEX "tallies_list" ON "tallies" USING btree ("list","workspace_id","day");--> statement-breakpoint
 CREATE INDEX "tallies_account" ON "tallies" USING btree ("account_id","list");--> statement-breakpoint
+CREATE INDEX "image_packages_search" ON "image_packages" USING btree ("account_id","name_key","version_key");--> statement-breakpoint
+CREATE UNIQUE INDEX "inspections_catalogued" ON "inspections" USING btree ("account_id","host","repository","reference") WHERE "inspections"."catalogued";--> statement-breakpoint
+CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');
+--> statement-breakpoint
 -- From here on, written by hand: what the description of the tables in src/tables cannot say.
 
 -- The last word on a build's state: only the moves of the domain, and nothing once it has ended.
@@ -672,7 +721,8 @@ DO $$
 DECLARE
   owned CONSTANT text[] := ARRAY['users', 'projects', 'workspaces', 'access_keys', 'tokens', 'registry_connections',
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
-    'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections'];
+    'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
+    'inspections', 'image_packages', 'layer_facts'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[
@@ -748,3 +798,17 @@ CREATE TRIGGER record_image_event AFTER INSERT ON images FOR EACH ROW EXECUTE FU
 CREATE TRIGGER record_image_change AFTER UPDATE OF status ON images
   FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
   EXECUTE FUNCTION record_image_event();
+--> statement-breakpoint
+-- Whatever process makes an image usable: what is in it is to be read, once for each digest.
+CREATE FUNCTION want_inspection() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO inspections (id, account_id, host, repository, reference, registry_connection_id, catalogued, arch)
+  VALUES ('insp-' || gen_random_uuid(), NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
+    true, NEW.arch)
+  ON CONFLICT (account_id, host, repository, reference) WHERE catalogued DO NOTHING;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER want_inspection AFTER INSERT OR UPDATE OF status, digest ON images
+  FOR EACH ROW WHEN (NEW.status = 'ACTIVE' AND NEW.digest IS NOT NULL)
+  EXECUTE FUNCTION want_inspection();

@@ -8,5 +8,6 @@ export { type LayerStore, openLayerStore } from './gateway/layer-store.ts';
 export * from './egress/guarded-post.ts';
 export * from './egress/host-check.ts';
 export { indexTypes, manifestTypes, platformName, sha256Digest } from './client/manifests.ts';
-export { readImages } from './client/platform-images.ts';
+export { type PlatformImage, readImages } from './client/platform-images.ts';
+export { historyOf } from './verify/history.ts';
 export * from './verify/verify.ts';

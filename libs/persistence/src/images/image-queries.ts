@@ -9,7 +9,7 @@ import { images } from '../tables/images.ts';
 /** Entries that hold their name and reference. */
 export const heldImage = notInArray(images.status, [...goneStatuses]);
 
-const seenBy = (viewer: Viewer): SQL | undefined =>
+export const seenBy = (viewer: Viewer): SQL | undefined =>
   and(eq(images.accountId, viewer.accountId), visibleIn(viewer, images.workspaceId), publicOrOwn(viewer, images));
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -10,6 +10,8 @@ export interface WorkAtHand {
   waiting: boolean;
   /** Events have no deliveries yet, or deliveries are due. */
   webhooks: boolean;
+  /** Images wait to be read. */
+  inspections: boolean;
   /** Builds or registrations are under way, which a sweep may have to mend. */
   underWay: boolean;
 }
@@ -24,10 +26,11 @@ const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
     EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
+    EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */
 export async function readWorkAtHand(db: Database): Promise<WorkAtHand> {
   const { rows } = await runPrepared<WorkAtHand>(db, 'look-for-work', statement, []);
-  return rows[0] ?? { outbox: false, waiting: false, webhooks: false, underWay: false };
+  return rows[0] ?? { outbox: false, waiting: false, webhooks: false, inspections: false, underWay: false };
 }

@@ -1,3 +1,4 @@
+import { type Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
 import { type AddressRules } from '../egress/address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
@@ -26,6 +27,8 @@ export interface RegistryClient {
   headBlob(repository: string, digest: string): Promise<{ size: number | undefined } | undefined>;
   /** A small blob, checked against its digest. */
   getBlob(repository: string, digest: string, bytesMax: number): Promise<Buffer | undefined>;
+  /** A layer as it comes, not checked against its digest. @throws Fault BlobMissing */
+  openBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable>;
   putManifest(repository: string, reference: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<void>;
   deleteManifest(repository: string, digest: string): Promise<boolean>;
 }
@@ -124,6 +127,14 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       const bytes = checked(answer.body, digest, `blob of ${repository}`);
       seen.keep(repository, digest, bytes);
       return bytes;
+    },
+    async openBlob(repository, digest, signal) {
+      const path = `/v2/${repository}/blobs/${digest}`;
+      const { status, body } = await transport.open({ method: 'GET', path, signal }, pull(repository));
+      if (status === 200) return body;
+      body.destroy();
+      if (status === 404) throw new Fault('BlobMissing', `registry ${host} does not hold ${digest}`);
+      throw refused(host, status, `GET ${path}`);
     },
     async putManifest(repository, reference, manifest, signal) {
       const path = `/v2/${repository}/manifests/${reference}`;

@@ -77,6 +77,20 @@ export function artifactTypeOf({ artifactType, config, layers }: Manifest): stri
 /** The parts of an image's config that say what it runs on. Other kinds of artifact have a config without them. */
 export const configSchema = platform.extend({
   rootfs: z.object({ type: z.literal('layers'), diff_ids: list(digest, 1000) }),
+  /** How it is run; what is not as it should be counts as not given. */
+  config: z
+    .object({
+      User: z.string().catch(''),
+      WorkingDir: z.string().catch(''),
+      Entrypoint: z.array(z.string()).catch([]),
+      Cmd: z.array(z.string()).catch([]),
+      Env: z.array(z.string()).catch([]),
+      ExposedPorts: z.record(z.string(), z.unknown()).catch({}),
+      Volumes: z.record(z.string(), z.unknown()).catch({}),
+      Labels: z.record(z.string(), z.string()).catch({}),
+    })
+    .optional()
+    .catch(undefined),
   // For people; nothing depends on it.
   history: z
     .array(

@@ -36,6 +36,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     image_id: id ?? '',
     LabelKey: 'a',
     ...webhook,
+    ...(operation.path.includes('{InspectionId}') ? { InspectionId: await inspectionOf(kiln) } : {}),
     ...(operation.path.includes('{UploadId}') ? { UploadId: await uploadOf(kiln) } : {}),
     ...(operation.path.includes('/contexts/{Id}') ? { Id: await contextOf(kiln) } : {}),
     ...(await settingOf(kiln, operation.path)),
@@ -83,6 +84,10 @@ async function contextOf(kiln: TestKiln): Promise<string> {
     body: `${JSON.stringify([randomUUID(), 'folder', 0o755])}\n`,
   });
   return ((await answer.json()) as { Id: string }).Id;
+}
+
+async function inspectionOf(kiln: TestKiln): Promise<string> {
+  return (await kiln.pai('POST', '/api/v1/inspections', { body: { ImageUri: kiln.base } })).body.InspectionId as string;
 }
 
 /** An upload of which nothing has come. */

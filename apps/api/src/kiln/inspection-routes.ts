@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { inspectionOperations } from '@kiln/contract';
+import { Fault, formatReference, parsePackageQuery, parseReference, type Profile } from '@kiln/domain';
+import {
+  addInspection,
+  type Database,
+  findImage,
+  findInspection,
+  type Image,
+  type Inspection,
+  listPackages,
+  searchPackages,
+  showImage,
+} from '@kiln/persistence';
+import { type CheckRegistryHost } from '@kiln/registry';
+import { profilesOfImage } from '@kiln/usecases';
+import { type Caller } from '../callers/caller.ts';
+import { type Route, route } from '../http/dialect.ts';
+import { optional } from '../http/optional.ts';
+import { renderInspection } from './render-inspection.ts';
+
+interface InspectionDeps {
+  db: Database;
+  /** An image that others may see belongs to an account of its own, and so does what is known of it. */
+  systemDb: Database;
+  profiles: readonly Profile[];
+  checkRegistryHost: CheckRegistryHost;
+}
+
+/** A reference by tag or by digest. @throws Fault that names the field */
+function readImageUri(uri: string): { host: string; repository: string; reference: string } {
+  const pinned = /^(.*?)(?::[\w.-]+)?@(sha256:[0-9a-f]{64})$/.exec(uri);
+  const { host, repository, tag } = parseReference(pinned ? `${pinned[1]}:latest` : uri, 'ImageUri');
+  return { host, repository, reference: pinned?.[2] ?? tag };
+}
+
+/** What is in images. */
+export function inspectionRoutes(deps: InspectionDeps): Route[] {
+  const { db, systemDb, profiles } = deps;
+  const names = profiles.map((it) => it.name);
+
+  async function ofImage(viewer: Caller, paiId: string): Promise<{ image: Image; inspection: Inspection }> {
+    const image = await findImage(db, viewer, { paiId });
+    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
+    const { accountId, host, repository, digest } = image;
+    const inspection = digest
+      ? await findInspection(systemDb, accountId, { host, repository, reference: digest })
+      : undefined;
+    if (!inspection) throw new Fault('InspectionNotFound', `nothing is known of image ${paiId}: it is ${image.status}`);
+    return { image, inspection };
+  }
+  return [
+    route(inspectionOperations.GetImageFacts, async ({ viewer, params, query, requestId }) => {
+      const { image, inspection } = await ofImage(viewer, params.ImageId);
+      const { labels } = await showImage(systemDb, image);
+      const meant = {
+        profiles: profilesOfImage(image, Object.fromEntries(labels.map((it) => [it.key, it.value]))),
+        // A build's image has those of a default.
+        categories: image.via === 'modelarts' ? image.resourceCategories : undefined,
+      };
+      return { body: { RequestId: requestId, ...renderInspection(inspection, names, query.Profiles, meant) } };
+    }),
+    route(inspectionOperations.ListImagePackages, async ({ viewer, params, query, requestId }) => {
+      const { inspection } = await ofImage(viewer, params.ImageId);
+      const { Type: type, Limit: limit = 1000, NextToken: after } = query;
+      const found = await listPackages(systemDb, inspection.accountId, inspection.id, { after, limit, type });
+      const last = found.length === limit ? found.at(-1) : undefined;
+      return {
+        body: {
+          RequestId: requestId,
+          Packages: found.map((it) => ({
+            Type: it.type,
+            Name: it.name,
+            Version: it.version,
+            Layer: it.layer,
+            Instruction: inspection.facts?.layers[it.layer]?.instruction ?? '',
+          })),
+          ...optional('NextToken', last && `${last.type} ${last.name} ${last.version}`),
+        },
+      };
+    }),
+    route(inspectionOperations.SearchPackages, async ({ viewer, query, requestId }) => {
+      const conditions = parsePackageQuery(query.Query, 'Query');
+      const { total, images } = await searchPackages(db, viewer, conditions, query.Limit ?? 100);
+      return {
+        body: {
+          RequestId: requestId,
+          TotalCount: total,
+          Images: images.map((it) => ({
+            ImageId: it.paiId,
+            Name: it.name,
+            ImageUri: formatReference(it),
+            Packages: it.packages.map(({ name, version }) => ({ Name: name, Version: version })),
+          })),
+        },
+      };
+    }),
+    route(inspectionOperations.CreateInspection, async ({ viewer, body, requestId }) => {
+      const { host, repository, reference } = readImageUri(body.ImageUri);
+      await deps.checkRegistryHost(host, 'ImageUri');
+      const id = `insp-${randomUUID()}`;
+      const { accountId } = viewer;
+      const arch = body.Arch ?? null;
+      await addInspection(db, { id, accountId, host, repository, reference, registryConnectionId: null, arch });
+      return { status: 201, body: { RequestId: requestId, InspectionId: id } };
+    }),
+    route(inspectionOperations.GetInspection, async ({ viewer, params, query, requestId }) => {
+      const found = await findInspection(db, viewer.accountId, { id: params.InspectionId });
+      if (!found) throw new Fault('InspectionNotFound', `the account has no inspection ${params.InspectionId}`);
+      const meant = { profiles: [], categories: undefined };
+      return { body: { RequestId: requestId, ...renderInspection(found, names, query.Profiles, meant) } };
+    }),
+    route(inspectionOperations.ListProfiles, ({ requestId }) =>
+      Promise.resolve({
+        body: {
+          RequestId: requestId,
+          Profiles: profiles.map((it) => ({
+            Profile: it.name,
+            Title: it.title,
+            Version: it.version,
+            Notes: it.notes,
+            Rules: it.rules.map(({ id, title, severity, source, date }) => ({
+              Id: id,
+              Title: title,
+              Severity: severity,
+              Source: source,
+              Date: date,
+            })),
+          })),
+        },
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,64 @@
+import { type ImageFacts, type InspectedImage } from '../facts/image-facts.ts';
+import { compareVersions, packageKey } from '../facts/versions.ts';
+import { fail, type Finding, missing, notApplicable, pass, unknown } from './findings.ts';
+import { type Check, type VersionedFact } from './profile.ts';
+
+type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
+
+const newest = (versions: (string | undefined)[]): string | undefined =>
+  versions
+    .filter((it): it is string => it !== undefined)
+    .sort(compareVersions)
+    .at(-1);
+
+/** What decides: frameworks bring a CUDA of their own, and use no other. */
+export const cudaInUse = ({ frameworks, cuda }: ImageFacts): string | undefined =>
+  newest(frameworks.map((it) => it.cuda)) ?? newest(cuda.map((it) => it.version));
+
+const versionOf: Record<VersionedFact, (facts: ImageFacts) => string | undefined> = {
+  python: ({ pythons }) => newest(pythons.map((it) => it.version)),
+  cuda: cudaInUse,
+  cudnn: ({ cudnn }) => cudnn,
+  nccl: ({ nccl }) => nccl,
+  cann: ({ cann }) => cann,
+  glibc: ({ libc }) => (libc?.kind === 'glibc' ? libc.version : undefined),
+};
+
+export function checkVersion({ facts, tree }: InspectedImage, { of, min, max, required }: Of<'version'>): Finding {
+  const version = versionOf[of](facts);
+  if (version === undefined) return required ? missing(`no ${of} was found`, tree) : notApplicable(`there is no ${of}`);
+  if (min !== undefined && compareVersions(version, min) < 0) return fail(`${of} is ${version}, older than ${min}`);
+  if (max !== undefined && compareVersions(version, max) > 0) return fail(`${of} is ${version}, newer than ${max}`);
+  return pass(`${of} ${version}`);
+}
+
+export function checkPackages({ facts, tree }: InspectedImage, { anyOf }: Of<'packages'>): Finding {
+  const found: string[] = [];
+  for (const choice of anyOf) {
+    const wanted = choice
+      .map((it) => /^(.+?)(?:>=(.+))?$/.exec(it))
+      .map((it) => ({ name: it?.[1] ?? '', min: it?.[2] }));
+    const there = facts.packages.filter((it) => wanted.some(({ name }) => packageKey(name) === packageKey(it.name)));
+    const fitting = there.find((it) =>
+      wanted.some(
+        ({ name, min }) =>
+          packageKey(name) === packageKey(it.name) && (min === undefined || compareVersions(it.version, min) >= 0),
+      ),
+    );
+    if (fitting) found.push(`${fitting.name} ${fitting.version}`);
+    else if (there[0]) return fail(`${there[0].name} is ${there[0].version}, and ${choice.join(' or ')} is needed`);
+    else return missing(`there is no ${choice.join(' or ')}`, tree);
+  }
+  return pass(found.join(', '));
+}
+
+export function checkArchitecture({ platform, facts }: InspectedImage, { only }: Of<'architecture'>): Finding {
+  const [, arch = ''] = platform.split('/');
+  if (only && !only.includes(arch)) return fail(`the image is for ${arch}, not for ${only.join(' or ')}`);
+  const { architectures } = facts;
+  if (architectures.length === 0) return unknown('no program was found whose architecture could be told');
+  // A 64-bit system has programs of its 32-bit one at times.
+  if (!architectures.includes(arch))
+    return fail(`the image says ${arch}, and its programs are for ${architectures.join(', ')}`);
+  return pass(`${arch}, and so are its programs`);
+}

@@ -1,0 +1,2 @@
+export { openLayerReader, type LayerReader } from './layer-reader.ts';
+export { readLayer } from './read-layer.ts';

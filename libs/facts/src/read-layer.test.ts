@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { type ImageLayer, inspect, type LayerFacts } from '@kiln/domain';
+import { readLayer } from './read-layer.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'kiln-facts-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+let n = 0;
+/** A tar by GNU tar, of files that are text, links (`-> target`) or have a mode (`755:text`). */
+function tarOf(files: Record<string, string>): Buffer {
+  const root = join(dir, String(n++));
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(root, path);
+    mkdirSync(dirname(file), { recursive: true });
+    if (text.startsWith('-> ')) symlinkSync(text.slice(3), file);
+    else if (path.endsWith('/')) mkdirSync(file, { recursive: true });
+    else {
+      const mode = /^([0-7]{3,4}):/.exec(text);
+      if (text === 'elf') copyFileSync('/bin/true', file);
+      else writeFileSync(file, mode ? text.slice(mode[0].length) : text);
+      if (mode) chmodSync(file, Number.parseInt(mode[1] ?? '', 8));
+    }
+  }
+  return execFileSync('tar', ['-C', root, '-c', '--owner=0', '--group=0', '.'], { maxBuffer: 1 << 28 });
+}
+const read = (tar: Buffer, mediaType = 'application/vnd.oci.image.layer.v1.tar'): Promise<LayerFacts> =>
+  readLayer(Readable.from([tar]), mediaType);
+const layer = (facts: LayerFacts): ImageLayer => ({ digest: 'sha256:0', size: 1, instruction: '', facts });
+const config = { user: '', workingDir: '', entrypoint: [], cmd: [], env: [], ports: [], volumes: [], labels: {} };
+const image = async (...layers: Record<string, string>[]) =>
+  inspect('linux/amd64', (await Promise.all(layers.map((it) => read(tarOf(it))))).map(layer), config).facts;
+
+const status = `Package: libc6\nStatus: install ok installed\nVersion: 2.36-9+deb12u4\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1.0\n\nPackage: bash\nStatus: install ok installed\nVersion: 5.2.15-2\n`;
+
+it('finds the system, packages of all kinds, users and frameworks, with the layer that brought each', async () => {
+  const facts = await image(
+    {
+      'usr/lib/os-release': 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+      'etc/os-release': '-> ../usr/lib/os-release',
+      'etc/passwd': 'root:x:0:0:root:/root:/bin/bash\nma-user:x:1000:100::/home/ma-user:/bin/bash\nodd line\n',
+      'etc/group': 'root:x:0:\nma-group:x:100:\n',
+      'var/lib/dpkg/status': status,
+      'usr/lib/x86_64-linux-gnu/libc.so.6': 'x',
+      'usr/bin/true': 'elf',
+    },
+    {
+      'var/lib/dpkg/status': `${status}\nPackage: curl\nStatus: install ok installed\nVersion: 7.88.1\n`,
+      'usr/local/bin/python3.11': '755:#!',
+      'usr/local/include/python3.11/patchlevel.h': '#define PY_VERSION      "3.11.9"\n',
+      'usr/local/lib/python3.11/site-packages/torch-2.6.0+cu124.dist-info/METADATA': 'x',
+      'usr/local/lib/python3.11/site-packages/torch/version.py': `from typing import Optional\n__version__ = '2.6.0'\ncuda: Optional[str] = '12.4'\n`,
+      'usr/local/lib/python3.11/site-packages/PyYAML-6.0.1.dist-info/METADATA': 'x',
+      'usr/local/lib/python3.11/site-packages/old_pkg-1.0-py3.11.egg-info': 'x',
+      'usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO': 'x',
+      'opt/conda/conda-meta/numpy-1.26.4-py311h08b1b3b_0.json': '{}',
+      'usr/lib/node_modules/npm/package.json': '{"name":"npm","version":"10.1.0"}',
+      'opt/app/lib/guava-33.0.0-jre.jar': 'x',
+      'lib/apk/db/installed': 'P:musl\nV:1.2.4-r2\n\nP:busybox\nV:1.36.1-r5\n',
+      'usr/local/cuda-12.4/version.json': '{"cuda" : {"name" : "CUDA SDK","version" : "12.4.1"}}',
+      'usr/lib/x86_64-linux-gnu/libcudnn.so.9.1.0': 'x',
+    },
+  );
+  expect(facts.os).toEqual({ id: 'debian', version: '12', name: 'Debian GNU/Linux 12 (bookworm)' });
+  expect(facts.libc).toEqual({ kind: 'glibc', version: '2.36' });
+  expect(facts.users[1]).toEqual({ name: 'ma-user', uid: 1000, gid: 100, home: '/home/ma-user', shell: '/bin/bash' });
+  expect(facts.architectures).toEqual([{ x64: 'amd64', arm64: 'arm64' }[process.arch as 'x64'] ?? process.arch]);
+  expect(facts.packages.map((it) => `${it.type} ${it.name} ${it.version} ${it.layer}`)).toEqual([
+    'pypi PyYAML 6.0.1 1',
+    'deb bash 5.2.15-2 0',
+    'apk busybox 1.36.1-r5 1',
+    'deb curl 7.88.1 1',
+    'jar guava 33.0.0-jre 1',
+    'deb libc6 2.36-9+deb12u4 0',
+    'apk musl 1.2.4-r2 1',
+    'npm npm 10.1.0 1',
+    'conda numpy 1.26.4 1',
+    'pypi old_pkg 1.0 1',
+    'pypi six 1.16.0 1',
+    'pypi torch 2.6.0+cu124 1',
+  ]);
+  expect(facts.pythons).toEqual([{ path: '/usr/local/bin/python3.11', version: '3.11.9' }]);
+  expect(facts.frameworks).toEqual([{ name: 'torch', version: '2.6.0+cu124', cuda: '12.4' }]);
+  expect(facts.cuda).toEqual([{ version: '12.4.1', path: '/usr/local/cuda-12.4' }]);
+  expect(facts.cudnn).toBe('9.1.0');
+});
+
+it('respects what upper layers remove, empty and replace', async () => {
+  const facts = await image(
+    {
+      'opt/v/lib/python3.11/site-packages/one-1.0.dist-info/METADATA': 'x',
+      'opt/v/lib/python3.11/site-packages/two-1.0.dist-info/METADATA': 'x',
+      'opt/w/lib/python3.11/site-packages/three-1.0.dist-info/METADATA': 'x',
+      'opt/x/lib/python3.11/site-packages/four-1.0.dist-info/METADATA': 'x',
+      'usr/bin/sudo': '4755:x',
+      'root/.ssh/id_rsa': '-----BEGIN OPENSSH PRIVATE KEY-----\n',
+    },
+    {
+      'opt/v/lib/python3.11/site-packages/.wh.one-1.0.dist-info': '',
+      'opt/v/lib/python3.11/site-packages/two-1.1.dist-info/METADATA': 'x',
+      'opt/w/.wh..wh..opq': '',
+      'opt/w/new': 'x',
+      'opt/x': 'a file now',
+      'usr/bin/.wh.sudo': '',
+      'root/.ssh/.wh.id_rsa': '',
+    },
+  );
+  expect(facts.packages.map((it) => `${it.name} ${it.version}`)).toEqual(['two 1.0', 'two 1.1']);
+  expect(facts.setuid).toEqual([]);
+  expect(facts.secrets).toEqual([]);
+});
+
+it('names files that run as their owner, what is large, and what looks like a key, but nothing of what is in it', async () => {
+  const facts = await read(
+    tarOf({
+      'usr/bin/passwd': '4755:x',
+      'home/a/.aws/credentials': '[default]\naws_secret_access_key = abcdefgh\n',
+      'home/a/empty.pem': 'no key',
+      'app/server.key': '-----BEGIN RSA PRIVATE KEY-----\nsecret-bytes\n',
+      'usr/lib/python3/dist-packages/x/tests/server.key': '-----BEGIN RSA PRIVATE KEY-----\n',
+      'data/big': 'x'.repeat(100_000),
+      'data/small': 'x',
+    }),
+  );
+  expect(facts.secrets.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+    { path: 'app/server.key', kind: 'private key' },
+    { path: 'home/a/.aws/credentials', kind: 'AWS credentials' },
+  ]);
+  expect(JSON.stringify(facts)).not.toContain('secret-bytes');
+  expect(facts.largest[0]).toEqual({ path: 'data/big', size: 100_000 });
+  expect(facts.files).toBe(7);
+  expect(facts.entries.find((it) => it.path === 'usr/bin/passwd')?.mode.toString(8)).toBe('4755');
+});
+
+// Made by zstd of a tar with etc/passwd.
+const zstd = Buffer.from(
+  'KLUv/QRotQMAEsUQEZB9EHxJ/eDuIu7QCuz7KkAKDuIdU7Yx1vr1a68Pfk4ixZyTnr6XVVTOE4R8OAyHcEyp9RAswze7o+B/knr/' +
+    'V+9DBBMgIGm2xWLigeEHUE4rAGCq2WH2SFNJo+oO4R9wMmNRMHaA7P99uqsCNmApwHzibpNTHPk=',
+  'base64',
+);
+
+it('reads gzip and zstd, and refuses what is no whole tar', async () => {
+  const tar = tarOf({ 'etc/passwd': 'root:x:0:0::/root:/bin/sh\n', 'a/b': 'x'.repeat(200_000) });
+  const plain = await read(tar);
+  expect(await read(gzipSync(tar), 'application/vnd.oci.image.layer.v1.tar+gzip')).toEqual(plain);
+  expect((await read(zstd, 'application/vnd.oci.image.layer.v1.tar+zstd')).texts).toEqual([
+    { path: 'etc/passwd', text: 'root:x:0:0::/root:/bin/sh\n' },
+  ]);
+  await expect(read(gzipSync(tar).subarray(0, 300), 'x+gzip')).rejects.toThrow(/unexpected end/i);
+  await expect(read(Buffer.from('no gzip at all'), 'x+gzip')).rejects.toThrow(/incorrect header/i);
+  await expect(read(Buffer.alloc(5000, 'x'))).rejects.toThrow();
+});

@@ -1,0 +1,163 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type LayerFacts, largestMax, type SeenEntry } from '@kiln/domain';
+import { Decompress } from 'fzstd';
+import { extract, type Header } from 'tar-stream';
+import { elfHeadBytes, readElf } from './elf.ts';
+import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
+import { databaseBytesMax, isDatabase, packageOfPath, packagesIn } from './packages.ts';
+import { isSecret, secretBytesMax, secretKind } from './secrets.ts';
+
+/** How much is kept of one layer: an image with more is told to be cut. */
+const entriesMax = 30_000;
+const sourcesMax = 20_000;
+const textsMax = 2000;
+const whiteoutsMax = 50_000;
+/** Libraries whose head is read, beside programs. */
+const elfsMax = 3000;
+const pathMax = 1024;
+
+const types: Partial<Record<NonNullable<Header['type']>, SeenEntry['type']>> = {
+  file: 'file',
+  'contiguous-file': 'file',
+  directory: 'folder',
+  symlink: 'link',
+  link: 'link',
+};
+
+async function* unzstd(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let out: Buffer[] = [];
+  const stream = new Decompress((chunk) => out.push(Buffer.from(chunk)));
+  for await (const chunk of bytes) {
+    stream.push(chunk);
+    yield* out;
+    out = [];
+  }
+}
+
+const isZstd = (mediaType: string): boolean => /zstd$/.test(mediaType);
+const isGzip = (mediaType: string): boolean => /gzip$/.test(mediaType);
+
+/** @returns the bytes of a file up to `max`, the rest of which is read and dropped */
+async function headOf(content: AsyncIterable<Buffer>, max: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of content) {
+    if (size < max) chunks.push(chunk);
+    size += chunk.length;
+  }
+  return Buffer.concat(chunks).subarray(0, max);
+}
+
+/** Keeps what one layer tells, entry by entry. */
+class LayerNotes {
+  readonly facts: LayerFacts = {
+    entries: [],
+    packages: [],
+    texts: [],
+    secrets: [],
+    largest: [],
+    whiteouts: [],
+    opaque: [],
+    files: 0,
+    bytes: 0,
+    cut: false,
+  };
+  #elfs = 0;
+
+  #keep<T>(list: T[], max: number, it: T): void {
+    if (list.length < max) list.push(it);
+    else this.facts.cut = true;
+  }
+
+  /** @returns whether it was the mark of a file that is gone */
+  #whiteout(path: string): boolean {
+    const cut = path.lastIndexOf('/') + 1;
+    const [folder, name] = [path.slice(0, cut), path.slice(cut)];
+    if (name === '.wh..wh..opq') this.#keep(this.facts.opaque, whiteoutsMax, folder.slice(0, -1));
+    else if (name.startsWith('.wh.')) this.#keep(this.facts.whiteouts, whiteoutsMax, folder + name.slice(4));
+    else return false;
+    return true;
+  }
+
+  #measure(path: string, size: number): void {
+    const { facts } = this;
+    facts.files++;
+    facts.bytes += size;
+    if (facts.largest.length === largestMax && size <= (facts.largest.at(-1)?.size ?? 0)) return;
+    facts.largest.push({ path, size });
+    facts.largest.sort((a, b) => b.size - a.size);
+    facts.largest.length = Math.min(facts.largest.length, largestMax);
+  }
+
+  /** How many bytes of a file are looked at. */
+  #needed(path: string, size: number): number {
+    if (isDatabase(path) && size <= databaseBytesMax) return size;
+    if (isText(path) && size <= textBytesMax) return size;
+    if (secretKind(path) !== undefined && size <= secretBytesMax) return size;
+    return isMaybeElf(path) && size > 64 && this.#elfs < elfsMax ? elfHeadBytes : 0;
+  }
+
+  async take(header: Header, content: AsyncIterable<Buffer> & { resume(): void }): Promise<void> {
+    const { facts } = this;
+    // PostgreSQL takes no NUL.
+    const path = header.name
+      .replaceAll('\0', '')
+      .replace(/^(?:\.?\/)+/, '')
+      .replace(/\/+$/, '');
+    const type = types[header.type ?? 'file'];
+    if (!path || path === '.' || path.length > pathMax || !type || this.#whiteout(path)) return void content.resume();
+    const size = header.size ?? 0;
+    const isFile = type === 'file';
+    if (isFile) this.#measure(path, size);
+    const found = packageOfPath(path);
+    if (found && type !== 'folder') this.#keep(facts.packages, sourcesMax, { path, ...found });
+    const bytes = isFile ? this.#needed(path, size) : 0;
+    const head = bytes > 0 ? await headOf(content, bytes) : undefined;
+    if (!head) content.resume();
+    const elf = head && isMaybeElf(path) ? readElf(head) : undefined;
+    if (elf) this.#elfs++;
+    if (head) this.#read(path, head);
+    const { mode = 0o644, uid = 0, gid = 0, linkname } = header;
+    if (!isOfInterest(path) && !(isFile && (mode & 0o6000) !== 0)) return;
+    // A hard link leads from the root.
+    const target = header.type === 'link' ? `/${(linkname ?? '').replace(/^(?:\.?\/)+/, '')}` : linkname;
+    this.#keep(facts.entries, entriesMax, {
+      ...{ path, type, mode: mode & 0o7777, uid, gid },
+      ...(isFile ? { size } : {}),
+      ...(type === 'link' ? { target: (target ?? '').replaceAll('\0', '').slice(0, pathMax) } : {}),
+      ...(elf ? { elf } : {}),
+    });
+  }
+
+  #read(path: string, head: Buffer): void {
+    const { facts } = this;
+    if (isDatabase(path)) {
+      const found = packagesIn(path, head.toString('utf8').replaceAll('\0', ''));
+      if (found) this.#keep(facts.packages, sourcesMax, { path, ...found });
+    } else if (isText(path))
+      this.#keep(facts.texts, textsMax, { path, text: head.toString('utf8').replaceAll('\0', '') });
+    const kind = secretKind(path);
+    if (kind && isSecret(kind, head.toString('latin1'))) this.#keep(facts.secrets, 200, { path, kind });
+  }
+}
+
+/**
+ * Reads a layer as it comes, without writing or running anything of it.
+ * @param bytes as the registry has them
+ * @param mediaType tells how they are packed
+ * @throws Error when they are no whole tar
+ */
+export async function readLayer(bytes: AsyncIterable<Buffer>, mediaType: string): Promise<LayerFacts> {
+  const notes = new LayerNotes();
+  const reader = extract();
+  const source = isZstd(mediaType) ? unzstd(bytes) : bytes;
+  const unpack = isGzip(mediaType) ? [createGunzip({ chunkSize: 256 << 10 })] : [];
+  const feeding = pipeline([Readable.from(source, { objectMode: false }), ...unpack, reader]);
+  // Told by whoever reads, too.
+  feeding.catch(() => undefined);
+  for await (const entry of reader) await notes.take(entry.header, entry as AsyncIterable<Buffer> & { resume(): void });
+  await feeding;
+  return notes.facts;
+}

@@ -1,0 +1,177 @@
+import { type BuildError, type ImagePackage, type LayerFacts, type PackageType, packageKey, versionKey, versionsIn } from '@kiln/domain';
+import { and, asc, eq, gt, inArray, ne, sql } from 'drizzle-orm';
+import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { heldStatus } from '../tables/images.ts';
+import { imagePackages, inspections, type KeptFacts, layerFacts, type ProfileResult } from '../tables/inspections.ts';
+
+export type Inspection = typeof inspections.$inferSelect;
+
+/** How facts of layers are read: a change of what is kept raises it. */
+export const readerVersion = 1;
+
+/** For how long a registrar that has fallen silent keeps what it reads, in seconds. */
+export const inspectionLeaseSeconds = 180;
+
+export const addInspection = async (
+  db: Executor,
+  row: Pick<Inspection, 'id' | 'accountId' | 'host' | 'repository' | 'reference' | 'registryConnectionId' | 'arch'>,
+): Promise<void> => void (await db.insert(inspections).values({ ...row, catalogued: false }));
+
+export async function findInspection(
+  db: Executor,
+  accountId: string,
+  by: { id: string } | Pick<Inspection, 'host' | 'repository' | 'reference'>,
+): Promise<Inspection | undefined> {
+  const wanted =
+    'id' in by
+      ? eq(inspections.id, by.id)
+      : and(
+          eq(inspections.catalogued, true),
+          eq(inspections.host, by.host),
+          eq(inspections.repository, by.repository),
+          eq(inspections.reference, by.reference),
+        );
+  const [row] = await db
+    .select()
+    .from(inspections)
+    .where(and(eq(inspections.accountId, accountId), wanted));
+  return row;
+}
+
+const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
+
+/** Takes the next image whose turn it is; those that somebody waits for come first. */
+export async function claimInspection(db: Executor): Promise<Inspection | undefined> {
+  const [row] = await db
+    .update(inspections)
+    .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })
+    .where(
+      sql`${inspections.id} = (SELECT id FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()
+        ORDER BY catalogued, not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
+    )
+    .returning();
+  return row;
+}
+
+type Claim = Pick<Inspection, 'id' | 'attempt'>;
+const isHeld = ({ id, attempt }: Claim) =>
+  and(eq(inspections.id, id), eq(inspections.attempt, attempt), eq(inspections.state, 'reading'));
+
+/** Keeps a claim; false when it is somebody else's now. */
+export async function renewInspection(db: Executor, claim: Claim): Promise<boolean> {
+  const rows = await db.update(inspections).set({ notBefore: lease }).where(isHeld(claim)).returning();
+  return rows.length > 0;
+}
+
+/** Writes what was found; false when the claim is stale. */
+export const settleInspection = (
+  db: Database,
+  claim: Inspection,
+  found: { digest: string; platform: string; facts: KeptFacts; results: ProfileResult[]; packages: ImagePackage[] },
+): Promise<boolean> =>
+  inTransaction(db, async (tx) => {
+    const { packages, ...row } = found;
+    const written = await tx
+      .update(inspections)
+      .set({ ...row, state: 'done', error: null, readAt: sql`now()` })
+      .where(isHeld(claim))
+      .returning({ id: inspections.id });
+    if (written.length === 0) return false;
+    await tx.delete(imagePackages).where(eq(imagePackages.inspectionId, claim.id));
+    const versions = versionsIn(found.facts).map((it) => ({ ...it, type: 'fact' as const, layer: 0 }));
+    const rows = [...packages, ...versions].map((it) => ({
+      ...it,
+      inspectionId: claim.id,
+      accountId: claim.accountId,
+      nameKey: packageKey(it.name),
+      versionKey: versionKey(it.version),
+    }));
+    for (let n = 0; n < rows.length; n += 2000) await tx.insert(imagePackages).values(rows.slice(n, n + 2000));
+    return true;
+  });
+
+/** Gives a claim up: for good, or until later. */
+export const failInspection = async (
+  db: Executor,
+  claim: Claim,
+  error: BuildError,
+  delayMs: number | undefined,
+): Promise<void> =>
+  void (await db
+    .update(inspections)
+    .set({
+      state: delayMs === undefined ? 'failed' : 'waiting',
+      error,
+      ...(delayMs === undefined ? {} : { notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})` }),
+    })
+    .where(isHeld(claim)));
+
+/** What is known of these layers of an account, by their digests. */
+export async function findLayerFacts(
+  db: Executor,
+  accountId: string,
+  digests: readonly string[],
+): Promise<Map<string, LayerFacts>> {
+  const rows = await db
+    .update(layerFacts)
+    .set({ usedAt: sql`now()` })
+    .where(
+      and(
+        eq(layerFacts.accountId, accountId),
+        inArray(layerFacts.digest, [...digests]),
+        eq(layerFacts.reader, readerVersion),
+      ),
+    )
+    .returning({ digest: layerFacts.digest, facts: layerFacts.facts });
+  return new Map(rows.map((it) => [it.digest, it.facts]));
+}
+
+export async function putLayerFacts(
+  db: Executor,
+  row: { accountId: string; digest: string; bytes: number; facts: LayerFacts },
+): Promise<void> {
+  const values = { ...row, reader: readerVersion };
+  await db
+    .insert(layerFacts)
+    .values(values)
+    .onConflictDoUpdate({ target: [layerFacts.accountId, layerFacts.digest], set: { ...values, usedAt: sql`now()` } });
+}
+
+/** Packages of an inspected image by name, some at a time. @param after type and name behind which to go on */
+export const listPackages = (
+  db: Executor,
+  accountId: string,
+  inspectionId: string,
+  { after, limit, type }: { after?: string | undefined; limit: number; type?: string | undefined },
+) =>
+  db
+    .select({
+      type: sql<PackageType>`${imagePackages.type}`,
+      name: imagePackages.name,
+      version: imagePackages.version,
+      layer: imagePackages.layer,
+    })
+    .from(imagePackages)
+    .where(
+      and(
+        eq(imagePackages.accountId, accountId),
+        eq(imagePackages.inspectionId, inspectionId),
+        ne(imagePackages.type, 'fact'),
+        after === undefined
+          ? undefined
+          : gt(sql`${imagePackages.type} || ' ' || ${imagePackages.name} || ' ' || ${imagePackages.version}`, after),
+        type === undefined ? undefined : sql`${imagePackages.type} = ${type}`,
+      ),
+    )
+    .orderBy(asc(sql`${imagePackages.type} || ' ' || ${imagePackages.name} || ' ' || ${imagePackages.version}`))
+    .limit(limit);
+
+/** What nobody asks for any more: of images that left the catalogue, of some days ago, layers that no image had for long. */
+export async function forgetInspections(db: Executor): Promise<void> {
+  await db.execute(sql`DELETE FROM inspections WHERE NOT catalogued AND created_at < now() - interval '7 days'`);
+  await db.execute(sql`
+    DELETE FROM inspections i WHERE catalogued AND created_at < now() - interval '1 hour' AND NOT EXISTS (
+      SELECT 1 FROM images m WHERE m.account_id = i.account_id AND m.host = i.host AND m.repository = i.repository
+        AND m.digest = i.reference AND m.${sql.raw(heldStatus)})`);
+  await db.execute(sql`DELETE FROM layer_facts WHERE used_at < now() - interval '30 days'`);
+}
