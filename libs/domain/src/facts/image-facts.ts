@@ -1,6 +1,6 @@
 import { type ImageLayer, type PackageType, type RunConfig } from './layer-facts.ts';
 import { findProgram, lookUp, type RootTree, rootTree } from './root-tree.ts';
-import { compareVersions } from './versions.ts';
+import { compareVersions, packageKey } from './versions.ts';
 
 /** A package of an image, and the layer that brought it, counted from 0. */
 export interface ImagePackage {
@@ -172,7 +172,7 @@ const versionOfLibrary = (tree: RootTree, library: RegExp): string | undefined =
   newest([...tree.entries.keys()].map((path) => library.exec(path)?.[1]));
 
 const versionOfPackage = (packages: readonly ImagePackage[], name: RegExp): string | undefined =>
-  newest(packages.filter((it) => name.test(it.name)).map((it) => it.version));
+  newest(packages.filter((it) => name.test(packageKey(it.name))).map((it) => it.version));
 
 function libcOf(tree: RootTree, packages: readonly ImagePackage[]): ImageFacts['libc'] {
   const names = [...tree.entries.values()];

@@ -1,4 +1,5 @@
-import { type ImageFacts, type InspectedImage } from '../facts/image-facts.ts';
+import { lookUp } from '../facts/root-tree.ts';
+import { type ImageFacts, type InspectedImage, programOf } from '../facts/image-facts.ts';
 import { compareVersions, packageKey } from '../facts/versions.ts';
 import { fail, type Finding, missing, notApplicable, pass, unknown } from './findings.ts';
 import { type Check, type VersionedFact } from './profile.ts';
@@ -52,12 +53,21 @@ export function checkPackages({ facts, tree }: InspectedImage, { anyOf }: Of<'pa
   return pass(found.join(', '));
 }
 
-export function checkArchitecture({ platform, facts }: InspectedImage, { only }: Of<'architecture'>): Finding {
+export function checkArchitecture(image: InspectedImage, { only }: Of<'architecture'>): Finding {
+  const { platform, facts, tree } = image;
   const [, arch = ''] = platform.split('/');
   if (only && !only.includes(arch)) return fail(`the image is for ${arch}, not for ${only.join(' or ')}`);
   const { architectures } = facts;
   if (architectures.length === 0) return unknown('no program was found whose architecture could be told');
-  // A 64-bit system has programs of its 32-bit one at times.
+  // What runs decides: other programs are carried along at times, for other machines.
+  const main = [
+    '/bin/sh',
+    '/bin/bash',
+    ...facts.pythons.map((it) => it.path),
+    programOf(image)?.found?.path ?? '/bin/sh',
+  ];
+  const other = main.map((it) => lookUp(tree, it)).find((it) => it?.elf?.arch !== undefined && it.elf.arch !== arch);
+  if (other) return fail(`the image says ${arch}, and /${other.path} is for ${other.elf?.arch ?? 'another'}`, other);
   if (!architectures.includes(arch))
     return fail(`the image says ${arch}, and its programs are for ${architectures.join(', ')}`);
   return pass(`${arch}, and so are its programs`);

@@ -89,10 +89,13 @@ export interface Checked {
   categories?: string[];
 }
 
-/** What of a profile's checks is meant for images of these resource categories. */
-export const checksFor = (checks: readonly Checked[], categories: readonly string[] | undefined): Checked[] =>
+/**
+ * What of a profile's checks is meant for images of these resource categories.
+ * @param categories those of most images where nobody told any
+ */
+export const checksFor = (checks: readonly Checked[], categories: readonly string[] = ['CPU', 'GPU']): Checked[] =>
   checks.map((it) => {
-    if (!it.categories || !categories || it.categories.some((one) => categories.includes(one))) return it;
+    if (!it.categories || it.categories.some((one) => categories.includes(one))) return it;
     const { rule, title, severity, source } = it;
     return { rule, title, severity, source, result: 'not-applicable', found: `only for ${it.categories.join(', ')}` };
   });
