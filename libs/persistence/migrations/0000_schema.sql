@@ -472,6 +472,7 @@ CREATE TABLE "inspections" (
 	"digest" text,
 	"platform" text,
 	"facts" jsonb,
+	"labels" jsonb,
 	"results" jsonb,
 	"error" jsonb,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
@@ -806,6 +807,12 @@ BEGIN
   VALUES ('insp-' || gen_random_uuid(), NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
     true, NEW.arch)
   ON CONFLICT (account_id, host, repository, reference) WHERE catalogued DO NOTHING;
+  -- What was read before is known of this one, too.
+  INSERT INTO image_labels (image_id, key, value)
+  SELECT NEW.id, label.key, label.value FROM inspections i, jsonb_each_text(i.labels) label
+  WHERE i.account_id = NEW.account_id AND i.host = NEW.host AND i.repository = NEW.repository
+    AND i.reference = NEW.digest AND i.catalogued AND i.labels IS NOT NULL
+  ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
 --> statement-breakpoint

@@ -79,6 +79,44 @@ it('reads an image that it has built: facts, packages with the lines that brough
   });
 });
 
+it('fills PAI’s labels from the facts, and tells which ones of a user they deny', async () => {
+  const labels = Object.fromEntries(
+    (await kiln.pai('GET', `/api/v1/images/${imageId}`, { query: { Verbose: 'true' } })).body.Labels.map((it: any) => [
+      it.Key,
+      it.Value,
+    ]),
+  );
+  expect(labels).toMatchObject({
+    'system.chipType': 'GPU',
+    'system.dsw.cudaVersion': '12.4',
+    'system.dsw.os': 'debian',
+    'system.dsw.osVersion': '12',
+    'system.framework': 'PyTorch 2.6.0',
+  });
+  const body = {
+    Name: 'claims',
+    ImageUri: (await kiln.pai('GET', `/api/v1/images/${imageId}`)).body.ImageUri as string,
+    WorkspaceId: kiln.account.workspaceId,
+    Labels: [
+      { Key: 'system.dsw.cudaVersion', Value: '11.8' },
+      { Key: 'system.framework', Value: 'PyTorch 2.6' },
+      { Key: 'system.supported.eas', Value: 'true' },
+    ],
+  };
+  const { ImageId } = (await kiln.pai('POST', '/api/v1/images', { body })).body;
+  const facts = await eventually(async () => {
+    const found = await kiln.pai('GET', `/api/v1/images/${ImageId}/facts`);
+    return found.status === 200 ? found.body : undefined;
+  }, 'facts');
+  // The same digest has been read before.
+  expect(facts).toMatchObject({
+    State: 'done',
+    Denied: [{ Key: 'system.dsw.cudaVersion', Claimed: '11.8', Found: '12.4' }],
+    Profiles: [{ Profile: 'pai-eas', Verdict: 'fail' }],
+  });
+  await kiln.pai('DELETE', `/api/v1/images/${ImageId}`);
+});
+
 it('finds images by their packages and versions', async () => {
   const search = async (query: string) => (await kiln.pai('GET', '/api/v1/packages', { query: { Query: query } })).body;
   const found = {

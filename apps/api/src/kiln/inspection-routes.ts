@@ -56,6 +56,7 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
       const meant = {
         profiles: profilesOfImage(image, Object.fromEntries(labels.map((it) => [it.key, it.value]))),
         // A build's image has those of a default.
+        labels,
         categories: image.via === 'modelarts' ? image.resourceCategories : undefined,
       };
       return { body: { RequestId: requestId, ...renderInspection(inspection, names, query.Profiles, meant) } };
@@ -107,7 +108,7 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
     route(inspectionOperations.GetInspection, async ({ viewer, params, query, requestId }) => {
       const found = await findInspection(db, viewer.accountId, { id: params.InspectionId });
       if (!found) throw new Fault('InspectionNotFound', `the account has no inspection ${params.InspectionId}`);
-      const meant = { profiles: [], categories: undefined };
+      const meant = { profiles: [], labels: [], categories: undefined };
       return { body: { RequestId: requestId, ...renderInspection(found, names, query.Profiles, meant) } };
     }),
     route(inspectionOperations.ListProfiles, ({ requestId }) =>

@@ -1,4 +1,4 @@
-import { checksFor, Fault, type Checked, type ImageFacts, verdictOf } from '@kiln/domain';
+import { checksFor, deniedClaims, Fault, type Label, type Checked, type ImageFacts, verdictOf } from '@kiln/domain';
 import { type inspectionOperations } from '@kiln/contract';
 import { type Inspection, type KeptFacts } from '@kiln/persistence';
 import { type z } from 'zod';
@@ -77,17 +77,18 @@ function namesIn(text: string | undefined, known: readonly string[]): string[] |
 
 /**
  * @param asked profiles that the query names
- * @param meant those that the image is meant for, and ModelArts' categories of it
+ * @param meant those that the image is meant for, its labels, and ModelArts' categories of it
  * @throws Fault ProfileNotFound
  */
 export function renderInspection(
   it: Inspection,
   profiles: readonly string[],
   asked: string | undefined,
-  meant: { profiles: readonly string[]; categories: readonly string[] | undefined },
+  meant: { profiles: readonly string[]; labels: readonly Label[]; categories: readonly string[] | undefined },
 ): Shown {
   const names = namesIn(asked, profiles) ?? meant.profiles;
   const { reference } = it;
+  const denied = it.facts ? deniedClaims(meant.labels, it.facts) : [];
   const results = (it.results ?? []).filter(({ profile }) => names.includes(profile));
   return {
     State: it.state,
@@ -98,6 +99,9 @@ export function renderInspection(
     ...optional('Code', it.error?.code),
     ...optional('Message', it.error?.message),
     ...optional('Facts', it.facts && renderFacts(it.facts)),
+    ...(denied.length > 0
+      ? { Denied: denied.map(({ key, claimed, found }) => ({ Key: key, Claimed: claimed, Found: found })) }
+      : {}),
     Profiles: results.map(({ profile, title, version, checks, notes }) => {
       const fitting = checksFor(checks, meant.categories);
       return {

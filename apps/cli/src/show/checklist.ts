@@ -36,7 +36,7 @@ function ofProfile({ Title, Verdict, Checks, Notes }: Result): string[] {
 }
 
 /** What is in an image, in some lines, and how it does by each profile. */
-export function checklist({ Image, Platform, Facts, Profiles }: ShownInspection): string {
+export function checklist({ Image, Platform, Facts, Denied, Profiles }: ShownInspection): string {
   const about = Facts && [
     Facts.Os?.Name,
     Platform,
@@ -46,10 +46,14 @@ export function checklist({ Image, Platform, Facts, Profiles }: ShownInspection)
     ...Facts.Cuda.map((it) => `CUDA ${it.Version}`),
   ];
   const secrets = (Facts?.Secrets ?? []).map((it) => yellow(`${it.Path} looks like a key (${it.Kind})`, out));
+  const denied = (Denied ?? []).map((it) =>
+    yellow(`the label ${it.Key} says ${it.Claimed}, and it is ${it.Found}`, out),
+  );
   return [
     Image,
     ...(about ? [dim(about.filter(Boolean).join(' · '), out)] : []),
     ...secrets,
+    ...denied,
     ...Profiles.flatMap(ofProfile),
   ].join('\n');
 }

@@ -85,6 +85,10 @@ const inspection = z
     Code: z.string().optional().describe('why it failed, or why it has not been read yet'),
     Message: z.string().optional(),
     Facts: facts.optional(),
+    Denied: z
+      .array(z.object({ Key: z.string(), Claimed: z.string(), Found: z.string() }))
+      .optional()
+      .describe('labels of the image that the facts deny'),
     Profiles: z.array(profile).describe('those that were asked for; without any, those that the image is meant for'),
   })
   .meta({ id: 'Inspection' });

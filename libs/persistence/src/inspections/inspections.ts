@@ -1,4 +1,13 @@
-import { type BuildError, type ImagePackage, type LayerFacts, type PackageType, packageKey, versionKey, versionsIn } from '@kiln/domain';
+import {
+  type BuildError,
+  type ImagePackage,
+  type LayerFacts,
+  type PackageType,
+  packageKey,
+  systemLabels,
+  versionKey,
+  versionsIn,
+} from '@kiln/domain';
 import { and, asc, eq, gt, inArray, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { heldStatus } from '../tables/images.ts';
@@ -71,12 +80,20 @@ export const settleInspection = (
 ): Promise<boolean> =>
   inTransaction(db, async (tx) => {
     const { packages, ...row } = found;
+    const labels = Object.fromEntries(systemLabels(found.facts).map((it) => [it.key, it.value]));
     const written = await tx
       .update(inspections)
-      .set({ ...row, state: 'done', error: null, readAt: sql`now()` })
+      .set({ ...row, labels, state: 'done', error: null, readAt: sql`now()` })
       .where(isHeld(claim))
       .returning({ id: inspections.id });
     if (written.length === 0) return false;
+    // What users say themselves stays; that it is denied is told.
+    if (claim.catalogued)
+      await tx.execute(sql`
+        INSERT INTO image_labels (image_id, key, value)
+        SELECT m.id, label.key, label.value FROM images m, jsonb_each_text(${JSON.stringify(labels)}::jsonb) label
+        WHERE m.account_id = ${claim.accountId} AND m.host = ${claim.host} AND m.repository = ${claim.repository}
+          AND m.digest = ${claim.reference} ON CONFLICT DO NOTHING`);
     await tx.delete(imagePackages).where(eq(imagePackages.inspectionId, claim.id));
     const versions = versionsIn(found.facts).map((it) => ({ ...it, type: 'fact' as const, layer: 0 }));
     const rows = [...packages, ...versions].map((it) => ({

@@ -44,6 +44,8 @@ export const inspections = pgTable(
     digest: text('digest'),
     platform: text('platform'),
     facts: jsonb('facts').$type<KeptFacts>(),
+    /** PAI's labels, for images that have none of their own. */
+    labels: jsonb('labels').$type<Record<string, string>>(),
     results: jsonb('results').$type<ProfileResult[]>(),
     error: jsonb('error').$type<BuildError>(),
     createdAt: moment('created_at').notNull().defaultNow(),

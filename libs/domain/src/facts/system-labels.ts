@@ -1,0 +1,62 @@
+import { type Label } from '../images/label.ts';
+import { type ImageFacts } from './image-facts.ts';
+import { compareVersions } from './versions.ts';
+
+/** As PAI writes them. */
+const frameworkNames: Record<string, string> = {
+  torch: 'PyTorch',
+  tensorflow: 'TensorFlow',
+  'tensorflow-gpu': 'TensorFlow',
+  mindspore: 'MindSpore',
+  paddlepaddle: 'PaddlePaddle',
+  'paddlepaddle-gpu': 'PaddlePaddle',
+  xgboost: 'XGBoost',
+  vllm: 'vLLM',
+};
+
+const newest = (versions: (string | undefined)[]): string | undefined =>
+  versions
+    .filter((it): it is string => it !== undefined)
+    .sort(compareVersions)
+    .at(-1);
+
+/** Major and minor: 3.11.9 is 3.11. */
+const minor = (version: string | undefined): string | undefined => /^\d+(?:\.\d+)?/.exec(version ?? '')?.[0];
+
+/** PAI's labels of an image, as far as its facts tell them. */
+export function systemLabels({ os, pythons, frameworks, cuda }: Omit<ImageFacts, 'packages'>): Label[] {
+  const [framework] = frameworks.filter((it) => frameworkNames[it.name.toLowerCase()] !== undefined);
+  const cudaVersion = minor(newest(frameworks.map((it) => it.cuda)) ?? newest(cuda.map((it) => it.version)));
+  const all: [string, string | undefined][] = [
+    ['system.chipType', cudaVersion && 'GPU'],
+    ['system.dsw.cudaVersion', cudaVersion],
+    ['system.dsw.os', os?.id],
+    ['system.dsw.osVersion', os?.version],
+    [
+      'system.framework',
+      framework && `${frameworkNames[framework.name.toLowerCase()]} ${framework.version.replace(/\+.*/, '')}`,
+    ],
+    ['system.pythonVersion', minor(newest(pythons.map((it) => it.version)))],
+  ];
+  return all.flatMap(([key, value]) => (value ? [{ key, value }] : []));
+}
+
+/** What a client claims by a label, and the facts deny. */
+export interface DeniedClaim {
+  key: string;
+  claimed: string;
+  found: string;
+}
+
+/** A claim may say less than the facts, or more: 12 and 12.4.1 are both 12.4. */
+const agree = (a: string, b: string): boolean => {
+  const [claimed, found] = [a, b].map((it) => it.trim().toLowerCase());
+  return claimed === found || `${found}.`.startsWith(`${claimed}.`) || `${claimed}.`.startsWith(`${found}.`);
+};
+
+/** @param labels of the image */
+export const deniedClaims = (labels: readonly Label[], facts: Omit<ImageFacts, 'packages'>): DeniedClaim[] =>
+  systemLabels(facts).flatMap(({ key, value }) => {
+    const claimed = labels.find((it) => it.key === key)?.value;
+    return claimed === undefined || agree(claimed, value) ? [] : [{ key, claimed, found: value }];
+  });
