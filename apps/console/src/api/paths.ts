@@ -4,6 +4,7 @@ import type {
   consoleOperations,
   contextOperations,
   identityOperations,
+  inspectionOperations,
   paiImageOperations,
   PathsOf,
   sessionOperations,
@@ -19,6 +20,7 @@ type Called =
   | (typeof consoleOperations)[keyof typeof consoleOperations]
   | (typeof contextOperations)[keyof typeof contextOperations]
   | (typeof identityOperations)[keyof typeof identityOperations]
+  | (typeof inspectionOperations)[keyof typeof inspectionOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]
   | (typeof webhookOperations)[keyof typeof webhookOperations];

@@ -2,6 +2,7 @@ import type {
   buildOperations,
   consoleOperations,
   contextOperations,
+  inspectionOperations,
   paiImageOperations,
   sessionOperations,
   webhookOperations,
@@ -28,6 +29,9 @@ export type Workers = Reply<typeof consoleOperations.ListWorkers>;
 export type Worker = Workers['Workers'][number];
 export type Access = Reply<typeof consoleOperations.ListAccess>;
 export type ShownContext = Reply<typeof contextOperations.GetContext>;
+export type Inspection = Reply<typeof inspectionOperations.GetInspection>;
+export type ImageFacts = NonNullable<Inspection['Facts']>;
+export type ProfileResult = Inspection['Profiles'][number];
 export type Webhooks = Reply<typeof webhookOperations.ListWebhooks>;
 export type Webhook = Webhooks['Webhooks'][number];
 export type Deliveries = Reply<typeof webhookOperations.ListWebhookDeliveries>;

@@ -24,6 +24,8 @@ import { Page, useTitle } from '../components/page.tsx';
 import { Tone } from '../components/state-badge.tsx';
 import { When } from '../components/when.tsx';
 import { WideTable } from '../components/wide-table.tsx';
+import { Fact } from './fact.tsx';
+import { ImageContents } from './image-contents.tsx';
 import classes from './image-page.module.css';
 import { imageTone } from './image-tone.ts';
 import { ImageTable } from './images-page.tsx';
@@ -90,6 +92,7 @@ function Shown({ details }: { details: ImageDetails }) {
           )}
         </Stack>
       </Card>
+      {image.Status === 'ACTIVE' && <ImageContents id={image.ImageId} />}
       {History.length > 0 && <Layers history={History} />}
       {Versions.length > 0 && (
         <Card withBorder>
@@ -100,19 +103,6 @@ function Shown({ details }: { details: ImageDetails }) {
         </Card>
       )}
     </Page>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: React.ReactNode }) {
-  return (
-    <Stack gap={0}>
-      <Text size="xs" c="dimmed">
-        {name}
-      </Text>
-      <Text size="sm" component="div">
-        {children}
-      </Text>
-    </Stack>
   );
 }
 
