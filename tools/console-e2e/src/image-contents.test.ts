@@ -53,5 +53,8 @@ it('shows what is in an image, how it does by profiles with the lines that mend 
   await page.getByRole('tab', { name: 'Packages' }).click();
   await page.getByLabel('Package', { exact: true }).fill('TOR');
   await page.getByText('1 of 1 packages').waitFor();
-  await page.getByRole('cell', { name: /touch .*METADATA/ }).waitFor();
+  await page
+    .getByRole('region', { name: 'Packages' })
+    .getByRole('cell', { name: /touch .*METADATA/ })
+    .waitFor();
 });

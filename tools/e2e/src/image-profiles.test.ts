@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { type Readable } from 'node:stream';
 import { checkImage, checksFor, inspect, type Profile, type RunConfig, verdictOf } from '@kiln/domain';
 import { readLayer } from '@kiln/facts';
 import { readProfiles } from '@kiln/usecases';

@@ -149,7 +149,7 @@ it('holds it against what platforms ask, with the lines that mend it, in the api
   expect(shown.out).toContain('/root/.ssh/id_rsa looks like a key');
 });
 
-it('reads an image that is in no catalogue, and says what it cannot read', async () => {
+it('reads an image that is in no catalogue, and says what it cannot read', () => {
   const shown = cli('verify', kiln.base, '--profile', 'pai-dsw,dataworks', '-o', 'json');
   expect(shown.out).toMatch(/^{/);
   const found = JSON.parse(shown.out);

@@ -1,8 +1,7 @@
-import { type inspectionOperations } from '@kiln/contract';
-import { type z } from 'zod';
+import { type inspectionOperations, type Reply } from '@kiln/contract';
 import { amount, bold, dim, green, red, yellow } from './style.ts';
 
-export type ShownInspection = Omit<z.output<typeof inspectionOperations.GetInspection.reply>, 'RequestId'>;
+export type ShownInspection = Omit<Reply<typeof inspectionOperations.GetInspection>, 'RequestId'>;
 type Result = ShownInspection['Profiles'][number];
 
 const out = process.stdout;

@@ -1,8 +1,7 @@
 import { fieldFault } from '../errors/fault.ts';
 import { packageKey } from './versions.ts';
 
-const operators = ['<=', '>=', '==', '=', '<', '>'] as const;
-type Operator = (typeof operators)[number];
+type Operator = '<=' | '>=' | '==' | '=' | '<' | '>';
 
 /** What an image has to have: a package, of some versions of it. */
 export interface PackageCondition {
