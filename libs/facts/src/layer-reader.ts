@@ -23,10 +23,13 @@ export interface LayerReader {
 
 const unreadable = (why: string): Fault => new Fault('LayerUnreadable', `the layer cannot be read: ${why}`);
 
-/** Starts a thread for each layer: its memory is given back, and none feels what another one did. */
-export const openLayerReader = (): LayerReader => ({
+/**
+ * Starts a thread for each layer: its memory is given back, and none feels what another one did.
+ * @param thread what it runs, compiled
+ */
+export const openLayerReader = (thread = new URL('./layer-worker.js', import.meta.url)): LayerReader => ({
   async read(bytes, { digest, mediaType }, signal) {
-    const worker = new Worker(new URL('./layer-worker.js', import.meta.url), {
+    const worker = new Worker(thread, {
       resourceLimits: { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: 16 },
       execArgv: [],
     });
