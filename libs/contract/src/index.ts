@@ -21,6 +21,7 @@ export * from './kiln/connection-operations.ts';
 export * from './kiln/console-operations.ts';
 export * from './kiln/context-operations.ts';
 export * from './kiln/upload-operations.ts';
+export * from './kiln/account-operations.ts';
 export * from './kiln/inspection-operations.ts';
 export * from './kiln/event-operations.ts';
 export * from './kiln/events.ts';

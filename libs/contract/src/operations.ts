@@ -1,4 +1,5 @@
 import { consoleOperations } from './kiln/console-operations.ts';
+import { accountOperations } from './kiln/account-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
 import { inspectionOperations } from './kiln/inspection-operations.ts';
 import { uploadOperations } from './kiln/upload-operations.ts';
@@ -25,6 +26,7 @@ export const operations: readonly Operation[] = [
   projectOperations,
   sessionOperations,
   consoleOperations,
+  accountOperations,
   contextOperations,
   uploadOperations,
   inspectionOperations,

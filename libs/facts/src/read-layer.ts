@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { type LayerFacts, largestMax, type SeenEntry } from '@kiln/domain';
+import { type LayerFacts, largestMax, type PackageSource, type SeenEntry } from '@kiln/domain';
 import { Decompress } from 'fzstd';
 import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
@@ -11,8 +11,8 @@ import { isSecret, secretBytesMax, secretKind } from './secrets.ts';
 
 /** How much is kept of one layer: an image with more is told to be cut. */
 const entriesMax = 30_000;
-const sourcesMax = 20_000;
-const textsMax = 2000;
+const packagesMax = 30_000;
+const textsBytesMax = 4 << 20;
 const whiteoutsMax = 50_000;
 /** Libraries whose head is read, beside programs. */
 const elfsMax = 3000;
@@ -65,9 +65,25 @@ class LayerNotes {
     cut: false,
   };
   #elfs = 0;
+  #packages = 0;
+  #textBytes = 0;
 
   #keep<T>(list: T[], max: number, it: T): void {
     if (list.length < max) list.push(it);
+    else this.facts.cut = true;
+  }
+
+  #keepPackages(path: string, { type, packages }: Omit<PackageSource, 'path'>): void {
+    const { facts } = this;
+    const kept = packages.slice(0, packagesMax - this.#packages);
+    this.#packages += kept.length;
+    if (kept.length < packages.length) facts.cut = true;
+    if (kept.length > 0) facts.packages.push({ path, type, packages: kept });
+  }
+
+  #keepText(path: string, text: string): void {
+    this.#textBytes += text.length;
+    if (this.#textBytes <= textsBytesMax) this.facts.texts.push({ path, text });
     else this.facts.cut = true;
   }
 
@@ -112,7 +128,7 @@ class LayerNotes {
     const isFile = type === 'file';
     if (isFile) this.#measure(path, size);
     const found = packageOfPath(path);
-    if (found && type !== 'folder') this.#keep(facts.packages, sourcesMax, { path, ...found });
+    if (found && type !== 'folder') this.#keepPackages(path, found);
     const bytes = isFile ? this.#needed(path, size) : 0;
     const head = bytes > 0 ? await headOf(content, bytes) : undefined;
     if (!head) content.resume();
@@ -135,9 +151,8 @@ class LayerNotes {
     const { facts } = this;
     if (isDatabase(path)) {
       const found = packagesIn(path, head.toString('utf8').replaceAll('\0', ''));
-      if (found) this.#keep(facts.packages, sourcesMax, { path, ...found });
-    } else if (isText(path))
-      this.#keep(facts.texts, textsMax, { path, text: head.toString('utf8').replaceAll('\0', '') });
+      if (found) this.#keepPackages(path, found);
+    } else if (isText(path)) this.#keepText(path, head.toString('utf8').replaceAll('\0', ''));
     const kind = secretKind(path);
     if (kind && isSecret(kind, head.toString('latin1'))) this.#keep(facts.secrets, 200, { path, kind });
   }

@@ -484,7 +484,6 @@ CREATE TABLE "layer_facts" (
 	"digest" text NOT NULL,
 	"reader" integer NOT NULL,
 	"facts" jsonb NOT NULL,
-	"bytes" bigint NOT NULL,
 	"used_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "layer_facts_account_id_digest_pk" PRIMARY KEY("account_id","digest")
 );

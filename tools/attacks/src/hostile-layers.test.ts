@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { createGzip, gzipSync } from 'node:zlib';
 import { openLayerReader } from '@kiln/facts';
 import { pack } from 'tar-stream';
+import { atLength } from './attacked-kiln.ts';
 
 const reader = openLayerReader(new URL('../../../libs/facts/dist/layer-worker.js', import.meta.url));
 const gzip = 'application/vnd.oci.image.layer.v1.tar+gzip';
@@ -53,12 +54,15 @@ function header(name: string, size: number, type = '0'): Buffer {
   return block;
 }
 
-it('reads a million entries, and 2 GiB out of a few MiB, in bounded memory', async () => {
+const thousands = atLength ? 1000 : 100;
+const mebibytes = atLength ? 2048 : 512;
+
+it('reads a million entries, and gigabytes out of a few MiB, in bounded memory', async () => {
   function* raw(): Generator<Buffer> {
     const zeros = Buffer.alloc(1 << 20);
-    yield header('data/zeros', 2 * 2 ** 30);
-    for (let n = 0; n < 2048; n++) yield zeros;
-    for (let n = 0; n < 1000; n++)
+    yield header('data/zeros', mebibytes * 2 ** 20);
+    for (let n = 0; n < mebibytes; n++) yield zeros;
+    for (let n = 0; n < thousands; n++)
       yield Buffer.concat(Array.from({ length: 1000 }, (_, m) => header(`opt/many/${n}/${m}`, 0)));
     yield Buffer.alloc(1024);
   }
@@ -67,19 +71,19 @@ it('reads a million entries, and 2 GiB out of a few MiB, in bounded memory', asy
   let peak = before;
   const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 50);
   const facts = await read(bomb).finally(() => clearInterval(timer));
-  expect(facts).toMatchObject({ files: 1_000_001, bytes: 2 * 2 ** 30, cut: true });
+  expect(facts).toMatchObject({ files: thousands * 1000 + 1, bytes: mebibytes * 2 ** 20, cut: true });
   expect(facts.entries.length).toBeLessThanOrEqual(30_000);
   expect((peak - before) / 2 ** 20).toBeLessThan(250);
 }, 120_000);
 
 it('ends a layer that takes too much memory or time, and nothing else with it', async () => {
   // One header that names gigabytes of attributes.
-  async function* endless(): AsyncGenerator<Buffer> {
+  function* endless(): Generator<Buffer> {
     yield header('././@PaxHeader', 0o77777777777, 'x');
     for (;;) yield Buffer.alloc(65_536, 'a');
   }
   await expect(
-    reader.read(endless(), { digest: 'sha256:x', mediaType: 'application/vnd.oci.image.layer.v1.tar' }, AbortSignal.timeout(30_000)), // prettier-ignore
+    reader.read(Readable.from(endless()), { digest: 'sha256:x', mediaType: 'application/vnd.oci.image.layer.v1.tar' }, AbortSignal.timeout(30_000)), // prettier-ignore
   ).rejects.toMatchObject({ code: 'LayerUnreadable' });
   async function* silent(): AsyncGenerator<Buffer> {
     yield Buffer.from([0x1f, 0x8b]);

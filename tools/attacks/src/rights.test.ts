@@ -60,6 +60,7 @@ describe('what shows the whole installation', () => {
       'ListWorkers',
       'UpdateWorker',
       'RemoveCache',
+      'PutAccountLimits',
     ]);
     const other = `other-${owner}`;
     await admin('create', 'account', other);

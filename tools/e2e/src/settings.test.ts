@@ -152,3 +152,16 @@ it('keeps secrets and sources, shows their names alone, and notes who did what',
     'a very secret word',
   );
 });
+
+it('sets what an account may use, by whoever runs the installation', async () => {
+  const { id: account } = await kiln.admin(['create', 'account', `limited-${Date.now()}`]);
+  const path = `/api/v1/accounts/${account}/limits`;
+  expect((await admin('PUT', path, { Weight: 3, RunningMax: 8 })).body).toMatchObject({
+    Weight: 3,
+    RunningMax: 8,
+    DailyMax: null,
+  });
+  expect((await admin('PUT', path, { DailyMax: 0 })).body).toMatchObject({ Weight: 3, RunningMax: 8, DailyMax: 0 });
+  expect((await admin('PUT', path, { Weight: 0 })).body.Message).toContain('Weight: must be at least 1');
+  expect((await admin('PUT', '/api/v1/accounts/nobody/limits', { Weight: 1 })).body.Code).toBe('AccountNotFound');
+});

@@ -1,17 +1,19 @@
 import {
   cordonWorker,
+  findAccount,
   forgetCache,
   type Database,
   type DefaultLimits,
   listQuarantined,
   listWorkers,
   loadBuild,
+  putAccountLimits,
   readLanes,
   readOutbox,
   readShares,
 } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
-import { consoleOperations } from '@kiln/contract';
+import { accountOperations, consoleOperations } from '@kiln/contract';
 import { Fault, type Platform, poolNames } from '@kiln/domain';
 import { redriveBuild, type SubmitBuildDeps } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
@@ -28,6 +30,29 @@ export interface OperatorRoutesDeps extends Pick<SubmitBuildDeps, 'sealer'> {
 export function operatorRoutes({ systemDb, producer, platform, limits, sealer }: OperatorRoutesDeps): Route[] {
   const pools = poolNames(platform.pools);
   return [
+    route(accountOperations.PutAccountLimits, async ({ params, body, requestId }) => {
+      const { AccountId } = params;
+      const found = await findAccount(systemDb, AccountId);
+      if (!found) throw new Fault('AccountNotFound', `there is no account ${AccountId}`);
+      const { weight, runningMax, waitingMax, dailyMax, imagesMax } = await putAccountLimits(systemDb, found.id, {
+        ...(body.Weight === undefined ? {} : { weight: body.Weight }),
+        ...(body.RunningMax === undefined ? {} : { runningMax: body.RunningMax }),
+        ...(body.WaitingMax === undefined ? {} : { waitingMax: body.WaitingMax }),
+        ...(body.DailyMax === undefined ? {} : { dailyMax: body.DailyMax }),
+        ...(body.ImagesMax === undefined ? {} : { imagesMax: body.ImagesMax }),
+      });
+      return {
+        body: {
+          RequestId: requestId,
+          AccountId: found.id,
+          Weight: weight,
+          RunningMax: runningMax,
+          WaitingMax: waitingMax,
+          DailyMax: dailyMax,
+          ImagesMax: imagesMax,
+        },
+      };
+    }),
     route(consoleOperations.ListQueues, async ({ requestId }) => {
       const [lanes, accounts, outbox, queues, quarantined] = await Promise.all([
         readLanes(systemDb),

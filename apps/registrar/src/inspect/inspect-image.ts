@@ -26,6 +26,8 @@ import { type RegisterDeps } from '../deps.ts';
 /** How long all layers of an image may take. */
 const wholeMs = 30 * 60_000;
 const attemptsMax = 5;
+/** Entries and packages of all layers that are held at once; a layer that has more than are left is left out. */
+const itemsMax = 90_000;
 
 export interface InspectDeps extends Pick<RegisterDeps, 'db' | 'sealer' | 'registries' | 'log'> {
   reader: LayerReader;
@@ -70,16 +72,12 @@ async function readLayers(
   signal: AbortSignal,
 ): Promise<ImageLayer[]> {
   const { accountId, repository } = claim;
-  const known = await findLayerFacts(
-    db,
-    accountId,
-    manifest.layers.map((it) => it.digest),
-  );
+  let room = itemsMax;
   const instructions = historyOf(config, manifest).filter((it) => it.digest !== undefined);
   const layers: ImageLayer[] = [];
   for (const [n, layer] of manifest.layers.entries()) {
     const { digest, size, mediaType } = layer;
-    let facts = /foreign|nondistributable/.test(mediaType) ? notHeld : known.get(digest);
+    let facts = /foreign|nondistributable/.test(mediaType) ? notHeld : await findLayerFacts(db, accountId, digest);
     if (!facts) {
       const bytes = await client.openBlob(repository, digest, signal);
       try {
@@ -87,10 +85,11 @@ async function readLayers(
       } finally {
         bytes.destroy();
       }
-      known.set(digest, facts);
-      await putLayerFacts(db, { accountId, digest, bytes: size, facts });
+      await putLayerFacts(db, { accountId, digest, facts });
     }
-    layers.push({ digest, size, instruction: instructions[n]?.instruction ?? '', facts });
+    room -= facts.entries.length + facts.packages.reduce((sum, it) => sum + it.packages.length, 0);
+    const kept = room >= 0 ? facts : { ...facts, entries: [], packages: [], texts: [], cut: true };
+    layers.push({ digest, size, instruction: instructions[n]?.instruction ?? '', facts: kept });
   }
   return layers;
 }

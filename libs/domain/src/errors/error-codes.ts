@@ -61,6 +61,7 @@ export const errorCodes = {
   BuildNotFinished: row('user', 409, ['ModelArts.0104', 409]),
   BuildNotRetryable: row('user', 409, ['ModelArts.0104', 409]),
   ContextNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  AccountNotFound: row('user', 404, ['ModelArts.0104', 404]),
   InspectionNotFound: row('user', 404, ['ModelArts.0104', 404]),
   ProfileNotFound: row('user', 404, ['ModelArts.0104', 404]),
   UploadNotFound: row('user', 404, ['ModelArts.0104', 404]),

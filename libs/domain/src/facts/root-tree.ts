@@ -13,12 +13,18 @@ export interface RootTree {
   cut: boolean;
 }
 
-/** Whether a layer hides what lower layers have under a path. */
-function hides({ whiteouts, opaque, entries }: LayerFacts): (path: string) => boolean {
+/** Tells whether a layer hides what lower layers have under a path; undefined where it hides nothing. */
+function hides(
+  { whiteouts, opaque, entries }: LayerFacts,
+  below: ReadonlyMap<string, SeenEntry>,
+): ((path: string) => boolean) | undefined {
   const gone = new Set(whiteouts);
   const emptied = new Set(opaque);
   // A file in a folder's place hides what was below it.
-  const solid = new Set(entries.filter((it) => it.type !== 'folder').map((it) => it.path));
+  const solid = new Set(
+    entries.flatMap((it) => (it.type !== 'folder' && below.get(it.path)?.type === 'folder' ? [it.path] : [])),
+  );
+  if (gone.size + emptied.size + solid.size === 0) return undefined;
   return (path) => {
     if (gone.has(path)) return true;
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
@@ -47,11 +53,10 @@ export function rootTree(layers: readonly Pick<ImageLayer, 'facts'>[]): RootTree
     largest: new Map<string, Left<{ path: string; size: number }>>(),
   };
   layers.forEach(({ facts }, layer) => {
-    if (facts.whiteouts.length > 0 || facts.opaque.length > 0 || layer > 0) {
-      const isHidden = hides(facts);
+    const isHidden = hides(facts, kept.entries);
+    if (isHidden)
       for (const map of Object.values(kept))
         for (const path of map.keys()) if (isHidden(path)) (map as Map<string, unknown>).delete(path);
-    }
     lay(kept.entries, facts.entries, layer);
     lay(kept.packages, facts.packages, layer);
     lay(kept.texts, facts.texts, layer);

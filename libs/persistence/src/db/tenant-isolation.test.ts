@@ -61,7 +61,7 @@ beforeAll(async () => {
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
     await run(`INSERT INTO inspections (id, account_id, host, repository, reference, catalogued) VALUES ($1, $1, 'r', 'a/b', 't', false)`, [account.id]);
     await run(`INSERT INTO image_packages VALUES ($1, $1, 'deb', 'n', '1', 'n', '{1}', 0)`, [account.id]);
-    await run(`INSERT INTO layer_facts (account_id, digest, reader, facts, bytes) VALUES ($1, 'd', 1, '{}', 1)`, [account.id]);
+    await run(`INSERT INTO layer_facts (account_id, digest, reader, facts) VALUES ($1, 'd', 1, '{}')`, [account.id]);
     await run(`INSERT INTO source_connections (account_id, host, tls_mode) VALUES ($1, 'h', 'verify')`, [account.id]);
     await run(`INSERT INTO webhooks (id, account_id, url, description, types, secret_sealed) VALUES ($1, $1, '', '', '{}', 's')`, [account.id]);
     await run(

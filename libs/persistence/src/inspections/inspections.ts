@@ -8,7 +8,7 @@ import {
   versionKey,
   versionsIn,
 } from '@kiln/domain';
-import { and, asc, eq, gt, inArray, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { heldStatus } from '../tables/images.ts';
 import { imagePackages, inspections, type KeptFacts, layerFacts, type ProfileResult } from '../tables/inspections.ts';
@@ -123,29 +123,21 @@ export const failInspection = async (
     })
     .where(isHeld(claim)));
 
-/** What is known of these layers of an account, by their digests. */
-export async function findLayerFacts(
-  db: Executor,
-  accountId: string,
-  digests: readonly string[],
-): Promise<Map<string, LayerFacts>> {
-  const rows = await db
+/** What is known of a layer of an account. */
+export async function findLayerFacts(db: Executor, accountId: string, digest: string): Promise<LayerFacts | undefined> {
+  const [row] = await db
     .update(layerFacts)
     .set({ usedAt: sql`now()` })
     .where(
-      and(
-        eq(layerFacts.accountId, accountId),
-        inArray(layerFacts.digest, [...digests]),
-        eq(layerFacts.reader, readerVersion),
-      ),
+      and(eq(layerFacts.accountId, accountId), eq(layerFacts.digest, digest), eq(layerFacts.reader, readerVersion)),
     )
-    .returning({ digest: layerFacts.digest, facts: layerFacts.facts });
-  return new Map(rows.map((it) => [it.digest, it.facts]));
+    .returning({ facts: layerFacts.facts });
+  return row?.facts;
 }
 
 export async function putLayerFacts(
   db: Executor,
-  row: { accountId: string; digest: string; bytes: number; facts: LayerFacts },
+  row: { accountId: string; digest: string; facts: LayerFacts },
 ): Promise<void> {
   const values = { ...row, reader: readerVersion };
   await db

@@ -27,7 +27,7 @@ const rights: Record<App, Record<string, string>> = {
     request_nonces: 'SELECT, INSERT',
     registry_connections: everything,
     build_secrets: 'SELECT (account_id, name, created_at, updated_at), INSERT, UPDATE, DELETE',
-    account_shares: 'SELECT',
+    account_shares: 'SELECT, INSERT, UPDATE',
     account_turns: 'SELECT',
     pool_turns: 'SELECT',
     workers: 'SELECT, UPDATE (cordoned, forget)',

@@ -1,6 +1,6 @@
 import { type BuildError, type Checked, type ImageFacts, type LayerFacts, packageTypes } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import { accounts } from './identity.ts';
 import { atOnce, moment } from './moment.ts';
 
@@ -94,7 +94,6 @@ export const layerFacts = pgTable(
     /** How it was read: facts of an older reader are read again. */
     reader: integer('reader').notNull(),
     facts: jsonb('facts').$type<LayerFacts>().notNull(),
-    bytes: bigint('bytes', { mode: 'number' }).notNull(),
     usedAt: moment('used_at').notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.digest] })],
