@@ -2,6 +2,9 @@
 const crowded = /^(?:proc|sys|dev|usr\/(?:share|src|include|games)|var\/(?:lib\/dpkg\/info|cache|lib\/apt))\//;
 
 /** Folders of programs and libraries: what is there is kept by its name, not by where it is. */
+/** Files that may be run, but of packages that bring thousands of them. */
+const libraries = /(?:^|\/)(?:site-packages|dist-packages|node_modules|pkgs|\.git)\/|\.so(?:\.[\d.]+)?$/;
+
 const systems = /^(?:usr|var|etc|lib|lib32|lib64|libx32|boot|run)\//;
 
 const named = [
@@ -12,16 +15,24 @@ const named = [
   /(?:^|\/)condabin\/conda$/,
 ];
 
-/** Whether a path may be asked for later; what is neither is counted only. */
-export function isOfInterest(path: string): boolean {
+/** How deep a path that is kept may be. */
+const depthMax = 16;
+
+/**
+ * Whether a path may be asked for later; others are counted only.
+ * @param mayRun it is a link or a script, or may be executed
+ */
+export function isOfInterest(path: string, mayRun: boolean): boolean {
   const depth = path.split('/').length;
   if (depth <= 2) return true;
+  if (depth > depthMax) return false;
+  if (mayRun && !libraries.test(path)) return true;
   if (/(?:^|\/)s?bin\/[^/]+$/.test(path)) return true;
   if (named.some((it) => it.test(path))) return true;
   if (crowded.test(`${path}/`)) return false;
   if (/^(?:usr\/local|opt)\//.test(path)) return depth <= 4 && !path.includes('/pkgs/');
   return systems.test(path)
-    ? depth <= 3 && !/^(?:usr\/)?lib/.test(path)
+    ? depth <= 3 && !/^(?:usr\/)?lib(?:32|64|x32)?\//.test(path)
     : depth <= 5 && !path.includes('/node_modules/');
 }
 

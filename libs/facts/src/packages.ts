@@ -10,6 +10,8 @@ const one = (type: PackageType, name: string | undefined, version: string | unde
 
 /** A package that a path alone tells of. */
 export function packageOfPath(path: string): Found | undefined {
+  // Conda unpacks there what it then links from.
+  if (/(?:^|\/)pkgs\//.test(path)) return undefined;
   const python =
     /(?:^|\/)(?:site|dist)-packages\/([^/]+?)-([^/-][^/]*?)(?:-py[\d.]+)?\.(?:dist|egg)-info(?:\/(?:METADATA|PKG-INFO))?$/.exec(
       path,
@@ -58,7 +60,8 @@ export function packagesIn(path: string, text: string): Found | undefined {
   if (apk.test(path)) return { type: 'apk', packages: stanzas(text, (it) => [fieldOf(it, 'P'), fieldOf(it, 'V')]) };
   try {
     const { name, version } = JSON.parse(text) as { name?: unknown; version?: unknown };
-    return typeof name === 'string' && typeof version === 'string' ? one('npm', name, version) : undefined;
+    const isPlain = [name, version].every((it) => typeof it === 'string' && /^[\x21-\x7e]+$/.test(it));
+    return isPlain ? one('npm', name as string, version as string) : undefined;
   } catch {
     return undefined;
   }

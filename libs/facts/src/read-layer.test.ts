@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -153,4 +153,32 @@ it('reads gzip and zstd, and refuses what is no whole tar', async () => {
   await expect(read(gzipSync(tar).subarray(0, 300), 'x+gzip')).rejects.toThrow(/unexpected end/i);
   await expect(read(Buffer.from('no gzip at all'), 'x+gzip')).rejects.toThrow(/incorrect header/i);
   await expect(read(Buffer.alloc(5000, 'x'))).rejects.toThrow();
+});
+
+it('finds frameworks as wheels write them, CUDA by its real library, and what an emptied database no longer says', async () => {
+  const facts = await image(
+    { 'var/lib/dpkg/status': status, 'usr/lib/libcudart.so.11.0': '-> libcudart.so.11.8.89' },
+    {
+      'var/lib/dpkg/status': '',
+      'usr/lib/libcudart.so.11.8.89': 'x',
+      'usr/lib/python3/dist-packages/torch_npu-2.1.0.dist-info/METADATA': 'x',
+      'opt/conda/pkgs/x/lib/python3.10/site-packages/old-1.0.dist-info/METADATA': 'x',
+    },
+  );
+  expect(facts.packages.map((it) => it.name)).toEqual(['torch_npu']);
+  expect(facts.frameworks.map((it) => it.name)).toEqual(['torch_npu']);
+  expect(facts.cuda).toEqual([{ version: '11.8.89', path: '/usr/lib' }]);
+});
+
+it('keeps a hard link as a file of its own', async () => {
+  const root = join(dir, 'links');
+  mkdirSync(join(root, 'opt/a/bin'), { recursive: true });
+  mkdirSync(join(root, 'usr/bin'), { recursive: true });
+  writeFileSync(join(root, 'opt/a/bin/tool'), 'x');
+  chmodSync(join(root, 'opt/a/bin/tool'), 0o4755);
+  linkSync(join(root, 'opt/a/bin/tool'), join(root, 'usr/bin/tool'));
+  const first = await read(execFileSync('tar', ['-C', root, '-c', 'opt', 'usr']));
+  const second = await read(tarOf({ 'opt/.wh.a': '' }));
+  const { setuid } = inspect('linux/amd64', [layer(first), layer(second)], config).facts;
+  expect(setuid.map((it) => it.path)).toEqual(['/usr/bin/tool']);
 });

@@ -13,7 +13,7 @@ import { isSecret, secretBytesMax, secretKind } from './secrets.ts';
 const entriesMax = 30_000;
 const packagesMax = 30_000;
 const textsBytesMax = 4 << 20;
-const whiteoutsMax = 50_000;
+const whiteoutsMax = 10_000;
 /** Libraries whose head is read, beside programs. */
 const elfsMax = 3000;
 const pathMax = 1024;
@@ -29,11 +29,41 @@ const types: Partial<Record<NonNullable<Header['type']>, SeenEntry['type']>> = {
 async function* unzstd(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let out: Buffer[] = [];
   const stream = new Decompress((chunk) => out.push(Buffer.from(chunk)));
+  let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of bytes) {
-    stream.push(chunk);
-    yield* out;
-    out = [];
+    if (head) {
+      head = Buffer.concat([head, chunk.subarray(0, 16)]);
+      if (head.length >= 14) {
+        checkWindow(head);
+        head = undefined;
+      }
+    }
+    // A few bytes may stand for very many.
+    for (let at = 0; at < chunk.length; at += zstdStep) {
+      stream.push(chunk.subarray(at, at + zstdStep));
+      yield* out;
+      out = [];
+    }
   }
+}
+
+const zstdStep = 256;
+const windowMax = 128 << 20;
+
+/** @throws Error for a frame that wants more memory than zstd's own program grants (RFC 8878, 3.1.1.1) */
+function checkWindow(head: Buffer): void {
+  const descriptor = head.readUInt8(4);
+  if ((descriptor & 0x20) !== 0) {
+    const bytes = [1, 2, 4, 8][descriptor >> 6] ?? 1;
+    const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+    const size =
+      bytes === 8 ? Number(head.subarray(at).length >= 8 ? head.readBigUInt64LE(at) : 0n) : head.readUIntLE(at, bytes);
+    if (size > windowMax) throw new Error(`its frame wants ${size} bytes at once`);
+    return;
+  }
+  const window = head.readUInt8(5);
+  const size = (1 << 10) * 2 ** (window >> 3) * (1 + (window & 7) / 8);
+  if (size > windowMax) throw new Error(`its frame wants ${size} bytes at once`);
 }
 
 const isZstd = (mediaType: string): boolean => /zstd$/.test(mediaType);
@@ -67,6 +97,8 @@ class LayerNotes {
   #elfs = 0;
   #packages = 0;
   #textBytes = 0;
+  /** Where entries stand, by their paths. */
+  readonly #files = new Map<string, number>();
 
   #keep<T>(list: T[], max: number, it: T): void {
     if (list.length < max) list.push(it);
@@ -78,7 +110,8 @@ class LayerNotes {
     const kept = packages.slice(0, packagesMax - this.#packages);
     this.#packages += kept.length;
     if (kept.length < packages.length) facts.cut = true;
-    if (kept.length > 0) facts.packages.push({ path, type, packages: kept });
+    // An empty one replaces that of a lower layer.
+    facts.packages.push({ path, type, packages: kept });
   }
 
   #keepText(path: string, text: string): void {
@@ -108,11 +141,11 @@ class LayerNotes {
   }
 
   /** How many bytes of a file are looked at. */
-  #needed(path: string, size: number): number {
+  #needed(path: string, size: number, mayRun: boolean): number {
     if (isDatabase(path) && size <= databaseBytesMax) return size;
     if (isText(path) && size <= textBytesMax) return size;
     if (secretKind(path) !== undefined && size <= secretBytesMax) return size;
-    return isMaybeElf(path) && size > 64 && this.#elfs < elfsMax ? elfHeadBytes : 0;
+    return (mayRun || isMaybeElf(path)) && size > 64 && this.#elfs < elfsMax ? elfHeadBytes : 0;
   }
 
   async take(header: Header, content: AsyncIterable<Buffer> & { resume(): void }): Promise<void> {
@@ -129,22 +162,33 @@ class LayerNotes {
     if (isFile) this.#measure(path, size);
     const found = packageOfPath(path);
     if (found && type !== 'folder') this.#keepPackages(path, found);
-    const bytes = isFile ? this.#needed(path, size) : 0;
-    const head = bytes > 0 ? await headOf(content, bytes) : undefined;
-    if (!head) content.resume();
-    const elf = head && isMaybeElf(path) ? readElf(head) : undefined;
+    const { mode = 0o644, uid = 0, gid = 0, linkname } = header;
+    const mayRun = type === 'link' || (isFile && ((mode & 0o111) !== 0 || path.endsWith('.sh')));
+    const bytes = isFile ? this.#needed(path, size, mayRun) : 0;
+    // An empty file is read, too: it replaces that of a lower layer.
+    const head = bytes > 0 ? await headOf(content, bytes) : isFile && size === 0 ? Buffer.alloc(0) : undefined;
+    if (bytes === 0) content.resume();
+    const elf = head && readElf(head);
     if (elf) this.#elfs++;
     if (head) this.#read(path, head);
-    const { mode = 0o644, uid = 0, gid = 0, linkname } = header;
-    if (!isOfInterest(path) && !(isFile && (mode & 0o6000) !== 0)) return;
-    // A hard link leads from the root.
-    const target = header.type === 'link' ? `/${(linkname ?? '').replace(/^(?:\.?\/)+/, '')}` : linkname;
+    if (!isOfInterest(path, mayRun) && !(isFile && (mode & 0o6000) !== 0)) return;
+    if (header.type === 'link') return this.#hardLink(path, (linkname ?? '').replace(/^(?:\.?\/)+/, ''));
+    this.#files.set(path, facts.entries.length);
     this.#keep(facts.entries, entriesMax, {
       ...{ path, type, mode: mode & 0o7777, uid, gid },
       ...(isFile ? { size } : {}),
-      ...(type === 'link' ? { target: (target ?? '').replaceAll('\0', '').slice(0, pathMax) } : {}),
+      ...(type === 'link' ? { target: (linkname ?? '').replaceAll('\0', '').slice(0, pathMax) } : {}),
       ...(elf ? { elf } : {}),
     });
+  }
+
+  /** A second name of a file of this layer: it stays when the first one goes. */
+  #hardLink(path: string, target: string): void {
+    const { facts } = this;
+    const found = facts.entries[this.#files.get(target) ?? -1];
+    if (found) this.#keep(facts.entries, entriesMax, { ...found, path });
+    const text = facts.texts.find((it) => it.path === target)?.text;
+    if (text !== undefined && isText(path)) this.#keepText(path, text);
   }
 
   #read(path: string, head: Buffer): void {

@@ -805,7 +805,9 @@ BEGIN
   INSERT INTO inspections (id, account_id, host, repository, reference, registry_connection_id, catalogued, arch)
   VALUES ('insp-' || gen_random_uuid(), NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
     true, NEW.arch)
-  ON CONFLICT (account_id, host, repository, reference) WHERE catalogued DO NOTHING;
+  ON CONFLICT (account_id, host, repository, reference) WHERE catalogued DO UPDATE
+    SET state = 'waiting', attempt = 0, not_before = now(), registry_connection_id = EXCLUDED.registry_connection_id
+    WHERE inspections.state = 'failed';
   -- What was read before is known of this one, too.
   INSERT INTO image_labels (image_id, key, value)
   SELECT NEW.id, label.key, label.value FROM inspections i, jsonb_each_text(i.labels) label

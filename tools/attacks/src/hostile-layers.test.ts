@@ -109,3 +109,20 @@ it('ends a layer that takes too much memory or time, and nothing else with it', 
   });
   expect((await read(odd)).cut).toBe(false);
 }, 120_000);
+
+it('unpacks zstd that becomes gigabytes step by step, and refuses a frame that wants them at once', async () => {
+  const zstd = 'application/vnd.oci.image.layer.v1.tar+zstd';
+  // A frame with a window of 1 MiB, and blocks that say one byte 128 KiB times, in four bytes each.
+  const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+  const block = Buffer.from([0x02, 0x00, 0x10, 0x00]);
+  const bomb = Buffer.concat([magic, Buffer.from([0x00, 0x50]), ...Array.from({ length: 12_000 }, () => block)]);
+  let peak = 0;
+  const before = process.memoryUsage().rss;
+  const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss - before)), 20);
+  // Zeros are a tar without entries.
+  expect((await read(bomb, zstd)).files).toBe(0);
+  clearInterval(timer);
+  expect(peak / 2 ** 20).toBeLessThan(300);
+  const greedy = Buffer.concat([magic, Buffer.from([0x00, 0xa8]), ...Array.from({ length: 10 }, () => block)]);
+  await expect(read(greedy, zstd)).rejects.toMatchObject({ message: expect.stringContaining('at once') as string });
+});

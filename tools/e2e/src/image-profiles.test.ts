@@ -211,6 +211,17 @@ const clean: [name: string, profile: string, image: MadeImage][] = [
   ],
   ['batch', 'modelarts-inference-batch', with_(...serve, batch)],
   ['custom engine', 'modelarts-custom-engine', with_(...serve)],
+  ['an emptied base', 'modelarts-training', with_(over({ 'var/lib/dpkg/status': text('') }))],
+  [
+    'a script in libexec',
+    'modelarts-inference',
+    with_(...serve, add({ 'usr/libexec/s2i/run': program('#!/bin/sh') }), config({ cmd: ['/usr/libexec/s2i/run'] })),
+  ],
+  [
+    'a setuid file mended above',
+    'modelarts-training-legacy',
+    with_(add({ 'usr/lib/x/tool': { ...program(), mode: 0o4755 } }), over({ 'usr/lib/x/tool': program() })),
+  ],
   ['EAS', 'pai-eas', with_(...eas)],
   ['DLC', 'pai-dlc', with_()],
   ['DSW', 'pai-dsw', with_()],

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
+import { root } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
@@ -32,7 +34,7 @@ const cli = (...args: string[]) => {
     const env = { ...process.env, KILN_URL: kiln.url, KILN_TOKEN: kiln.account.token };
     return {
       code: 0,
-      out: execFileSync('node', ['../../apps/cli/dist/kiln.mjs', ...args], { env, encoding: 'utf8', stdio: 'pipe' }),
+      out: execFileSync('node', [join(root, 'apps/cli/kiln.mjs'), ...args], { env, encoding: 'utf8', stdio: 'pipe' }),
     };
   } catch (error) {
     const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string };

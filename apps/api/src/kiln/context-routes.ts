@@ -42,8 +42,10 @@ export function contextRoutes(deps: ContextDeps & UploadDeps): Route[] {
     route(contextOperations.CreateContext, async ({ viewer, query, requestId, res }) => {
       const { UploadId, Digest } = query;
       const uploads = UploadId === undefined ? undefined : requireUploads(deps);
-      const archive = await (uploads?.read(viewer.accountId, UploadId ?? '') ?? uploadOf(res.req));
-      const { context, isNew } = await keepArchive(deps, viewer.accountId, archive, Digest);
+      const file = await uploads?.read(viewer.accountId, UploadId ?? '');
+      const { context, isNew } = await keepArchive(deps, viewer.accountId, file ?? uploadOf(res.req), Digest).finally(
+        () => file?.destroy(),
+      );
       await uploads?.remove(UploadId ?? '');
       return { status: isNew ? 201 : 200, body: { RequestId: requestId, ...show(context) } };
     }),

@@ -3,6 +3,7 @@ import { inspectionOperations } from '@kiln/contract';
 import { Fault, formatReference, parsePackageQuery, parseReference, type Profile } from '@kiln/domain';
 import {
   addInspection,
+  countInspections,
   type Database,
   findImage,
   findInspection,
@@ -26,6 +27,9 @@ interface InspectionDeps {
   profiles: readonly Profile[];
   checkRegistryHost: CheckRegistryHost;
 }
+
+/** Images of an account that may wait to be read, beside those of the catalogue. */
+const waitingMax = 20;
 
 /** A reference by tag or by digest. @throws Fault that names the field */
 function readImageUri(uri: string): { host: string; repository: string; reference: string } {
@@ -99,8 +103,11 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
     route(inspectionOperations.CreateInspection, async ({ viewer, body, requestId }) => {
       const { host, repository, reference } = readImageUri(body.ImageUri);
       await deps.checkRegistryHost(host, 'ImageUri');
-      const id = `insp-${randomUUID()}`;
       const { accountId } = viewer;
+      const waiting = await countInspections(db, accountId);
+      if (waiting >= waitingMax)
+        throw new Fault('TooManyWaiting', `${waiting} images of the account wait to be read; try again in a while`);
+      const id = `insp-${randomUUID()}`;
       const arch = body.Arch ?? null;
       await addInspection(db, { id, accountId, host, repository, reference, registryConnectionId: null, arch });
       return { status: 201, body: { RequestId: requestId, InspectionId: id } };

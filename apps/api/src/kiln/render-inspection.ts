@@ -64,6 +64,15 @@ const renderCheck = ({ rule, title, severity, result, found, path, layer, fix, s
   Source: source,
 });
 
+const notRead: Checked = {
+  rule: '-',
+  title: 'the image was held against it',
+  severity: 'error',
+  result: 'unknown',
+  found: 'the profile came after the image was read',
+  source: '',
+};
+
 /** Names of profiles as a query has them; undefined where it names none. */
 function namesIn(text: string | undefined, known: readonly string[]): string[] | undefined {
   if (text === undefined) return undefined;
@@ -88,6 +97,14 @@ export function renderInspection(
 ): Shown {
   const names = namesIn(asked, profiles) ?? meant.profiles;
   const { reference } = it;
+  // A profile that came after the image was read.
+  const unread = it.results
+    ? names.flatMap((name) =>
+        it.results?.some(({ profile }) => profile === name)
+          ? []
+          : [{ profile: name, title: name, version: 0, checks: [notRead], notes: [] }],
+      )
+    : [];
   const denied = it.facts ? deniedClaims(meant.labels, it.facts) : [];
   const results = (it.results ?? []).filter(({ profile }) => names.includes(profile));
   return {
@@ -102,7 +119,7 @@ export function renderInspection(
     ...(denied.length > 0
       ? { Denied: denied.map(({ key, claimed, found }) => ({ Key: key, Claimed: claimed, Found: found })) }
       : {}),
-    Profiles: results.map(({ profile, title, version, checks, notes }) => {
+    Profiles: [...results, ...unread].map(({ profile, title, version, checks, notes }) => {
       const fitting = checksFor(checks, meant.categories);
       return {
         Profile: profile,

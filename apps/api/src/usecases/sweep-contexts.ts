@@ -15,7 +15,7 @@ export function sweepContexts(
   let sweeping = Promise.resolve();
   const sweep = async (): Promise<void> => {
     const left = await forgetContexts(db);
-    await uploads.sweep();
+    await uploads.sweep().catch((error: unknown) => log.warn({ err: error }, 'uploads not swept'));
     for (const account of await store.accounts())
       await store
         .collect(account, left.get(account) ?? new Set())

@@ -27,7 +27,9 @@ import { type RegisterDeps } from '../deps.ts';
 const wholeMs = 30 * 60_000;
 const attemptsMax = 5;
 /** Entries and packages of all layers that are held at once; a layer that has more than are left is left out. */
-const itemsMax = 90_000;
+const itemsMax = 40_000;
+/** More than any engine makes. */
+const layersMax = 200;
 
 export interface InspectDeps extends Pick<RegisterDeps, 'db' | 'sealer' | 'registries' | 'log'> {
   reader: LayerReader;
@@ -72,6 +74,8 @@ async function readLayers(
   signal: AbortSignal,
 ): Promise<ImageLayer[]> {
   const { accountId, repository } = claim;
+  if (manifest.layers.length > layersMax)
+    throw new Fault('LayerUnreadable', `the image has ${manifest.layers.length} layers, more than ${layersMax}`);
   let room = itemsMax;
   const instructions = historyOf(config, manifest).filter((it) => it.digest !== undefined);
   const layers: ImageLayer[] = [];
@@ -87,18 +91,25 @@ async function readLayers(
       }
       await putLayerFacts(db, { accountId, digest, facts });
     }
-    room -= facts.entries.length + facts.packages.reduce((sum, it) => sum + it.packages.length, 0);
-    const kept = room >= 0 ? facts : { ...facts, entries: [], packages: [], texts: [], cut: true };
+    const { entries, whiteouts, opaque, packages } = facts;
+    room -= entries.length + whiteouts.length + opaque.length;
+    room -= packages.reduce((sum, it) => sum + it.packages.length, 0);
+    const kept = room >= 0 ? facts : { ...notHeld, files: facts.files, bytes: facts.bytes };
     layers.push({ digest, size, instruction: instructions[n]?.instruction ?? '', facts: kept });
   }
   return layers;
 }
 
+const closed = describeFault(new Fault('ServiceUnavailable', 'the registrar was stopped'), 'verify', 0);
+
+/** PostgreSQL takes no NUL, and no half of a character. */
+const plain = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+
 /** Reads what is in an image, without running anything of it, and holds it against the profiles. */
-export async function inspectImage(deps: InspectDeps, claim: Inspection): Promise<void> {
+export async function inspectImage(deps: InspectDeps, claim: Inspection, closing: AbortSignal): Promise<void> {
   const { db, log, sealer, registries, profiles } = deps;
   const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(wholeMs)]);
+  const signal = AbortSignal.any([stop.signal, closing, AbortSignal.timeout(wholeMs)]);
   const renew = () =>
     renewInspection(db, claim).then(
       (held) => held || stop.abort(),
@@ -121,14 +132,14 @@ export async function inspectImage(deps: InspectDeps, claim: Inspection): Promis
     } = image.config.config ?? {};
     const platform = platformName(image.platform);
     const inspected = inspect(platform, layers, {
-      user: User,
-      workingDir: WorkingDir,
-      entrypoint: Entrypoint,
-      cmd: Cmd,
-      env: Env,
-      ports: Object.keys(ExposedPorts),
-      volumes: Object.keys(Volumes),
-      labels: Labels,
+      user: plain(User),
+      workingDir: plain(WorkingDir),
+      entrypoint: Entrypoint.map(plain),
+      cmd: Cmd.map(plain),
+      env: Env.map(plain),
+      ports: Object.keys(ExposedPorts).map(plain),
+      volumes: Object.keys(Volumes).map(plain),
+      labels: Object.fromEntries(Object.entries(Labels).map((it) => it.map(plain) as [string, string])),
     });
     const results = profiles.map((it) => ({
       profile: it.name,
@@ -141,7 +152,9 @@ export async function inspectImage(deps: InspectDeps, claim: Inspection): Promis
     await settleInspection(db, claim, { digest: image.fetched.digest, platform, facts, results, packages });
     log.info({ inspectionId: claim.id, packages: packages.length }, 'image read');
   } catch (error) {
-    const fault = asFault(error);
+    // Whoever closes leaves it to the next one.
+    if (closing.aborted) return void (await failInspection(db, claim, closed, 0));
+    const fault = signal.aborted ? new Fault('LayerUnreadable', 'its layers take too long to read') : asFault(error);
     const mayPass = ['RegistryUnreachable', 'InternalError'].includes(fault.code) && claim.attempt < attemptsMax;
     log.warn({ inspectionId: claim.id, code: fault.code, err: fault.cause }, fault.message);
     await failInspection(

@@ -192,7 +192,7 @@ export const inspectionOperations = {
     }),
     reply: z.object({ ...requestId, InspectionId: z.string() }),
     statuses: [201],
-    errors: [],
+    errors: ['TooManyWaiting'],
     makes: 'InspectionId',
     example: { body: { ImageUri: 'registry.example.com/ml/base:v1' }, reply: { RequestId, InspectionId } },
   }),

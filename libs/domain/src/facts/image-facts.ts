@@ -151,7 +151,8 @@ function cudaToolkits(tree: RootTree): ImageFacts['cuda'] {
     if (dir && version) found.set(version, `/${dir}`);
   }
   const known = () => [...found.keys()];
-  for (const { path } of tree.entries.values()) {
+  for (const { path, type } of tree.entries.values()) {
+    if (type !== 'file') continue;
     // As the library is named in full: libcudart.so.12.4.127
     const version = /(?:^|\/)libcudart\.so\.(\d+\.\d+(?:\.\d+)?)$/.exec(path)?.[1];
     const isOfPackage = path.includes('/site-packages/') || path.includes('/dist-packages/');
@@ -198,8 +199,8 @@ export function inspect(platform: string, layers: readonly ImageLayer[], config:
     architectures: [...new Set(entries.flatMap((it) => it.elf?.arch ?? []))].sort(),
     pythons: pythonsOf(tree),
     frameworks: packages
-      .filter((it) => ['pypi', 'conda'].includes(it.type) && frameworkNames.has(it.name.toLowerCase()))
-      .map(({ name, version }) => ({ name, version, cuda: cudaOf(tree, name.toLowerCase(), version) })),
+      .filter((it) => ['pypi', 'conda'].includes(it.type) && frameworkNames.has(packageKey(it.name)))
+      .map(({ name, version }) => ({ name, version, cuda: cudaOf(tree, packageKey(name), version) })),
     cuda: cudaToolkits(tree),
     cudnn:
       versionOfLibrary(tree, /(?:^|\/)libcudnn\.so\.(\d+\.\d+\.\d+)$/) ??

@@ -1,6 +1,6 @@
 import { type Label } from '../images/label.ts';
 import { type ImageFacts } from './image-facts.ts';
-import { compareVersions } from './versions.ts';
+import { compareVersions, packageKey } from './versions.ts';
 
 /** As PAI writes them. */
 const frameworkNames: Record<string, string> = {
@@ -25,7 +25,7 @@ const minor = (version: string | undefined): string | undefined => /^\d+(?:\.\d+
 
 /** PAI's labels of an image, as far as its facts tell them. */
 export function systemLabels({ os, pythons, frameworks, cuda }: Omit<ImageFacts, 'packages'>): Label[] {
-  const [framework] = frameworks.filter((it) => frameworkNames[it.name.toLowerCase()] !== undefined);
+  const [framework] = frameworks.filter((it) => frameworkNames[packageKey(it.name)] !== undefined);
   const cudaVersion = minor(newest(frameworks.map((it) => it.cuda)) ?? newest(cuda.map((it) => it.version)));
   const all: [string, string | undefined][] = [
     ['system.chipType', cudaVersion && 'GPU'],
@@ -34,7 +34,7 @@ export function systemLabels({ os, pythons, frameworks, cuda }: Omit<ImageFacts,
     ['system.dsw.osVersion', os?.version],
     [
       'system.framework',
-      framework && `${frameworkNames[framework.name.toLowerCase()]} ${framework.version.replace(/\+.*/, '')}`,
+      framework && `${frameworkNames[packageKey(framework.name)]} ${framework.version.replace(/\+.*/, '')}`,
     ],
     ['system.pythonVersion', minor(newest(pythons.map((it) => it.version)))],
   ];

@@ -1,16 +1,16 @@
 import { type InspectedImage } from '../facts/image-facts.ts';
 import { lookUp } from '../facts/root-tree.ts';
-import { fail, type Finding, pass, unknown } from './findings.ts';
+import { fail, type Finding, missing, pass, unknown } from './findings.ts';
 import { type Check } from './profile.ts';
 
 type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
 
 export function checkUser({ facts, tree }: InspectedImage, check: Of<'user'>): Finding {
   const { uid, gid, name, group, home } = check;
-  if (facts.users.length === 0) return fail('the image has no /etc/passwd that names a user');
+  if (facts.users.length === 0) return missing('the image has no /etc/passwd that names a user', tree);
   const same = facts.users.filter((it) => it.uid === uid);
   const user = same.find((it) => name === undefined || it.name === name) ?? same[0];
-  if (!user) return fail(`no user has the uid ${uid}`);
+  if (!user) return missing(`no user has the uid ${uid}`, tree);
   if (name !== undefined && user.name !== name)
     return fail(`the user with the uid ${uid} is ${user.name}, not ${name}`);
   if (gid !== undefined && user.gid !== gid) return fail(`${user.name} has the gid ${user.gid}, not ${gid}`);
@@ -21,7 +21,7 @@ export function checkUser({ facts, tree }: InspectedImage, check: Of<'user'>): F
   if (home === undefined) return pass(`${user.name} (${user.uid}:${user.gid})`);
   if (user.home !== home) return fail(`the home of ${user.name} is ${user.home || 'not set'}, not ${home}`);
   const folder = lookUp(tree, home);
-  if (!folder) return fail(`${home} does not exist`);
+  if (!folder) return missing(`${home} does not exist`, tree);
   const [own, ofGroup, ofAll] = [folder.mode >> 6, folder.mode >> 3, folder.mode].map((it) => (it & 7) === 7);
   const isIts = (folder.uid === uid && own) || (folder.gid === user.gid && folder.uid !== uid && ofGroup) || ofAll;
   if (folder.type !== 'folder' || !isIts)

@@ -47,10 +47,25 @@ export async function findInspection(
   return row;
 }
 
+/** How often an image is tried to be read: one at which registrars die is given up, too. */
+const attemptsMax = 5;
+
+const gaveUp: BuildError = {
+  code: 'LayerUnreadable',
+  message: `${attemptsMax} registrars ended while they read it`,
+  class: 'user',
+  phase: 'verify',
+  attempt: attemptsMax,
+};
+
 const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
 
 /** Takes the next image whose turn it is; those that somebody waits for come first. */
 export async function claimInspection(db: Executor): Promise<Inspection | undefined> {
+  await db
+    .update(inspections)
+    .set({ state: 'failed', error: gaveUp })
+    .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${attemptsMax}`);
   const [row] = await db
     .update(inspections)
     .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })
@@ -70,6 +85,21 @@ const isHeld = ({ id, attempt }: Claim) =>
 export async function renewInspection(db: Executor, claim: Claim): Promise<boolean> {
   const rows = await db.update(inspections).set({ notBefore: lease }).where(isHeld(claim)).returning();
   return rows.length > 0;
+}
+
+/** How many images of an account wait that are in no catalogue. */
+export async function countInspections(db: Executor, accountId: string): Promise<number> {
+  const [row] = await db
+    .select({ n: sql<number>`count(*)::int` })
+    .from(inspections)
+    .where(
+      and(
+        eq(inspections.accountId, accountId),
+        eq(inspections.catalogued, false),
+        sql`${inspections.state} IN ('waiting', 'reading')`,
+      ),
+    );
+  return row?.n ?? 0;
 }
 
 /** Writes what was found; false when the claim is stale. */

@@ -48,7 +48,7 @@ const rights: Record<App, Record<string, string>> = {
     event_marks: 'SELECT',
     webhooks: everything,
     contexts: everything,
-    inspections: 'SELECT, INSERT',
+    inspections: 'SELECT, INSERT, UPDATE',
     image_packages: 'SELECT',
     source_connections: everything,
     webhook_deliveries: 'SELECT, UPDATE',
