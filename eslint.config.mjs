@@ -5,7 +5,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
-// domain ← contract ← kit ← { persistence | queue | registry ← sources | contexts | facts | engine | auth } ← { usecases | worker }
+// domain ← contract ← kit ← { persistence | queue | registry ← sources | contexts ← facts | engine | auth } ← { usecases | worker }
 // ← apps; see docs/ARCHITECTURE.md.
 const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
 const layer = (name, below, owns = []) => ({
@@ -50,7 +50,8 @@ export default defineConfig(
             // By the same address rules.
             layer('sources', [...base, 'registry'], ['undici']),
             layer('contexts', base),
-            layer('facts', base),
+            // Layers are packed as archives are.
+            layer('facts', [...base, 'contexts']),
             layer('engine', base),
             layer('auth', base),
             layer('usecases', [...base, ...siblings]),

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { type ContextLimits } from '@kiln/domain';
 import { pack } from 'tar-stream';
 import { readArchive } from './archive.ts';
+import { decompressed } from './decompress.ts';
 import { readBlobArchive } from './blob-archive.ts';
 import { openFolderStore } from './folder-store.ts';
 import { contextId } from './store.ts';
@@ -146,4 +147,15 @@ it('takes of files by their digests those that are missing, and no other bytes u
   await expect(give('0'.repeat(64), 'x')).rejects.toThrow(/no file that is missing/);
   expect(await give(script.sha256, '#!/bin/sh\n')).toBe(1);
   expect(await store.missing(other, [script])).toEqual([]);
+});
+
+it('refuses zstd that wants gigabytes at once, however its header comes', async () => {
+  const greedy = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8]), Buffer.alloc(100)]);
+  for (const step of [1, 6, 106]) {
+    const chunks = Array.from({ length: Math.ceil(106 / step) }, (_, n) => greedy.subarray(n * step, (n + 1) * step));
+    const reading = async () => {
+      for await (const _ of decompressed(Readable.from(chunks))) continue;
+    };
+    await expect(reading()).rejects.toThrow(/wants .* bytes at once/);
+  }
 });

@@ -1,21 +1,9 @@
 import { createGunzip } from 'node:zlib';
 import { Fault } from '@kiln/domain';
-import { Decompress } from 'fzstd';
+import { unzstd } from './unzstd.ts';
 
 const isGzip = (head: Buffer): boolean => head[0] === 0x1f && head[1] === 0x8b;
 const isZstd = (head: Buffer): boolean => head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528;
-
-async function* unzstd(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let out: Buffer[] = [];
-  const stream = new Decompress((chunk) => out.push(Buffer.from(chunk)));
-  for await (const chunk of bytes) {
-    stream.push(chunk);
-    yield* out;
-    out = [];
-  }
-  stream.push(new Uint8Array(0), true);
-  yield* out;
-}
 
 async function* gunzip(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const stream = createGunzip();

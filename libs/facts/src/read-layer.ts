@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { unzstd } from '@kiln/contexts';
 import { type LayerFacts, largestMax, type PackageSource, type SeenEntry } from '@kiln/domain';
-import { Decompress } from 'fzstd';
 import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
 import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
@@ -25,46 +25,6 @@ const types: Partial<Record<NonNullable<Header['type']>, SeenEntry['type']>> = {
   symlink: 'link',
   link: 'link',
 };
-
-async function* unzstd(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let out: Buffer[] = [];
-  const stream = new Decompress((chunk) => out.push(Buffer.from(chunk)));
-  let head: Buffer | undefined = Buffer.alloc(0);
-  for await (const chunk of bytes) {
-    if (head) {
-      head = Buffer.concat([head, chunk.subarray(0, 16)]);
-      if (head.length >= 14) {
-        checkWindow(head);
-        head = undefined;
-      }
-    }
-    // A few bytes may stand for very many.
-    for (let at = 0; at < chunk.length; at += zstdStep) {
-      stream.push(chunk.subarray(at, at + zstdStep));
-      yield* out;
-      out = [];
-    }
-  }
-}
-
-const zstdStep = 256;
-const windowMax = 128 << 20;
-
-/** @throws Error for a frame that wants more memory than zstd's own program grants (RFC 8878, 3.1.1.1) */
-function checkWindow(head: Buffer): void {
-  const descriptor = head.readUInt8(4);
-  if ((descriptor & 0x20) !== 0) {
-    const bytes = [1, 2, 4, 8][descriptor >> 6] ?? 1;
-    const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
-    const size =
-      bytes === 8 ? Number(head.subarray(at).length >= 8 ? head.readBigUInt64LE(at) : 0n) : head.readUIntLE(at, bytes);
-    if (size > windowMax) throw new Error(`its frame wants ${size} bytes at once`);
-    return;
-  }
-  const window = head.readUInt8(5);
-  const size = (1 << 10) * 2 ** (window >> 3) * (1 + (window & 7) / 8);
-  if (size > windowMax) throw new Error(`its frame wants ${size} bytes at once`);
-}
 
 const isZstd = (mediaType: string): boolean => /zstd$/.test(mediaType);
 const isGzip = (mediaType: string): boolean => /gzip$/.test(mediaType);

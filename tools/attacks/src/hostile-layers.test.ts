@@ -115,7 +115,9 @@ it('unpacks zstd that becomes gigabytes step by step, and refuses a frame that w
   // A frame with a window of 1 MiB, and blocks that say one byte 128 KiB times, in four bytes each.
   const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
   const block = Buffer.from([0x02, 0x00, 0x10, 0x00]);
-  const bomb = Buffer.concat([magic, Buffer.from([0x00, 0x50]), ...Array.from({ length: 12_000 }, () => block)]);
+  const last = Buffer.from([0x03, 0x00, 0x10, 0x00]);
+  const blocks = Array.from({ length: 12_000 }, () => block);
+  const bomb = Buffer.concat([magic, Buffer.from([0x00, 0x50]), ...blocks, last]);
   let peak = 0;
   const before = process.memoryUsage().rss;
   const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss - before)), 20);
