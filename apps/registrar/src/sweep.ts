@@ -41,6 +41,7 @@ export interface SweeperDeps {
 }
 
 const tidyUpEveryMs = 60_000;
+const forgetEveryMs = 3_600_000;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
 const missedMs = 900;
 /** A job that nobody took within this time is announced again. */
@@ -95,18 +96,18 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (round % 10 === 5) await alarm(db, log);
   };
   let tidiedAt = -Infinity;
+  let forgotAt = -Infinity;
   let oldEvents = false;
   const tidyUp = async () => {
     if (performance.now() - tidiedAt >= tidyUpEveryMs) {
       tidiedAt = performance.now();
       oldEvents = true;
-      await Promise.all([
-        sweepTallies(db),
-        sweepExpired(db),
-        forgetInspections(db),
-        forgetOldWorkers(db),
-        sampleSlots(db),
-      ]);
+      await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
+    }
+    // It looks at every image.
+    if (performance.now() - forgotAt >= forgetEveryMs) {
+      forgotAt = performance.now();
+      await forgetInspections(db);
     }
     // Some thousand at a time, so that it is soon somebody else's turn.
     if (oldEvents) oldEvents = await forgetEvents(db, eventDays);
