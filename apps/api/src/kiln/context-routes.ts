@@ -41,12 +41,11 @@ export function contextRoutes(deps: ContextDeps & UploadDeps): Route[] {
   return [
     route(contextOperations.CreateContext, async ({ viewer, query, requestId, res }) => {
       const { UploadId, Digest } = query;
-      const uploads = UploadId === undefined ? undefined : requireUploads(deps);
-      const file = await uploads?.read(viewer.accountId, UploadId ?? '');
-      const { context, isNew } = await keepArchive(deps, viewer.accountId, file ?? uploadOf(res.req), Digest).finally(
-        () => file?.destroy(),
-      );
-      await uploads?.remove(UploadId ?? '');
+      const keep = (archive: AsyncIterable<Buffer>) => keepArchive(deps, viewer.accountId, archive, Digest);
+      const { context, isNew } =
+        UploadId === undefined
+          ? await keep(uploadOf(res.req))
+          : await requireUploads(deps).take(viewer.accountId, UploadId, keep);
       return { status: isNew ? 201 : 200, body: { RequestId: requestId, ...show(context) } };
     }),
     route(contextOperations.PlanContext, async ({ viewer, requestId, res }) => {

@@ -17,6 +17,7 @@ import { accountOperations, consoleOperations } from '@kiln/contract';
 import { Fault, type Platform, poolNames } from '@kiln/domain';
 import { redriveBuild, type SubmitBuildDeps } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
+import { optional } from '../http/optional.ts';
 
 export interface OperatorRoutesDeps extends Pick<SubmitBuildDeps, 'sealer'> {
   /** Sees all accounts: these calls are for those who run the installation. */
@@ -35,11 +36,11 @@ export function operatorRoutes({ systemDb, producer, platform, limits, sealer }:
       const found = await findAccount(systemDb, AccountId);
       if (!found) throw new Fault('AccountNotFound', `there is no account ${AccountId}`);
       const { weight, runningMax, waitingMax, dailyMax, imagesMax } = await putAccountLimits(systemDb, found.id, {
-        ...(body.Weight === undefined ? {} : { weight: body.Weight }),
-        ...(body.RunningMax === undefined ? {} : { runningMax: body.RunningMax }),
-        ...(body.WaitingMax === undefined ? {} : { waitingMax: body.WaitingMax }),
-        ...(body.DailyMax === undefined ? {} : { dailyMax: body.DailyMax }),
-        ...(body.ImagesMax === undefined ? {} : { imagesMax: body.ImagesMax }),
+        ...optional('weight', body.Weight),
+        ...optional('runningMax', body.RunningMax),
+        ...optional('waitingMax', body.WaitingMax),
+        ...optional('dailyMax', body.DailyMax),
+        ...optional('imagesMax', body.ImagesMax),
       });
       return {
         body: {

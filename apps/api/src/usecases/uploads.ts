@@ -18,9 +18,11 @@ export const uploadsPath = '/api/v1/contexts/uploads';
 export interface Uploads {
   /** Answers a request of the tus protocol. @throws Fault UploadNotFound, UploadConflict, ContextTooLarge */
   answer(accountId: string, request: Request): Promise<Response>;
-  /** An archive that has come whole. @throws Fault UploadNotFound, UploadConflict */
-  read(accountId: string, id: string): Promise<Readable>;
-  remove(id: string): Promise<void>;
+  /**
+   * Does something with an archive that has come whole, which is removed when that is done.
+   * @throws Fault UploadNotFound, UploadConflict
+   */
+  take<T>(accountId: string, id: string, work: (archive: Readable) => Promise<T>): Promise<T>;
   /** Removes what has taken too long. */
   sweep(): Promise<void>;
 }
@@ -92,15 +94,15 @@ export function openUploads(store: Pick<ContextStore, 'uploads' | 'usage'>, rule
       if (response.status >= 400) throw refusal(response.status, await response.text(), id);
       return response;
     },
-    async read(accountId, id) {
+    async take(accountId, id, work) {
       const upload = isOf(accountId, id) ? await files.getUpload(id).catch(() => undefined) : undefined;
       if (!upload) throw notFound(id);
       if (upload.offset !== upload.size)
         throw new Fault('UploadConflict', `of the upload's ${upload.size} bytes, ${upload.offset} have come`);
-      return files.read(id);
-    },
-    async remove(id) {
+      const archive = files.read(id);
+      const done = await work(archive).finally(() => archive.destroy());
       await files.remove(id).catch(() => undefined);
+      return done;
     },
     async sweep() {
       await files.deleteExpired();
