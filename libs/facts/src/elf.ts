@@ -1,7 +1,7 @@
 import { type ElfFacts } from '@kiln/domain';
 
-/** How many bytes of a program are looked at: its header, and as a rule the names that it asks of libraries. */
-export const elfHeadBytes = 64 << 10;
+/** How many bytes of a program are looked at: those of its header. */
+export const elfHeadBytes = 64;
 
 /** e_machine, and whether it is little-endian where that makes another architecture of it. */
 const machines: Record<number, string> = {
@@ -23,8 +23,5 @@ export function readElf(head: Buffer): ElfFacts | undefined {
   const little = head[5] === 1;
   const machine = machines[little ? head.readUInt16LE(18) : head.readUInt16BE(18)];
   const arch = machine === 'ppc64' && little ? 'ppc64le' : machine;
-  let minor = -1;
-  for (const [, found] of head.toString('latin1').matchAll(/GLIBC_2\.(\d{1,3})/g))
-    minor = Math.max(minor, Number(found));
-  return { arch, ...(minor < 0 ? {} : { glibc: `2.${minor}` }) };
+  return { arch };
 }

@@ -1,10 +1,10 @@
 /** Folders whose files are many, and of which none is asked for by its path. */
 const crowded = /^(?:proc|sys|dev|usr\/(?:share|src|include|games)|var\/(?:lib\/dpkg\/info|cache|lib\/apt))\//;
 
-/** Folders of programs and libraries: what is there is kept by its name, not by where it is. */
 /** Files that may be run, but of packages that bring thousands of them. */
 const libraries = /(?:^|\/)(?:site-packages|dist-packages|node_modules|pkgs|\.git)\/|\.so(?:\.[\d.]+)?$/;
 
+/** Folders of programs and libraries: what is there is kept by its name, not by where it is. */
 const systems = /^(?:usr|var|etc|lib|lib32|lib64|libx32|boot|run)\//;
 
 const named = [

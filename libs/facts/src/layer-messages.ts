@@ -1,7 +1,12 @@
 import { type LayerFacts } from '@kiln/domain';
 
-/** One layer at a time: its beginning, its bytes, its end. */
-export type ToWorker = { kind: 'begin'; mediaType: string } | { kind: 'chunk'; bytes: Uint8Array } | { kind: 'end' };
+/** What a thread starts with. */
+export interface LayerOfWorker {
+  mediaType: string;
+}
+
+/** A layer's bytes, and its end. */
+export type ToWorker = { kind: 'chunk'; bytes: Uint8Array } | { kind: 'end' };
 
 export type FromWorker =
   | { kind: 'taken'; bytes: number }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { Fault, type LayerFacts } from '@kiln/domain';
-import { type FromWorker, type ToWorker } from './layer-messages.ts';
+import { type FromWorker, type LayerOfWorker, type ToWorker } from './layer-messages.ts';
 
 /** The most that the thread may hold, in MiB; one that needs more ends, and the layer with it. */
 const heapMib = 160;
@@ -32,6 +32,7 @@ export const openLayerReader = (thread = new URL('./layer-worker.js', import.met
     const worker = new Worker(thread, {
       resourceLimits: { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: 16 },
       execArgv: [],
+      workerData: { mediaType } satisfies LayerOfWorker,
     });
     const tell = (it: ToWorker, move: ArrayBuffer[] = []) => worker.postMessage(it, move);
     let ahead = 0;
@@ -59,7 +60,6 @@ export const openLayerReader = (thread = new URL('./layer-worker.js', import.met
     });
     result.catch(() => undefined);
     try {
-      tell({ kind: 'begin', mediaType });
       for await (const chunk of bytes) {
         if (settled) break;
         // A copy of its own, since what is moved is gone here.

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { unzstd } from '@kiln/contexts';
-import { type LayerFacts, largestMax, type PackageSource, type SeenEntry } from '@kiln/domain';
+import { type LayerFacts, largestMax, noFacts, type PackageSource, type SeenEntry } from '@kiln/domain';
 import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
 import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
@@ -42,18 +42,7 @@ async function headOf(content: AsyncIterable<Buffer>, max: number): Promise<Buff
 
 /** Keeps what one layer tells, entry by entry. */
 class LayerNotes {
-  readonly facts: LayerFacts = {
-    entries: [],
-    packages: [],
-    texts: [],
-    secrets: [],
-    largest: [],
-    whiteouts: [],
-    opaque: [],
-    files: 0,
-    bytes: 0,
-    cut: false,
-  };
+  readonly facts = noFacts();
   #elfs = 0;
   #packages = 0;
   #textBytes = 0;

@@ -59,8 +59,8 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
       const { labels } = await showImage(systemDb, image);
       const meant = {
         profiles: profilesOfImage(image, Object.fromEntries(labels.map((it) => [it.key, it.value]))),
-        // A build's image has those of a default.
         labels,
+        // A build's image has those of a default.
         categories: image.via === 'modelarts' ? image.resourceCategories : undefined,
       };
       return { body: { RequestId: requestId, ...renderInspection(inspection, names, query.Profiles, meant) } };

@@ -1,4 +1,13 @@
-import { checksFor, deniedClaims, Fault, type Label, type Checked, type ImageFacts, verdictOf } from '@kiln/domain';
+import {
+  checksFor,
+  deniedClaims,
+  Fault,
+  formatImageName,
+  type Label,
+  type Checked,
+  type ImageFacts,
+  verdictOf,
+} from '@kiln/domain';
 import { type inspectionOperations } from '@kiln/contract';
 import { type Inspection, type KeptFacts } from '@kiln/persistence';
 import { type z } from 'zod';
@@ -96,7 +105,6 @@ export function renderInspection(
   meant: { profiles: readonly string[]; labels: readonly Label[]; categories: readonly string[] | undefined },
 ): Shown {
   const names = namesIn(asked, profiles) ?? meant.profiles;
-  const { reference } = it;
   // A profile that came after the image was read.
   const unread = it.results
     ? names.flatMap((name) =>
@@ -109,7 +117,7 @@ export function renderInspection(
   const results = (it.results ?? []).filter(({ profile }) => names.includes(profile));
   return {
     State: it.state,
-    Image: `${it.host}/${it.repository}${it.digest ? `@${it.digest}` : `${reference.startsWith('sha256:') ? '@' : ':'}${reference}`}`,
+    Image: formatImageName({ ...it, reference: it.digest ?? it.reference }),
     ...optional('Digest', it.digest),
     ...optional('Platform', it.platform),
     ...optional('GmtReadTime', it.readAt?.toISOString()),

@@ -6,6 +6,7 @@ import {
   type ImageLayer,
   inspect,
   type LayerFacts,
+  noFacts,
   type Profile,
 } from '@kiln/domain';
 import { type LayerReader } from '@kiln/facts';
@@ -14,18 +15,25 @@ import {
   failInspection,
   findLayerFacts,
   type Inspection,
+  inspectionAttemptsMax,
   inspectionLeaseSeconds,
   putLayerFacts,
   renewInspection,
   settleInspection,
 } from '@kiln/persistence';
-import { historyOf, ociArch, platformName, type PlatformImage, readImages, type RegistryClient } from '@kiln/registry';
+import {
+  historyOf,
+  ociArch,
+  platformName,
+  type PlatformImage,
+  readImagesOf,
+  type RegistryClient,
+} from '@kiln/registry';
 import { accessForImage } from '@kiln/usecases';
 import { type RegisterDeps } from '../deps.ts';
 
 /** How long all layers of an image may take. */
 const wholeMs = 30 * 60_000;
-const attemptsMax = 5;
 /** Entries and packages of all layers that are held at once; a layer that has more than are left is left out. */
 const itemsMax = 40_000;
 /** More than any engine makes. */
@@ -36,26 +44,12 @@ export interface InspectDeps extends Pick<RegisterDeps, 'db' | 'sealer' | 'regis
   profiles: readonly Profile[];
 }
 
-/** Of a layer that registries do not hold, nothing is known. */
-const notHeld: LayerFacts = {
-  entries: [],
-  packages: [],
-  texts: [],
-  secrets: [],
-  largest: [],
-  whiteouts: [],
-  opaque: [],
-  files: 0,
-  bytes: 0,
-  cut: true,
-};
+/** A layer that registries do not hold, or for which there is no room. */
+const unknownLayer: LayerFacts = { ...noFacts(), cut: true };
 
 async function findImage(client: RegistryClient, claim: Inspection): Promise<PlatformImage> {
   const { repository, reference, arch } = claim;
-  const manifest = await client.getManifest(repository, reference);
-  const name = `${client.host}/${repository}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`;
-  if (!manifest) throw new Fault('ImagePathNotFound', `there is no image ${name}`);
-  const { images, platforms } = await readImages(client, repository, manifest, name);
+  const { name, images, platforms } = await readImagesOf(client, repository, reference);
   const image = images.find((it) => arch === null || it.platform.architecture === ociArch(arch));
   if (!image)
     throw new Fault(
@@ -81,7 +75,7 @@ async function readLayers(
   const layers: ImageLayer[] = [];
   for (const [n, layer] of manifest.layers.entries()) {
     const { digest, size, mediaType } = layer;
-    let facts = /foreign|nondistributable/.test(mediaType) ? notHeld : await findLayerFacts(db, accountId, digest);
+    let facts = /foreign|nondistributable/.test(mediaType) ? unknownLayer : await findLayerFacts(db, accountId, digest);
     if (!facts) {
       const bytes = await client.openBlob(repository, digest, signal);
       try {
@@ -94,7 +88,7 @@ async function readLayers(
     const { entries, whiteouts, opaque, packages } = facts;
     room -= entries.length + whiteouts.length + opaque.length;
     room -= packages.reduce((sum, it) => sum + it.packages.length, 0);
-    const kept = room >= 0 ? facts : { ...notHeld, files: facts.files, bytes: facts.bytes };
+    const kept = room >= 0 ? facts : { ...unknownLayer, files: facts.files, bytes: facts.bytes };
     layers.push({ digest, size, instruction: instructions[n]?.instruction ?? '', facts: kept });
   }
   return layers;
@@ -155,7 +149,8 @@ export async function inspectImage(deps: InspectDeps, claim: Inspection, closing
     // Whoever closes leaves it to the next one.
     if (closing.aborted) return void (await failInspection(db, claim, closed, 0));
     const fault = signal.aborted ? new Fault('LayerUnreadable', 'its layers take too long to read') : asFault(error);
-    const mayPass = ['RegistryUnreachable', 'InternalError'].includes(fault.code) && claim.attempt < attemptsMax;
+    const mayPass =
+      ['RegistryUnreachable', 'InternalError'].includes(fault.code) && claim.attempt < inspectionAttemptsMax;
     log.warn({ inspectionId: claim.id, code: fault.code, err: fault.cause }, fault.message);
     await failInspection(
       db,

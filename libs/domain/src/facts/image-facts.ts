@@ -1,6 +1,6 @@
 import { type ImageLayer, type PackageType, type RunConfig } from './layer-facts.ts';
 import { findProgram, lookUp, type RootTree, rootTree } from './root-tree.ts';
-import { compareVersions, packageKey } from './versions.ts';
+import { newestOf, packageKey } from './versions.ts';
 
 /** A package of an image, and the layer that brought it, counted from 0. */
 export interface ImagePackage {
@@ -162,18 +162,11 @@ function cudaToolkits(tree: RootTree): ImageFacts['cuda'] {
   return [...found].map(([version, path]) => ({ version, path }));
 }
 
-/** The newest of the versions that match. */
-const newest = (all: (string | undefined)[]): string | undefined =>
-  all
-    .filter((it): it is string => it !== undefined)
-    .sort(compareVersions)
-    .at(-1);
-
 const versionOfLibrary = (tree: RootTree, library: RegExp): string | undefined =>
-  newest([...tree.entries.keys()].map((path) => library.exec(path)?.[1]));
+  newestOf([...tree.entries.keys()].map((path) => library.exec(path)?.[1]));
 
 const versionOfPackage = (packages: readonly ImagePackage[], name: RegExp): string | undefined =>
-  newest(packages.filter((it) => name.test(packageKey(it.name))).map((it) => it.version));
+  newestOf(packages.filter((it) => name.test(packageKey(it.name))).map((it) => it.version));
 
 function libcOf(tree: RootTree, packages: readonly ImagePackage[]): ImageFacts['libc'] {
   const names = [...tree.entries.values()];
@@ -247,6 +240,10 @@ export function programOf({
     ? undefined
     : { name, found: findProgram(tree, name, { env, workingDir: workingDir || '/' }) };
 }
+
+/** The CUDA that decides: frameworks bring one of their own, and use no other. */
+export const cudaInUse = ({ frameworks, cuda }: Pick<ImageFacts, 'frameworks' | 'cuda'>): string | undefined =>
+  newestOf(frameworks.map((it) => it.cuda)) ?? newestOf(cuda.map((it) => it.version));
 
 /** Facts with a version, under the names by which they are searched for. */
 export function versionsIn(facts: Omit<ImageFacts, 'packages'>): { name: string; version: string }[] {

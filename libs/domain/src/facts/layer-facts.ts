@@ -15,8 +15,6 @@ export interface SeenEntry {
 export interface ElfFacts {
   /** OCI's name of the architecture; undefined for one that OCI has no name for. */
   arch: string | undefined;
-  /** The newest version of glibc that it asks for, as far as its head tells: `2.36`. */
-  glibc?: string;
 }
 
 export const packageTypes = ['deb', 'apk', 'rpm', 'pypi', 'conda', 'npm', 'jar'] as const;
@@ -55,6 +53,20 @@ export interface LayerFacts {
   /** More was there than is kept: what is not found here may be there. */
   cut: boolean;
 }
+
+/** Facts of a layer of which nothing has been read. */
+export const noFacts = (): LayerFacts => ({
+  entries: [],
+  packages: [],
+  texts: [],
+  secrets: [],
+  largest: [],
+  whiteouts: [],
+  opaque: [],
+  files: 0,
+  bytes: 0,
+  cut: false,
+});
 
 /** Of this many largest files, paths are kept. */
 export const largestMax = 20;

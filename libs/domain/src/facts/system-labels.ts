@@ -1,6 +1,6 @@
 import { type Label } from '../images/label.ts';
-import { type ImageFacts } from './image-facts.ts';
-import { compareVersions, packageKey } from './versions.ts';
+import { cudaInUse, type ImageFacts } from './image-facts.ts';
+import { newestOf, packageKey } from './versions.ts';
 
 /** As PAI writes them. */
 const frameworkNames: Record<string, string> = {
@@ -14,19 +14,14 @@ const frameworkNames: Record<string, string> = {
   vllm: 'vLLM',
 };
 
-const newest = (versions: (string | undefined)[]): string | undefined =>
-  versions
-    .filter((it): it is string => it !== undefined)
-    .sort(compareVersions)
-    .at(-1);
-
 /** Major and minor: 3.11.9 is 3.11. */
 const minor = (version: string | undefined): string | undefined => /^\d+(?:\.\d+)?/.exec(version ?? '')?.[0];
 
 /** PAI's labels of an image, as far as its facts tell them. */
-export function systemLabels({ os, pythons, frameworks, cuda }: Omit<ImageFacts, 'packages'>): Label[] {
+export function systemLabels(facts: Omit<ImageFacts, 'packages'>): Label[] {
+  const { os, pythons, frameworks } = facts;
   const [framework] = frameworks.filter((it) => frameworkNames[packageKey(it.name)] !== undefined);
-  const cudaVersion = minor(newest(frameworks.map((it) => it.cuda)) ?? newest(cuda.map((it) => it.version)));
+  const cudaVersion = minor(cudaInUse(facts));
   const all: [string, string | undefined][] = [
     ['system.chipType', cudaVersion && 'GPU'],
     ['system.dsw.cudaVersion', cudaVersion],
@@ -36,7 +31,7 @@ export function systemLabels({ os, pythons, frameworks, cuda }: Omit<ImageFacts,
       'system.framework',
       framework && `${frameworkNames[packageKey(framework.name)]} ${framework.version.replace(/\+.*/, '')}`,
     ],
-    ['system.pythonVersion', minor(newest(pythons.map((it) => it.version)))],
+    ['system.pythonVersion', minor(newestOf(pythons.map((it) => it.version)))],
   ];
   return all.flatMap(([key, value]) => (value ? [{ key, value }] : []));
 }

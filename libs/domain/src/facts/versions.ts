@@ -9,6 +9,13 @@ export function versionKey(version: string): number[] {
 /** A package's name as all write it: PyPI's are the same in any case, with any of these between their words. */
 export const packageKey = (name: string): string => name.toLowerCase().replace(/[-_.]+/g, '-');
 
+/** The newest of those that are there. */
+export const newestOf = (versions: readonly (string | undefined)[]): string | undefined =>
+  versions
+    .filter((it): it is string => it !== undefined)
+    .sort(compareVersions)
+    .at(-1);
+
 /** Negative where a is older than b, by their numbers; zero where those are equal. */
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [versionKey(a), versionKey(b)];

@@ -48,6 +48,10 @@ export function parseReference(text: string, field: string): Reference {
 
 export const formatReference = ({ host, repository, tag }: Reference): string => `${host}/${repository}:${tag}`;
 
+/** An image by a tag, or by `sha256:…`. */
+export const formatImageName = ({ host, repository, reference }: ImageName): string =>
+  `${host}/${repository}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`;
+
 /** `op/team/torch` → namespace `op/team`, name `torch`: ModelArts shows the two apart. */
 export function splitRepository(repository: string): { namespace: string; name: string } {
   const slash = repository.lastIndexOf('/');

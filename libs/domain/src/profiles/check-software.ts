@@ -1,23 +1,13 @@
 import { lookUp } from '../facts/root-tree.ts';
-import { type ImageFacts, type InspectedImage, programOf } from '../facts/image-facts.ts';
-import { compareVersions, packageKey } from '../facts/versions.ts';
+import { cudaInUse, type ImageFacts, type InspectedImage, programOf } from '../facts/image-facts.ts';
+import { compareVersions, newestOf, packageKey } from '../facts/versions.ts';
 import { fail, type Finding, missing, notApplicable, pass, unknown } from './findings.ts';
 import { type Check, type VersionedFact } from './profile.ts';
 
 type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
 
-const newest = (versions: (string | undefined)[]): string | undefined =>
-  versions
-    .filter((it): it is string => it !== undefined)
-    .sort(compareVersions)
-    .at(-1);
-
-/** What decides: frameworks bring a CUDA of their own, and use no other. */
-export const cudaInUse = ({ frameworks, cuda }: ImageFacts): string | undefined =>
-  newest(frameworks.map((it) => it.cuda)) ?? newest(cuda.map((it) => it.version));
-
 const versionOf: Record<VersionedFact, (facts: ImageFacts) => string | undefined> = {
-  python: ({ pythons }) => newest(pythons.map((it) => it.version)),
+  python: ({ pythons }) => newestOf(pythons.map((it) => it.version)),
   cuda: cudaInUse,
   cudnn: ({ cudnn }) => cudnn,
   nccl: ({ nccl }) => nccl,

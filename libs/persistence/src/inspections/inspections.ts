@@ -48,14 +48,14 @@ export async function findInspection(
 }
 
 /** How often an image is tried to be read: one at which registrars die is given up, too. */
-const attemptsMax = 5;
+export const inspectionAttemptsMax = 5;
 
 const gaveUp: BuildError = {
   code: 'LayerUnreadable',
-  message: `${attemptsMax} registrars ended while they read it`,
+  message: `${inspectionAttemptsMax} registrars ended while they read it`,
   class: 'user',
   phase: 'verify',
-  attempt: attemptsMax,
+  attempt: inspectionAttemptsMax,
 };
 
 const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
@@ -65,7 +65,7 @@ export async function claimInspection(db: Executor): Promise<Inspection | undefi
   await db
     .update(inspections)
     .set({ state: 'failed', error: gaveUp })
-    .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${attemptsMax}`);
+    .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${inspectionAttemptsMax}`);
   const [row] = await db
     .update(inspections)
     .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })

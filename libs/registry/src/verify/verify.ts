@@ -1,4 +1,4 @@
-import { Fault, fieldFault, type ImageStep } from '@kiln/domain';
+import { Fault, fieldFault, formatImageName, type ImageStep } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClient } from '../client/client.ts';
 import { historyOf } from './history.ts';
 import { type Manifest, platformName } from '../client/manifests.ts';
@@ -60,6 +60,17 @@ async function verifyOne(
 export const ociArch = (arch: string): string => ({ X86_64: 'amd64', AARCH64: 'arm64' })[arch.toUpperCase()] ?? arch;
 
 /**
+ * The images that a tag or digest stands for.
+ * @throws Fault ImagePathNotFound, ManifestInvalid, BlobMissing, ArchMismatch
+ */
+export async function readImagesOf(client: RegistryClient, repository: string, reference: string) {
+  const manifest = await client.getManifest(repository, reference);
+  const name = formatImageName({ host: client.host, repository, reference });
+  if (!manifest) throw new Fault('ImagePathNotFound', `there is no image ${name}`);
+  return { manifest, name, ...(await readImages(client, repository, manifest, name)) };
+}
+
+/**
  * Reads an image back from its registry and checks it whole: documents well-formed, digests match their bytes, every
  * blob there with its declared size, and an image for `arch` among its platforms. Entries of an index that are no
  * images, such as attestations, are passed over.
@@ -74,11 +85,7 @@ export async function verifyImage(
   reference: string,
   arch: string | undefined,
 ): Promise<Verified> {
-  const manifest = await client.getManifest(repository, reference);
-  const separator = reference.startsWith('sha256:') ? '@' : ':';
-  const name = `${client.host}/${repository}${separator}${reference}`;
-  if (!manifest) throw new Fault('ImagePathNotFound', `there is no image ${name}`);
-  const { images } = await readImages(client, repository, manifest, name);
+  const { manifest, name, images } = await readImagesOf(client, repository, reference);
   for (const it of images) await verifyOne(client, repository, it);
   const platforms = images.map((it) => platformName(it.platform));
   const match = arch === undefined ? images[0] : images.find((it) => it.platform.architecture === ociArch(arch));
