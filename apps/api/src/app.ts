@@ -26,6 +26,7 @@ import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
 import { inspectionRoutes } from './kiln/inspection-routes.ts';
+import { policyRoutes } from './kiln/policy-routes.ts';
 import { uploadRoutes, type UploadDeps } from './kiln/upload-routes.ts';
 import { contextRoutes } from './kiln/context-routes.ts';
 import { eventRoutes } from './kiln/event-routes.ts';
@@ -121,6 +122,7 @@ export function createApp(deps: AppDeps): Express {
   const console = [
     ...sessionRoutes(deps),
     ...inspectionRoutes(deps),
+    ...policyRoutes(deps),
     ...uploadRoutes(deps),
     ...contextRoutes(deps),
     ...overviewRoutes(deps),

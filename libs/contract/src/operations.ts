@@ -2,6 +2,7 @@ import { consoleOperations } from './kiln/console-operations.ts';
 import { accountOperations } from './kiln/account-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
 import { inspectionOperations } from './kiln/inspection-operations.ts';
+import { policyOperations } from './kiln/policy-operations.ts';
 import { uploadOperations } from './kiln/upload-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
 import { sessionOperations } from './kiln/session-operations.ts';
@@ -30,6 +31,7 @@ export const operations: readonly Operation[] = [
   contextOperations,
   uploadOperations,
   inspectionOperations,
+  policyOperations,
   eventOperations,
   identityOperations,
   connectionOperations,

@@ -47,3 +47,6 @@ export * from './facts/system-labels.ts';
 export * from './facts/versions.ts';
 export { checkImage } from './profiles/check-image.ts';
 export * from './profiles/profile.ts';
+export * from './profiles/profiles-of-image.ts';
+export * from './policies/judge.ts';
+export * from './policies/policy.ts';

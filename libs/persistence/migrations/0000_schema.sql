@@ -407,6 +407,8 @@ CREATE TABLE "images" (
 	"via" text NOT NULL,
 	"registry_connection_id" text,
 	"group_id" uuid,
+	"checked" jsonb,
+	"policy_due" boolean DEFAULT false NOT NULL,
 	"pending" boolean DEFAULT false NOT NULL,
 	"attempt" integer DEFAULT 0 NOT NULL,
 	"fence" bigint DEFAULT 0 NOT NULL,
@@ -479,6 +481,15 @@ CREATE TABLE "inspections" (
 	"read_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "workspace_policies" (
+	"workspace_id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"mode" text NOT NULL,
+	"profiles" text[] NOT NULL,
+	"wait_seconds" integer NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "layer_facts" (
 	"account_id" text NOT NULL,
 	"digest" text NOT NULL,
@@ -508,6 +519,7 @@ ALTER TABLE "tokens" ADD CONSTRAINT "tokens_user_id_users_id_fk" FOREIGN KEY ("u
 ALTER TABLE "users" ADD CONSTRAINT "users_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "workspace_policies" ADD CONSTRAINT "workspace_policies_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "image_labels" ADD CONSTRAINT "image_labels_image_id_images_id_fk" FOREIGN KEY ("image_id") REFERENCES "public"."images"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -547,10 +559,11 @@ CREATE INDEX "images_reference" ON "images" USING btree ("account_id","host","re
 CREATE UNIQUE INDEX "images_registered" ON "images" USING btree ("workspace_id","host","repository","tag") WHERE "images"."status" NOT IN ('DELETED', 'CREATE_FAILED') AND "images"."via" = 'modelarts';--> statement-breakpoint
 CREATE INDEX "images_group" ON "images" USING btree ("group_id");--> statement-breakpoint
 CREATE INDEX "images_pending" ON "images" USING btree ("not_before") WHERE "images"."pending";--> statement-breakpoint
+CREATE INDEX "images_policy_due" ON "images" USING btree ("id") WHERE "images"."policy_due";--> statement-breakpoint
 CREATE INDEX "tallies_list" ON "tallies" USING btree ("list","workspace_id","day");--> statement-breakpoint
 CREATE INDEX "tallies_account" ON "tallies" USING btree ("account_id","list");--> statement-breakpoint
 CREATE INDEX "image_packages_search" ON "image_packages" USING btree ("account_id","name_key","version_key");--> statement-breakpoint
-CREATE UNIQUE INDEX "inspections_catalogued" ON "inspections" USING btree ("account_id","host","repository","reference") WHERE "inspections"."catalogued";--> statement-breakpoint
+CREATE UNIQUE INDEX "inspections_catalogued" ON "inspections" USING btree ("account_id","host","repository","reference","arch") WHERE "inspections"."catalogued";--> statement-breakpoint
 CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');
 --> statement-breakpoint
 -- From here on, written by hand: what the description of the tables in src/tables cannot say.
@@ -722,7 +735,7 @@ DECLARE
   owned CONSTANT text[] := ARRAY['users', 'projects', 'workspaces', 'access_keys', 'tokens', 'registry_connections',
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
     'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
-    'inspections', 'image_packages', 'layer_facts'];
+    'inspections', 'image_packages', 'layer_facts', 'workspace_policies'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[
@@ -784,12 +797,14 @@ CREATE FUNCTION record_image_event() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
-  VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility, 'image.' || lower(NEW.status),
+  VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility,
+    'image.' || CASE WHEN TG_ARGV[0] = 'checked' THEN 'checked' ELSE lower(NEW.status) END,
     jsonb_strip_nulls(jsonb_build_object(
     'kind', 'image', 'imageId', NEW.id, 'paiImageId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
     'name', NEW.name, 'host', NEW.host, 'repository', NEW.repository, 'tag', NEW.tag,
     'status', NEW.status, 'statusMessage', left(NEW.status_message, 2000),
-    'digest', NEW.digest, 'sizeBytes', NEW.size_bytes, 'buildId', NEW.build_id)));
+    'digest', NEW.digest, 'sizeBytes', NEW.size_bytes, 'buildId', NEW.build_id,
+    'check', CASE WHEN TG_ARGV[0] = 'checked' THEN NEW.checked END)));
   RETURN NULL;
 END $$;
 --> statement-breakpoint
@@ -799,21 +814,30 @@ CREATE TRIGGER record_image_change AFTER UPDATE OF status ON images
   FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
   EXECUTE FUNCTION record_image_event();
 --> statement-breakpoint
--- Whatever process makes an image usable: what is in it is to be read, once for each digest.
+CREATE TRIGGER record_image_check AFTER UPDATE OF checked ON images
+  FOR EACH ROW WHEN (NEW.checked IS NOT NULL AND NEW.checked IS DISTINCT FROM OLD.checked)
+  EXECUTE FUNCTION record_image_event('checked');
+--> statement-breakpoint
+-- Whatever process makes an image usable: what is in it is to be read, once for each digest and architecture, and held
+-- against its workspace's policy. Who reads the digest now has its row locked, so that one of the two sees the other.
 CREATE FUNCTION want_inspection() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO inspections (id, account_id, host, repository, reference, registry_connection_id, catalogued, arch)
   VALUES ('insp-' || gen_random_uuid(), NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
     true, NEW.arch)
-  ON CONFLICT (account_id, host, repository, reference) WHERE catalogued DO UPDATE
+  ON CONFLICT (account_id, host, repository, reference, arch) WHERE catalogued DO UPDATE
     SET state = 'waiting', attempt = 0, not_before = now(), registry_connection_id = EXCLUDED.registry_connection_id
     WHERE inspections.state = 'failed';
   -- What was read before is known of this one, too.
   INSERT INTO image_labels (image_id, key, value)
   SELECT NEW.id, label.key, label.value FROM inspections i, jsonb_each_text(i.labels) label
   WHERE i.account_id = NEW.account_id AND i.host = NEW.host AND i.repository = NEW.repository
-    AND i.reference = NEW.digest AND i.catalogued AND i.labels IS NOT NULL
+    AND i.reference = NEW.digest AND i.arch = NEW.arch AND i.catalogued AND i.labels IS NOT NULL
   ON CONFLICT DO NOTHING;
+  UPDATE images SET policy_due = true WHERE id = NEW.id AND EXISTS (
+    SELECT 1 FROM inspections i WHERE i.account_id = NEW.account_id AND i.host = NEW.host
+      AND i.repository = NEW.repository AND i.reference = NEW.digest AND i.arch = NEW.arch AND i.catalogued
+      AND i.state = 'done');
   RETURN NULL;
 END $$;
 --> statement-breakpoint

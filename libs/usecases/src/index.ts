@@ -16,5 +16,4 @@ export * from './submit-build.ts';
 export * from './ttl-cache.ts';
 export * from './webhooks.ts';
 export * from './profiles.ts';
-export * from './profiles-of-image.ts';
 export * from './with-context.ts';

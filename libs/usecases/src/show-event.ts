@@ -1,6 +1,6 @@
 import { type AccountEvent } from '@kiln/persistence';
 import { type ShownEvent } from '@kiln/contract';
-import { type EventData, formatReference } from '@kiln/domain';
+import { type BrokenRule, type EventData, formatReference, type ImageCheck } from '@kiln/domain';
 
 /** An event as it looks in lists, in streams, and as the body of a webhook. */
 export const showEvent = ({ key, type, at, data }: Pick<AccountEvent, 'key' | 'type' | 'at' | 'data'>): ShownEvent => ({
@@ -48,8 +48,26 @@ function showData(data: EventData): ShownEvent['data'] {
         Digest: data.digest,
         SizeInBytes: data.sizeBytes,
         ImageBuildId: data.buildId,
+        Check: data.check && showCheck(data.check),
       };
     case 'webhook':
       return { WebhookId: data.webhookId };
   }
 }
+
+export const showBroken = (broken: readonly BrokenRule[]) =>
+  broken.map(({ profile, rule, title, severity, found }) => ({
+    Profile: profile,
+    Rule: rule,
+    Title: title,
+    Severity: severity,
+    Found: found,
+  }));
+
+/** How an image did by the policy of its workspace. */
+export const showCheck = ({ mode, verdict, profiles, broken }: ImageCheck) => ({
+  Mode: mode,
+  Verdict: verdict,
+  Profiles: profiles.map((it) => ({ Profile: it.profile, Verdict: it.verdict })),
+  Broken: showBroken(broken),
+});

@@ -79,20 +79,22 @@ describe('RegisterImage', () => {
       platform: { os, architecture },
     });
     const type = 'application/vnd.oci.image.index.v1+json';
-    await putManifest(
-      'op/multi',
-      'both',
-      {
-        schemaVersion: 2,
-        mediaType: type,
-        manifests: [entry(amd, 'amd64'), entry(arm, 'arm64'), entry(amd, 'unknown', 'unknown')],
-      },
-      type,
-    );
+    const both = {
+      schemaVersion: 2,
+      mediaType: type,
+      manifests: [entry(amd, 'amd64'), entry(arm, 'arm64'), entry(amd, 'unknown', 'unknown')],
+    };
+    const { digest } = await putManifest('op/multi', 'both', both, type);
+    await putManifest('op/multi', 'same', both, type);
     expect(await register('op/multi:both', { arch: 'AARCH64' })).toMatchObject({
       status: 200,
       body: { status: 'ACTIVE', size: arm.total },
     });
+    // What is in it is read once for each architecture that somebody registers.
+    expect(await register('op/multi:same')).toMatchObject({ status: 200, body: { size: amd.total } });
+    const read = 'SELECT arch FROM inspections WHERE reference = $1 ORDER BY arch';
+    const { rows } = await kiln.database.db.$client.query(read, [digest]);
+    expect(rows).toEqual([{ arch: 'AARCH64' }, { arch: 'X86_64' }]);
     await putManifest(
       'op/multi',
       'lying',

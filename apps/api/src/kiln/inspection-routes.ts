@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { inspectionOperations } from '@kiln/contract';
-import { Fault, formatReference, parsePackageQuery, parseReference, type Profile } from '@kiln/domain';
+import {
+  asRecord,
+  categoriesOf,
+  Fault,
+  formatReference,
+  parsePackageQuery,
+  parseReference,
+  type Profile,
+  profilesOfImage,
+} from '@kiln/domain';
 import {
   addInspection,
   countInspections,
@@ -14,7 +23,7 @@ import {
   showImage,
 } from '@kiln/persistence';
 import { type CheckRegistryHost } from '@kiln/registry';
-import { profilesOfImage } from '@kiln/usecases';
+import { showCheck } from '@kiln/usecases';
 import { type Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
@@ -46,9 +55,9 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
   async function ofImage(viewer: Caller, paiId: string): Promise<{ image: Image; inspection: Inspection }> {
     const image = await findImage(db, viewer, { paiId });
     if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
-    const { accountId, host, repository, digest } = image;
+    const { accountId, host, repository, digest, arch } = image;
     const inspection = digest
-      ? await findInspection(systemDb, accountId, { host, repository, reference: digest })
+      ? await findInspection(systemDb, accountId, { host, repository, reference: digest, arch })
       : undefined;
     if (!inspection) throw new Fault('InspectionNotFound', `nothing is known of image ${paiId}: it is ${image.status}`);
     return { image, inspection };
@@ -57,13 +66,16 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
     route(inspectionOperations.GetImageFacts, async ({ viewer, params, query, requestId }) => {
       const { image, inspection } = await ofImage(viewer, params.ImageId);
       const { labels } = await showImage(systemDb, image);
+      const purpose = { ...image, labels: asRecord(labels) };
       const meant = {
-        profiles: profilesOfImage(image, Object.fromEntries(labels.map((it) => [it.key, it.value]))),
+        profiles: profilesOfImage(purpose),
         labels,
-        // A build's image has those of a default.
-        categories: image.via === 'modelarts' ? image.resourceCategories : undefined,
+        categories: categoriesOf(purpose),
       };
-      return { body: { RequestId: requestId, ...renderInspection(inspection, names, query.Profiles, meant) } };
+      const shown = renderInspection(inspection, names, query.Profiles, meant);
+      return {
+        body: { RequestId: requestId, ...shown, ...optional('Check', image.checked && showCheck(image.checked)) },
+      };
     }),
     route(inspectionOperations.ListImagePackages, async ({ viewer, params, query, requestId }) => {
       const { inspection } = await ofImage(viewer, params.ImageId);

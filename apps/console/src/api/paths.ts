@@ -5,6 +5,7 @@ import type {
   contextOperations,
   identityOperations,
   inspectionOperations,
+  policyOperations,
   paiImageOperations,
   PathsOf,
   sessionOperations,
@@ -21,6 +22,7 @@ type Called =
   | (typeof contextOperations)[keyof typeof contextOperations]
   | (typeof identityOperations)[keyof typeof identityOperations]
   | (typeof inspectionOperations)[keyof typeof inspectionOperations]
+  | (typeof policyOperations)[keyof typeof policyOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]
   | (typeof webhookOperations)[keyof typeof webhookOperations];

@@ -9,14 +9,17 @@ import {
   deferRegistration,
   hasTagMove,
   moveBuild,
+  type NewImage,
   recordPhase,
   succeedBuild,
+  type VerifiedImage,
   withTagLock,
   inTransaction,
 } from '@kiln/persistence';
 import { type RegistryClient, type Verified, verifyImage } from '@kiln/registry';
 import {
   asFault,
+  asRecord,
   type BuildPhase,
   describeFault,
   Fault,
@@ -27,6 +30,7 @@ import {
 import { accessForBuild } from '@kiln/usecases';
 import { type Lease } from '@kiln/worker';
 import { type RegisterDeps } from '../deps.ts';
+import { checkBeforeUse } from './check-before-use.ts';
 import { imageOfBuild } from './image-of-build.ts';
 
 /**
@@ -60,9 +64,14 @@ async function register(deps: RegisterDeps, build: Build, claimedAtMs: number): 
     await recordPhase(db, build, { phase, startedAtMs, result: 'ok' }, 'register');
     phase = 'register';
     crashPoint('image-verified');
+    const image = imageOfBuild(build, verified);
+    const purpose = { ...image, labels: asRecord(image.labels) };
+    // What is past its commit point has been judged.
+    const delayMs = (await hasTagMove(db, id)) ? undefined : await checkBeforeUse(db, image, purpose);
+    if (delayMs !== undefined) return await defer(deps, build, delayMs);
     await withTagLock(db, build, async () => {
       await refuseOverwrite(deps, build, client);
-      await publish(deps, build, client, verified, lease, () => (phase = 'tag'));
+      await publish(deps, build, client, { verified, image }, lease, () => (phase = 'tag'));
     });
     log.info({ buildId: id, digest: build.digest }, 'build published');
   } catch (error) {
@@ -90,7 +99,7 @@ async function publish(
   deps: RegisterDeps,
   build: Build,
   client: RegistryClient,
-  verified: Verified,
+  { verified, image: entry }: { verified: Verified; image: NewImage & VerifiedImage },
   lease: Lease,
   onCommit: () => void,
 ): Promise<void> {
@@ -114,7 +123,7 @@ async function publish(
       );
   }
   crashPoint('tag-set');
-  const image = await succeedBuild(deps.db, build, imageOfBuild(build, verified), startedAtMs);
+  const image = await succeedBuild(deps.db, build, entry, startedAtMs);
   crashPoint('catalogue-written');
   if (image === 'name-taken') throw nameTaken(build);
   if (!image) deps.log.warn({ buildId: build.id }, 'registration is no longer ours; dropped');
@@ -127,6 +136,14 @@ const nameTaken = (build: Build) =>
     `another image of the workspace took the name ${build.imageName} meanwhile`,
   );
 
+async function defer({ db, relay }: RegisterDeps, build: Build, delayMs: number): Promise<void> {
+  await inTransaction(db, async (tx) => {
+    if (await deferRegistration(tx, build, delayMs))
+      await announce(tx, announceRegistration('build', build.id, build.attempt, { delayMs }));
+  });
+  relay.wake();
+}
+
 async function settle(
   deps: RegisterDeps,
   build: Build,
@@ -134,7 +151,7 @@ async function settle(
   startedAtMs: number,
   error: unknown,
 ): Promise<void> {
-  const { db, log, relay } = deps;
+  const { db, log } = deps;
   const guard = { id: build.id, fence: build.fence };
   const stopped = { message: 'stopped on request', set: { error: cancelledError(phase, build.attempt) } };
   if (await moveBuild(db, { ...guard, from: ['cancelling'], to: 'cancelled', ...stopped })) return;
@@ -142,12 +159,7 @@ async function settle(
   // Could not find out, or trouble of our own: the build stays where it is and is looked at again.
   if (fault.code === 'RegistryUnreachable' || fault.code === 'InternalError') {
     log.warn({ buildId: build.id, code: fault.code, err: fault.cause }, fault.message);
-    const delayMs = backoffMs(3, 1000, 30_000);
-    await inTransaction(db, async (tx) => {
-      if (await deferRegistration(tx, guard, delayMs))
-        await announce(tx, announceRegistration('build', build.id, build.attempt, { delayMs }));
-    });
-    return relay.wake();
+    return defer(deps, build, backoffMs(3, 1000, 30_000));
   }
   await recordPhase(db, build, { phase, startedAtMs, result: 'failed' });
   await moveBuild(db, {

@@ -9,13 +9,15 @@ import {
   type RepositoryUse,
   type Settled,
   settleImage,
+  showImage,
   useOfRepository,
 } from '@kiln/persistence';
 import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
-import { asFault, describeFault, Fault, formatReference } from '@kiln/domain';
+import { asFault, asRecord, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForImage } from '@kiln/usecases';
 import { type Lease } from '@kiln/worker';
 import { archOf } from './arch-of.ts';
+import { checkBeforeUse } from './check-before-use.ts';
 import { type RegisterDeps } from '../deps.ts';
 
 /** A registry that has said nothing for so long is told of to those who ask for the image. */
@@ -43,6 +45,7 @@ async function lookAt(deps: RegisterDeps, image: Image, claimedAtMs: number): Pr
   const late = setTimeout(() => void noteOnImage(db, image, silence).catch(() => undefined), silenceMs);
   try {
     const settled = image.status === 'DELETED' ? await purge(deps, image, lease) : await verify(deps, image);
+    if (settled.outcome === 'deferred') return await defer(deps, image, settled.reason, settled.delayMs);
     await settleImage(db, image, settled);
     log.info({ imageId: id, outcome: settled.outcome }, 'image looked at');
   } catch (error) {
@@ -69,8 +72,18 @@ async function verify(deps: RegisterDeps, image: Image): Promise<Settled> {
     reference,
     declared,
   );
-  const arch = declared ?? archOf(platforms);
-  return { outcome: 'verified', verified: { digest, mediaType, platforms, sizeBytes, history, arch } };
+  const verified = { digest, mediaType, platforms, sizeBytes, history, arch: declared ?? archOf(platforms) };
+  const { labels } = await showImage(deps.db, image);
+  const purpose = { ...image, labels: asRecord(labels) };
+  try {
+    const delayMs = await checkBeforeUse(deps.db, { ...image, ...verified }, purpose);
+    if (delayMs !== undefined) return { outcome: 'deferred', reason: 'waits until its layers are read', delayMs };
+  } catch (error) {
+    const fault = asFault(error);
+    if (fault.code !== 'PolicyRefused') throw error;
+    return { outcome: 'refused', error: describeFault(fault, 'verify', image.attempt), verified };
+  }
+  return { outcome: 'verified', verified };
 }
 
 async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Settled> {
@@ -109,6 +122,12 @@ async function isNeeded(
   return false;
 }
 
+const defer = ({ db }: RegisterDeps, image: Image, reason: string, delayMs: number): Promise<void> =>
+  inTransaction(db, async (tx) => {
+    if (await settleImage(tx, image, { outcome: 'deferred', reason, delayMs }))
+      await announce(tx, announceRegistration('image', image.id, image.attempt, { delayMs }));
+  });
+
 const triesMin = 2;
 const { registrationPauseMs, registrationPauseMaxMs } = timings;
 
@@ -129,11 +148,7 @@ async function settleFailure(deps: RegisterDeps, image: Image, error: unknown): 
       Math.min(fault.details.retryAfterMs ?? 0, registrationPauseMaxMs),
     );
     const delayMs = Math.max(0, Math.min(backOff, left));
-    await inTransaction(db, async (tx) => {
-      if (await settleImage(tx, image, { outcome: 'deferred', reason: fault.message, delayMs }))
-        await announce(tx, announceRegistration('image', image.id, image.attempt, { delayMs }));
-    });
-    return;
+    return defer(deps, image, fault.message, delayMs);
   }
   log.info({ imageId: image.id, code: fault.code }, 'image refused');
   const ended = mayPass ? new Fault(fault.code, `${fault.message}; given up after ${registrationSeconds} s`) : fault;

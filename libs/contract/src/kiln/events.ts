@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildStates, imageStatuses, eventTypes } from '@kiln/domain';
+import { buildStates, imageStatuses, eventTypes, policyModes, severities, verdicts } from '@kiln/domain';
 
 const buildData = z.object({
   ImageBuildId: z.string(),
@@ -19,6 +19,23 @@ const buildData = z.object({
     .optional(),
 });
 
+/** A rule that an image breaks. */
+export const brokenRule = z.object({
+  Profile: z.string(),
+  Rule: z.string(),
+  Title: z.string(),
+  Severity: z.enum(severities),
+  Found: z.string(),
+});
+
+/** How an image did by the policy of its workspace. */
+export const imageCheck = z.object({
+  Mode: z.enum(policyModes),
+  Verdict: z.enum(verdicts),
+  Profiles: z.array(z.object({ Profile: z.string(), Verdict: z.enum(verdicts) })),
+  Broken: z.array(brokenRule).describe('at most 50'),
+});
+
 const imageData = z.object({
   ImageId: z.string(),
   ModelArtsImageId: z.string().describe("the image's id in ModelArts' calls"),
@@ -31,6 +48,7 @@ const imageData = z.object({
   Digest: z.string().optional(),
   SizeInBytes: z.int().optional(),
   ImageBuildId: z.string().optional(),
+  Check: imageCheck.optional().describe('of image.checked'),
 });
 
 const testData = z.object({ WebhookId: z.string() });

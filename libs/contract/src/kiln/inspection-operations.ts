@@ -1,7 +1,8 @@
-import { checkResults, packageTypes, severities } from '@kiln/domain';
+import { checkResults, packageTypes, severities, verdicts } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
 import { oneOf, queryInt, text } from '../text.ts';
+import { imageCheck } from './events.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
@@ -69,7 +70,7 @@ const profile = z
     Profile: z.string(),
     Title: z.string(),
     Version: z.int(),
-    Verdict: z.enum(['pass', 'warn', 'fail', 'unknown']),
+    Verdict: z.enum(verdicts),
     Checks: z.array(check),
     Notes: z.array(z.string()).describe('what no look at an image can tell'),
   })
@@ -114,7 +115,10 @@ export const inspectionOperations = {
     path: '/api/v1/images/{ImageId}/facts',
     summary: 'Shows what is in an image of the catalogue, and how it does by what platforms ask of images',
     query: z.object(profiles),
-    reply: inspection.extend(requestId),
+    reply: inspection.extend({
+      ...requestId,
+      Check: imageCheck.optional().describe('by the policy of its workspace'),
+    }),
     statuses: [200],
     errors: ['ImageNotFound', 'InspectionNotFound', 'ProfileNotFound'],
     example: { params: { ImageId }, reply: example },

@@ -122,6 +122,7 @@ export const errorCodes = {
   RegistryUnreachable: row('upstream', 502, ['ModelArts.2810', 400]),
   ManifestInvalid: row('user', 400, ['ModelArts.0107', 400]),
   BlobMissing: row('user', 400, ['ModelArts.0107', 400]),
+  PolicyRefused: row('policy', 409, ['ModelArts.0107', 400]),
   ArchMismatch: row('user', 400, ['ModelArts.0107', 400]),
 
   // Kiln itself

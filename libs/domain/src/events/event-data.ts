@@ -1,5 +1,6 @@
 import { type BuildError } from '../builds/build-error.ts';
 import { type BuildState } from '../builds/build-states.ts';
+import { type ImageCheck } from '../policies/judge.ts';
 import { type ImageStatus } from '../images/image-status.ts';
 import { type Reference } from '../images/reference.ts';
 
@@ -35,6 +36,8 @@ export interface ImageEventData extends Reference {
   digest?: string;
   sizeBytes?: number;
   buildId?: string;
+  /** How it did by the policy of its workspace. */
+  check?: ImageCheck;
 }
 
 /** Somebody tries whether a webhook comes through. */

@@ -1,10 +1,14 @@
 import { buildStates } from '../builds/build-states.ts';
 import { imageStatuses } from '../images/image-status.ts';
 
-/** What can happen: a build or an image is now in a state. `webhook.test` is what somebody asked to be sent. */
+/**
+ * What can happen: a build or an image is now in a state, or an image was held against its workspace's policy.
+ * `webhook.test` is what somebody asked to be sent.
+ */
 export const eventTypes = [
   ...buildStates.map((it) => `build.${it}` as const),
   ...imageStatuses.map((it) => `image.${it.toLowerCase() as Lowercase<typeof it>}` as const),
+  'image.checked',
   'webhook.test',
 ] as const;
 export type EventType = (typeof eventTypes)[number];

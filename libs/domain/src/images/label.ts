@@ -6,3 +6,6 @@ export interface Label {
 
 /** Most labels of one image. */
 export const labelsMax = 64;
+
+export const asRecord = (labels: readonly Label[]): Record<string, string> =>
+  Object.fromEntries(labels.map((it) => [it.key, it.value]));

@@ -89,6 +89,15 @@ export interface Checked {
   categories?: string[];
 }
 
+/** An image held against one profile. */
+export interface ProfileResult {
+  profile: string;
+  title: string;
+  version: number;
+  checks: Checked[];
+  notes: string[];
+}
+
 /**
  * What of a profile's checks is meant for images of these resource categories.
  * @param categories those of most images where nobody told any
@@ -101,7 +110,8 @@ export const checksFor = (checks: readonly Checked[], categories: readonly strin
   });
 
 /** An image fails a profile when one of its errors does. */
-export type Verdict = 'pass' | 'warn' | 'fail' | 'unknown';
+export const verdicts = ['pass', 'warn', 'fail', 'unknown'] as const;
+export type Verdict = (typeof verdicts)[number];
 export const verdictOf = (checks: readonly Pick<Checked, 'result' | 'severity'>[]): Verdict =>
   checks.some((it) => it.result === 'fail' && it.severity === 'error')
     ? 'fail'

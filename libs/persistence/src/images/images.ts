@@ -164,8 +164,11 @@ export async function claimImage(db: Executor, id: string, worker: string): Prom
 /** What became of a claimed image. */
 export type Settled =
   | { outcome: 'verified'; verified: VerifiedImage & { arch: string } }
-  /** Not usable: a new entry is refused, one that was ACTIVE shows the ERROR. */
-  | { outcome: 'refused'; error: BuildError }
+  /**
+   * Not usable: a new entry is refused, one that was ACTIVE shows the ERROR, as does one that is there and that the
+   * policy refuses.
+   */
+  | { outcome: 'refused'; error: BuildError; verified?: VerifiedImage & { arch: string } }
   /** Could not find out: tried again after `delayMs`, with the reason to read meanwhile. */
   | { outcome: 'deferred'; reason: string; delayMs: number }
   /** A deleted one was taken out of its registry, or could not be, as `message` says. */
@@ -183,7 +186,10 @@ export async function settleImage(
         return { ...settled.verified, status: 'ACTIVE' as const, statusMessage: '', error: null, pending: false };
       case 'refused':
         return {
-          status: sql`CASE ${images.status} WHEN 'CREATING' THEN 'CREATE_FAILED' ELSE 'ERROR' END`,
+          ...settled.verified,
+          status: settled.verified
+            ? ('ERROR' as const)
+            : sql`CASE ${images.status} WHEN 'CREATING' THEN 'CREATE_FAILED' ELSE 'ERROR' END`,
           statusMessage: settled.error.message,
           error: settled.error,
           pending: false,

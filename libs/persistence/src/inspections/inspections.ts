@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import {
   type BuildError,
   type ImagePackage,
   type LayerFacts,
   type PackageType,
+  type ProfileResult,
   packageKey,
   systemLabels,
   versionKey,
@@ -11,7 +13,7 @@ import {
 import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { heldStatus } from '../tables/images.ts';
-import { imagePackages, inspections, type KeptFacts, layerFacts, type ProfileResult } from '../tables/inspections.ts';
+import { imagePackages, inspections, type KeptFacts, layerFacts } from '../tables/inspections.ts';
 
 export type Inspection = typeof inspections.$inferSelect;
 
@@ -29,7 +31,7 @@ export const addInspection = async (
 export async function findInspection(
   db: Executor,
   accountId: string,
-  by: { id: string } | Pick<Inspection, 'host' | 'repository' | 'reference'>,
+  by: { id: string } | Pick<Inspection, 'host' | 'repository' | 'reference' | 'arch'>,
 ): Promise<Inspection | undefined> {
   const wanted =
     'id' in by
@@ -39,12 +41,39 @@ export async function findInspection(
           eq(inspections.host, by.host),
           eq(inspections.repository, by.repository),
           eq(inspections.reference, by.reference),
+          eq(inspections.arch, by.arch ?? ''),
         );
   const [row] = await db
     .select()
     .from(inspections)
     .where(and(eq(inspections.accountId, accountId), wanted));
   return row;
+}
+
+/**
+ * Has an image read before it is in the catalogue, because a policy wants to know what is in it.
+ * @returns what is known of it now
+ */
+export async function wantInspection(
+  db: Executor,
+  image: Pick<Inspection, 'accountId' | 'host' | 'repository' | 'registryConnectionId'> & {
+    digest: string;
+    arch: string;
+  },
+): Promise<Inspection | undefined> {
+  const { digest: reference, ...by } = image;
+  await db
+    .insert(inspections)
+    // Before those that nobody waits for.
+    .values({
+      id: `insp-${randomUUID()}`,
+      ...by,
+      reference,
+      catalogued: true,
+      notBefore: sql`now() - interval '1 day'`,
+    })
+    .onConflictDoNothing();
+  return findInspection(db, image.accountId, { ...by, reference });
 }
 
 /** How often an image is tried to be read: one at which registrars die is given up, too. */
@@ -60,12 +89,23 @@ const gaveUp: BuildError = {
 
 const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
 
+/** The catalogue's entries that stand for what a claim reads. */
+const imagesOf = ({ accountId, host, repository, reference, arch }: Inspection) => sql`
+  m.account_id = ${accountId} AND m.host = ${host} AND m.repository = ${repository} AND m.digest = ${reference}
+  AND m.arch = ${arch}`;
+
+/** What was read, or cannot be, is now to be held against policies. */
+const wantChecks = (db: Executor, claim: Inspection) =>
+  db.execute(sql`UPDATE images m SET policy_due = true WHERE ${imagesOf(claim)} AND m.status = 'ACTIVE'`);
+
 /** Takes the next image whose turn it is; those that somebody waits for come first. */
 export async function claimInspection(db: Executor): Promise<Inspection | undefined> {
-  await db
+  const givenUp = await db
     .update(inspections)
     .set({ state: 'failed', error: gaveUp })
-    .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${inspectionAttemptsMax}`);
+    .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${inspectionAttemptsMax}`)
+    .returning();
+  for (const it of givenUp) await wantChecks(db, it);
   const [row] = await db
     .update(inspections)
     .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })
@@ -118,12 +158,12 @@ export const settleInspection = (
       .returning({ id: inspections.id });
     if (written.length === 0) return false;
     // What users say themselves stays; that it is denied is told.
+    if (claim.catalogued) await wantChecks(tx, claim);
     if (claim.catalogued)
       await tx.execute(sql`
         INSERT INTO image_labels (image_id, key, value)
         SELECT m.id, label.key, label.value FROM images m, jsonb_each_text(${JSON.stringify(labels)}::jsonb) label
-        WHERE m.account_id = ${claim.accountId} AND m.host = ${claim.host} AND m.repository = ${claim.repository}
-          AND m.digest = ${claim.reference} ON CONFLICT DO NOTHING`);
+        WHERE ${imagesOf(claim)} ON CONFLICT DO NOTHING`);
     await tx.delete(imagePackages).where(eq(imagePackages.inspectionId, claim.id));
     const versions = versionsIn(found.facts).map((it) => ({ ...it, type: 'fact' as const, layer: 0 }));
     const rows = [...packages, ...versions].map((it) => ({
@@ -138,20 +178,23 @@ export const settleInspection = (
   });
 
 /** Gives a claim up: for good, or until later. */
-export const failInspection = async (
-  db: Executor,
-  claim: Claim,
+export const failInspection = (
+  db: Database,
+  claim: Inspection,
   error: BuildError,
   delayMs: number | undefined,
 ): Promise<void> =>
-  void (await db
-    .update(inspections)
-    .set({
-      state: delayMs === undefined ? 'failed' : 'waiting',
-      error,
-      ...(delayMs === undefined ? {} : { notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})` }),
-    })
-    .where(isHeld(claim)));
+  inTransaction(db, async (tx) => {
+    const { rowCount } = await tx
+      .update(inspections)
+      .set({
+        state: delayMs === undefined ? 'failed' : 'waiting',
+        error,
+        ...(delayMs === undefined ? {} : { notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})` }),
+      })
+      .where(isHeld(claim));
+    if (rowCount === 1 && delayMs === undefined && claim.catalogued) await wantChecks(tx, claim);
+  });
 
 /** What is known of a layer of an account. */
 export async function findLayerFacts(db: Executor, accountId: string, digest: string): Promise<LayerFacts | undefined> {
@@ -211,6 +254,6 @@ export async function forgetInspections(db: Executor): Promise<void> {
   await db.execute(sql`
     DELETE FROM inspections i WHERE catalogued AND created_at < now() - interval '1 hour' AND NOT EXISTS (
       SELECT 1 FROM images m WHERE m.account_id = i.account_id AND m.host = i.host AND m.repository = i.repository
-        AND m.digest = i.reference AND m.${sql.raw(heldStatus)})`);
+        AND m.digest = i.reference AND m.arch = i.arch AND m.${sql.raw(heldStatus)})`);
   await db.execute(sql`DELETE FROM layer_facts WHERE used_at < now() - interval '30 days'`);
 }

@@ -47,7 +47,7 @@ export async function searchPackages(
       i.id AS inspection, count(*) OVER ()::int AS total
     FROM fitting JOIN inspections i ON i.id = fitting.inspection_id AND i.catalogued
     JOIN images ON ${images.accountId} = i.account_id AND ${images.host} = i.host
-      AND ${images.repository} = i.repository AND ${images.digest} = i.reference
+      AND ${images.repository} = i.repository AND ${images.digest} = i.reference AND ${images.arch} = i.arch
     WHERE ${images.accountId} = ${viewer.accountId} AND ${sql.raw(`images.${heldStatus}`)} AND ${seenBy(viewer)}
     ORDER BY ${images.createdAt} DESC LIMIT ${limit}`);
   const ids = [...new Set(rows.map((it) => it.inspection))];

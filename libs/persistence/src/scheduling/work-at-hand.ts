@@ -10,7 +10,7 @@ export interface WorkAtHand {
   waiting: boolean;
   /** Events have no deliveries yet, or deliveries are due. */
   webhooks: boolean;
-  /** Images wait to be read. */
+  /** Images wait to be read, or to be held against a policy. */
   inspections: boolean;
   /** Builds or registrations are under way, which a sweep may have to mend. */
   underWay: boolean;
@@ -26,7 +26,8 @@ const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
     EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
-    EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
+    EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now())
+      OR EXISTS (SELECT 1 FROM images WHERE policy_due) AS inspections,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */

@@ -1,4 +1,11 @@
-import { goneStatuses, imageStatuses, visibilities, type BuildError, type ImageStep } from '@kiln/domain';
+import {
+  goneStatuses,
+  imageStatuses,
+  visibilities,
+  type BuildError,
+  type ImageCheck,
+  type ImageStep,
+} from '@kiln/domain';
 import { serviceTypes } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import {
@@ -86,6 +93,10 @@ export const images = pgTable(
     registryConnectionId: text('registry_connection_id'),
     /** Set by a trigger. */
     groupId: uuid('group_id'),
+    /** How it did by the rules that its workspace's policy names, once its layers were read. */
+    checked: jsonb('checked').$type<ImageCheck>(),
+    /** Whether its layers have been read, and it is to be held against the policy. */
+    policyDue: boolean('policy_due').notNull().default(false),
 
     /** Whether a registrar has to look at it: to verify it, or, once DELETED, to take it out of its registry. */
     pending: boolean('pending').notNull().default(false),
@@ -112,6 +123,9 @@ export const images = pgTable(
       index('images_pending')
         .on(t.notBefore)
         .where(sql`${t.pending}`),
+      index('images_policy_due')
+        .on(t.id)
+        .where(sql`${t.policyDue}`),
     ];
   },
 );

@@ -1,4 +1,4 @@
-import { type BuildError, type Checked, type ImageFacts, type LayerFacts, packageTypes } from '@kiln/domain';
+import { type BuildError, type ImageFacts, type LayerFacts, packageTypes, type ProfileResult } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { boolean, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import { accounts } from './identity.ts';
@@ -6,20 +6,12 @@ import { atOnce, moment } from './moment.ts';
 
 export const inspectionStates = ['waiting', 'reading', 'done', 'failed'] as const;
 
-/** An image held against one profile. */
-export interface ProfileResult {
-  profile: string;
-  title: string;
-  version: number;
-  checks: Checked[];
-  notes: string[];
-}
-
 /** What stands of an image's facts in one row: its packages have rows of their own. */
 export type KeptFacts = Omit<ImageFacts, 'packages'>;
 
 /**
- * Images whose layers are read, or were. A trigger makes one for each digest that becomes ACTIVE in the catalogue; others
+ * Images whose layers are read, or were. A trigger makes one for each digest and architecture that becomes ACTIVE in the
+ * catalogue, or a policy that wants it known before; others
  * were asked for, and are forgotten after some days.
  */
 export const inspections = pgTable(
@@ -35,7 +27,7 @@ export const inspections = pgTable(
     reference: text('reference').notNull(),
     registryConnectionId: text('registry_connection_id'),
     catalogued: boolean('catalogued').notNull(),
-    /** ModelArts' name of the architecture that is looked at; the first of the image's where it is null. */
+    /** ModelArts' name of the architecture that is looked at; the first of the image's where nobody named one. */
     arch: text('arch'),
     state: text('state', { enum: inspectionStates }).notNull().default('waiting'),
     attempt: integer('attempt').notNull().default(0),
@@ -53,7 +45,7 @@ export const inspections = pgTable(
   },
   (t) => [
     uniqueIndex('inspections_catalogued')
-      .on(t.accountId, t.host, t.repository, t.reference)
+      .on(t.accountId, t.host, t.repository, t.reference, t.arch)
       .where(sql`${t.catalogued}`),
     index('inspections_due')
       .on(t.notBefore)

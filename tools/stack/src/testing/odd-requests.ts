@@ -57,6 +57,7 @@ async function builderOf(kiln: TestKiln): Promise<string> {
 /** What a path of the settings names, made for it. */
 async function settingOf(kiln: TestKiln, path: string): Promise<Record<string, string>> {
   const name = `odd-${randomUUID().slice(0, 8)}`;
+  if (path.includes('/workspaces/')) return { WorkspaceId: kiln.account.workspaceId };
   if (path.includes('/accounts/')) return { AccountId: kiln.account.accountId };
   const made = async (at: string, body: object) => (await kiln.pai('POST', at, { body })).body;
   if (path.includes('/users/')) return { UserId: (await made('/api/v1/users', { Name: name })).UserId };

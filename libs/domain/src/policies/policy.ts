@@ -1,0 +1,21 @@
+/**
+ * What follows when an image fails a profile. `off`: nothing is held against it; `note`: the image shows it, and an event
+ * tells it; `warn`: its status message, too; `refuse`: the image is in ERROR, and a build's tag is not moved.
+ */
+export const policyModes = ['off', 'note', 'warn', 'refuse'] as const;
+export type PolicyMode = (typeof policyModes)[number];
+
+/** What a workspace asks of its images. */
+export interface ImagePolicy {
+  mode: PolicyMode;
+  /** Profiles that every image is held against; those that an image is meant for where none is named. */
+  profiles: string[];
+  /** For how long an image waits to be read before it becomes ACTIVE, in seconds, where `refuse` asks for that. */
+  waitSeconds: number;
+}
+
+/** Below the clock of a registration, 900 s. */
+export const waitSecondsMax = 600;
+
+/** That of a workspace for which nobody has set one. */
+export const defaultPolicy: ImagePolicy = { mode: 'note', profiles: [], waitSeconds: 300 };

@@ -1,0 +1,122 @@
+import {
+  describeFault,
+  explainBroken,
+  Fault,
+  type ImageCheck,
+  type ImagePolicy,
+  judge,
+  type ProfileResult,
+  type Purpose,
+} from '@kiln/domain';
+import { and, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm';
+import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { type Viewer } from '../accounts/identity.ts';
+import { seenBy } from '../images/image-queries.ts';
+import { type Image, imageLabels, images } from '../tables/images.ts';
+import { findPolicy } from './policies.ts';
+
+/** An image with what is known of it. */
+interface Judged {
+  image: Pick<Image, 'id' | 'paiId' | 'name' | 'accountId' | 'workspaceId' | 'host' | 'repository' | 'tag' | 'digest'>;
+  purpose: Purpose;
+  /** undefined where it could not be read, or has not been. */
+  results: ProfileResult[] | undefined;
+}
+
+const labelsOf = async (db: Executor, ids: string[]): Promise<Map<string, Record<string, string>>> => {
+  const rows = await db.select().from(imageLabels).where(inArray(imageLabels.imageId, ids));
+  const labels = new Map<string, Record<string, string>>(ids.map((it) => [it, {}]));
+  for (const { imageId, key, value } of rows) labels.set(imageId, { ...labels.get(imageId), [key]: value });
+  return labels;
+};
+
+const read = async (db: Executor, rows: Image[]): Promise<Judged[]> => {
+  if (rows.length === 0) return [];
+  const ids = rows.map((it) => it.id);
+  const labels = await labelsOf(db, ids);
+  const { rows: found } = await db.execute<{ id: string; results: ProfileResult[] }>(sql`
+    SELECT m.id, i.results FROM images m JOIN inspections i ON i.catalogued AND i.account_id = m.account_id
+      AND i.host = m.host AND i.repository = m.repository AND i.reference = m.digest AND i.arch = m.arch
+    WHERE m.id = ANY(${sql.param(ids)}) AND i.state = 'done'`);
+  const results = new Map(found.map((it) => [it.id, it.results]));
+  return rows.map((image) => ({
+    image,
+    purpose: { ...image, labels: labels.get(image.id) ?? {} },
+    results: results.get(image.id),
+  }));
+};
+
+export const refusedBy = ({ broken }: Pick<ImageCheck, 'broken'>): Fault =>
+  new Fault(
+    'PolicyRefused',
+    `the policy of its workspace refuses the image, which ${explainBroken(broken.filter((it) => it.severity === 'error'))}`,
+  );
+
+/** What an image's check changes of it. */
+function outcomeOf(check: ImageCheck, attempt: number) {
+  if (check.mode === 'refuse' && check.verdict === 'fail') {
+    const error = describeFault(refusedBy(check), 'verify', attempt);
+    return { status: 'ERROR' as const, statusMessage: error.message, error };
+  }
+  const warns = check.mode !== 'note' && check.broken.length > 0;
+  return warns ? { statusMessage: explainBroken(check.broken) } : {};
+}
+
+const atOnce = 50;
+
+/**
+ * Holds images whose layers have been read against the policies of their workspaces, some at a time: triggers tell of
+ * what becomes of them.
+ * @returns how many
+ */
+export const checkDueImages = (db: Database): Promise<number> =>
+  inTransaction(db, async (tx) => {
+    const due = await tx
+      .select()
+      .from(images)
+      .where(eq(images.policyDue, true))
+      .limit(atOnce)
+      .for('update', { skipLocked: true });
+    for (const { image, purpose, results } of await read(tx, due)) {
+      const row = due.find((it) => it.id === image.id);
+      const policy = await findPolicy(tx, image.accountId, image.workspaceId);
+      const found = row?.status === 'ACTIVE' && image.digest !== null ? judge(policy, purpose, results) : undefined;
+      const check = found && { ...found, digest: image.digest ?? '', at: new Date().toISOString() };
+      await tx
+        .update(images)
+        .set({ policyDue: false, checked: check ?? null, ...(check ? outcomeOf(check, row?.attempt ?? 0) : {}) })
+        .where(eq(images.id, image.id));
+    }
+    return due.length;
+  });
+
+const pageSize = 200;
+
+/**
+ * What a policy would say of those images of a workspace that a viewer sees, as far as they have been read: pages of them, by their id.
+ * @param after id of the last image of the page before
+ */
+export async function tryPolicy(
+  db: Executor,
+  viewer: Viewer,
+  workspaceId: string,
+  policy: ImagePolicy,
+  after: string | undefined,
+): Promise<{ judged: (Judged & { check: ReturnType<typeof judge> })[]; last: string | undefined }> {
+  const rows = await db
+    .select()
+    .from(images)
+    .where(
+      and(
+        seenBy(viewer),
+        eq(images.workspaceId, workspaceId),
+        inArray(images.status, ['ACTIVE', 'ERROR']),
+        isNotNull(images.digest),
+        after === undefined ? undefined : gt(images.id, after),
+      ),
+    )
+    .orderBy(images.id)
+    .limit(pageSize);
+  const judged = (await read(db, rows)).map((it) => ({ ...it, check: judge(policy, it.purpose, it.results) }));
+  return { judged, last: rows.length === pageSize ? rows.at(-1)?.id : undefined };
+}
