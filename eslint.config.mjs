@@ -5,7 +5,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import * as jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
-// domain ← contract ← kit ← { persistence | queue | registry ← sources | contexts ← facts | engine | auth } ← { usecases | worker }
+// domain ← contract ← kit ← { persistence | queue | registry ← sources | contexts ← facts | attestations | engine | auth } ← { usecases | worker }
 // ← apps; see docs/ARCHITECTURE.md.
 const outside = ['pg', 'drizzle-orm', 'bullmq', 'ioredis', 'express', 'undici'];
 const layer = (name, below, owns = []) => ({
@@ -14,7 +14,7 @@ const layer = (name, below, owns = []) => ({
   bannedExternalImports: outside.filter((it) => !owns.includes(it)),
 });
 const base = ['domain', 'contract', 'kit'];
-const siblings = ['persistence', 'queue', 'registry', 'sources', 'contexts', 'facts', 'engine', 'auth'];
+const siblings = ['persistence', 'queue', 'registry', 'sources', 'contexts', 'facts', 'attestations', 'engine', 'auth'];
 const shared = ['usecases', 'worker'];
 
 export default defineConfig(
@@ -52,6 +52,7 @@ export default defineConfig(
             layer('contexts', base),
             // Layers are packed as archives are.
             layer('facts', [...base, 'contexts']),
+            layer('attestations', base),
             layer('engine', base),
             layer('auth', base),
             layer('usecases', [...base, ...siblings]),

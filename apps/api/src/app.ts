@@ -24,6 +24,7 @@ import { projectRoutes } from './modelarts/project-routes.ts';
 import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
+import { attestationRoutes } from './kiln/attestation-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
 import { inspectionRoutes } from './kiln/inspection-routes.ts';
 import { policyRoutes } from './kiln/policy-routes.ts';
@@ -123,6 +124,7 @@ export function createApp(deps: AppDeps): Express {
     ...sessionRoutes(deps),
     ...inspectionRoutes(deps),
     ...policyRoutes(deps),
+    ...attestationRoutes(deps),
     ...uploadRoutes(deps),
     ...contextRoutes(deps),
     ...overviewRoutes(deps),

@@ -20,6 +20,7 @@ import { openAddressRules, openGuardedPost, openRegistryClients } from '@kiln/re
 import { openLeases, openMessaging } from '@kiln/worker';
 import { openLayerReader } from '@kiln/facts';
 import { openWebhookRules, profileSettings, readProfiles } from '@kiln/usecases';
+import { openAttester } from './attest/attester.ts';
 import { openInspector } from './inspect/inspector.ts';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
@@ -96,7 +97,9 @@ const sweeper = openSweeper({ ...deps, producer, dispatcher, eventDays: config.K
 });
 const inspector = openInspector({ ...deps, reader: openLayerReader(), profiles });
 life.defer('inspector', inspector.close);
-const watch = openWatch({ ...deps, dispatcher, webhooks, inspector }, sweeper);
+const attester = openAttester(deps);
+life.defer('attester', attester.close);
+const watch = openWatch({ ...deps, dispatcher, webhooks, inspector, attester }, sweeper);
 life.defer('watch', watch.close);
 measureQueues(db);
 serveMetrics(config, { app: 'registrar', life, log });

@@ -24,8 +24,9 @@ export function openWatch(
     dispatcher,
     webhooks,
     inspector,
+    attester,
     log,
-  }: { db: Database; relay: Wakeable; dispatcher: Wakeable; webhooks: Wakeable; inspector: Wakeable; log: Logger },
+  }: { db: Database; log: Logger } & Record<'relay' | 'dispatcher' | 'webhooks' | 'inspector' | 'attester', Wakeable>,
   { sweep }: Sweeper,
 ): Watch {
   let sweptAt = -Infinity;
@@ -39,6 +40,7 @@ export function openWatch(
     if (work.waiting) dispatcher.wake();
     if (work.webhooks) webhooks.wake();
     if (work.inspections) inspector.wake();
+    if (work.attestations) attester.wake();
     if (sweeping || performance.now() - sweptAt < sweepEveryMs) return;
     sweptAt = performance.now();
     // Not waited for: one that hangs must not keep the others from being woken.

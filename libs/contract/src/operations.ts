@@ -2,6 +2,7 @@ import { consoleOperations } from './kiln/console-operations.ts';
 import { accountOperations } from './kiln/account-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
 import { inspectionOperations } from './kiln/inspection-operations.ts';
+import { attestationOperations } from './kiln/attestation-operations.ts';
 import { policyOperations } from './kiln/policy-operations.ts';
 import { uploadOperations } from './kiln/upload-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
@@ -32,6 +33,7 @@ export const operations: readonly Operation[] = [
   uploadOperations,
   inspectionOperations,
   policyOperations,
+  attestationOperations,
   eventOperations,
   identityOperations,
   connectionOperations,

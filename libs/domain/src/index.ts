@@ -17,6 +17,7 @@ export { isImageName } from './dockerfile/check-image.ts';
 export * from './dockerfile/dockerfile.ts';
 export { nameOfStage } from './dockerfile/from-image.ts';
 export * from './dockerfile/package-installation.ts';
+export { findSecret } from './dockerfile/secret-like.ts';
 export { type Step, stepDetails } from './dockerfile/step.ts';
 export * from './errors/error-codes.ts';
 export * from './errors/fault.ts';

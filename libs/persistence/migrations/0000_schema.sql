@@ -36,6 +36,7 @@ CREATE TABLE "build_attempts" (
 	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp (3) with time zone,
 	"outcome" text,
+	"bases" jsonb,
 	CONSTRAINT "build_attempts_build_id_attempt_pk" PRIMARY KEY("build_id","attempt"),
 	CONSTRAINT "build_attempts_fence_unique" UNIQUE("fence")
 );
@@ -487,7 +488,37 @@ CREATE TABLE "workspace_policies" (
 	"mode" text NOT NULL,
 	"profiles" text[] NOT NULL,
 	"wait_seconds" integer NOT NULL,
+	"attest" text NOT NULL,
+	"cosign_tags" boolean NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "attestations" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"workspace_id" text NOT NULL,
+	"host" text NOT NULL,
+	"repository" text NOT NULL,
+	"digest" text NOT NULL,
+	"arch" text NOT NULL,
+	"registry_connection_id" text,
+	"build_id" text NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"attempt" integer DEFAULT 0 NOT NULL,
+	"not_before" timestamp (3) with time zone DEFAULT date_trunc('milliseconds', now()) NOT NULL,
+	"documents" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"error" jsonb,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"written_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "signing_keys" (
+	"id" text NOT NULL,
+	"account_id" text,
+	"public_key" text NOT NULL,
+	"private_sealed" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"retired_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "layer_facts" (
@@ -519,6 +550,8 @@ ALTER TABLE "tokens" ADD CONSTRAINT "tokens_user_id_users_id_fk" FOREIGN KEY ("u
 ALTER TABLE "users" ADD CONSTRAINT "users_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "attestations" ADD CONSTRAINT "attestations_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_policies" ADD CONSTRAINT "workspace_policies_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -564,7 +597,10 @@ CREATE INDEX "tallies_list" ON "tallies" USING btree ("list","workspace_id","day
 CREATE INDEX "tallies_account" ON "tallies" USING btree ("account_id","list");--> statement-breakpoint
 CREATE INDEX "image_packages_search" ON "image_packages" USING btree ("account_id","name_key","version_key");--> statement-breakpoint
 CREATE UNIQUE INDEX "inspections_catalogued" ON "inspections" USING btree ("account_id","host","repository","reference","arch") WHERE "inspections"."catalogued";--> statement-breakpoint
-CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');
+CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');--> statement-breakpoint
+CREATE UNIQUE INDEX "attestations_image" ON "attestations" USING btree ("account_id","host","repository","digest");--> statement-breakpoint
+CREATE INDEX "attestations_due" ON "attestations" USING btree ("not_before") WHERE "attestations"."state" IN ('waiting', 'writing');--> statement-breakpoint
+CREATE UNIQUE INDEX "signing_keys_owner" ON "signing_keys" USING btree (coalesce("account_id", ''),"id");
 --> statement-breakpoint
 -- From here on, written by hand: what the description of the tables in src/tables cannot say.
 
@@ -735,7 +771,8 @@ DECLARE
   owned CONSTANT text[] := ARRAY['users', 'projects', 'workspaces', 'access_keys', 'tokens', 'registry_connections',
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
     'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
-    'inspections', 'image_packages', 'layer_facts', 'workspace_policies'];
+    'inspections', 'image_packages', 'layer_facts', 'workspace_policies',
+    'attestations', 'signing_keys'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[

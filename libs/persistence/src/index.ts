@@ -1,4 +1,6 @@
 export * from './accounts/audit.ts';
+export * from './attestations/attestations.ts';
+export * from './attestations/signing-keys.ts';
 export * from './accounts/build-secrets.ts';
 export * from './accounts/own-identities.ts';
 export * from './accounts/seals.ts';
@@ -10,6 +12,7 @@ export * from './builds/cancel-build.ts';
 export * from './contexts/contexts.ts';
 export * from './contexts/source-connections.ts';
 export * from './db/database.ts';
+export { whileLocked } from './db/locks.ts';
 export * from './events/events.ts';
 export * from './accounts/identity.ts';
 export * from './images/image-queries.ts';

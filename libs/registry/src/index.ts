@@ -11,3 +11,6 @@ export { indexTypes, manifestTypes, platformName, sha256Digest } from './client/
 export { type PlatformImage, readImages } from './client/platform-images.ts';
 export { historyOf } from './verify/history.ts';
 export * from './verify/verify.ts';
+export { attach, type WithLock } from './referrers/attach.ts';
+export * from './referrers/cosign-tags.ts';
+export { detach } from './referrers/detach.ts';

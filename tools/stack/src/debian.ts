@@ -59,6 +59,9 @@ const dockerPackages = [
   'ca-certificates',
 ];
 
+/** What people verify signatures with, and look at what is attached to images with. */
+const signaturePackages = ['cosign', 'oras', 'ca-certificates'];
+
 /** What Kiln's container images stand on and stand beside, and the packages that its builder adds. */
 const serverPackages = ['postgresql', 'redis-server', 'docker-registry', 'wget', 'ca-certificates'];
 const builderPackages = ['runc', 'nftables', 'iproute2', 'e2fsprogs'];
@@ -74,6 +77,14 @@ export const ensureEngineRoot = (cacheDir: string): Promise<string> =>
 /** Makes a system with all of Docker, once for a machine: it takes half a minute. */
 export const ensureDockerRoot = (cacheDir: string): Promise<string> =>
   makeDebian(join(cacheDir, `docker-${suite}-${short(dockerPackages.join(' '))}`), dockerPackages, 'directory');
+
+/** Makes a system with cosign and oras, once for a machine: it takes half a minute. */
+export const ensureSignatureRoot = (cacheDir: string): Promise<string> =>
+  makeDebian(
+    join(cacheDir, `signatures-${suite}-${short(signaturePackages.join(' '))}`),
+    signaturePackages,
+    'directory',
+  );
 
 /** Makes a Debian 12 with the servers of Kiln's Compose file, once for a machine: it takes half a minute. */
 export function ensureServersRoot(cacheDir: string): Promise<string> {

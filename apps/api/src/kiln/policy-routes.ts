@@ -18,17 +18,19 @@ type Counts = Pick<z.input<typeof policyOperations.TryPolicy.reply>, 'Passed' | 
 const imagesMax = 1000;
 const countOf = { pass: 'Passed', warn: 'Warned', fail: 'Failed', unknown: 'Unknown' } as const;
 
-const renderPolicy = ({ mode, profiles, waitSeconds }: ImagePolicy) => ({
+const renderPolicy = ({ mode, profiles, waitSeconds, attest, cosignTags }: ImagePolicy) => ({
   Mode: mode,
   Profiles: profiles,
   WaitSeconds: waitSeconds,
+  Attest: attest,
+  CosignTags: cosignTags,
 });
 
 /** What workspaces ask of their images. */
 export function policyRoutes({ db, directory, profiles }: PolicyDeps): Route[] {
   const workspaceOf = (viewer: Caller, id: string): Promise<Workspace> =>
     requireWorkspace(directory, viewer, { id }, 'WorkspaceId');
-  function policyIn({ Mode, Profiles, WaitSeconds }: Body): ImagePolicy {
+  function policyIn({ Mode, Profiles, WaitSeconds, Attest, CosignTags }: Body): ImagePolicy {
     const other = Profiles.find((it) => !profiles.some(({ name }) => name === it));
     if (other !== undefined)
       throw fieldFault(
@@ -36,7 +38,7 @@ export function policyRoutes({ db, directory, profiles }: PolicyDeps): Route[] {
         'Profiles',
         `there is no profile ${other}; there are ${profiles.map((it) => it.name).join(', ')}`,
       );
-    return { mode: Mode, profiles: Profiles, waitSeconds: WaitSeconds };
+    return { mode: Mode, profiles: Profiles, waitSeconds: WaitSeconds, attest: Attest, cosignTags: CosignTags };
   }
   return [
     route(policyOperations.GetPolicy, async ({ viewer, params, requestId }) => {

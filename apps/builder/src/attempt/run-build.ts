@@ -15,7 +15,14 @@ import {
   requestFields,
 } from '@kiln/domain';
 import { crashPoint, inSpan, type Logger, metrics } from '@kiln/kit';
-import { announceRegistration, type Build, claimBuild, moveBuild, type RetryPolicy } from '@kiln/persistence';
+import {
+  announceRegistration,
+  type Build,
+  claimBuild,
+  moveBuild,
+  recordBases,
+  type RetryPolicy,
+} from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import { type Gateway, type LayerStore, openGateway, type RegistryAccess, type RegistryClients } from '@kiln/registry';
 import { everyone, type QueuePayload } from '@kiln/contract';
@@ -145,6 +152,7 @@ async function makeImage(
   const network = networkHere(deps, attempt);
   const files = await contextsOf(deps.contexts, build, log, signal);
   const bases = await deps.bases.find(parsed, access);
+  await recordBases(deps.db, build, bases);
   for (const it of bases) await log.write(`kiln: ${it.name} is ${it.id}`);
   for (const it of parsed.warnings) await log.write(`kiln: warning: ${it}`);
   const secrets = await openBuildSecrets(deps.db, deps.sealer, build.accountId, parsed.secrets);

@@ -6,6 +6,7 @@ import type {
   identityOperations,
   inspectionOperations,
   policyOperations,
+  attestationOperations,
   paiImageOperations,
   PathsOf,
   sessionOperations,
@@ -23,6 +24,7 @@ type Called =
   | (typeof identityOperations)[keyof typeof identityOperations]
   | (typeof inspectionOperations)[keyof typeof inspectionOperations]
   | (typeof policyOperations)[keyof typeof policyOperations]
+  | (typeof attestationOperations)[keyof typeof attestationOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]
   | (typeof webhookOperations)[keyof typeof webhookOperations];

@@ -67,7 +67,7 @@ async function register(deps: RegisterDeps, build: Build, claimedAtMs: number): 
     const image = imageOfBuild(build, verified);
     const purpose = { ...image, labels: asRecord(image.labels) };
     // What is past its commit point has been judged.
-    const delayMs = (await hasTagMove(db, id)) ? undefined : await checkBeforeUse(db, image, purpose);
+    const delayMs = (await hasTagMove(db, id)) ? undefined : await checkBeforeUse(db, image, purpose, id);
     if (delayMs !== undefined) return await defer(deps, build, delayMs);
     await withTagLock(db, build, async () => {
       await refuseOverwrite(deps, build, client);

@@ -3,16 +3,19 @@ import {
   announce,
   announceRegistration,
   claimImage,
+  findAttestation,
   type Image,
   inTransaction,
   noteOnImage,
+  removeAttestation,
   type RepositoryUse,
   type Settled,
   settleImage,
   showImage,
   useOfRepository,
+  whileLocked,
 } from '@kiln/persistence';
-import { indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
+import { detach, indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
 import { asFault, asRecord, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForImage } from '@kiln/usecases';
 import { type Lease } from '@kiln/worker';
@@ -101,10 +104,20 @@ async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Se
   if ((await client.headManifest(image.repository, digest)) === undefined) return { outcome: 'purged', message: '' };
   lease.throwIfStopped();
   const removed = await client.deleteManifest(image.repository, digest);
+  if (removed) await forgetDocuments(deps, client, { ...image, digest });
   return {
     outcome: 'purged',
     message: removed ? '' : `registry ${image.host} does not delete manifests; it keeps ${formatReference(image)}`,
   };
+}
+
+/** What was attached to an image goes with it. */
+async function forgetDocuments({ db }: RegisterDeps, client: RegistryClient, image: Image & { digest: string }) {
+  const attached = await findAttestation(db, image);
+  if (!attached) return;
+  const documents = attached.documents.map((it) => it.digest);
+  await detach(client, image.repository, image.digest, documents, (name, work) => whileLocked(db, name, work));
+  await removeAttestation(db, attached.id);
 }
 
 /** Whether one of the entries stands for a manifest, itself or as the index that it is part of. */

@@ -1,4 +1,4 @@
-import { defaultPolicy, policyModes, waitSecondsMax } from '@kiln/domain';
+import { attestModes, defaultPolicy, policyModes, waitSecondsMax } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
 import { oneOf, text } from '../text.ts';
@@ -22,6 +22,13 @@ const policy = {
     .max(waitSecondsMax, `must be at most ${waitSecondsMax}`)
     .default(defaultPolicy.waitSeconds)
     .describe('for how long an image waits to be read before it becomes ACTIVE, where Mode is refuse'),
+  Attest: oneOf(attestModes)
+    .default(defaultPolicy.attest)
+    .describe('when provenance, SBOMs and a signature are attached to images of builds'),
+  CosignTags: z
+    .boolean('must be true or false')
+    .default(defaultPolicy.cosignTags)
+    .describe('whether they are written in the form of cosign before version 3, too'),
 };
 const shown = z.object({
   ...requestId,
@@ -29,8 +36,10 @@ const shown = z.object({
   Mode: z.enum(policyModes),
   Profiles: z.array(z.string()),
   WaitSeconds: z.int(),
+  Attest: z.enum(attestModes),
+  CosignTags: z.boolean(),
 });
-const example = { Mode: 'refuse', Profiles: [], WaitSeconds: 300 } as const;
+const example = { Mode: 'refuse', Profiles: [], WaitSeconds: 300, Attest: 'after', CosignTags: false } as const;
 const reply = { RequestId, WorkspaceId, ...example };
 const body = z.object(policy, 'must be a JSON object');
 
@@ -60,7 +69,7 @@ export const policyOperations = {
     reply: shown,
     statuses: [200],
     errors: ['WorkspaceNotFound', 'ProfileNotFound'],
-    guarded: ['Mode', 'Profiles', 'WaitSeconds'],
+    guarded: ['Mode', 'Profiles', 'WaitSeconds', 'Attest', 'CosignTags'],
     role: 'admin',
     example: { params: { WorkspaceId }, body: example, reply },
   }),
@@ -93,7 +102,7 @@ export const policyOperations = {
     }),
     statuses: [200],
     errors: ['WorkspaceNotFound', 'ProfileNotFound'],
-    guarded: ['Mode', 'Profiles', 'WaitSeconds'],
+    guarded: ['Mode', 'Profiles', 'WaitSeconds', 'Attest', 'CosignTags'],
     role: 'developer',
     example: {
       params: { WorkspaceId },

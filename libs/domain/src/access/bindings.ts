@@ -8,6 +8,7 @@ export const sealedKinds = {
   sourceConnection: { word: 'source-connection', columns: ['account_id', 'host'] },
   buildSecret: { word: 'build-secret', columns: ['account_id', 'name'] },
   registryAuths: { word: 'registry-auths', columns: ['id'] },
+  signingKey: { word: 'signing-key', columns: ['id'] },
   webhook: { word: 'webhook', columns: ['id'] },
 } as const;
 export type SealedKind = keyof typeof sealedKinds;

@@ -5,14 +5,18 @@ const secretName = /(?:^|_)(?:PASS(?:WORD|WD)?|SECRET|TOKEN|API_?KEY|ACCESS_?KEY
 const secretValue =
   /\b(?:AKIA[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|gh[pousr]_[0-9A-Za-z]{36}|glpat-[\w-]{20}|xox[abps]-[\w-]{10,})|-----BEGIN [A-Z ]*PRIVATE KEY/;
 
-/** Warns of what would stay in the image for everyone to read. */
-export function secretLike({ keyword, text, lines: [line] }: Step): string[] {
-  const found = [...text.matchAll(/([A-Za-z_]\w*)(?:=("[^"]*"|'[^']*'|\S*))?/g)].find(
+/** Name of what looks like a secret in a text, such as an instruction, or an argument's `NAME=value`. */
+export const findSecret = (text: string): string | undefined =>
+  [...text.matchAll(/([A-Za-z_]\w*)(?:=("[^"]*"|'[^']*'|\S*))?/g)].find(
     ([, name = '', value = '']) =>
       (secretName.test(name) && value.replace(/["']/g, '') !== '') || secretValue.test(value),
-  );
-  if (!found) return [];
+  )?.[1];
+
+/** Warns of what would stay in the image for everyone to read. */
+export function secretLike({ keyword, text, lines: [line] }: Step): string[] {
+  const found = findSecret(text);
+  if (found === undefined) return [];
   return [
-    `line ${line}: ${keyword} ${found[1]} looks like a secret; it stays in the image's history: use RUN --mount=type=secret,id=NAME`,
+    `line ${line}: ${keyword} ${found} looks like a secret; it stays in the image's history: use RUN --mount=type=secret,id=NAME`,
   ];
 }

@@ -63,6 +63,8 @@ export const errorCodes = {
   ContextNotFound: row('user', 404, ['ModelArts.0104', 404]),
   AccountNotFound: row('user', 404, ['ModelArts.0104', 404]),
   InspectionNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  AttestationNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  SigningKeyNotFound: row('user', 404, ['ModelArts.0104', 404]),
   ProfileNotFound: row('user', 404, ['ModelArts.0104', 404]),
   UploadNotFound: row('user', 404, ['ModelArts.0104', 404]),
   UploadConflict: row('user', 409, ['ModelArts.0104', 409]),

@@ -10,6 +10,7 @@ const sealedColumns = [
   { table: 'source_connections', column: 'key_sealed', kind: 'sourceConnection' },
   { table: 'build_secrets', column: 'sealed', kind: 'buildSecret' },
   { table: 'builds', column: 'registry_auths_sealed', kind: 'registryAuths' },
+  { table: 'signing_keys', column: 'private_sealed', kind: 'signingKey' },
   { table: 'webhooks', column: 'secret_sealed', kind: 'webhook' },
   { table: 'webhooks', column: 'old_secret_sealed', kind: 'webhook' },
 ] as const satisfies { table: string; column: string; kind: SealedKind }[];

@@ -1,12 +1,12 @@
 import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { lockByName } from '../db/locks.ts';
+import { whileLocked } from '../db/locks.ts';
 import { newLease, recordPhase } from './build-work.ts';
 import { insertBuiltImage, type NewImage, type VerifiedImage } from '../images/images.ts';
 import { type Image } from '../tables/images.ts';
 import { countEnd, moveBuildIn } from './move-build.ts';
 import { type Build } from '../tables/builds.ts';
-import { formatReference, goneStatuses } from '@kiln/domain';
+import { formatReference, goneStatuses, type Reference } from '@kiln/domain';
 import { builds } from '../tables/builds.ts';
 import { images, tagMoves } from '../tables/images.ts';
 
@@ -59,21 +59,9 @@ export async function deferRegistration(
   return rowCount === 1;
 }
 
-/**
- * Runs `work` as the only one that sets this reference's tag, on every registrar. The lock goes with its connection: at
- * once when the holder dies, and some seconds after it was last heard of when it is cut off.
- */
-export const withTagLock = <T>(
-  db: Database,
-  reference: { host: string; repository: string; tag: string },
-  work: () => Promise<T>,
-): Promise<T> =>
-  inTransaction(db, async (tx) => {
-    await lockByName(tx, `tag ${formatReference(reference)}`);
-    // Keeps the transaction from looking silent while the registry is slow.
-    const beat = setInterval(() => void tx.execute(sql`SELECT 1`).catch(() => undefined), 4000);
-    return work().finally(() => clearInterval(beat));
-  });
+/** Runs `work` as the only one that sets this reference's tag, on every registrar. */
+export const withTagLock = <T>(db: Database, reference: Reference, work: () => Promise<T>): Promise<T> =>
+  whileLocked(db, `tag ${formatReference(reference)}`, work);
 
 /** What became of a build's wish to move its tag. */
 export type TagMove =

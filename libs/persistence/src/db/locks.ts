@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { type Executor } from './database.ts';
+import { type Database, type Executor, inTransaction } from './database.ts';
 
 // The numbers of all advisory locks, so that no two mean the same; the audit log's trigger has one of its own, 7311905.
 // They must never change: two versions take turns by them.
@@ -20,3 +20,15 @@ export async function tryLock(tx: Executor, name: keyof typeof numbers): Promise
   const { rows } = await tx.execute<{ got: boolean }>(sql`SELECT pg_try_advisory_xact_lock(${numbers[name]}) AS got`);
   return rows[0]?.got ?? false;
 }
+
+/**
+ * Runs `work` as the only one that holds the lock of this name. The lock goes with its connection: at once when the holder
+ * dies, and some seconds after it was last heard of when it is cut off.
+ */
+export const whileLocked = <T>(db: Database, name: string, work: () => Promise<T>): Promise<T> =>
+  inTransaction(db, async (tx) => {
+    await lockByName(tx, name);
+    // Keeps the transaction from looking silent while the registry is slow.
+    const beat = setInterval(() => void tx.execute(sql`SELECT 1`).catch(() => undefined), 4000);
+    return work().finally(() => clearInterval(beat));
+  });

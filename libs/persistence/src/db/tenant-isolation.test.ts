@@ -57,7 +57,9 @@ beforeAll(async () => {
     await run(`INSERT INTO registry_connections (account_id, id, host, tls_mode) VALUES ($1, 'c', 'r', 'http')`, [account.id]);
     await run(`INSERT INTO build_secrets (account_id, name, sealed) VALUES ($1, 'n', 's')`, [account.id]);
     await run(`INSERT INTO account_shares (account_id) VALUES ($1)`, [account.id]);
-    await run(`INSERT INTO workspace_policies VALUES ($1, $2, 'note', '{}', 300)`, [account.workspaceId, account.id]);
+    await run(`INSERT INTO workspace_policies VALUES ($1, $2, 'note', '{}', 300, 'off', false)`, [account.workspaceId, account.id]);
+    await run(`INSERT INTO attestations (id, account_id, workspace_id, host, repository, digest, arch, build_id) VALUES ($1, $2, 'w', 'h', 'r', 'd', 'a', 'b')`, [randomUUID(), account.id]);
+    await run(`INSERT INTO signing_keys VALUES ('k', $1, 'p', 's')`, [account.id]);
     await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
     await run(`INSERT INTO inspections (id, account_id, host, repository, reference, catalogued) VALUES ($1, $1, 'r', 'a/b', 't', false)`, [account.id]);
@@ -106,7 +108,7 @@ const forbidden = /permission denied/;
 
 describe('the wall between accounts', () => {
   it('stands in every table with rows of accounts, and the test has some in each', () => {
-    expect(walled.length).toBe(31);
+    expect(walled.length).toBe(33);
     expect(walled.filter((it) => it.ofOwn === 0 && it.name !== 'audit_log')).toEqual([]);
   });
 

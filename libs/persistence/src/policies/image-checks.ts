@@ -13,6 +13,7 @@ import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { type Viewer } from '../accounts/identity.ts';
 import { seenBy } from '../images/image-queries.ts';
 import { type Image, imageLabels, images } from '../tables/images.ts';
+import { wantAttestation } from '../attestations/attestations.ts';
 import { findPolicy } from './policies.ts';
 
 /** An image with what is known of it. */
@@ -62,6 +63,13 @@ function outcomeOf(check: ImageCheck, attempt: number) {
   return warns ? { statusMessage: explainBroken(check.broken) } : {};
 }
 
+/** Only of images that it has built does Kiln know how they came about. */
+const wantFor = async (tx: Executor, { via, digest, buildId, ...image }: Image): Promise<void> => {
+  if (via !== 'build' || digest === null || buildId === null) return;
+  const { accountId, workspaceId, host, repository, arch, registryConnectionId } = image;
+  await wantAttestation(tx, { accountId, workspaceId, host, repository, digest, arch, registryConnectionId, buildId });
+};
+
 const atOnce = 50;
 
 /**
@@ -82,6 +90,7 @@ export const checkDueImages = (db: Database): Promise<number> =>
       const policy = await findPolicy(tx, image.accountId, image.workspaceId);
       const found = row?.status === 'ACTIVE' && image.digest !== null ? judge(policy, purpose, results) : undefined;
       const check = found && { ...found, digest: image.digest ?? '', at: new Date().toISOString() };
+      if (row?.status === 'ACTIVE' && policy.attest !== 'off') await wantFor(tx, row);
       await tx
         .update(images)
         .set({ policyDue: false, checked: check ?? null, ...(check ? outcomeOf(check, row?.attempt ?? 0) : {}) })

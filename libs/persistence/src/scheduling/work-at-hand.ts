@@ -12,6 +12,8 @@ export interface WorkAtHand {
   webhooks: boolean;
   /** Images wait to be read, or to be held against a policy. */
   inspections: boolean;
+  /** Documents wait to be attached to images. */
+  attestations: boolean;
   /** Builds or registrations are under way, which a sweep may have to mend. */
   underWay: boolean;
 }
@@ -28,10 +30,12 @@ const statement = `
     EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
     EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now())
       OR EXISTS (SELECT 1 FROM images WHERE policy_due) AS inspections,
+    EXISTS (SELECT 1 FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()) AS attestations,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */
 export async function readWorkAtHand(db: Database): Promise<WorkAtHand> {
   const { rows } = await runPrepared<WorkAtHand>(db, 'look-for-work', statement, []);
-  return rows[0] ?? { outbox: false, waiting: false, webhooks: false, inspections: false, underWay: false };
+  const nothing = { outbox: false, waiting: false, webhooks: false, inspections: false, attestations: false };
+  return rows[0] ?? { ...nothing, underWay: false };
 }

@@ -148,6 +148,8 @@ export const buildAttempts = pgTable(
     startedAt: moment('started_at').notNull().defaultNow(),
     endedAt: moment('ended_at'),
     outcome: text('outcome'),
+    /** The images that it started from; null until they were found. */
+    bases: jsonb('bases').$type<{ name: string; id: string; platform: string }[]>(),
   },
   (t) => [primaryKey({ columns: [t.buildId, t.attempt] })],
 );

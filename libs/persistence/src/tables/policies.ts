@@ -1,5 +1,5 @@
-import { policyModes } from '@kiln/domain';
-import { integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { attestModes, policyModes } from '@kiln/domain';
+import { boolean, integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { workspaces } from './identity.ts';
 import { moment } from './moment.ts';
 
@@ -13,5 +13,7 @@ export const workspacePolicies = pgTable('workspace_policies', {
   /** Empty for those that an image is meant for. */
   profiles: text('profiles').array().notNull(),
   waitSeconds: integer('wait_seconds').notNull(),
+  attest: text('attest', { enum: attestModes }).notNull(),
+  cosignTags: boolean('cosign_tags').notNull(),
   updatedAt: moment('updated_at').notNull().defaultNow(),
 });

@@ -4,6 +4,7 @@ import { type AddressRules } from '../egress/address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
 import { refused } from './registry-errors.ts';
+import { withDigest } from './uploads.ts';
 import { headerOf, type RegistryAnswer } from './registry-http.ts';
 import { SeenBlobs } from './seen-blobs.ts';
 import { RegistryTransport } from './transport.ts';
@@ -29,7 +30,10 @@ export interface RegistryClient {
   getBlob(repository: string, digest: string, bytesMax: number): Promise<Buffer | undefined>;
   /** A layer as it comes, not checked against its digest. @throws Fault BlobMissing */
   openBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable>;
-  putManifest(repository: string, reference: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<void>;
+  /** A small blob, sent in one piece where it is not there yet. */
+  putBlob(repository: string, bytes: Buffer, signal?: AbortSignal): Promise<{ digest: string; size: number }>;
+  /** @returns whether the registry lists the manifest itself among those that refer to its subject */
+  putManifest(repository: string, reference: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<boolean>;
   deleteManifest(repository: string, digest: string): Promise<boolean>;
 }
 
@@ -136,6 +140,20 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       if (status === 404) throw new Fault('BlobMissing', `registry ${host} does not hold ${digest}`);
       throw refused(host, status, `GET ${path}`);
     },
+    async putBlob(repository, bytes, signal) {
+      const digest = sha256Digest(bytes);
+      const held = { digest, size: bytes.length };
+      if (await this.headBlob(repository, digest)) return held;
+      const path = `/v2/${repository}/blobs/uploads/`;
+      const begun = await transport.send({ method: 'POST', path, signal }, push(repository));
+      const location = headerOf(begun.headers['location']);
+      if (begun.status !== 202 || location === undefined) throw unexpected(begun, `POST ${path}`);
+      const headers = { 'content-type': 'application/octet-stream' };
+      const put = { method: 'PUT', path: withDigest(location, digest), body: bytes, headers, signal } as const;
+      const answer = await transport.send(put, push(repository));
+      if (answer.status !== 201 && answer.status !== 204) throw unexpected(answer, 'an upload');
+      return held;
+    },
     async putManifest(repository, reference, manifest, signal) {
       const path = `/v2/${repository}/manifests/${reference}`;
       const answer = await transport.send(
@@ -144,6 +162,7 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
       );
       // Such as an immutable tag: asking again will not help.
       if (answer.status !== 201 && answer.status !== 200) throw unexpected(answer, `PUT ${path}`);
+      return headerOf(answer.headers['oci-subject']) !== undefined;
     },
     async deleteManifest(repository, digest) {
       const path = `/v2/${repository}/manifests/${digest}`;

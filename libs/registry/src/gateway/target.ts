@@ -4,6 +4,7 @@ import { type FetchedManifest, type RegistryClients } from '../client/client.ts'
 import { type GatewayOptions, type GatewayTarget } from './options.ts';
 import { type GatewaySources, type HeldLayer } from './sources.ts';
 import { refused } from '../client/registry-errors.ts';
+import { withDigest } from '../client/uploads.ts';
 import { headerOf, type RegistryAnswer } from '../client/registry-http.ts';
 
 /** Bytes of a blob on their way to a registry. */
@@ -13,9 +14,6 @@ export interface BlobBytes {
   length: number | undefined;
   headers?: Record<string, string>;
 }
-
-const withDigest = (location: string, digest: string): string =>
-  `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
 
 /** Where an engine may write its image. Every error names the repository that it is about. */
 export class GatewayWriter {
@@ -127,7 +125,7 @@ export class GatewayWriter {
     });
   }
 
-  putManifest(manifest: FetchedManifest): Promise<void> {
+  putManifest(manifest: FetchedManifest): Promise<boolean> {
     const { repository, tag = manifest.digest } = this.#target;
     return this.#push(() => this.#client.putManifest(repository, tag, manifest, this.#options.signal));
   }

@@ -1,0 +1,120 @@
+import {
+  bundleType,
+  newPrivateKey,
+  readSigningKey,
+  signatureAnnotation,
+  signStatement,
+  type SigningKey,
+  simpleSignature,
+  simpleSigningType,
+} from '@kiln/attestations';
+import { asFault, bindingOf, describeFault, Fault, formatImageName } from '@kiln/domain';
+import { backoffMs, Secret } from '@kiln/kit';
+import {
+  type AttachedDocument,
+  type Attestation,
+  attestationAttemptsMax,
+  failAttestation,
+  findPolicy,
+  recordAttached,
+  signingKeyOf,
+  whileLocked,
+} from '@kiln/persistence';
+import { addCosignLayers, attach, type CosignLayer, type RegistryClient, type WithLock } from '@kiln/registry';
+import { accessForImage } from '@kiln/usecases';
+import { type RegisterDeps } from '../deps.ts';
+import { documentsOf } from './documents.ts';
+
+export type AttestDeps = Pick<RegisterDeps, 'db' | 'sealer' | 'registries' | 'log'>;
+
+async function keyFor({ db, sealer }: AttestDeps, accountId: string): Promise<SigningKey> {
+  const stored = await signingKeyOf(db, accountId, () => {
+    const pem = newPrivateKey();
+    const { id, publicKey } = readSigningKey(pem);
+    return { id, publicKey, privateSealed: sealer.seal(new Secret(pem), bindingOf('signingKey', id)) };
+  });
+  return readSigningKey(sealer.open(stored.privateSealed, bindingOf('signingKey', stored.id)).reveal());
+}
+
+/** What is known to be attached need not be attached again after a registrar has died at it. */
+async function attachAll(
+  deps: AttestDeps,
+  claim: Attestation,
+  client: RegistryClient,
+  key: SigningKey,
+): Promise<{ documents: AttachedDocument[]; attestations: CosignLayer[] } | undefined> {
+  const { repository, digest } = claim;
+  const manifest = await client.getManifest(repository, digest);
+  if (!manifest)
+    throw new Fault('ImagePathNotFound', `there is no image ${formatImageName({ ...claim, reference: digest })}`);
+  const subject = { mediaType: manifest.mediaType, digest, size: manifest.bytes.length };
+  const withLock: WithLock = (name, work) => whileLocked(deps.db, name, work);
+  const documents = [...claim.documents];
+  const attestations: CosignLayer[] = [];
+  for (const { kind, statement } of await documentsOf(deps.db, claim)) {
+    const { predicateType } = statement;
+    const bundle = signStatement(statement, key);
+    if (kind !== 'signature')
+      attestations.push({
+        mediaType: 'application/vnd.dsse.envelope.v1+json',
+        bytes: Buffer.from(JSON.stringify(bundle.dsseEnvelope)),
+        annotations: { [signatureAnnotation]: '', predicateType },
+      });
+    if (documents.some((it) => it.kind === kind)) continue;
+    const attached = await attach(
+      client,
+      repository,
+      subject,
+      {
+        artifactType: bundleType,
+        bytes: Buffer.from(JSON.stringify(bundle)),
+        annotations: {
+          'dev.sigstore.bundle.content': 'dsse-envelope',
+          'dev.sigstore.bundle.predicateType': predicateType,
+          'org.opencontainers.image.created': claim.createdAt.toISOString(),
+        },
+      },
+      withLock,
+    );
+    const { size, blob } = attached;
+    documents.push({ kind, predicateType, digest: attached.digest, bundle: blob, size, keyId: key.id });
+    if (!(await recordAttached(deps.db, claim, documents, false))) return undefined;
+  }
+  return { documents, attestations };
+}
+
+async function addCosignTags(
+  { db }: AttestDeps,
+  { host, repository, digest }: Attestation,
+  client: RegistryClient,
+  key: SigningKey,
+  attestations: CosignLayer[],
+): Promise<void> {
+  const withLock: WithLock = (name, work) => whileLocked(db, name, work);
+  const { payload, signature } = simpleSignature({ name: `${host}/${repository}`, digest }, key);
+  const signed = { mediaType: simpleSigningType, bytes: payload, annotations: { [signatureAnnotation]: signature } };
+  await addCosignLayers(client, repository, digest, 'sig', [signed], withLock);
+  await addCosignLayers(client, repository, digest, 'att', attestations, withLock);
+}
+
+/** Attaches to an image what Kiln knows of it: provenance, SBOMs, and a signature. */
+export async function attestImage(deps: AttestDeps, claim: Attestation): Promise<void> {
+  const { db, sealer, registries, log } = deps;
+  try {
+    const client = registries.for(await accessForImage(db, sealer, claim));
+    const key = await keyFor(deps, claim.accountId);
+    const attached = await attachAll(deps, claim, client, key);
+    if (!attached) return;
+    const { cosignTags } = await findPolicy(db, claim.accountId, claim.workspaceId);
+    if (cosignTags) await addCosignTags(deps, claim, client, key, attached.attestations);
+    await recordAttached(db, claim, attached.documents, true);
+    log.info({ attestationId: claim.id, documents: attached.documents.length }, 'documents attached');
+  } catch (error) {
+    const fault = asFault(error);
+    const mayPass =
+      ['RegistryUnreachable', 'InternalError'].includes(fault.code) && claim.attempt < attestationAttemptsMax;
+    log.warn({ attestationId: claim.id, code: fault.code, err: fault.cause }, fault.message);
+    const delayMs = mayPass ? backoffMs(claim.attempt, 2000, 300_000) : undefined;
+    await failAttestation(db, claim, describeFault(fault, 'register', claim.attempt), delayMs);
+  }
+}

@@ -1,0 +1,31 @@
+import { type ImagePackage, type PackageType } from '@kiln/domain';
+import { PackageURL } from 'packageurl-js';
+
+/** The system of an image, as its os-release names it. */
+export interface System {
+  id: string;
+  version: string;
+}
+
+const types: Record<PackageType, string> = {
+  deb: 'deb',
+  apk: 'apk',
+  rpm: 'rpm',
+  pypi: 'pypi',
+  conda: 'conda',
+  npm: 'npm',
+  jar: 'maven',
+};
+
+/** `pkg:deb/debian/curl@7.88.1-10?distro=debian-12`. @returns undefined where the package's name is none */
+export function packageUrl({ type, name, version }: ImagePackage, system: System | undefined): string | undefined {
+  const ofSystem = type === 'deb' || type === 'apk' || type === 'rpm';
+  const scope = type === 'npm' ? /^(@[^/]+)\/(.+)$/.exec(name) : type === 'jar' ? /^([^:]+):(.+)$/.exec(name) : null;
+  const namespace = scope?.[1] ?? (ofSystem ? system?.id : type === 'jar' ? 'unknown' : undefined);
+  const qualifiers = ofSystem && system ? { distro: [system.id, system.version].filter(Boolean).join('-') } : undefined;
+  try {
+    return new PackageURL(types[type], namespace, scope?.[2] ?? name, version || undefined, qualifiers).toString();
+  } catch {
+    return undefined;
+  }
+}

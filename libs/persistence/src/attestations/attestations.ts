@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { type BuildError } from '@kiln/domain';
+import { and, eq, sql } from 'drizzle-orm';
+import { type Executor } from '../db/database.ts';
+import { type AttachedDocument, attestations } from '../tables/attestations.ts';
+import { buildAttempts } from '../tables/builds.ts';
+
+export type Attestation = typeof attestations.$inferSelect;
+export { type AttachedDocument } from '../tables/attestations.ts';
+
+/** For how long a registrar that has fallen silent keeps what it writes, in seconds. */
+const leaseSeconds = 120;
+export const attestationAttemptsMax = 8;
+
+type Place = Pick<Attestation, 'accountId' | 'host' | 'repository' | 'digest'>;
+const isOf = ({ accountId, host, repository, digest }: Place) =>
+  and(
+    eq(attestations.accountId, accountId),
+    eq(attestations.host, host),
+    eq(attestations.repository, repository),
+    eq(attestations.digest, digest),
+  );
+
+export async function findAttestation(db: Executor, image: Place): Promise<Attestation | undefined> {
+  const [row] = await db.select().from(attestations).where(isOf(image));
+  return row;
+}
+
+/**
+ * Has documents attached to an image of a build, once for its digest.
+ * @returns what has become of that so far
+ */
+export async function wantAttestation(
+  db: Executor,
+  image: Place & Pick<Attestation, 'workspaceId' | 'arch' | 'registryConnectionId' | 'buildId'>,
+): Promise<Attestation | undefined> {
+  await db
+    .insert(attestations)
+    .values({ id: `att-${randomUUID()}`, ...image })
+    .onConflictDoNothing();
+  return findAttestation(db, image);
+}
+
+/** Takes the next image whose turn it is. */
+export async function claimAttestation(db: Executor): Promise<Attestation | undefined> {
+  const [row] = await db
+    .update(attestations)
+    .set({
+      state: 'writing',
+      attempt: sql`${attestations.attempt} + 1`,
+      notBefore: sql`now() + make_interval(secs => ${leaseSeconds})`,
+    })
+    .where(
+      sql`${attestations.id} = (SELECT id FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()
+        ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
+    )
+    .returning();
+  return row;
+}
+
+const isHeld = ({ id, attempt }: Pick<Attestation, 'id' | 'attempt'>) =>
+  and(eq(attestations.id, id), eq(attestations.attempt, attempt), eq(attestations.state, 'writing'));
+
+/** Writes what is attached by now; false when the claim is stale. */
+export async function recordAttached(
+  db: Executor,
+  claim: Attestation,
+  documents: AttachedDocument[],
+  done: boolean,
+): Promise<boolean> {
+  const { rowCount } = await db
+    .update(attestations)
+    .set({
+      documents,
+      ...(done
+        ? { state: 'done' as const, error: null, writtenAt: sql`now()` }
+        : { notBefore: sql`now() + make_interval(secs => ${leaseSeconds})` }),
+    })
+    .where(isHeld(claim));
+  return rowCount === 1;
+}
+
+/** Gives a claim up: for good, or until later. */
+export const failAttestation = async (
+  db: Executor,
+  claim: Attestation,
+  error: BuildError,
+  delayMs: number | undefined,
+): Promise<void> =>
+  void (await db
+    .update(attestations)
+    .set({
+      state: delayMs === undefined ? 'failed' : 'waiting',
+      error,
+      ...(delayMs === undefined ? {} : { notBefore: sql`now() + make_interval(secs => ${delayMs / 1000})` }),
+    })
+    .where(isHeld(claim)));
+
+/** The image is gone: one with the same digest is to be told of anew. */
+export const removeAttestation = async (db: Executor, id: string): Promise<void> =>
+  void (await db.delete(attestations).where(eq(attestations.id, id)));
+
+/** An image that a build started from, as its Dockerfile names it, and by digest. */
+export interface BuildBase {
+  name: string;
+  /** `host/repository@sha256:…` */
+  id: string;
+  /** `os/architecture` */
+  platform: string;
+}
+
+/** Writes down which images an attempt starts from. Nothing happens when the fence is stale. */
+export const recordBases = async (
+  db: Executor,
+  { id, attempt, fence }: { id: string; attempt: number; fence: number },
+  bases: readonly BuildBase[],
+): Promise<void> =>
+  void (await db
+    .update(buildAttempts)
+    .set({ bases: bases.map(({ name, id: image, platform }) => ({ name, id: image, platform })) })
+    .where(and(eq(buildAttempts.buildId, id), eq(buildAttempts.attempt, attempt), eq(buildAttempts.fence, fence))));
