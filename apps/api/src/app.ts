@@ -25,6 +25,7 @@ import { tokenRoutes } from './modelarts/token-routes.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { attestationRoutes } from './kiln/attestation-routes.ts';
+import { baseRoutes } from './kiln/base-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
 import { inspectionRoutes } from './kiln/inspection-routes.ts';
 import { policyRoutes } from './kiln/policy-routes.ts';
@@ -124,6 +125,7 @@ export function createApp(deps: AppDeps): Express {
     ...sessionRoutes(deps),
     ...inspectionRoutes(deps),
     ...policyRoutes(deps),
+    ...baseRoutes(deps),
     ...attestationRoutes(deps),
     ...uploadRoutes(deps),
     ...contextRoutes(deps),

@@ -24,9 +24,13 @@ export function openWatch(
     dispatcher,
     webhooks,
     inspector,
+    checker,
     attester,
     log,
-  }: { db: Database; log: Logger } & Record<'relay' | 'dispatcher' | 'webhooks' | 'inspector' | 'attester', Wakeable>,
+  }: { db: Database; log: Logger } & Record<
+    'relay' | 'dispatcher' | 'webhooks' | 'inspector' | 'checker' | 'attester',
+    Wakeable
+  >,
   { sweep }: Sweeper,
 ): Watch {
   let sweptAt = -Infinity;
@@ -40,6 +44,7 @@ export function openWatch(
     if (work.waiting) dispatcher.wake();
     if (work.webhooks) webhooks.wake();
     if (work.inspections) inspector.wake();
+    if (work.checks) checker.wake();
     if (work.attestations) attester.wake();
     if (sweeping || performance.now() - sweptAt < sweepEveryMs) return;
     sweptAt = performance.now();

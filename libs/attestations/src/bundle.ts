@@ -41,9 +41,10 @@ export function openBundle(
   publicKeys: ReadonlyMap<string, string>,
 ): { statement: Statement; keyId: string } | undefined {
   const bytes = Buffer.from(payload, 'base64');
+  const signed = preAuthEncoding(type, bytes);
   for (const [keyId, pem] of publicKeys) {
     const isSigned = signatures.some((it) =>
-      verify('sha256', preAuthEncoding(type, bytes), createPublicKey(pem), Buffer.from(it.sig, 'base64')),
+      verify('sha256', signed, createPublicKey(pem), Buffer.from(it.sig, 'base64')),
     );
     if (isSigned && type === payloadType) return { statement: JSON.parse(bytes.toString('utf8')) as Statement, keyId };
   }

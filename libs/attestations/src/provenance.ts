@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type BuildRequest, findSecret, type NamedContext } from '@kiln/domain';
+import { type BuildRequest, isSecretLike, type NamedContext } from '@kiln/domain';
 import { hexOf } from './statement.ts';
 
 /** A build, as its provenance tells of it. */
@@ -28,12 +28,7 @@ export const buildType = 'urn:kiln:build:dockerfile:v1';
 const hidden = '[hidden]';
 
 const cleaned = (values: Record<string, string> = {}): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [
-      name,
-      findSecret(`${name}=${value}`) === undefined ? value : hidden,
-    ]),
-  );
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isSecretLike(name, value) ? hidden : value]));
 
 interface Resource {
   name?: string;
@@ -49,18 +44,19 @@ function resourceOf(name: string, context: NamedContext): Resource | undefined {
   if (source?.type === 'git')
     return {
       name,
-      uri: `git+${source.url}`,
+      uri: `git+${withoutQuery(source.url)}`,
       digest: { ...digest, ...(source.commit ? { gitCommit: source.commit } : {}) },
     };
-  return { name, ...(source ? { uri: source.url } : {}), digest };
+  return { name, ...(source ? { uri: withoutQuery(source.url) } : {}), digest };
 }
 
-/** An instruction, unless it holds what looks like a secret. */
-const instructionOf = (text: string): string => (findSecret(text) === undefined ? text : hidden);
+/** What comes after `?` may sign an address, or open what lies there. */
+const withoutQuery = (address: string): string => address.replace(/[?#].*$/, '');
 
 /**
  * SLSA's provenance, version 1: what was asked for, without secrets; what it was made of, by digest; and how it went. Of the
- * Dockerfile only its digest: stages whose layers are not in the image may hold what is not for those who read it.
+ * Dockerfile only its digest, and of its steps the keyword: what is in none of the image's layers may not be for those who
+ * read it.
  */
 export function provenanceOf({ id, request, builder, startedAt, finishedAt, bases, steps }: BuildAccount) {
   const { dockerfile, context, namedContexts = {}, image, target, form, platform, stage, noCache } = request;
@@ -108,7 +104,7 @@ export function provenanceOf({ id, request, builder, startedAt, finishedAt, base
               steps.map((it) => ({
                 number: it.number,
                 stage: it.stage,
-                instruction: instructionOf(it.instruction),
+                keyword: /^\w*/.exec(it.instruction)?.[0] ?? '',
                 lines: [it.firstLine, it.lastLine],
                 result: it.result,
                 ...(it.endedAt ? { seconds: (it.endedAt.getTime() - it.startedAt.getTime()) / 1000 } : {}),

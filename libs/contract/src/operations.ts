@@ -3,6 +3,7 @@ import { accountOperations } from './kiln/account-operations.ts';
 import { contextOperations } from './kiln/context-operations.ts';
 import { inspectionOperations } from './kiln/inspection-operations.ts';
 import { attestationOperations } from './kiln/attestation-operations.ts';
+import { baseOperations } from './kiln/base-operations.ts';
 import { policyOperations } from './kiln/policy-operations.ts';
 import { uploadOperations } from './kiln/upload-operations.ts';
 import { eventOperations } from './kiln/event-operations.ts';
@@ -33,6 +34,7 @@ export const operations: readonly Operation[] = [
   uploadOperations,
   inspectionOperations,
   policyOperations,
+  baseOperations,
   attestationOperations,
   eventOperations,
   identityOperations,

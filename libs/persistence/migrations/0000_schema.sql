@@ -469,6 +469,7 @@ CREATE TABLE "inspections" (
 	"registry_connection_id" text,
 	"catalogued" boolean NOT NULL,
 	"arch" text,
+	"build_id" text,
 	"state" text DEFAULT 'waiting' NOT NULL,
 	"attempt" integer DEFAULT 0 NOT NULL,
 	"not_before" timestamp (3) with time zone DEFAULT date_trunc('milliseconds', now()) NOT NULL,
@@ -600,6 +601,7 @@ CREATE UNIQUE INDEX "inspections_catalogued" ON "inspections" USING btree ("acco
 CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');--> statement-breakpoint
 CREATE UNIQUE INDEX "attestations_image" ON "attestations" USING btree ("account_id","host","repository","digest");--> statement-breakpoint
 CREATE INDEX "attestations_due" ON "attestations" USING btree ("not_before") WHERE "attestations"."state" IN ('waiting', 'writing');--> statement-breakpoint
+CREATE INDEX "build_attempts_bases" ON "build_attempts" USING gin ("bases" jsonb_path_ops);--> statement-breakpoint
 CREATE UNIQUE INDEX "signing_keys_owner" ON "signing_keys" USING btree (coalesce("account_id", ''),"id");
 --> statement-breakpoint
 -- From here on, written by hand: what the description of the tables in src/tables cannot say.
@@ -859,9 +861,9 @@ CREATE TRIGGER record_image_check AFTER UPDATE OF checked ON images
 -- against its workspace's policy. Who reads the digest now has its row locked, so that one of the two sees the other.
 CREATE FUNCTION want_inspection() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO inspections (id, account_id, host, repository, reference, registry_connection_id, catalogued, arch)
+  INSERT INTO inspections (id, account_id, host, repository, reference, registry_connection_id, catalogued, arch, build_id)
   VALUES ('insp-' || gen_random_uuid(), NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
-    true, NEW.arch)
+    true, NEW.arch, NEW.build_id)
   ON CONFLICT (account_id, host, repository, reference, arch) WHERE catalogued DO UPDATE
     SET state = 'waiting', attempt = 0, not_before = now(), registry_connection_id = EXCLUDED.registry_connection_id
     WHERE inspections.state = 'failed';

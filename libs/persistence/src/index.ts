@@ -15,6 +15,7 @@ export * from './db/database.ts';
 export { whileLocked } from './db/locks.ts';
 export * from './events/events.ts';
 export * from './accounts/identity.ts';
+export * from './images/base-chain.ts';
 export * from './images/image-queries.ts';
 export * from './inspections/inspections.ts';
 export * from './inspections/search-packages.ts';

@@ -15,6 +15,8 @@ export interface FoundBase extends GatewaySource {
   name: string;
   /** `host/repository@sha256:…` */
   id: string;
+  /** The same of the index that it was chosen from, where the name stands for several platforms. */
+  index: string | undefined;
   /** `os/architecture` */
   platform: string;
 }
@@ -51,7 +53,11 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
   });
 
   /** The manifest of a base's image for a platform. */
-  const resolve = async (access: RegistryAccess, name: string, wanted: string): Promise<FetchedManifest> => {
+  const resolve = async (
+    access: RegistryAccess,
+    name: string,
+    wanted: string,
+  ): Promise<{ digest: string | undefined; manifest: FetchedManifest }> => {
     const { host, repository, reference } = parseImageName(name);
     const client = registries.for(access);
     const digest = await client.headManifest(repository, reference);
@@ -59,7 +65,7 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
       throw new Fault('ManifestInvalid', `registry ${host} says that it has the digest ${digest}`);
     const key = `${host}/${repository}@${digest} ${wanted}`;
     const known = resolved.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return { digest, manifest: known };
     const fetched = digest === undefined ? undefined : await client.getManifest(repository, digest);
     if (!fetched) throw new Fault('BaseImageNotFound', `there is no image ${host}/${repository}:${reference}`);
     const isWanted = (it: { os: string; architecture: string }) => platformKey(it) === wanted;
@@ -68,7 +74,7 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
     if (!images[0])
       throw new Fault('ArchMismatch', `it is for ${there}, and not for ${wanted}, which this build needs`);
     resolved.set(key, images[0].fetched);
-    return images[0].fetched;
+    return { digest, manifest: images[0].fetched };
   };
 
   return {
@@ -83,8 +89,12 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
         );
         const firsts = new Map(steps.toReversed().map((it) => [platformOf(parsed, it), it]));
         for (const [platform, step] of firsts) {
-          const manifest = await resolve(access, image, platform).catch((error: unknown) => inStep(error, name, step));
-          found.push({ name, platform, id: `${host}/${repository}@${manifest.digest}`, access, repository, manifest });
+          const { digest, manifest } = await resolve(access, image, platform).catch((error: unknown) =>
+            inStep(error, name, step),
+          );
+          const id = `${host}/${repository}@${manifest.digest}`;
+          const index = digest === manifest.digest ? undefined : `${host}/${repository}@${digest}`;
+          found.push({ name, platform, id, index, access, repository, manifest });
         }
       }
       return found;

@@ -5,6 +5,7 @@ import {
   type Database,
   type Image,
   listRegistryConnections,
+  loadBuild,
   type RegistryConnection,
 } from '@kiln/persistence';
 import { type RegistryAccess } from '@kiln/registry';
@@ -83,4 +84,14 @@ export async function accessForBuild(db: Database, sealer: Sealer, build: Build)
     connection: named ?? connections.find((it) => it.host === build.host),
     connections,
   };
+}
+
+/** How to reach what a build has pushed, or, where no build is known, what is in the catalogue. */
+export async function accessForDigest(
+  db: Database,
+  sealer: Sealer,
+  it: Pick<Image, 'accountId' | 'host' | 'registryConnectionId' | 'buildId'>,
+): Promise<RegistryAccess> {
+  const build = it.buildId === null ? undefined : await loadBuild(db, it.buildId);
+  return build ? (await accessForBuild(db, sealer, build)).target : accessForImage(db, sealer, it);
 }

@@ -82,6 +82,7 @@ it('what was sealed with an old key opens until all is sealed anew, and then wit
     registry_connections: 0,
     source_connections: 0,
     build_secrets: 0,
+    signing_keys: 0,
     webhooks: 0,
     builds: 0,
   });

@@ -1,5 +1,5 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only builds`, `--only uploads`, `--only lists` or `--only idle` (`--minutes 5`) measures those alone.
+// `--only builds`, `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`) measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { benchBuilds } from './builds.ts';
 import { benchIdle } from './idle.ts';
 import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
+import { benchPackages } from './packages.ts';
 import { benchRegistrations } from './registrations.ts';
 import { benchSubmissions } from './submissions.ts';
 import { benchUploads } from './uploads.ts';
@@ -27,6 +28,7 @@ const residentMb = (pid: number): number =>
 
 try {
   if (values.only === 'lists') await benchLists(stack);
+  else if (values.only === 'packages') await benchPackages(stack);
   else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
   else if (values.only === 'uploads') printRows(await benchUploads(stack, Number(values.rounds)));
   else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));
@@ -55,4 +57,5 @@ async function benchAll(): Promise<void> {
     );
   }
   await benchLists(stack);
+  await benchPackages(stack);
 }

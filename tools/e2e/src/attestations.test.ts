@@ -16,21 +16,22 @@ afterAll(async () => {
 
 const dockerfile = (more = '') => `FROM ${kiln.base}
 ARG NPM_TOKEN
+ARG COLOUR
+ARG INDEX
 RUN mkdir -p /usr/lib/python3/dist-packages/torch-2.6.0.dist-info && \\
     printf 'ID=debian\\nVERSION_ID="12"\\nPRETTY_NAME="Debian 12"\\n' > /etc/os-release
 RUN touch /usr/lib/python3/dist-packages/torch-2.6.0.dist-info/METADATA
 ${more}`;
 const policy = (change: object) =>
   kiln.pai('PUT', `/api/v1/workspaces/${kiln.account.workspaceId}/policy`, { body: { Mode: 'note', ...change } });
-const build = async (text: string, change: object = {}) => {
+const build = async (text: string, change: object = {}, image: object = {}) => {
   const made = kiln.buildRequest(text);
   const BuildConfig = { ...(made as unknown as { BuildConfig: object }).BuildConfig, ...change };
-  const { ImageBuildId } = await kiln.submit({ ...made, BuildConfig });
+  const { ImageBuildId } = await kiln.submit({ ...made, BuildConfig, Image: { ...made.Image, ...image } });
   const ended = await kiln.ended(ImageBuildId);
   return { ...ended, uri: made.Image.Uri, repository: made.Image.Uri.split(':').slice(0, -1).join(':') };
 };
-const attached = async (imageId: string) =>
-  (await kiln.pai('GET', `/api/v1/images/${imageId}/attestations`)).body;
+const attached = async (imageId: string) => (await kiln.pai('GET', `/api/v1/images/${imageId}/attestations`)).body;
 const written = (imageId: string) =>
   eventually(async () => {
     const found = await attached(imageId);
@@ -46,7 +47,9 @@ const keyOf = async (id: string) => (await keys()).find((it) => it.KeyId === id)
 
 it('attaches provenance, SBOMs and a signature, which cosign and oras find and verify', async () => {
   await policy({ CosignTags: true });
-  const made = await build(dockerfile(), { BuildArgs: { NPM_TOKEN: 'abc', COLOUR: 'red' } });
+  const made = await build(dockerfile(), {
+    BuildArgs: { NPM_TOKEN: 'abc', COLOUR: 'red', INDEX: 'https://u:geheim@pypi.example.com/simple' },
+  });
   const found = await written(made.ImageId);
   expect(found).toMatchObject({ State: 'done', Image: `${made.repository}@${made.Digest}` });
   expect(found.Attestations.map((it: any) => it.Kind)).toEqual(['provenance', 'spdx', 'cyclonedx', 'signature']);
@@ -64,7 +67,7 @@ it('attaches provenance, SBOMs and a signature, which cosign and oras find and v
     const { buildDefinition, runDetails } = provenance.predicate;
     expect(buildDefinition.externalParameters).toMatchObject({
       image: made.uri,
-      arguments: { COLOUR: 'red', NPM_TOKEN: '[hidden]' },
+      arguments: { COLOUR: 'red', NPM_TOKEN: '[hidden]', INDEX: '[hidden]' },
     });
     expect(buildDefinition.resolvedDependencies).toMatchObject([
       { name: 'Dockerfile' },
@@ -72,7 +75,11 @@ it('attaches provenance, SBOMs and a signature, which cosign and oras find and v
     ]);
     expect(runDetails.metadata.invocationId).toBe(made.ImageBuildId);
     const steps = JSON.parse(Buffer.from(runDetails.byproducts[0].content as string, 'base64').toString());
-    expect(steps.map((it: any) => it.number)).toEqual([1, 3, 4]);
+    expect(steps.map((it: any) => [it.number, it.keyword])).toEqual([
+      [1, 'FROM'],
+      [5, 'RUN'],
+      [6, 'RUN'],
+    ]);
     const spdx = await tools.verifyAttestation(made.uri, key, 'spdxjson', form);
     expect(spdx.predicate.packages[1]).toMatchObject({
       name: 'torch',
@@ -114,8 +121,12 @@ it('signs with a key of the account once it has one, and verifies what both have
 
 it('has the documents there before the tag, when the policy says so, and none when it says that', async () => {
   await policy({ Attest: 'before' });
-  const made = await build(dockerfile('LABEL n=4'));
+  // A label that is filled from what was read, as well.
+  const Labels = [{ Key: 'system.framework', Value: 'PyTorch 2.6' }];
+  const made = await build(dockerfile('LABEL n=4'), {}, { Labels });
   expect(made.State).toBe('succeeded');
+  const { body } = await kiln.pai('GET', `/api/v1/images/${made.ImageId}`, { query: { Verbose: 'true' } });
+  expect(body.Labels).toContainEqual({ Key: 'system.framework', Value: 'PyTorch 2.6' });
   expect(await attached(made.ImageId)).toMatchObject({ State: 'done', Attestations: [{}, {}, {}, {}] });
   await policy({ Attest: 'off' });
   const plain = await build(dockerfile('LABEL n=5'));
@@ -182,4 +193,27 @@ it('takes the documents out of the registry with the image', async () => {
     const left = await Promise.all(all.map(status));
     return left.every((it) => it === 404) ? true : undefined;
   }, 'the end of its documents');
+});
+
+it('begins anew for another build where it had failed, and does not stand for what a policy refuses', async () => {
+  await policy({});
+  const made = await build(dockerfile('LABEL n=9'));
+  await written(made.ImageId);
+  const failed = `UPDATE attestations SET state = 'failed', documents = '[]' WHERE digest = $1`;
+  await kiln.database.db.$client.query(failed, [made.Digest]);
+  await policy({ Attest: 'before' });
+  // Its steps come from the cache, so that it has the same digest.
+  const again = await build(dockerfile('LABEL n=9'), {}, { Uri: `${made.repository}:again` });
+  expect(again).toMatchObject({ State: 'succeeded', Digest: made.Digest });
+  expect(await attached(again.ImageId)).toMatchObject({ State: 'done', Attestations: [{}, {}, {}, {}] });
+
+  // One that was published before anybody knew what is in it.
+  await policy({ Mode: 'refuse', Profiles: ['pai-eas'], WaitSeconds: 0 });
+  const refused = await build(dockerfile('EXPOSE 8080'));
+  const late = await eventually(async () => {
+    const { body } = await kiln.pai('GET', `/api/v1/images/${refused.ImageId}`);
+    return body.Status === 'ERROR' ? body : undefined;
+  }, 'a late refusal');
+  expect(late.StatusMessage).toMatch(/fails pai-eas: P1/);
+  expect(await attached(refused.ImageId)).toMatchObject({ State: 'none' });
 });

@@ -119,6 +119,35 @@ it('fills PAI’s labels from the facts, and tells which ones of a user they den
   await kiln.pai('DELETE', `/api/v1/images/${ImageId}`);
 });
 
+it('tells in what an image differs from the one of its repository before it', async () => {
+  const first = (await kiln.pai('GET', `/api/v1/images/${imageId}`)).body;
+  const made = kiln.buildRequest(`${dockerfile().replaceAll('2.6.0+cu124', '2.7.0+cu126')}ENV A=b\n`);
+  const uri = (first.ImageUri as string).replace(/:[^:/]*$/, ':v2');
+  const { ImageBuildId } = await kiln.submit({ ...made, Image: { ...made.Image, Uri: uri } });
+  const { ImageId } = await kiln.ended(ImageBuildId);
+  await eventually(() => read(`/api/v1/images/${ImageId}/facts`), 'facts');
+  const path = `/api/v1/images/${ImageId}/comparison`;
+  const { body } = await kiln.pai('GET', path);
+  expect(body).toMatchObject({
+    Previous: expect.stringContaining(first.Digest as string) as string,
+    Packages: [{ Name: 'pypi torch', Now: '2.7.0+cu126', Before: '2.6.0+cu124' }],
+    Facts: [
+      { Name: 'env A', Now: 'b' },
+      { Name: 'framework torch', Now: '2.7.0+cu126 (CUDA 12.6)', Before: '2.6.0+cu124 (CUDA 12.4)' },
+    ],
+    // That of the base, and the empty one of WORKDIR.
+    SharedLayers: 2,
+    Incomplete: false,
+  });
+  expect(body.PreviousLayers.length).toBeGreaterThan(1);
+  expect((await kiln.pai('GET', path, { query: { With: ImageId } })).body).toMatchObject({ Packages: [], Facts: [] });
+  expect((await kiln.pai('GET', `/api/v1/images/${imageId}/comparison`)).body).toMatchObject({
+    Code: 'ImageNotFound',
+    Message: expect.stringContaining('name one by With') as string,
+  });
+  await kiln.pai('DELETE', `/api/v1/images/${ImageId}`);
+});
+
 it('finds images by their packages and versions', async () => {
   const search = async (query: string) => (await kiln.pai('GET', '/api/v1/packages', { query: { Query: query } })).body;
   const found = {

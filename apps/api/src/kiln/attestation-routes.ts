@@ -99,7 +99,10 @@ export function attestationRoutes({ db, systemDb, sealer, registries }: Attestat
         throw new Fault('AttestationNotFound', `registry ${image.host} does not hold ${wanted.bundle} any more`);
       const read = parseBundle(bytes);
       const keys = await listSigningKeys(systemDb, image.accountId);
-      const opened = openBundle(read, new Map(keys.map((it) => [it.id, it.publicKey])));
+      const opened = openBundle(
+        read,
+        new Map(keys.filter((it) => it.id === wanted.keyId).map((it) => [it.id, it.publicKey])),
+      );
       const isOfImage = opened?.statement.subject.some((it) => `sha256:${it.digest.sha256}` === image.digest) ?? false;
       const reason = opened ? 'it is about another image' : 'no key of the account or the installation has signed it';
       return {

@@ -4,6 +4,7 @@ import {
   asRecord,
   categoriesOf,
   Fault,
+  formatImageName,
   formatReference,
   parsePackageQuery,
   parseReference,
@@ -16,9 +17,11 @@ import {
   type Database,
   findImage,
   findInspection,
+  findVersionBefore,
   type Image,
   type Inspection,
   listPackages,
+  packagesMax,
   searchPackages,
   showImage,
 } from '@kiln/persistence';
@@ -27,6 +30,7 @@ import { showCheck } from '@kiln/usecases';
 import { type Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
+import { renderComparison, type ShownContents } from './render-comparison.ts';
 import { renderInspection } from './render-inspection.ts';
 
 interface InspectionDeps {
@@ -62,6 +66,22 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
     if (!inspection) throw new Fault('InspectionNotFound', `nothing is known of image ${paiId}: it is ${image.status}`);
     return { image, inspection };
   }
+  /** @throws Fault ImageNotFound where it is the first one of its repository */
+  async function imageBefore(viewer: Caller, image: Image): Promise<string> {
+    const before = await findVersionBefore(db, viewer, image);
+    if (before) return before.paiId;
+    throw new Fault(
+      'ImageNotFound',
+      `there is no image of ${image.repository} before ${image.paiId}; name one by With`,
+    );
+  }
+  /** @throws Fault InspectionNotFound */
+  async function contentsOf({ image, inspection }: Awaited<ReturnType<typeof ofImage>>): Promise<ShownContents> {
+    const { facts, state, accountId, id } = inspection;
+    if (!facts) throw new Fault('InspectionNotFound', `image ${image.paiId} has not been read: it is ${state}`);
+    const name = formatImageName({ ...image, reference: image.digest ?? image.tag });
+    return { name, facts, packages: await listPackages(systemDb, accountId, id, { limit: packagesMax }) };
+  }
   return [
     route(inspectionOperations.GetImageFacts, async ({ viewer, params, query, requestId }) => {
       const { image, inspection } = await ofImage(viewer, params.ImageId);
@@ -73,8 +93,10 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
         categories: categoriesOf(purpose),
       };
       const shown = renderInspection(inspection, names, query.Profiles, meant);
+      // What its tag pointed to before is another image.
+      const checked = image.checked?.digest === image.digest ? image.checked : undefined;
       return {
-        body: { RequestId: requestId, ...shown, ...optional('Check', image.checked && showCheck(image.checked)) },
+        body: { RequestId: requestId, ...shown, ...optional('Check', checked && showCheck(checked)) },
       };
     }),
     route(inspectionOperations.ListImagePackages, async ({ viewer, params, query, requestId }) => {
@@ -95,6 +117,12 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
           ...optional('NextToken', last && `${last.type} ${last.name} ${last.version}`),
         },
       };
+    }),
+    route(inspectionOperations.CompareImage, async ({ viewer, params, query, requestId }) => {
+      const now = await ofImage(viewer, params.ImageId);
+      const before = await ofImage(viewer, query.With ?? (await imageBefore(viewer, now.image)));
+      const shown = renderComparison(await contentsOf(now), await contentsOf(before));
+      return { body: { RequestId: requestId, ...shown } };
     }),
     route(inspectionOperations.SearchPackages, async ({ viewer, query, requestId }) => {
       const conditions = parsePackageQuery(query.Query, 'Query');

@@ -13,6 +13,7 @@ interface PolicyDeps {
 }
 
 type Body = z.output<NonNullable<typeof policyOperations.PutPolicy.body>>;
+type Told = z.input<typeof policyOperations.TryPolicy.reply>['Images'][number];
 type Counts = Pick<z.input<typeof policyOperations.TryPolicy.reply>, 'Passed' | 'Warned' | 'Failed' | 'Unknown'>;
 
 const imagesMax = 1000;
@@ -57,27 +58,32 @@ export function policyRoutes({ db, directory, profiles }: PolicyDeps): Route[] {
       const policy = policyIn(body);
       const counts: Counts = { Passed: 0, Warned: 0, Failed: 0, Unknown: 0 };
       let notAsked = 0;
-      const told: z.input<typeof policyOperations.TryPolicy.reply>['Images'] = [];
+      const told: Record<'fail' | 'warn', Told[]> = { fail: [], warn: [] };
       let after: string | undefined;
       do {
         const { judged, last } = await tryPolicy(db, viewer, id, policy, after);
         for (const { image, check } of judged) {
           if (check) counts[countOf[check.verdict]] += 1;
           else notAsked += 1;
-          if (check && (check.verdict === 'fail' || check.verdict === 'warn'))
-            told.push({
-              ImageId: image.paiId,
-              Name: image.name,
-              ImageUri: formatReference(image),
-              Verdict: check.verdict,
-              Broken: showBroken(check.broken),
-            });
+          if (check?.verdict !== 'fail' && check?.verdict !== 'warn') continue;
+          if (told[check.verdict].length >= imagesMax) continue;
+          told[check.verdict].push({
+            ImageId: image.paiId,
+            Name: image.name,
+            ImageUri: formatReference(image),
+            Verdict: check.verdict,
+            Broken: showBroken(check.broken),
+          });
         }
         after = last;
       } while (after !== undefined);
-      told.sort((a, b) => Number(a.Verdict === 'warn') - Number(b.Verdict === 'warn'));
       return {
-        body: { RequestId: requestId, ...counts, NotAsked: notAsked, Images: told.slice(0, imagesMax) },
+        body: {
+          RequestId: requestId,
+          ...counts,
+          NotAsked: notAsked,
+          Images: [...told.fail, ...told.warn].slice(0, imagesMax),
+        },
       };
     }),
   ];

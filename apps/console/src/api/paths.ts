@@ -6,6 +6,7 @@ import type {
   identityOperations,
   inspectionOperations,
   policyOperations,
+  baseOperations,
   attestationOperations,
   paiImageOperations,
   PathsOf,
@@ -24,6 +25,7 @@ type Called =
   | (typeof identityOperations)[keyof typeof identityOperations]
   | (typeof inspectionOperations)[keyof typeof inspectionOperations]
   | (typeof policyOperations)[keyof typeof policyOperations]
+  | (typeof baseOperations)[keyof typeof baseOperations]
   | (typeof attestationOperations)[keyof typeof attestationOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]

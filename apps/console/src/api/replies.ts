@@ -1,9 +1,11 @@
 import type {
+  attestationOperations,
   buildOperations,
   consoleOperations,
   contextOperations,
   inspectionOperations,
   paiImageOperations,
+  policyOperations,
   sessionOperations,
   webhookOperations,
 } from '@kiln/contract';
@@ -32,6 +34,9 @@ export type ShownContext = Reply<typeof contextOperations.GetContext>;
 export type Inspection = Reply<typeof inspectionOperations.GetInspection>;
 export type ImageFacts = NonNullable<Inspection['Facts']>;
 export type ProfileResult = Inspection['Profiles'][number];
+export type Attestations = Reply<typeof attestationOperations.ListAttestations>;
+export type Policy = Reply<typeof policyOperations.GetPolicy>;
+export type TriedPolicy = Reply<typeof policyOperations.TryPolicy>;
 export type Webhooks = Reply<typeof webhookOperations.ListWebhooks>;
 export type Webhook = Webhooks['Webhooks'][number];
 export type Deliveries = Reply<typeof webhookOperations.ListWebhookDeliveries>;

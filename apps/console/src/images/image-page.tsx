@@ -25,6 +25,7 @@ import { Tone } from '../components/state-badge.tsx';
 import { When } from '../components/when.tsx';
 import { WideTable } from '../components/wide-table.tsx';
 import { Fact } from './fact.tsx';
+import { ImageAttestations } from './image-attestations.tsx';
 import { ImageContents } from './image-contents.tsx';
 import classes from './image-page.module.css';
 import { imageTone } from './image-tone.ts';
@@ -48,6 +49,8 @@ function Shown({ details }: { details: ImageDetails }) {
   const { Image: image, Platforms, History, ImageBuildId, PullReference, Versions } = details;
   useTitle(image.Name);
   const { tone, label } = imageTone(image.Status);
+  // What a policy refuses is there, and has been read.
+  const isThere = image.Digest !== '' && ['ACTIVE', 'ERROR'].includes(image.Status);
   return (
     <Page
       title={
@@ -92,7 +95,8 @@ function Shown({ details }: { details: ImageDetails }) {
           )}
         </Stack>
       </Card>
-      {image.Status === 'ACTIVE' && <ImageContents id={image.ImageId} />}
+      {isThere && <ImageContents id={image.ImageId} />}
+      {isThere && ImageBuildId !== undefined && <ImageAttestations id={image.ImageId} />}
       {History.length > 0 && <Layers history={History} />}
       {Versions.length > 0 && (
         <Card withBorder>

@@ -11,6 +11,7 @@ import { Tone } from '../components/state-badge.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
 import { BuildsSettings } from './builds-settings.tsx';
 import { Credentials } from './credentials.tsx';
+import { PolicySettings } from './policy.tsx';
 import { Registries } from './registries.tsx';
 import { Users } from './users.tsx';
 import { WebhookSettings } from './webhooks.tsx';
@@ -20,6 +21,7 @@ const tabs = [
   { value: 'keys', label: 'Your tokens and keys', panel: Credentials },
   { value: 'users', label: 'Users', panel: Users, isForAdmins: true },
   { value: 'builds', label: 'Secrets and sources', panel: BuildsSettings, isForAdmins: true },
+  { value: 'policy', label: 'Image policy', panel: PolicySettings, isForAdmins: true },
   { value: 'webhooks', label: 'Webhooks', panel: WebhookSettings, isForAdmins: true },
   { value: 'audit', label: 'Audit log', panel: AuditLog, isForAdmins: true },
 ];

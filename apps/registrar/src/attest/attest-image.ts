@@ -21,7 +21,7 @@ import {
   whileLocked,
 } from '@kiln/persistence';
 import { addCosignLayers, attach, type CosignLayer, type RegistryClient, type WithLock } from '@kiln/registry';
-import { accessForImage } from '@kiln/usecases';
+import { accessForDigest } from '@kiln/usecases';
 import { type RegisterDeps } from '../deps.ts';
 import { documentsOf } from './documents.ts';
 
@@ -42,6 +42,7 @@ async function attachAll(
   claim: Attestation,
   client: RegistryClient,
   key: SigningKey,
+  cosignTags: boolean,
 ): Promise<{ documents: AttachedDocument[]; attestations: CosignLayer[] } | undefined> {
   const { repository, digest } = claim;
   const manifest = await client.getManifest(repository, digest);
@@ -54,7 +55,7 @@ async function attachAll(
   for (const { kind, statement } of await documentsOf(deps.db, claim)) {
     const { predicateType } = statement;
     const bundle = signStatement(statement, key);
-    if (kind !== 'signature')
+    if (cosignTags && kind !== 'signature')
       attestations.push({
         mediaType: 'application/vnd.dsse.envelope.v1+json',
         bytes: Buffer.from(JSON.stringify(bundle.dsseEnvelope)),
@@ -85,7 +86,7 @@ async function attachAll(
 
 async function addCosignTags(
   { db }: AttestDeps,
-  { host, repository, digest }: Attestation,
+  { id: owner, host, repository, digest }: Attestation,
   client: RegistryClient,
   key: SigningKey,
   attestations: CosignLayer[],
@@ -93,19 +94,19 @@ async function addCosignTags(
   const withLock: WithLock = (name, work) => whileLocked(db, name, work);
   const { payload, signature } = simpleSignature({ name: `${host}/${repository}`, digest }, key);
   const signed = { mediaType: simpleSigningType, bytes: payload, annotations: { [signatureAnnotation]: signature } };
-  await addCosignLayers(client, repository, digest, 'sig', [signed], withLock);
-  await addCosignLayers(client, repository, digest, 'att', attestations, withLock);
+  await addCosignLayers(client, repository, digest, 'sig', { owner, layers: [signed] }, withLock);
+  await addCosignLayers(client, repository, digest, 'att', { owner, layers: attestations }, withLock);
 }
 
 /** Attaches to an image what Kiln knows of it: provenance, SBOMs, and a signature. */
 export async function attestImage(deps: AttestDeps, claim: Attestation): Promise<void> {
   const { db, sealer, registries, log } = deps;
   try {
-    const client = registries.for(await accessForImage(db, sealer, claim));
+    const client = registries.for(await accessForDigest(db, sealer, claim));
     const key = await keyFor(deps, claim.accountId);
-    const attached = await attachAll(deps, claim, client, key);
-    if (!attached) return;
     const { cosignTags } = await findPolicy(db, claim.accountId, claim.workspaceId);
+    const attached = await attachAll(deps, claim, client, key, cosignTags);
+    if (!attached) return;
     if (cosignTags) await addCosignTags(deps, claim, client, key, attached.attestations);
     await recordAttached(db, claim, attached.documents, true);
     log.info({ attestationId: claim.id, documents: attached.documents.length }, 'documents attached');

@@ -8,7 +8,6 @@ import {
   type Statement,
   statementOf,
 } from '@kiln/attestations';
-import { type ImagePackage } from '@kiln/domain';
 import {
   type Attestation,
   type Database,
@@ -17,21 +16,8 @@ import {
   listPackages,
   listSteps,
   loadBuild,
+  packagesMax,
 } from '@kiln/persistence';
-
-const pageSize = 5000;
-
-async function allPackages(db: Database, accountId: string, inspectionId: string): Promise<ImagePackage[]> {
-  const all: ImagePackage[] = [];
-  let after: string | undefined;
-  for (;;) {
-    const page = await listPackages(db, accountId, inspectionId, { after, limit: pageSize });
-    all.push(...page);
-    const last = page.at(-1);
-    if (!last || page.length < pageSize) return all;
-    after = `${last.type} ${last.name} ${last.version}`;
-  }
-}
 
 /** What is in the image, where it could be read. */
 async function contentsOf(db: Database, claim: Attestation): Promise<Contents | undefined> {
@@ -41,13 +27,16 @@ async function contentsOf(db: Database, claim: Attestation): Promise<Contents | 
   return {
     subject: { name: `${host}/${repository}`, digest },
     system: found.facts.os,
-    packages: await allPackages(db, accountId, found.id),
+    packages: await listPackages(db, accountId, found.id, { limit: packagesMax }),
     layers: found.facts.layers,
     at: (found.readAt ?? found.createdAt).toISOString(),
   };
 }
 
-/** What Kiln says of an image that it has built; no SBOM where its layers cannot be read. */
+/** Characters; an SBOM of 40,000 packages has some ten million. */
+const predicateMax = 32 << 20;
+
+/** What Kiln says of an image that it has built; no SBOM where its layers cannot be read, or hold more than anybody reads. */
 export async function documentsOf(
   db: Database,
   claim: Attestation,
@@ -77,5 +66,7 @@ export async function documentsOf(
     { kind: 'signature', predicate: {} },
   ];
   const subject = { name: `${claim.host}/${claim.repository}`, digest: claim.digest };
-  return all.map(({ kind, predicate }) => ({ kind, statement: statementOf(subject, predicateTypes[kind], predicate) }));
+  return all
+    .filter(({ predicate }) => JSON.stringify(predicate).length <= predicateMax)
+    .map(({ kind, predicate }) => ({ kind, statement: statementOf(subject, predicateTypes[kind], predicate) }));
 }

@@ -29,7 +29,7 @@ import {
   readImagesOf,
   type RegistryClient,
 } from '@kiln/registry';
-import { accessForImage } from '@kiln/usecases';
+import { accessForDigest } from '@kiln/usecases';
 import { type RegisterDeps } from '../deps.ts';
 
 /** How long all layers of an image may take. */
@@ -111,7 +111,7 @@ export async function inspectImage(deps: InspectDeps, claim: Inspection, closing
     );
   const renewing = setInterval(() => void renew(), (inspectionLeaseSeconds * 1000) / 3);
   try {
-    const client = registries.for(await accessForImage(db, sealer, claim));
+    const client = registries.for(await accessForDigest(db, sealer, claim));
     const image = await findImage(client, claim);
     const layers = await readLayers(deps, client, claim, image, signal);
     const {

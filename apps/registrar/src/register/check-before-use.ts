@@ -11,10 +11,15 @@ type Candidate = Pick<Image, 'accountId' | 'workspaceId' | 'host' | 'repository'
 const pauseMs = (since: Date): number => Math.min(Math.max((Date.now() - since.getTime()) / 4, 200), 5000);
 
 /** Documents tell of what is in the image: they are written once that is known. */
-async function waitForDocuments(db: Executor, image: Candidate, buildId: string): Promise<number | undefined> {
+async function waitForDocuments(
+  db: Executor,
+  image: Candidate,
+  buildId: string,
+  readAt: Date | undefined,
+): Promise<number | undefined> {
   const { accountId, workspaceId, host, repository, registryConnectionId, digest, arch } = image;
   const place = { accountId, workspaceId, host, repository, registryConnectionId, digest, arch };
-  const known = await wantAttestation(db, { ...place, buildId });
+  const known = await wantAttestation(db, { ...place, buildId }, readAt);
   if (known?.state === 'done') return undefined;
   if (known?.state === 'failed')
     throw new Fault(
@@ -47,12 +52,15 @@ export async function checkBeforeUse(
   const asked = asksFirst(policy, purpose, buildId);
   if (!asked.checks && !asked.documents) return undefined;
   const { accountId, host, repository, registryConnectionId, digest, arch } = image;
-  const known = await wantInspection(db, { accountId, host, repository, registryConnectionId, digest, arch });
+  const place = { accountId, host, repository, registryConnectionId, digest, arch };
+  const known = await wantInspection(db, { ...place, buildId: buildId ?? null });
   if (known?.state === 'waiting' || known?.state === 'reading') {
     const waitedMs = Date.now() - known.createdAt.getTime();
     if (waitedMs < policy.waitSeconds * 1000) return pauseMs(known.createdAt);
   }
   const check = judge(policy, purpose, known?.results ?? undefined);
   if (asked.checks && check?.verdict === 'fail') throw refusedBy(check);
-  return asked.documents && buildId !== undefined ? waitForDocuments(db, image, buildId) : undefined;
+  return asked.documents && buildId !== undefined
+    ? waitForDocuments(db, image, buildId, known?.readAt ?? undefined)
+    : undefined;
 }

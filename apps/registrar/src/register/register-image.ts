@@ -101,10 +101,11 @@ async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Se
       outcome: 'purged',
       message: `the registry keeps ${digest}: another image of ${image.repository} needs it`,
     };
-  if ((await client.headManifest(image.repository, digest)) === undefined) return { outcome: 'purged', message: '' };
   lease.throwIfStopped();
+  // Before the image itself: who takes over must find what is left to do.
+  await forgetDocuments(deps, client, { ...image, digest });
+  if ((await client.headManifest(image.repository, digest)) === undefined) return { outcome: 'purged', message: '' };
   const removed = await client.deleteManifest(image.repository, digest);
-  if (removed) await forgetDocuments(deps, client, { ...image, digest });
   return {
     outcome: 'purged',
     message: removed ? '' : `registry ${image.host} does not delete manifests; it keeps ${formatReference(image)}`,

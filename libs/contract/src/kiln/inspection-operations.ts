@@ -94,6 +94,13 @@ const inspection = z
   })
   .meta({ id: 'Inspection' });
 
+const difference = z.object({
+  Name: z.string(),
+  Now: z.string().optional().describe('absent where only the older one has it'),
+  Before: z.string().optional().describe('absent where only the newer one has it'),
+});
+const differentLayer = z.object({ Digest: z.string(), Size: z.number(), Instruction: z.string() });
+
 const example = {
   RequestId,
   State: 'done',
@@ -154,6 +161,51 @@ export const inspectionOperations = {
       reply: {
         RequestId,
         Packages: [{ Type: 'pypi', Name: 'torch', Version: '2.6.0', Layer: 2, Instruction: 'RUN pip install torch' }],
+      },
+    },
+  }),
+  CompareImage: operation({
+    name: 'CompareImage',
+    api: 'Kiln',
+    method: 'GET',
+    path: '/api/v1/images/{ImageId}/comparison',
+    summary: 'Shows in what an image differs from an older one: packages, facts, layers, sizes',
+    query: z.object({
+      With: text(64, 1).optional().describe('id of the older image; without it, the one of its repository before it'),
+    }),
+    reply: z.object({
+      ...requestId,
+      Image: z.string(),
+      Previous: z.string(),
+      Packages: z.array(difference),
+      Facts: z.array(difference),
+      SharedLayers: z.int(),
+      Layers: z.array(differentLayer).describe('that only the image has'),
+      PreviousLayers: z.array(differentLayer).describe('that only the older one has'),
+      SizeInBytes: z.number().describe('compressed'),
+      PreviousSizeInBytes: z.number(),
+      UnpackedInBytes: z.number(),
+      PreviousUnpackedInBytes: z.number(),
+      Incomplete: z.boolean().describe('of one of them, not all is known'),
+    }),
+    statuses: [200],
+    errors: ['ImageNotFound', 'InspectionNotFound'],
+    example: {
+      params: { ImageId },
+      reply: {
+        RequestId,
+        Image: `registry.example.com/ml/torch-serving@${Digest}`,
+        Previous: `registry.example.com/ml/torch-serving@${Digest}`,
+        Packages: [{ Name: 'pypi torch', Now: '2.6.0', Before: '2.5.1' }],
+        Facts: [],
+        SharedLayers: 3,
+        Layers: [],
+        PreviousLayers: [],
+        SizeInBytes: 1000,
+        PreviousSizeInBytes: 1000,
+        UnpackedInBytes: 3000,
+        PreviousUnpackedInBytes: 3000,
+        Incomplete: false,
       },
     },
   }),

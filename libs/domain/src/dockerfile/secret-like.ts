@@ -5,8 +5,14 @@ const secretName = /(?:^|_)(?:PASS(?:WORD|WD)?|SECRET|TOKEN|API_?KEY|ACCESS_?KEY
 const secretValue =
   /\b(?:AKIA[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|gh[pousr]_[0-9A-Za-z]{36}|glpat-[\w-]{20}|xox[abps]-[\w-]{10,})|-----BEGIN [A-Z ]*PRIVATE KEY/;
 
+const credentialsInUrl = /:\/\/[^/\s@]*:[^/\s@]*@/;
+
+/** Whether the value of an argument or a label may be a secret: by its name, or by what it looks like. */
+export const isSecretLike = (name: string, value: string): boolean =>
+  value !== '' && (secretName.test(name) || secretValue.test(value) || credentialsInUrl.test(value));
+
 /** Name of what looks like a secret in a text, such as an instruction, or an argument's `NAME=value`. */
-export const findSecret = (text: string): string | undefined =>
+const findSecret = (text: string): string | undefined =>
   [...text.matchAll(/([A-Za-z_]\w*)(?:=("[^"]*"|'[^']*'|\S*))?/g)].find(
     ([, name = '', value = '']) =>
       (secretName.test(name) && value.replace(/["']/g, '') !== '') || secretValue.test(value),

@@ -4,6 +4,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { type AttachedDocument, attestations } from '../tables/attestations.ts';
 import { buildAttempts } from '../tables/builds.ts';
+import { atOnce } from '../tables/moment.ts';
 
 export type Attestation = typeof attestations.$inferSelect;
 export { type AttachedDocument } from '../tables/attestations.ts';
@@ -11,6 +12,14 @@ export { type AttachedDocument } from '../tables/attestations.ts';
 /** For how long a registrar that has fallen silent keeps what it writes, in seconds. */
 const leaseSeconds = 120;
 export const attestationAttemptsMax = 8;
+
+const gaveUp: BuildError = {
+  code: 'InternalError',
+  message: `${attestationAttemptsMax} registrars ended while they attached documents`,
+  class: 'infra',
+  phase: 'register',
+  attempt: attestationAttemptsMax,
+};
 
 type Place = Pick<Attestation, 'accountId' | 'host' | 'repository' | 'digest'>;
 const isOf = ({ accountId, host, repository, digest }: Place) =>
@@ -27,22 +36,35 @@ export async function findAttestation(db: Executor, image: Place): Promise<Attes
 }
 
 /**
- * Has documents attached to an image of a build, once for its digest.
+ * Has documents attached to an image of a build, once for its digest; anew for another build where that has failed, and
+ * where there is no SBOM since the image had not been read.
+ * @param readAt when the image was read
  * @returns what has become of that so far
  */
 export async function wantAttestation(
   db: Executor,
   image: Place & Pick<Attestation, 'workspaceId' | 'arch' | 'registryConnectionId' | 'buildId'>,
+  readAt: Date | undefined,
 ): Promise<Attestation | undefined> {
   await db
     .insert(attestations)
     .values({ id: `att-${randomUUID()}`, ...image })
-    .onConflictDoNothing();
+    .onConflictDoUpdate({
+      target: [attestations.accountId, attestations.host, attestations.repository, attestations.digest],
+      set: { state: 'waiting', attempt: 0, error: null, notBefore: atOnce, buildId: image.buildId },
+      setWhere: sql`(${attestations.state} = 'failed' AND ${attestations.buildId} <> excluded.build_id)
+        OR (${attestations.state} = 'done' AND ${attestations.writtenAt} < ${readAt?.toISOString() ?? null}::timestamptz
+          AND NOT ${attestations.documents} @> '[{"kind":"spdx"}]')`,
+    });
   return findAttestation(db, image);
 }
 
 /** Takes the next image whose turn it is. */
 export async function claimAttestation(db: Executor): Promise<Attestation | undefined> {
+  await db
+    .update(attestations)
+    .set({ state: 'failed', error: gaveUp })
+    .where(sql`state = 'writing' AND not_before <= now() AND attempt >= ${attestationAttemptsMax}`);
   const [row] = await db
     .update(attestations)
     .set({
@@ -105,6 +127,8 @@ export interface BuildBase {
   name: string;
   /** `host/repository@sha256:…` */
   id: string;
+  /** The same of the index that it was chosen from, where the name stands for several platforms. */
+  index?: string | undefined;
   /** `os/architecture` */
   platform: string;
 }
@@ -117,5 +141,5 @@ export const recordBases = async (
 ): Promise<void> =>
   void (await db
     .update(buildAttempts)
-    .set({ bases: bases.map(({ name, id: image, platform }) => ({ name, id: image, platform })) })
+    .set({ bases: bases.map(({ name, id: image, index, platform }) => ({ name, id: image, index, platform })) })
     .where(and(eq(buildAttempts.buildId, id), eq(buildAttempts.attempt, attempt), eq(buildAttempts.fence, fence))));

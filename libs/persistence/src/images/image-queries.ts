@@ -1,5 +1,5 @@
 import { goneStatuses } from '@kiln/domain';
-import { and, desc, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from '../accounts/identity.ts';
 import { type Image } from '../tables/images.ts';
@@ -38,6 +38,24 @@ export const listVersions = async (db: Executor, viewer: Viewer, image: Image, l
     .where(and(heldImage, eq(images.groupId, image.groupId ?? image.id), ne(images.id, image.id), seenBy(viewer)))
     .orderBy(desc(images.createdAt))
     .limit(limit);
+
+/** The image of a repository that was made just before one of it. */
+export async function findVersionBefore(db: Executor, viewer: Viewer, image: Image): Promise<Image | undefined> {
+  const [row] = await db
+    .select()
+    .from(images)
+    .where(
+      and(
+        eq(images.status, 'ACTIVE'),
+        eq(images.groupId, image.groupId ?? image.id),
+        lt(images.createdAt, image.createdAt),
+        seenBy(viewer),
+      ),
+    )
+    .orderBy(desc(images.createdAt))
+    .limit(1);
+  return row;
+}
 
 /** An image of anybody's that every user may read by its id, as ModelArts has them: look for it across accounts. */
 export async function findPublicImage(db: Executor, id: string): Promise<Image | undefined> {

@@ -237,7 +237,11 @@ export async function insertBuiltImage(
     .onConflictDoNothing()
     .returning();
   if (row && labels.length > 0) {
-    await db.insert(imageLabels).values(labels.map((it) => ({ imageId: row.id, key: it.key, value: it.value })));
+    // What was read before has left labels already; what its user says comes before that.
+    await db
+      .insert(imageLabels)
+      .values(labels.map((it) => ({ imageId: row.id, key: it.key, value: it.value })))
+      .onConflictDoUpdate({ target: [imageLabels.imageId, imageLabels.key], set: { value: sql`excluded.value` } });
   }
   return row;
 }

@@ -23,10 +23,14 @@ export const readerVersion = 1;
 /** For how long a registrar that has fallen silent keeps what it reads, in seconds. */
 export const inspectionLeaseSeconds = 180;
 
+/** Before what nobody waits for. */
+const ahead = (interval: string) => sql`now() - ${interval}::interval`;
+
 export const addInspection = async (
   db: Executor,
   row: Pick<Inspection, 'id' | 'accountId' | 'host' | 'repository' | 'reference' | 'registryConnectionId' | 'arch'>,
-): Promise<void> => void (await db.insert(inspections).values({ ...row, catalogued: false }));
+): Promise<void> =>
+  void (await db.insert(inspections).values({ ...row, catalogued: false, notBefore: ahead('1 hour') }));
 
 export async function findInspection(
   db: Executor,
@@ -56,23 +60,24 @@ export async function findInspection(
  */
 export async function wantInspection(
   db: Executor,
-  image: Pick<Inspection, 'accountId' | 'host' | 'repository' | 'registryConnectionId'> & {
+  image: Pick<Inspection, 'accountId' | 'host' | 'repository' | 'registryConnectionId' | 'buildId'> & {
     digest: string;
     arch: string;
   },
 ): Promise<Inspection | undefined> {
   const { digest: reference, ...by } = image;
+  const { accountId, host, repository, arch } = inspections;
+  const anew = { notBefore: ahead('1 day'), buildId: by.buildId };
   await db
     .insert(inspections)
-    // Before those that nobody waits for.
-    .values({
-      id: `insp-${randomUUID()}`,
-      ...by,
-      reference,
-      catalogued: true,
-      notBefore: sql`now() - interval '1 day'`,
-    })
-    .onConflictDoNothing();
+    .values({ id: `insp-${randomUUID()}`, ...by, ...anew, reference, catalogued: true })
+    // Another build may have other credentials.
+    .onConflictDoUpdate({
+      target: [accountId, host, repository, inspections.reference, arch],
+      targetWhere: sql`catalogued`,
+      set: { ...anew, state: 'waiting', attempt: 0, error: null, createdAt: sql`now()` },
+      setWhere: sql`${inspections.state} = 'failed' AND ${inspections.buildId} IS DISTINCT FROM excluded.build_id`,
+    });
   return findInspection(db, image.accountId, { ...by, reference });
 }
 
@@ -98,20 +103,25 @@ const imagesOf = ({ accountId, host, repository, reference, arch }: Inspection) 
 const wantChecks = (db: Executor, claim: Inspection) =>
   db.execute(sql`UPDATE images m SET policy_due = true WHERE ${imagesOf(claim)} AND m.status = 'ACTIVE'`);
 
-/** Takes the next image whose turn it is; those that somebody waits for come first. */
-export async function claimInspection(db: Executor): Promise<Inspection | undefined> {
-  const givenUp = await db
-    .update(inspections)
-    .set({ state: 'failed', error: gaveUp })
-    .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${inspectionAttemptsMax}`)
-    .returning();
-  for (const it of givenUp) await wantChecks(db, it);
+/**
+ * Takes the next image whose turn it is: first those that a policy waits for, then those that are in no catalogue, for which
+ * somebody asks, then the others.
+ */
+export async function claimInspection(db: Database): Promise<Inspection | undefined> {
+  await inTransaction(db, async (tx) => {
+    const givenUp = await tx
+      .update(inspections)
+      .set({ state: 'failed', error: gaveUp })
+      .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${inspectionAttemptsMax}`)
+      .returning();
+    for (const it of givenUp) await wantChecks(tx, it);
+  });
   const [row] = await db
     .update(inspections)
     .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })
     .where(
       sql`${inspections.id} = (SELECT id FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()
-        ORDER BY catalogued, not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
+        ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
     )
     .returning();
   return row;
@@ -218,6 +228,9 @@ export async function putLayerFacts(
     .values(values)
     .onConflictDoUpdate({ target: [layerFacts.accountId, layerFacts.digest], set: { ...values, usedAt: sql`now()` } });
 }
+
+/** More than are kept of an image. */
+export const packagesMax = 50_000;
 
 /** Packages of an inspected image by name, some at a time. @param after type and name behind which to go on */
 export const listPackages = (

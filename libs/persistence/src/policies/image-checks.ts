@@ -22,6 +22,7 @@ interface Judged {
   purpose: Purpose;
   /** undefined where it could not be read, or has not been. */
   results: ProfileResult[] | undefined;
+  readAt: Date | undefined;
 }
 
 const labelsOf = async (db: Executor, ids: string[]): Promise<Map<string, Record<string, string>>> => {
@@ -35,15 +36,16 @@ const read = async (db: Executor, rows: Image[]): Promise<Judged[]> => {
   if (rows.length === 0) return [];
   const ids = rows.map((it) => it.id);
   const labels = await labelsOf(db, ids);
-  const { rows: found } = await db.execute<{ id: string; results: ProfileResult[] }>(sql`
-    SELECT m.id, i.results FROM images m JOIN inspections i ON i.catalogued AND i.account_id = m.account_id
+  const { rows: found } = await db.execute<{ id: string; results: ProfileResult[]; at: string }>(sql`
+    SELECT m.id, i.results, i.read_at AS at FROM images m JOIN inspections i ON i.catalogued AND i.account_id = m.account_id
       AND i.host = m.host AND i.repository = m.repository AND i.reference = m.digest AND i.arch = m.arch
     WHERE m.id = ANY(${sql.param(ids)}) AND i.state = 'done'`);
-  const results = new Map(found.map((it) => [it.id, it.results]));
+  const known = new Map(found.map((it) => [it.id, { results: it.results, readAt: new Date(it.at) }]));
   return rows.map((image) => ({
     image,
     purpose: { ...image, labels: labels.get(image.id) ?? {} },
-    results: results.get(image.id),
+    results: known.get(image.id)?.results,
+    readAt: known.get(image.id)?.readAt,
   }));
 };
 
@@ -64,10 +66,18 @@ function outcomeOf(check: ImageCheck, attempt: number) {
 }
 
 /** Only of images that it has built does Kiln know how they came about. */
-const wantFor = async (tx: Executor, { via, digest, buildId, ...image }: Image): Promise<void> => {
+const wantFor = async (
+  tx: Executor,
+  { via, digest, buildId, ...image }: Image,
+  readAt: Date | undefined,
+): Promise<void> => {
   if (via !== 'build' || digest === null || buildId === null) return;
   const { accountId, workspaceId, host, repository, arch, registryConnectionId } = image;
-  await wantAttestation(tx, { accountId, workspaceId, host, repository, digest, arch, registryConnectionId, buildId });
+  await wantAttestation(
+    tx,
+    { accountId, workspaceId, host, repository, digest, arch, registryConnectionId, buildId },
+    readAt,
+  );
 };
 
 const atOnce = 50;
@@ -85,16 +95,19 @@ export const checkDueImages = (db: Database): Promise<number> =>
       .where(eq(images.policyDue, true))
       .limit(atOnce)
       .for('update', { skipLocked: true });
-    for (const { image, purpose, results } of await read(tx, due)) {
+    for (const { image, purpose, results, readAt } of await read(tx, due)) {
       const row = due.find((it) => it.id === image.id);
       const policy = await findPolicy(tx, image.accountId, image.workspaceId);
       const found = row?.status === 'ACTIVE' && image.digest !== null ? judge(policy, purpose, results) : undefined;
       const check = found && { ...found, digest: image.digest ?? '', at: new Date().toISOString() };
-      if (row?.status === 'ACTIVE' && policy.attest !== 'off') await wantFor(tx, row);
+      const outcome = check ? outcomeOf(check, row?.attempt ?? 0) : {};
       await tx
         .update(images)
-        .set({ policyDue: false, checked: check ?? null, ...(check ? outcomeOf(check, row?.attempt ?? 0) : {}) })
+        .set({ policyDue: false, checked: check ?? null, ...outcome })
         .where(eq(images.id, image.id));
+      // Nobody is to stand for what is refused.
+      const isUsable = row?.status === 'ACTIVE' && !('status' in outcome);
+      if (isUsable && policy.attest !== 'off') await wantFor(tx, row, readAt);
     }
     return due.length;
   });
@@ -102,7 +115,8 @@ export const checkDueImages = (db: Database): Promise<number> =>
 const pageSize = 200;
 
 /**
- * What a policy would say of those images of a workspace that a viewer sees, as far as they have been read: pages of them, by their id.
+ * What a policy would say of those images of a workspace that a viewer sees, as far as they have been read: pages of
+ * them, by their id.
  * @param after id of the last image of the page before
  */
 export async function tryPolicy(

@@ -10,8 +10,10 @@ export interface WorkAtHand {
   waiting: boolean;
   /** Events have no deliveries yet, or deliveries are due. */
   webhooks: boolean;
-  /** Images wait to be read, or to be held against a policy. */
+  /** Images wait to be read. */
   inspections: boolean;
+  /** Images that have been read wait to be held against a policy. */
+  checks: boolean;
   /** Documents wait to be attached to images. */
   attestations: boolean;
   /** Builds or registrations are under way, which a sweep may have to mend. */
@@ -28,14 +30,15 @@ const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
     EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
-    EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now())
-      OR EXISTS (SELECT 1 FROM images WHERE policy_due) AS inspections,
+    EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
+    EXISTS (SELECT 1 FROM images WHERE policy_due) AS checks,
     EXISTS (SELECT 1 FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()) AS attestations,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */
 export async function readWorkAtHand(db: Database): Promise<WorkAtHand> {
   const { rows } = await runPrepared<WorkAtHand>(db, 'look-for-work', statement, []);
-  const nothing = { outbox: false, waiting: false, webhooks: false, inspections: false, attestations: false };
-  return rows[0] ?? { ...nothing, underWay: false };
+  const [work] = rows;
+  if (!work) throw new Error('a statement without a FROM has one row');
+  return work;
 }

@@ -86,7 +86,7 @@ const rights: Record<App, Record<string, string>> = {
     build_phases: 'SELECT, INSERT, UPDATE',
     build_events: 'INSERT',
     images: 'SELECT, INSERT, UPDATE',
-    image_labels: 'SELECT, INSERT',
+    image_labels: 'SELECT, INSERT, UPDATE',
     tag_moves: 'SELECT, INSERT',
     inspections: everything,
     image_packages: everything,

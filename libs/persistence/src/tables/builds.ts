@@ -149,9 +149,12 @@ export const buildAttempts = pgTable(
     endedAt: moment('ended_at'),
     outcome: text('outcome'),
     /** The images that it started from; null until they were found. */
-    bases: jsonb('bases').$type<{ name: string; id: string; platform: string }[]>(),
+    bases: jsonb('bases').$type<{ name: string; id: string; index?: string | undefined; platform: string }[]>(),
   },
-  (t) => [primaryKey({ columns: [t.buildId, t.attempt] })],
+  (t) => [
+    primaryKey({ columns: [t.buildId, t.attempt] }),
+    index('build_attempts_bases').using('gin', t.bases.op('jsonb_path_ops')),
+  ],
 );
 
 export const buildPhaseTimes = pgTable(

@@ -29,6 +29,8 @@ export const inspections = pgTable(
     catalogued: boolean('catalogued').notNull(),
     /** ModelArts' name of the architecture that is looked at; the first of the image's where nobody named one. */
     arch: text('arch'),
+    /** The build that waits for it: it may have come with credentials of its own. */
+    buildId: text('build_id'),
     state: text('state', { enum: inspectionStates }).notNull().default('waiting'),
     attempt: integer('attempt').notNull().default(0),
     /** When it is somebody's turn; while it is read, when it is somebody else's. */

@@ -15,9 +15,15 @@ export interface CosignLayer {
   annotations: Record<string, string>;
 }
 
+export const cosignTag = (subject: string, suffix: 'sig' | 'att'): string => `${referrersTag(subject)}.${suffix}`;
+
+/** Whose layers they are: done again, they take the place of those before. */
+const ownerAnnotation = 'kiln.attestation';
+
 /**
  * Adds layers to the tag in which cosign looked for signatures (`sig`) or attestations (`att`) of an image.
  * @param subject digest of the image
+ * @param owner id by which the layers are known
  * @param withLock guards the tag, which is read and written
  */
 export async function addCosignLayers(
@@ -25,21 +31,21 @@ export async function addCosignLayers(
   repository: string,
   subject: string,
   suffix: 'sig' | 'att',
-  layers: readonly CosignLayer[],
+  { owner, layers }: { owner: string; layers: readonly CosignLayer[] },
   withLock: WithLock,
 ): Promise<void> {
-  const tag = `${referrersTag(subject)}.${suffix}`;
+  const tag = cosignTag(subject, suffix);
   const added = await Promise.all(
     layers.map(async ({ mediaType, bytes, annotations }) => ({
       mediaType,
       ...(await client.putBlob(repository, bytes)),
-      annotations,
+      annotations: { ...annotations, [ownerAnnotation]: owner },
     })),
   );
   await withLock(`cosign ${client.host}/${repository}:${tag}`, async () => {
     const found = await client.getManifest(repository, tag);
     const before = found ? parseDocument(looseManifest, found.bytes, `manifest ${repository}:${tag}`).layers : [];
-    const all = [...before, ...added];
+    const all = [...before.filter((it) => it.annotations?.[ownerAnnotation] !== owner), ...added];
     const config = await client.putBlob(
       repository,
       Buffer.from(

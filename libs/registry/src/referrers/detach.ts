@@ -1,9 +1,10 @@
 import { type RegistryClient } from '../client/client.ts';
+import { cosignTag } from './cosign-tags.ts';
 import { manifestOf, readIndex, referrersTag, type WithLock } from './attach.ts';
 
 /**
- * Takes documents out of a registry that referred to an image which is gone, and out of OCI's tag where that lists them.
- * What others have attached stays.
+ * Takes documents out of a registry that refer to an image which is to go, and out of OCI's tag where that lists them; and
+ * cosign's own tags of it. What others have attached stays.
  * @param documents digests of their manifests
  */
 export async function detach(
@@ -23,4 +24,8 @@ export async function detach(
       await client.putManifest(repository, tag, manifestOf(found.mediaType, { ...index, manifests: others }));
   });
   for (const digest of documents) await client.deleteManifest(repository, digest);
+  for (const suffix of ['sig', 'att'] as const) {
+    const found = await client.headManifest(repository, cosignTag(subject, suffix));
+    if (found !== undefined) await client.deleteManifest(repository, found);
+  }
 }

@@ -23,6 +23,7 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     'SELECT id, group_id FROM images WHERE pai_id = $1',
     [added.body.ImageId],
   );
+  if (operation.name === 'CompareImage') await addBefore(kiln, body, added.body.ImageId as string);
   const webhook = operation.path.includes('{WebhookId}') ? await webhookOf(kiln) : {};
   const id = operation.path.includes('/group/') ? rows[0]?.group_id : rows[0]?.id;
   return {
@@ -87,6 +88,17 @@ async function contextOf(kiln: TestKiln): Promise<string> {
     body: `${JSON.stringify([randomUUID(), 'folder', 0o755])}\n`,
   });
   return ((await answer.json()) as { Id: string }).Id;
+}
+
+/** Another image of a repository, older than one that is there; and waits until both have been read. */
+async function addBefore(kiln: TestKiln, body: object, imageId: string): Promise<void> {
+  await kiln.pai('POST', '/api/v1/images', { body: { ...body, Name: `odd-${randomUUID().slice(0, 8)}` } });
+  const later = `UPDATE images SET created_at = now() + interval '1 s' WHERE pai_id = $1`;
+  await kiln.database.db.$client.query(later, [imageId]);
+  await eventually(async () => {
+    const facts = await kiln.pai('GET', `/api/v1/images/${imageId}/facts`);
+    return facts.body.State === 'done' ? true : undefined;
+  }, 'facts');
 }
 
 /** A document that nobody has signed, attached to an image. */

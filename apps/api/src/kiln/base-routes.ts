@@ -1,0 +1,52 @@
+import { baseOperations } from '@kiln/contract';
+import { Fault, formatReference } from '@kiln/domain';
+import { type ChainEntry, type Database, findImage, type Image, listBases, listDependents } from '@kiln/persistence';
+import { type Caller } from '../callers/caller.ts';
+import { type Route, route } from '../http/dialect.ts';
+import { optional } from '../http/optional.ts';
+
+const renderEntry = (it: ChainEntry) => ({
+  ImageId: it.paiId,
+  Name: it.name,
+  ImageUri: formatReference(it),
+  Digest: it.digest,
+});
+
+/** What images stand on, and what stands on them. */
+export function baseRoutes({ db }: { db: Database }): Route[] {
+  async function imageOf(viewer: Caller, paiId: string): Promise<Image> {
+    const image = await findImage(db, viewer, { paiId });
+    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
+    return image;
+  }
+  return [
+    route(baseOperations.ListBases, async ({ viewer, params, requestId }) => {
+      const bases = await listBases(db, viewer, await imageOf(viewer, params.ImageId));
+      return {
+        body: {
+          RequestId: requestId,
+          Bases: bases.map((it) => ({
+            Name: it.name,
+            Image: it.id,
+            Platform: it.platform,
+            Depth: it.depth,
+            ...optional('Entry', it.entry && renderEntry(it.entry)),
+            ...optional('Newer', it.newer && renderEntry(it.newer)),
+          })),
+          Stale: bases.some((it) => it.newer !== undefined),
+        },
+      };
+    }),
+    route(baseOperations.ListDependents, async ({ viewer, params, query, requestId }) => {
+      const image = await imageOf(viewer, params.ImageId);
+      const { total, dependents } = await listDependents(db, viewer, image, query.Limit ?? 100);
+      return {
+        body: {
+          RequestId: requestId,
+          TotalCount: total,
+          Dependents: dependents.map((it) => ({ ...renderEntry(it), Depth: it.depth })),
+        },
+      };
+    }),
+  ];
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { type Browser, type Page } from 'playwright-core';
+import { openBrowser, signIn, visit } from '@kiln/stack/browser';
+import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
+
+let kiln: TestKiln;
+let browser: Browser;
+let page: Page;
+beforeAll(async () => {
+  kiln = await openTestKiln();
+  browser = await openBrowser();
+  ({ page } = await visit(browser, kiln.url));
+  page.setDefaultTimeout(12_000);
+}, 60_000);
+afterAll(async () => {
+  await browser.close();
+  await kiln.stop();
+});
+const shoot = async (name: string) => {
+  if (process.env['KILN_SHOTS'])
+    await page.screenshot({ path: join(process.env['KILN_SHOTS'], `${name}.png`), fullPage: true });
+};
+
+it('tries a policy out, keeps it, and shows an image that it refuses; and verifies what is attached to one', async () => {
+  const Labels = [{ Key: 'system.supported.eas', Value: 'true' }];
+  const built = async (port: number) => {
+    const dockerfile = `FROM ${kiln.base}\nEXPOSE ${port}\nCMD ["sh"]\n`;
+    const body = kiln.buildRequest(dockerfile, { image: { Labels } });
+    return { body, ...(await kiln.ended((await kiln.submit(body)).ImageBuildId)) };
+  };
+  const made = await built(8080);
+  await page.goto('/');
+  await signIn(page, kiln.account.token);
+
+  await page.goto(`/images/${made.ImageId}`);
+  const documents = page.getByRole('region', { name: 'Attached documents' });
+  await documents.getByText('Provenance (SLSA)').waitFor();
+  await documents.getByRole('button', { name: 'Verify: Signature' }).click();
+  await documents.getByText('verified', { exact: true }).waitFor();
+  await shoot('attached');
+
+  await page.goto('/settings?tab=policy');
+  await page.getByRole('combobox', { name: 'When an image fails a profile' }).click();
+  await page.getByRole('option', { name: /Refuse the image/ }).click();
+  await page.getByRole('button', { name: 'Try the policy' }).click();
+  await page.getByLabel('Outcome').getByText('1 fail').waitFor();
+  await page.getByRole('region', { name: 'Images that fail' }).getByText('pai-eas P1: it exposes 8080').waitFor();
+  await shoot('policy');
+  const kept = page.waitForResponse((it) => it.url().endsWith('/policy') && it.request().method() === 'PUT');
+  await page.getByRole('button', { name: 'Keep the policy' }).click();
+  expect((await kept).status()).toBe(200);
+
+  const refused = await built(9090);
+  expect(refused.Error).toMatchObject({ Code: 'PolicyRefused' });
+  await page.goto(`/builds/${refused.ImageBuildId}`);
+  await page
+    .getByText(/the policy of its workspace refuses the image/)
+    .first()
+    .waitFor();
+  await shoot('refused');
+});
