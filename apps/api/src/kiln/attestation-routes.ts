@@ -7,7 +7,6 @@ import {
   addSigningKey,
   type Database,
   findAttestation,
-  findImage,
   type Image,
   listSigningKeys,
   retireSigningKey,
@@ -18,6 +17,7 @@ import { z } from 'zod';
 import { type Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
+import { requireImage } from '../usecases/require-image.ts';
 
 interface AttestationDeps {
   db: Database;
@@ -61,8 +61,7 @@ function parseBundle(bytes: Buffer): Pick<Bundle, 'dsseEnvelope'> {
 /** What is attached to images, and the keys that sign it. */
 export function attestationRoutes({ db, systemDb, sealer, registries }: AttestationDeps): Route[] {
   async function imageOf(viewer: Caller, paiId: string): Promise<Image & { digest: string }> {
-    const image = await findImage(db, viewer, { paiId });
-    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
+    const image = await requireImage(db, viewer, paiId);
     return { ...image, digest: image.digest ?? '' };
   }
   return [

@@ -1,9 +1,9 @@
 import { baseOperations } from '@kiln/contract';
-import { Fault, formatReference } from '@kiln/domain';
-import { type ChainEntry, type Database, findImage, type Image, listBases, listDependents } from '@kiln/persistence';
-import { type Caller } from '../callers/caller.ts';
+import { formatReference } from '@kiln/domain';
+import { type ChainEntry, type Database, listBases, listDependents } from '@kiln/persistence';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
+import { requireImage } from '../usecases/require-image.ts';
 
 const renderEntry = (it: ChainEntry) => ({
   ImageId: it.paiId,
@@ -14,14 +14,9 @@ const renderEntry = (it: ChainEntry) => ({
 
 /** What images stand on, and what stands on them. */
 export function baseRoutes({ db }: { db: Database }): Route[] {
-  async function imageOf(viewer: Caller, paiId: string): Promise<Image> {
-    const image = await findImage(db, viewer, { paiId });
-    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
-    return image;
-  }
   return [
     route(baseOperations.ListBases, async ({ viewer, params, requestId }) => {
-      const bases = await listBases(db, viewer, await imageOf(viewer, params.ImageId));
+      const bases = await listBases(db, viewer, await requireImage(db, viewer, params.ImageId));
       return {
         body: {
           RequestId: requestId,
@@ -38,7 +33,7 @@ export function baseRoutes({ db }: { db: Database }): Route[] {
       };
     }),
     route(baseOperations.ListDependents, async ({ viewer, params, query, requestId }) => {
-      const image = await imageOf(viewer, params.ImageId);
+      const image = await requireImage(db, viewer, params.ImageId);
       const { total, dependents } = await listDependents(db, viewer, image, query.Limit ?? 100);
       return {
         body: {

@@ -15,7 +15,6 @@ import {
   addInspection,
   countInspections,
   type Database,
-  findImage,
   findInspection,
   findVersionBefore,
   type Image,
@@ -32,6 +31,7 @@ import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { renderComparison, type ShownContents } from './render-comparison.ts';
 import { renderInspection } from './render-inspection.ts';
+import { requireImage } from '../usecases/require-image.ts';
 
 interface InspectionDeps {
   db: Database;
@@ -57,8 +57,7 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
   const names = profiles.map((it) => it.name);
 
   async function ofImage(viewer: Caller, paiId: string): Promise<{ image: Image; inspection: Inspection }> {
-    const image = await findImage(db, viewer, { paiId });
-    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
+    const image = await requireImage(db, viewer, paiId);
     const { accountId, host, repository, digest, arch } = image;
     const inspection = digest
       ? await findInspection(systemDb, accountId, { host, repository, reference: digest, arch })

@@ -1,6 +1,5 @@
 import {
   type Database,
-  findImage,
   type Image,
   listAudit,
   listOwnKeys,
@@ -12,12 +11,13 @@ import {
   showImage,
 } from '@kiln/persistence';
 import { consoleOperations } from '@kiln/contract';
-import { Fault, formatReference, offeredClasses, type Platform, poolsFor } from '@kiln/domain';
+import { formatReference, offeredClasses, type Platform, poolsFor } from '@kiln/domain';
 import { openTtlCache } from '@kiln/usecases';
 import { lintDockerfile } from '../usecases/lint-dockerfile.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { renderPaiImage } from '../pai/render-image.ts';
+import { requireImage } from '../usecases/require-image.ts';
 
 const versionsMax = 50;
 
@@ -96,8 +96,7 @@ export function overviewRoutes({
       }),
     ),
     route(consoleOperations.GetImageDetails, async ({ viewer, params, requestId }) => {
-      const image = await findImage(db, viewer, { paiId: params.ImageId });
-      if (!image) throw new Fault('ImageNotFound', `there is no image ${params.ImageId}`);
+      const image = await requireImage(db, viewer, params.ImageId);
       const [shown, versions] = await Promise.all([showImage(db, image), listVersions(db, viewer, image, versionsMax)]);
       return {
         body: {

@@ -1,7 +1,6 @@
 import {
   changeLabels,
   type Database,
-  findImage,
   type Image,
   listImageLabels,
   listPaiImages,
@@ -9,7 +8,6 @@ import {
   type RememberedLists,
   showImage,
 } from '@kiln/persistence';
-import { Fault } from '@kiln/domain';
 import { paiImageOperations } from '@kiln/contract';
 import { addImage, type RegisterImageDeps } from '../usecases/register-image.ts';
 import { type Caller } from '../callers/caller.ts';
@@ -19,6 +17,7 @@ import { type Route, route } from '../http/dialect.ts';
 import { renderPaiImage } from './render-image.ts';
 import { scopeOf } from './scope.ts';
 import { readLabels, renderLabels } from './labels.ts';
+import { requireImage } from '../usecases/require-image.ts';
 
 export interface PaiImageRoutesDeps extends RegisterImageDeps {
   db: Database;
@@ -29,11 +28,7 @@ export interface PaiImageRoutesDeps extends RegisterImageDeps {
 /** The catalogue as PAI's AIWorkSpace shows it. */
 export function paiImageRoutes(deps: PaiImageRoutesDeps): Route[] {
   const { db, directory, lists } = deps;
-  const wanted = async (viewer: Caller, paiId: string): Promise<Image> => {
-    const image = await findImage(db, viewer, { paiId });
-    if (!image) throw new Fault('ImageNotFound', `there is no image ${paiId}`);
-    return image;
-  };
+  const wanted = (viewer: Caller, paiId: string): Promise<Image> => requireImage(db, viewer, paiId);
   const owned = async (viewer: Caller, paiId: string): Promise<Image> => {
     const image = await wanted(viewer, paiId);
     requireOwner(viewer, image, `image ${paiId}`);

@@ -167,13 +167,14 @@ export const settleInspection = (
       .where(isHeld(claim))
       .returning({ id: inspections.id });
     if (written.length === 0) return false;
-    // What users say themselves stays; that it is denied is told.
-    if (claim.catalogued) await wantChecks(tx, claim);
-    if (claim.catalogued)
+    if (claim.catalogued) {
+      await wantChecks(tx, claim);
+      // What users say themselves stays; that it is denied is told.
       await tx.execute(sql`
         INSERT INTO image_labels (image_id, key, value)
         SELECT m.id, label.key, label.value FROM images m, jsonb_each_text(${JSON.stringify(labels)}::jsonb) label
         WHERE ${imagesOf(claim)} ON CONFLICT DO NOTHING`);
+    }
     await tx.delete(imagePackages).where(eq(imagePackages.inspectionId, claim.id));
     const versions = versionsIn(found.facts).map((it) => ({ ...it, type: 'fact' as const, layer: 0 }));
     const rows = [...packages, ...versions].map((it) => ({
