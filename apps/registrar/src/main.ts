@@ -22,6 +22,7 @@ import { openLayerReader } from '@kiln/facts';
 import { openWebhookRules, profileSettings, readProfiles } from '@kiln/usecases';
 import { openAttester } from './attest/attester.ts';
 import { openChecker } from './inspect/checker.ts';
+import { openTagWatcher } from './drift/tag-watcher.ts';
 import { openInspector } from './inspect/inspector.ts';
 import { z } from 'zod';
 import { openDispatcher } from './dispatcher.ts';
@@ -45,6 +46,10 @@ const config = readConfig(
     ...metricsSettings,
     ...webhookSettings,
     ...profileSettings,
+    /** How long after a registry was asked for a tag of the catalogue it is asked again, more or less. 0 asks never. */
+    KILN_TAG_CHECK_S: z.coerce.number().int().min(0).max(31_536_000).default(86_400),
+    /** How often in a minute all registrars together ask one registry for tags. */
+    KILN_TAG_CHECKS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(60),
     /** How long events are kept, with what became of telling webhooks of them, which may take a day. */
     KILN_EVENT_DAYS: z.coerce.number().int().min(2).max(3650).default(30),
   }),
@@ -102,7 +107,12 @@ const checker = openChecker(deps);
 life.defer('checker', checker.close);
 const attester = openAttester(deps);
 life.defer('attester', attester.close);
-const watch = openWatch({ ...deps, dispatcher, webhooks, inspector, checker, attester }, sweeper);
+const tagWatcher = openTagWatcher({
+  ...deps,
+  schedule: { everySeconds: config.KILN_TAG_CHECK_S, perMinute: config.KILN_TAG_CHECKS_PER_MINUTE },
+});
+life.defer('tag watcher', tagWatcher.close);
+const watch = openWatch({ ...deps, dispatcher, webhooks, inspector, checker, attester, tagWatcher }, sweeper);
 life.defer('watch', watch.close);
 measureQueues(db);
 serveMetrics(config, { app: 'registrar', life, log });

@@ -26,9 +26,10 @@ export function openWatch(
     inspector,
     checker,
     attester,
+    tagWatcher,
     log,
   }: { db: Database; log: Logger } & Record<
-    'relay' | 'dispatcher' | 'webhooks' | 'inspector' | 'checker' | 'attester',
+    'relay' | 'dispatcher' | 'webhooks' | 'inspector' | 'checker' | 'attester' | 'tagWatcher',
     Wakeable
   >,
   { sweep }: Sweeper,
@@ -46,6 +47,7 @@ export function openWatch(
     if (work.inspections) inspector.wake();
     if (work.checks) checker.wake();
     if (work.attestations) attester.wake();
+    if (work.tags) tagWatcher.wake();
     if (sweeping || performance.now() - sweptAt < sweepEveryMs) return;
     sweptAt = performance.now();
     // Not waited for: one that hangs must not keep the others from being woken.

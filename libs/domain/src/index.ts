@@ -27,6 +27,7 @@ export * from './events/event-data.ts';
 export * from './events/event-types.ts';
 export * from './images/image-status.ts';
 export * from './images/compression.ts';
+export * from './images/drift.ts';
 export * from './images/context-name.ts';
 export * from './images/image-step.ts';
 export * from './images/label.ts';

@@ -1,4 +1,32 @@
 CREATE SEQUENCE "public"."fences" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "attestations" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"workspace_id" text NOT NULL,
+	"host" text NOT NULL,
+	"repository" text NOT NULL,
+	"digest" text NOT NULL,
+	"arch" text NOT NULL,
+	"registry_connection_id" text,
+	"build_id" text NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"attempt" integer DEFAULT 0 NOT NULL,
+	"not_before" timestamp (3) with time zone DEFAULT date_trunc('milliseconds', now()) NOT NULL,
+	"documents" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"error" jsonb,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"written_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "signing_keys" (
+	"id" text NOT NULL,
+	"account_id" text,
+	"public_key" text NOT NULL,
+	"private_sealed" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"retired_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "audit_log" (
 	"id" bigint PRIMARY KEY NOT NULL,
 	"at" timestamp(6) with time zone NOT NULL,
@@ -177,6 +205,30 @@ CREATE TABLE "workers" (
 	CONSTRAINT "workers_name_unique" UNIQUE("name")
 );
 --> statement-breakpoint
+CREATE TABLE "contexts" (
+	"account_id" text NOT NULL,
+	"id" text NOT NULL,
+	"files" integer NOT NULL,
+	"bytes" bigint NOT NULL,
+	"archive" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "contexts_account_id_id_pk" PRIMARY KEY("account_id","id")
+);
+--> statement-breakpoint
+CREATE TABLE "source_connections" (
+	"account_id" text NOT NULL,
+	"host" text NOT NULL,
+	"tls_mode" text NOT NULL,
+	"ca_pem" text,
+	"username" text,
+	"password_sealed" text,
+	"key_sealed" text,
+	"known_hosts" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "source_connections_account_id_host_pk" PRIMARY KEY("account_id","host")
+);
+--> statement-breakpoint
 CREATE TABLE "event_marks" (
 	"name" text PRIMARY KEY NOT NULL,
 	"xact" "xid8" NOT NULL,
@@ -207,30 +259,6 @@ CREATE TABLE "webhook_deliveries" (
 	"next_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"log" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "contexts" (
-	"account_id" text NOT NULL,
-	"id" text NOT NULL,
-	"files" integer NOT NULL,
-	"bytes" bigint NOT NULL,
-	"archive" text,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"expires_at" timestamp (3) with time zone NOT NULL,
-	CONSTRAINT "contexts_account_id_id_pk" PRIMARY KEY("account_id","id")
-);
---> statement-breakpoint
-CREATE TABLE "source_connections" (
-	"account_id" text NOT NULL,
-	"host" text NOT NULL,
-	"tls_mode" text NOT NULL,
-	"ca_pem" text,
-	"username" text,
-	"password_sealed" text,
-	"key_sealed" text,
-	"known_hosts" text,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "source_connections_account_id_host_pk" PRIMARY KEY("account_id","host")
 );
 --> statement-breakpoint
 CREATE TABLE "webhooks" (
@@ -408,8 +436,11 @@ CREATE TABLE "images" (
 	"via" text NOT NULL,
 	"registry_connection_id" text,
 	"group_id" uuid,
+	"inspection_id" text GENERATED ALWAYS AS ('insp-' || md5(account_id || ' ' || host || ' ' || repository || ' ' || digest || ' ' || arch)) STORED,
 	"checked" jsonb,
 	"policy_due" boolean DEFAULT false NOT NULL,
+	"drift" jsonb,
+	"stale" boolean DEFAULT false NOT NULL,
 	"pending" boolean DEFAULT false NOT NULL,
 	"attempt" integer DEFAULT 0 NOT NULL,
 	"fence" bigint DEFAULT 0 NOT NULL,
@@ -483,45 +514,6 @@ CREATE TABLE "inspections" (
 	"read_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
-CREATE TABLE "workspace_policies" (
-	"workspace_id" text PRIMARY KEY NOT NULL,
-	"account_id" text NOT NULL,
-	"mode" text NOT NULL,
-	"profiles" text[] NOT NULL,
-	"wait_seconds" integer NOT NULL,
-	"attest" text NOT NULL,
-	"cosign_tags" boolean NOT NULL,
-	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "attestations" (
-	"id" text PRIMARY KEY NOT NULL,
-	"account_id" text NOT NULL,
-	"workspace_id" text NOT NULL,
-	"host" text NOT NULL,
-	"repository" text NOT NULL,
-	"digest" text NOT NULL,
-	"arch" text NOT NULL,
-	"registry_connection_id" text,
-	"build_id" text NOT NULL,
-	"state" text DEFAULT 'waiting' NOT NULL,
-	"attempt" integer DEFAULT 0 NOT NULL,
-	"not_before" timestamp (3) with time zone DEFAULT date_trunc('milliseconds', now()) NOT NULL,
-	"documents" jsonb DEFAULT '[]'::jsonb NOT NULL,
-	"error" jsonb,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"written_at" timestamp (3) with time zone
-);
---> statement-breakpoint
-CREATE TABLE "signing_keys" (
-	"id" text NOT NULL,
-	"account_id" text,
-	"public_key" text NOT NULL,
-	"private_sealed" text NOT NULL,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"retired_at" timestamp (3) with time zone
-);
---> statement-breakpoint
 CREATE TABLE "layer_facts" (
 	"account_id" text NOT NULL,
 	"digest" text NOT NULL,
@@ -531,15 +523,48 @@ CREATE TABLE "layer_facts" (
 	CONSTRAINT "layer_facts_account_id_digest_pk" PRIMARY KEY("account_id","digest")
 );
 --> statement-breakpoint
+CREATE TABLE "workspace_policies" (
+	"workspace_id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"mode" text NOT NULL,
+	"profiles" text[] NOT NULL,
+	"wait_seconds" integer NOT NULL,
+	"attest" text NOT NULL,
+	"cosign_tags" boolean NOT NULL,
+	"error_on_drift" text NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "registry_budgets" (
+	"host" text PRIMARY KEY NOT NULL,
+	"next_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "watched_tags" (
+	"account_id" text NOT NULL,
+	"reference" text NOT NULL,
+	"host" text NOT NULL,
+	"registry_connection_id" text,
+	"digest" text,
+	"members" text[] DEFAULT '{}' NOT NULL,
+	"asked_at" timestamp (3) with time zone,
+	"due_at" timestamp (3) with time zone,
+	"failure" text DEFAULT '' NOT NULL,
+	"failures" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "watched_tags_account_id_reference_pk" PRIMARY KEY("account_id","reference")
+);
+--> statement-breakpoint
+ALTER TABLE "attestations" ADD CONSTRAINT "attestations_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_attempts" ADD CONSTRAINT "build_attempts_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_events" ADD CONSTRAINT "build_events_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_log_chunks" ADD CONSTRAINT "build_log_chunks_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_phases" ADD CONSTRAINT "build_phases_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_steps" ADD CONSTRAINT "build_steps_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_webhook_id_webhooks_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhooks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_event_id_events_id_fk" FOREIGN KEY ("event_id") REFERENCES "public"."events"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "contexts" ADD CONSTRAINT "contexts_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "source_connections" ADD CONSTRAINT "source_connections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_webhook_id_webhooks_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhooks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_event_id_events_id_fk" FOREIGN KEY ("event_id") REFERENCES "public"."events"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "access_keys" ADD CONSTRAINT "access_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "access_keys" ADD CONSTRAINT "access_keys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -551,15 +576,18 @@ ALTER TABLE "tokens" ADD CONSTRAINT "tokens_user_id_users_id_fk" FOREIGN KEY ("u
 ALTER TABLE "users" ADD CONSTRAINT "users_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_members" ADD CONSTRAINT "workspace_members_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "attestations" ADD CONSTRAINT "attestations_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "workspace_policies" ADD CONSTRAINT "workspace_policies_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "image_labels" ADD CONSTRAINT "image_labels_image_id_images_id_fk" FOREIGN KEY ("image_id") REFERENCES "public"."images"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "image_packages" ADD CONSTRAINT "image_packages_inspection_id_inspections_id_fk" FOREIGN KEY ("inspection_id") REFERENCES "public"."inspections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "inspections" ADD CONSTRAINT "inspections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "workspace_policies" ADD CONSTRAINT "workspace_policies_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "watched_tags" ADD CONSTRAINT "watched_tags_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "attestations_image" ON "attestations" USING btree ("account_id","host","repository","digest");--> statement-breakpoint
+CREATE INDEX "attestations_due" ON "attestations" USING btree ("not_before") WHERE "attestations"."state" IN ('waiting', 'writing');--> statement-breakpoint
+CREATE UNIQUE INDEX "signing_keys_owner" ON "signing_keys" USING btree (coalesce("account_id", ''),"id");--> statement-breakpoint
 CREATE INDEX "audit_log_account" ON "audit_log" USING btree ("account_id","id");--> statement-breakpoint
+CREATE INDEX "build_attempts_bases" ON "build_attempts" USING gin ("bases" jsonb_path_ops);--> statement-breakpoint
 CREATE INDEX "build_events_build" ON "build_events" USING btree ("build_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "builds_client_token" ON "builds" USING btree ("account_id","client_token");--> statement-breakpoint
 CREATE UNIQUE INDEX "builds_live_name" ON "builds" USING btree ("workspace_id","image_name") WHERE "builds"."state" IN ('queued', 'assigned', 'running', 'publishing', 'registering', 'cancelling');--> statement-breakpoint
@@ -573,12 +601,12 @@ CREATE INDEX "builds_finished" ON "builds" USING btree ("finished_at") WHERE "bu
 CREATE INDEX "builds_account_finished" ON "builds" USING btree ("account_id","finished_at") WHERE "builds"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_quarantined" ON "builds" USING btree ("quarantined_at") WHERE "builds"."quarantined_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_due" ON "outbox" USING btree ("not_before","id");--> statement-breakpoint
+CREATE INDEX "contexts_archive" ON "contexts" USING btree ("account_id","archive");--> statement-breakpoint
 CREATE INDEX "events_order" ON "events" USING btree ("xact","id");--> statement-breakpoint
 CREATE INDEX "events_account" ON "events" USING btree ("account_id","xact","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "webhook_deliveries_event" ON "webhook_deliveries" USING btree ("event_id","webhook_id");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_webhook" ON "webhook_deliveries" USING btree ("webhook_id","id");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_due" ON "webhook_deliveries" USING btree ("webhook_id","next_at") WHERE "webhook_deliveries"."state" = 'waiting';--> statement-breakpoint
-CREATE INDEX "contexts_archive" ON "contexts" USING btree ("account_id","archive");--> statement-breakpoint
 CREATE INDEX "webhooks_account" ON "webhooks" USING btree ("account_id","created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "projects_name" ON "projects" USING btree ("account_id","name");--> statement-breakpoint
 CREATE INDEX "registry_connections_host" ON "registry_connections" USING btree ("account_id","host");--> statement-breakpoint
@@ -592,17 +620,16 @@ CREATE UNIQUE INDEX "images_name" ON "images" USING btree ("workspace_id","name"
 CREATE INDEX "images_reference" ON "images" USING btree ("account_id","host","repository","tag");--> statement-breakpoint
 CREATE UNIQUE INDEX "images_registered" ON "images" USING btree ("workspace_id","host","repository","tag") WHERE "images"."status" NOT IN ('DELETED', 'CREATE_FAILED') AND "images"."via" = 'modelarts';--> statement-breakpoint
 CREATE INDEX "images_group" ON "images" USING btree ("group_id");--> statement-breakpoint
+CREATE INDEX "images_inspection" ON "images" USING btree ("inspection_id");--> statement-breakpoint
 CREATE INDEX "images_pending" ON "images" USING btree ("not_before") WHERE "images"."pending";--> statement-breakpoint
+CREATE INDEX "images_drifted" ON "images" USING btree ("account_id","created_at") WHERE "images"."drift" IS NOT NULL OR "images"."stale";--> statement-breakpoint
 CREATE INDEX "images_policy_due" ON "images" USING btree ("id") WHERE "images"."policy_due";--> statement-breakpoint
 CREATE INDEX "tallies_list" ON "tallies" USING btree ("list","workspace_id","day");--> statement-breakpoint
 CREATE INDEX "tallies_account" ON "tallies" USING btree ("account_id","list");--> statement-breakpoint
 CREATE INDEX "image_packages_search" ON "image_packages" USING btree ("account_id","name_key","version_key");--> statement-breakpoint
-CREATE UNIQUE INDEX "inspections_catalogued" ON "inspections" USING btree ("account_id","host","repository","reference","arch") WHERE "inspections"."catalogued";--> statement-breakpoint
 CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');--> statement-breakpoint
-CREATE UNIQUE INDEX "attestations_image" ON "attestations" USING btree ("account_id","host","repository","digest");--> statement-breakpoint
-CREATE INDEX "attestations_due" ON "attestations" USING btree ("not_before") WHERE "attestations"."state" IN ('waiting', 'writing');--> statement-breakpoint
-CREATE INDEX "build_attempts_bases" ON "build_attempts" USING gin ("bases" jsonb_path_ops);--> statement-breakpoint
-CREATE UNIQUE INDEX "signing_keys_owner" ON "signing_keys" USING btree (coalesce("account_id", ''),"id");
+CREATE INDEX "watched_tags_due" ON "watched_tags" USING btree ("host","due_at");--> statement-breakpoint
+CREATE INDEX "watched_tags_next" ON "watched_tags" USING btree ("due_at");
 --> statement-breakpoint
 -- From here on, written by hand: what the description of the tables in src/tables cannot say.
 
@@ -774,7 +801,7 @@ DECLARE
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
     'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
     'inspections', 'image_packages', 'layer_facts', 'workspace_policies',
-    'attestations', 'signing_keys'];
+    'attestations', 'signing_keys', 'watched_tags'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[
@@ -837,13 +864,14 @@ CREATE FUNCTION record_image_event() RETURNS trigger
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
   VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility,
-    'image.' || CASE WHEN TG_ARGV[0] = 'checked' THEN 'checked' ELSE lower(NEW.status) END,
+    'image.' || coalesce(TG_ARGV[0], lower(NEW.status)),
     jsonb_strip_nulls(jsonb_build_object(
     'kind', 'image', 'imageId', NEW.id, 'paiImageId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
     'name', NEW.name, 'host', NEW.host, 'repository', NEW.repository, 'tag', NEW.tag,
     'status', NEW.status, 'statusMessage', left(NEW.status_message, 2000),
     'digest', NEW.digest, 'sizeBytes', NEW.size_bytes, 'buildId', NEW.build_id,
-    'check', CASE WHEN TG_ARGV[0] = 'checked' THEN NEW.checked END)));
+    'check', CASE WHEN TG_ARGV[0] = 'checked' THEN NEW.checked END,
+    'drift', CASE WHEN TG_ARGV[0] = 'drifted' THEN NEW.drift END)));
   RETURN NULL;
 END $$;
 --> statement-breakpoint
@@ -857,29 +885,54 @@ CREATE TRIGGER record_image_check AFTER UPDATE OF checked ON images
   FOR EACH ROW WHEN (NEW.checked IS NOT NULL AND NEW.checked IS DISTINCT FROM OLD.checked)
   EXECUTE FUNCTION record_image_event('checked');
 --> statement-breakpoint
+CREATE TRIGGER record_image_drift AFTER UPDATE OF drift ON images
+  FOR EACH ROW WHEN (NEW.drift IS DISTINCT FROM OLD.drift)
+  EXECUTE FUNCTION record_image_event('drifted');
+--> statement-breakpoint
+CREATE TRIGGER record_image_stale AFTER UPDATE OF stale ON images
+  FOR EACH ROW WHEN (NEW.stale AND NOT OLD.stale)
+  EXECUTE FUNCTION record_image_event('stale');
+--> statement-breakpoint
 -- Whatever process makes an image usable: what is in it is to be read, once for each digest and architecture, and held
 -- against its workspace's policy. Who reads the digest now has its row locked, so that one of the two sees the other.
 CREATE FUNCTION want_inspection() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO inspections (id, account_id, host, repository, reference, registry_connection_id, catalogued, arch, build_id)
-  VALUES ('insp-' || gen_random_uuid(), NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
+  VALUES (NEW.inspection_id, NEW.account_id, NEW.host, NEW.repository, NEW.digest, NEW.registry_connection_id,
     true, NEW.arch, NEW.build_id)
-  ON CONFLICT (account_id, host, repository, reference, arch) WHERE catalogued DO UPDATE
+  ON CONFLICT (id) DO UPDATE
     SET state = 'waiting', attempt = 0, not_before = now(), registry_connection_id = EXCLUDED.registry_connection_id
     WHERE inspections.state = 'failed';
   -- What was read before is known of this one, too.
   INSERT INTO image_labels (image_id, key, value)
   SELECT NEW.id, label.key, label.value FROM inspections i, jsonb_each_text(i.labels) label
-  WHERE i.account_id = NEW.account_id AND i.host = NEW.host AND i.repository = NEW.repository
-    AND i.reference = NEW.digest AND i.arch = NEW.arch AND i.catalogued AND i.labels IS NOT NULL
+  WHERE i.id = NEW.inspection_id AND i.labels IS NOT NULL
   ON CONFLICT DO NOTHING;
   UPDATE images SET policy_due = true WHERE id = NEW.id AND EXISTS (
-    SELECT 1 FROM inspections i WHERE i.account_id = NEW.account_id AND i.host = NEW.host
-      AND i.repository = NEW.repository AND i.reference = NEW.digest AND i.arch = NEW.arch AND i.catalogued
-      AND i.state = 'done');
+    SELECT 1 FROM inspections i WHERE i.id = NEW.inspection_id AND i.state = 'done');
   RETURN NULL;
 END $$;
 --> statement-breakpoint
 CREATE TRIGGER want_inspection AFTER INSERT OR UPDATE OF status, digest ON images
   FOR EACH ROW WHEN (NEW.status = 'ACTIVE' AND NEW.digest IS NOT NULL)
   EXECUTE FUNCTION want_inspection();
+
+--> statement-breakpoint
+-- Whatever process makes an image usable: its tag is to be asked for from now on, and those that its build started from.
+CREATE FUNCTION watch_tags() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  INSERT INTO watched_tags (account_id, reference, host, registry_connection_id)
+  SELECT NEW.account_id, NEW.host || '/' || NEW.repository || ':' || NEW.tag, NEW.host, NEW.registry_connection_id
+  UNION ALL
+  SELECT DISTINCT b.account_id, base->>'reference', split_part(base->>'reference', '/', 1), NULL::text
+  FROM builds b JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt
+    CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
+  WHERE b.id = NEW.build_id AND base ? 'reference'
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER watch_tags AFTER INSERT OR UPDATE OF status ON images
+  FOR EACH ROW WHEN (NEW.status = 'ACTIVE')
+  EXECUTE FUNCTION watch_tags();

@@ -8,7 +8,7 @@ export { type LayerStore, openLayerStore } from './gateway/layer-store.ts';
 export * from './egress/guarded-post.ts';
 export * from './egress/host-check.ts';
 export { indexTypes, manifestTypes, platformName, sha256Digest } from './client/manifests.ts';
-export { type PlatformImage, readImages } from './client/platform-images.ts';
+export { membersOf, type PlatformImage, readImages } from './client/platform-images.ts';
 export { historyOf } from './verify/history.ts';
 export * from './verify/verify.ts';
 export { attach, type WithLock } from './referrers/attach.ts';

@@ -1,4 +1,12 @@
-import { Fault, type ParsedDockerfile, parseImageName, platformKey, type Step, stepDetails } from '@kiln/domain';
+import {
+  Fault,
+  formatImageName,
+  type ParsedDockerfile,
+  parseImageName,
+  platformKey,
+  type Step,
+  stepDetails,
+} from '@kiln/domain';
 import {
   type FetchedManifest,
   type GatewaySource,
@@ -19,6 +27,8 @@ export interface FoundBase extends GatewaySource {
   index: string | undefined;
   /** `os/architecture` */
   platform: string;
+  /** `host/repository:tag`, completed; undefined where it is named by digest. */
+  reference: string | undefined;
 }
 
 const accessOf = (host: string, known: readonly RegistryAccess[]): RegistryAccess =>
@@ -82,7 +92,9 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
       const found: FoundBase[] = [];
       for (const name of parsed.images) {
         const image = parsed.named.get(name) ?? name;
-        const { host, repository } = parseImageName(image);
+        const parts = parseImageName(image);
+        const { host, repository } = parts;
+        const reference = parts.reference.startsWith('sha256:') ? undefined : formatImageName(parts);
         const access = accessOf(host, known);
         const steps = parsed.steps.filter(
           (it) => parsed.built.has(it.stage) && (it.from === name || it.uses.includes(name)),
@@ -94,7 +106,7 @@ export function openBaseImages(registries: RegistryClients): BaseImages {
           );
           const id = `${host}/${repository}@${manifest.digest}`;
           const index = digest === manifest.digest ? undefined : `${host}/${repository}@${digest}`;
-          found.push({ name, platform, id, index, access, repository, manifest });
+          found.push({ name, platform, id, index, reference, access, repository, manifest });
         }
       }
       return found;

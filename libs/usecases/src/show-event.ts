@@ -1,6 +1,6 @@
 import { type AccountEvent } from '@kiln/persistence';
 import { type ShownEvent } from '@kiln/contract';
-import { type BrokenRule, type EventData, formatReference, type ImageCheck } from '@kiln/domain';
+import { type BrokenRule, type EventData, formatReference, type ImageCheck, type ImageDrift } from '@kiln/domain';
 
 /** An event as it looks in lists, in streams, and as the body of a webhook. */
 export const showEvent = ({ key, type, at, data }: Pick<AccountEvent, 'key' | 'type' | 'at' | 'data'>): ShownEvent => ({
@@ -49,6 +49,7 @@ function showData(data: EventData): ShownEvent['data'] {
         SizeInBytes: data.sizeBytes,
         ImageBuildId: data.buildId,
         Check: data.check && showCheck(data.check),
+        Drift: data.drift && showDrift(data.drift),
       };
     case 'webhook':
       return { WebhookId: data.webhookId };
@@ -70,4 +71,10 @@ export const showCheck = ({ mode, verdict, profiles, broken }: ImageCheck) => ({
   Verdict: verdict,
   Profiles: profiles.map((it) => ({ Profile: it.profile, Verdict: it.verdict })),
   Broken: showBroken(broken),
+});
+
+/** How an image differs from what its registry holds. */
+export const showDrift = ({ kind, digest }: ImageDrift) => ({
+  Kind: kind,
+  ...(digest === undefined ? {} : { Digest: digest }),
 });

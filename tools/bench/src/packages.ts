@@ -25,22 +25,22 @@ async function seedPackages({ database, account, registryHost }: BenchStack): Pr
   });
   await run(
     `INSERT INTO inspections (id, account_id, host, repository, reference, catalogued, arch, state, read_at)
-     SELECT 'insp-' || n, $1, $2, 'ml/packages-' || n, 'sha256:p' || n, true, 'X86_64', 'done', now()
-     FROM generate_series(1, $3::int) n`,
-    [accountId, registryHost, seededImages],
+     SELECT inspection_id, account_id, host, repository, digest, true, arch, 'done', now() FROM images WHERE account_id = $1`,
+    [accountId],
   );
   // A statement may take half a minute at most.
   for (let from = 1; from <= seededImages; from += 500)
     await run(
-      `INSERT INTO image_packages (inspection_id, account_id, type, name, version, name_key, version_key, layer)
-       SELECT 'insp-' || n, $1, 'deb', 'debian-' || p, '1.' || p, 'debian-' || p, ARRAY[1, p], 0
-         FROM generate_series($2::int, $3::int) n, generate_series(1, 300) p
-       UNION ALL SELECT 'insp-' || n, $1, 'pypi', 'python-' || (n * 31 + p * 7) % 3000, '2.' || n % 20, 'python-' || (n * 31 + p * 7) % 3000,
-         ARRAY[2, n % 20], 1 FROM generate_series($2::int, $3::int) n, generate_series(1, 198) p
-       UNION ALL SELECT 'insp-' || n, $1, 'pypi', 'torch', '2.' || n % 8, 'torch', ARRAY[2, n % 8], 1
-         FROM generate_series($2::int, $3::int) n WHERE n % 2 = 0
-       UNION ALL SELECT 'insp-' || n, $1, 'fact', 'python', '3.' || 8 + n % 6, 'python', ARRAY[3, 8 + n % 6], 0
-         FROM generate_series($2::int, $3::int) n`,
+      `WITH read AS (SELECT inspection_id AS id, split_part(name, '-', 2)::int AS n FROM images WHERE account_id = $1)
+       INSERT INTO image_packages (inspection_id, account_id, type, name, version, name_key, version_key, layer)
+       SELECT id, $1, 'deb', 'debian-' || p, '1.' || p, 'debian-' || p, ARRAY[1, p], 0
+         FROM read, generate_series(1, 300) p WHERE n BETWEEN $2 AND $3
+       UNION ALL SELECT id, $1, 'pypi', 'python-' || (n * 31 + p * 7) % 3000, '2.' || n % 20, 'python-' || (n * 31 + p * 7) % 3000,
+         ARRAY[2, n % 20], 1 FROM read, generate_series(1, 198) p WHERE n BETWEEN $2 AND $3
+       UNION ALL SELECT id, $1, 'pypi', 'torch', '2.' || n % 8, 'torch', ARRAY[2, n % 8], 1
+         FROM read WHERE n BETWEEN $2 AND $3 AND n % 2 = 0
+       UNION ALL SELECT id, $1, 'fact', 'python', '3.' || 8 + n % 6, 'python', ARRAY[3, 8 + n % 6], 0
+         FROM read WHERE n BETWEEN $2 AND $3`,
       [accountId, from, from + 499],
     );
   await run('VACUUM ANALYZE images, inspections, image_packages');

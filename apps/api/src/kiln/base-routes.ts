@@ -1,6 +1,7 @@
 import { baseOperations } from '@kiln/contract';
 import { formatReference } from '@kiln/domain';
-import { type ChainEntry, type Database, listBases, listDependents } from '@kiln/persistence';
+import { type ChainEntry, type Database, listBases, listDependents, listDrift } from '@kiln/persistence';
+import { type Directory, requireWorkspace, showDrift } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { requireImage } from '../usecases/require-image.ts';
@@ -13,7 +14,7 @@ const renderEntry = (it: ChainEntry) => ({
 });
 
 /** What images stand on, and what stands on them. */
-export function baseRoutes({ db }: { db: Database }): Route[] {
+export function baseRoutes({ db, directory }: { db: Database; directory: Directory }): Route[] {
   return [
     route(baseOperations.ListBases, async ({ viewer, params, requestId }) => {
       const bases = await listBases(db, viewer, await requireImage(db, viewer, params.ImageId));
@@ -27,8 +28,26 @@ export function baseRoutes({ db }: { db: Database }): Route[] {
             Depth: it.depth,
             ...optional('Entry', it.entry && renderEntry(it.entry)),
             ...optional('Newer', it.newer && renderEntry(it.newer)),
+            ...optional('LatestDigest', it.latestDigest),
           })),
-          Stale: bases.some((it) => it.newer !== undefined),
+          Stale: bases.some((it) => it.newer !== undefined || it.latestDigest !== undefined),
+        },
+      };
+    }),
+    route(baseOperations.ListDrift, async ({ viewer, query, requestId }) => {
+      const { WorkspaceId, Kind, Limit } = query;
+      if (WorkspaceId !== undefined) await requireWorkspace(directory, viewer, { id: WorkspaceId }, 'WorkspaceId');
+      const { total, images } = await listDrift(db, viewer, { workspaceId: WorkspaceId, kind: Kind }, Limit ?? 100);
+      return {
+        body: {
+          RequestId: requestId,
+          TotalCount: total,
+          Images: images.map((it) => ({
+            ...renderEntry({ ...it, digest: it.digest ?? '' }),
+            Status: it.status,
+            ...optional('Drift', it.drift && showDrift(it.drift)),
+            Stale: it.stale,
+          })),
         },
       };
     }),

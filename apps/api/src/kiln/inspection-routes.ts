@@ -16,6 +16,7 @@ import {
   countInspections,
   type Database,
   findInspection,
+  findInspectionOf,
   findVersionBefore,
   type Image,
   type Inspection,
@@ -58,10 +59,8 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
 
   async function ofImage(viewer: Caller, paiId: string): Promise<{ image: Image; inspection: Inspection }> {
     const image = await requireImage(db, viewer, paiId);
-    const { accountId, host, repository, digest, arch } = image;
-    const inspection = digest
-      ? await findInspection(systemDb, accountId, { host, repository, reference: digest, arch })
-      : undefined;
+    const { digest } = image;
+    const inspection = digest === null ? undefined : await findInspectionOf(systemDb, { ...image, digest });
     if (!inspection) throw new Fault('InspectionNotFound', `nothing is known of image ${paiId}: it is ${image.status}`);
     return { image, inspection };
   }
@@ -152,7 +151,7 @@ export function inspectionRoutes(deps: InspectionDeps): Route[] {
       return { status: 201, body: { RequestId: requestId, InspectionId: id } };
     }),
     route(inspectionOperations.GetInspection, async ({ viewer, params, query, requestId }) => {
-      const found = await findInspection(db, viewer.accountId, { id: params.InspectionId });
+      const found = await findInspection(db, viewer.accountId, params.InspectionId);
       if (!found) throw new Fault('InspectionNotFound', `the account has no inspection ${params.InspectionId}`);
       const meant = { profiles: [], labels: [], categories: undefined };
       return { body: { RequestId: requestId, ...renderInspection(found, names, query.Profiles, meant) } };

@@ -19,19 +19,20 @@ type Counts = Pick<z.input<typeof policyOperations.TryPolicy.reply>, 'Passed' | 
 const imagesMax = 1000;
 const countOf = { pass: 'Passed', warn: 'Warned', fail: 'Failed', unknown: 'Unknown' } as const;
 
-const renderPolicy = ({ mode, profiles, waitSeconds, attest, cosignTags }: ImagePolicy) => ({
+const renderPolicy = ({ mode, profiles, waitSeconds, attest, cosignTags, errorOnDrift }: ImagePolicy) => ({
   Mode: mode,
   Profiles: profiles,
   WaitSeconds: waitSeconds,
   Attest: attest,
   CosignTags: cosignTags,
+  ErrorOnDrift: errorOnDrift,
 });
 
 /** What workspaces ask of their images. */
 export function policyRoutes({ db, directory, profiles }: PolicyDeps): Route[] {
   const workspaceOf = (viewer: Caller, id: string): Promise<Workspace> =>
     requireWorkspace(directory, viewer, { id }, 'WorkspaceId');
-  function policyIn({ Mode, Profiles, WaitSeconds, Attest, CosignTags }: Body): ImagePolicy {
+  function policyIn({ Mode, Profiles, WaitSeconds, Attest, CosignTags, ErrorOnDrift }: Body): ImagePolicy {
     const other = Profiles.find((it) => !profiles.some(({ name }) => name === it));
     if (other !== undefined)
       throw fieldFault(
@@ -39,7 +40,14 @@ export function policyRoutes({ db, directory, profiles }: PolicyDeps): Route[] {
         'Profiles',
         `there is no profile ${other}; there are ${profiles.map((it) => it.name).join(', ')}`,
       );
-    return { mode: Mode, profiles: Profiles, waitSeconds: WaitSeconds, attest: Attest, cosignTags: CosignTags };
+    return {
+      mode: Mode,
+      profiles: Profiles,
+      waitSeconds: WaitSeconds,
+      attest: Attest,
+      cosignTags: CosignTags,
+      errorOnDrift: ErrorOnDrift,
+    };
   }
   return [
     route(policyOperations.GetPolicy, async ({ viewer, params, requestId }) => {

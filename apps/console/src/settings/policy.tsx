@@ -20,7 +20,12 @@ const attests = [
   { value: 'before', label: 'Before its tag is set' },
   { value: 'off', label: 'Never' },
 ];
-type Draft = Pick<Policy, 'Mode' | 'Profiles' | 'WaitSeconds' | 'Attest' | 'CosignTags'>;
+const driftErrors = [
+  { value: 'gone', label: 'Call it an error where the image is gone, and note what else differs' },
+  { value: 'any', label: 'Call it an error, also where only its tag was moved' },
+  { value: 'none', label: 'Note it on the image, and tell it by an event' },
+];
+type Draft = Pick<Policy, 'Mode' | 'Profiles' | 'WaitSeconds' | 'Attest' | 'CosignTags' | 'ErrorOnDrift'>;
 
 /** What a workspace asks of its images. */
 export function PolicySettings() {
@@ -52,8 +57,8 @@ export function PolicySettings() {
 }
 
 function PolicyForm({ policy }: { policy: Policy }) {
-  const { WorkspaceId, Mode, Profiles, WaitSeconds, Attest, CosignTags } = policy;
-  const [draft, setDraft] = useState<Draft>({ Mode, Profiles, WaitSeconds, Attest, CosignTags });
+  const { WorkspaceId, ...kept } = policy;
+  const [draft, setDraft] = useState<Draft>(kept);
   const set = (change: Partial<Draft>) => {
     setDraft((old) => ({ ...old, ...change }));
     trying.reset();
@@ -113,6 +118,13 @@ function PolicyForm({ policy }: { policy: Policy }) {
             onChange={(event) => set({ CosignTags: event.currentTarget.checked })}
           />
         </Group>
+        <Select
+          label="When the registry differs from the catalogue"
+          data={driftErrors}
+          value={draft.ErrorOnDrift}
+          allowDeselect={false}
+          onChange={(value) => value !== null && set({ ErrorOnDrift: value as Draft['ErrorOnDrift'] })}
+        />
       </SettingsForm>
       <Card withBorder>
         <Stack gap="sm">

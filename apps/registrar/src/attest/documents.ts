@@ -11,7 +11,7 @@ import {
 import {
   type Attestation,
   type Database,
-  findInspection,
+  findInspectionOf,
   listAttempts,
   listPackages,
   listSteps,
@@ -22,7 +22,7 @@ import {
 /** What is in the image, where it could be read. */
 async function contentsOf(db: Database, claim: Attestation): Promise<Contents | undefined> {
   const { accountId, host, repository, digest, arch } = claim;
-  const found = await findInspection(db, accountId, { host, repository, reference: digest, arch });
+  const found = await findInspectionOf(db, { accountId, host, repository, digest, arch });
   if (found?.state !== 'done' || !found.facts) return undefined;
   return {
     subject: { name: `${host}/${repository}`, digest },

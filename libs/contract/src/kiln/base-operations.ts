@@ -1,6 +1,8 @@
+import { driftKinds, imageStatuses } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
-import { queryInt } from '../text.ts';
+import { oneOf, queryInt, text } from '../text.ts';
+import { imageDrift } from './events.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
@@ -27,6 +29,10 @@ export const baseOperations = {
           Depth: z.int().describe('1 for the bases of the image itself, 2 for theirs'),
           Entry: entry.optional().describe('of the catalogue'),
           Newer: entry.optional().describe('what the catalogue has for its tag now: the image is stale'),
+          LatestDigest: z
+            .string()
+            .optional()
+            .describe('what its registry had for its tag when it was last asked, where that is another: it is stale'),
         }),
       ),
       Stale: z.boolean().describe('one of them has a newer image of its tag'),
@@ -34,6 +40,28 @@ export const baseOperations = {
     statuses: [200],
     errors: ['ImageNotFound'],
     example: { params: { ImageId }, reply: { RequestId, Bases: [], Stale: false } },
+  }),
+  ListDrift: operation({
+    name: 'ListDrift',
+    api: 'Kiln',
+    method: 'GET',
+    path: '/api/v1/drift',
+    summary: 'Lists the images that differ from what their registry holds, and those of which a base has a newer image',
+    query: z.object({
+      WorkspaceId: text(64, 1).optional(),
+      Kind: oneOf([...driftKinds, 'stale']).optional(),
+      Limit: queryInt(1, 1000).optional(),
+    }),
+    reply: z.object({
+      ...requestId,
+      TotalCount: z.int(),
+      Images: z
+        .array(entry.extend({ Status: z.enum(imageStatuses), Drift: imageDrift.optional(), Stale: z.boolean() }))
+        .describe('the newest first'),
+    }),
+    statuses: [200],
+    errors: ['WorkspaceNotFound'],
+    example: { reply: { RequestId, TotalCount: 0, Images: [] } },
   }),
   ListDependents: operation({
     name: 'ListDependents',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildStates, imageStatuses, eventTypes, policyModes, severities, verdicts } from '@kiln/domain';
+import { buildStates, driftKinds, imageStatuses, eventTypes, policyModes, severities, verdicts } from '@kiln/domain';
 
 const buildData = z.object({
   ImageBuildId: z.string(),
@@ -36,6 +36,12 @@ export const imageCheck = z.object({
   Broken: z.array(brokenRule).describe('at most 50'),
 });
 
+/** How an image differs from what its registry holds. */
+export const imageDrift = z.object({
+  Kind: z.enum(driftKinds),
+  Digest: z.string().optional().describe('what its tag names now'),
+});
+
 const imageData = z.object({
   ImageId: z.string(),
   ModelArtsImageId: z.string().describe("the image's id in ModelArts' calls"),
@@ -49,6 +55,7 @@ const imageData = z.object({
   SizeInBytes: z.int().optional(),
   ImageBuildId: z.string().optional(),
   Check: imageCheck.optional().describe('of image.checked'),
+  Drift: imageDrift.optional().describe('of image.drifted; not there when the image is again as it was'),
 });
 
 const testData = z.object({ WebhookId: z.string() });

@@ -1,4 +1,4 @@
-import { attestModes, defaultPolicy, policyModes, waitSecondsMax } from '@kiln/domain';
+import { attestModes, defaultPolicy, driftErrors, policyModes, waitSecondsMax } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
 import { oneOf, text } from '../text.ts';
@@ -29,6 +29,9 @@ const policy = {
     .boolean('must be true or false')
     .default(defaultPolicy.cosignTags)
     .describe('whether they are written in the form of cosign before version 3, too'),
+  ErrorOnDrift: oneOf(driftErrors)
+    .default(defaultPolicy.errorOnDrift)
+    .describe('which images become ERROR when their registry differs: none, those that are gone, or any'),
 };
 const shown = z.object({
   ...requestId,
@@ -38,8 +41,16 @@ const shown = z.object({
   WaitSeconds: z.int(),
   Attest: z.enum(attestModes),
   CosignTags: z.boolean(),
+  ErrorOnDrift: z.enum(driftErrors),
 });
-const example = { Mode: 'refuse', Profiles: [], WaitSeconds: 300, Attest: 'after', CosignTags: false } as const;
+const example = {
+  Mode: 'refuse',
+  Profiles: [],
+  WaitSeconds: 300,
+  Attest: 'after',
+  CosignTags: false,
+  ErrorOnDrift: 'gone',
+} as const;
 const reply = { RequestId, WorkspaceId, ...example };
 const body = z.object(policy, 'must be a JSON object');
 
@@ -69,7 +80,7 @@ export const policyOperations = {
     reply: shown,
     statuses: [200],
     errors: ['WorkspaceNotFound', 'ProfileNotFound'],
-    guarded: ['Mode', 'Profiles', 'WaitSeconds', 'Attest', 'CosignTags'],
+    guarded: ['Mode', 'Profiles', 'WaitSeconds', 'Attest', 'CosignTags', 'ErrorOnDrift'],
     role: 'admin',
     example: { params: { WorkspaceId }, body: example, reply },
   }),
@@ -102,7 +113,7 @@ export const policyOperations = {
     }),
     statuses: [200],
     errors: ['WorkspaceNotFound', 'ProfileNotFound'],
-    guarded: ['Mode', 'Profiles', 'WaitSeconds', 'Attest', 'CosignTags'],
+    guarded: ['Mode', 'Profiles', 'WaitSeconds', 'Attest', 'CosignTags', 'ErrorOnDrift'],
     role: 'developer',
     example: {
       params: { WorkspaceId },

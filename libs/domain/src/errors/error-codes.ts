@@ -126,6 +126,7 @@ export const errorCodes = {
   BlobMissing: row('user', 400, ['ModelArts.0107', 400]),
   PolicyRefused: row('policy', 409, ['ModelArts.0107', 400]),
   ArchMismatch: row('user', 400, ['ModelArts.0107', 400]),
+  ImageDrifted: row('upstream', 409, ['ModelArts.0107', 400]),
 
   // Kiln itself
   InternalError: row('infra', 500, ['ModelArts.0010', 500]),

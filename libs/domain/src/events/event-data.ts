@@ -1,6 +1,7 @@
 import { type BuildError } from '../builds/build-error.ts';
 import { type BuildState } from '../builds/build-states.ts';
 import { type ImageCheck } from '../policies/judge.ts';
+import { type ImageDrift } from '../images/drift.ts';
 import { type ImageStatus } from '../images/image-status.ts';
 import { type Reference } from '../images/reference.ts';
 
@@ -38,6 +39,8 @@ export interface ImageEventData extends Reference {
   buildId?: string;
   /** How it did by the policy of its workspace. */
   check?: ImageCheck;
+  /** How it differs from what its registry holds. */
+  drift?: ImageDrift;
 }
 
 /** Somebody tries whether a webhook comes through. */

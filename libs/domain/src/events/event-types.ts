@@ -2,13 +2,16 @@ import { buildStates } from '../builds/build-states.ts';
 import { imageStatuses } from '../images/image-status.ts';
 
 /**
- * What can happen: a build or an image is now in a state, or an image was held against its workspace's policy.
+ * What can happen: a build or an image is now in a state; an image was held against its workspace's policy, differs from
+ * what its registry holds, or no longer does, or a newer image of one of its bases has come.
  * `webhook.test` is what somebody asked to be sent.
  */
 export const eventTypes = [
   ...buildStates.map((it) => `build.${it}` as const),
   ...imageStatuses.map((it) => `image.${it.toLowerCase() as Lowercase<typeof it>}` as const),
   'image.checked',
+  'image.drifted',
+  'image.stale',
   'webhook.test',
 ] as const;
 export type EventType = (typeof eventTypes)[number];

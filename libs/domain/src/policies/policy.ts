@@ -1,3 +1,5 @@
+import { type DriftErrors } from '../images/drift.ts';
+
 /**
  * What follows when an image fails a profile. `off`: nothing is held against it; `note`: the image shows it, and an event
  * tells it; `warn`: its status message, too; `refuse`: the image is in ERROR, and a build's tag is not moved.
@@ -22,6 +24,8 @@ export interface ImagePolicy {
   attest: AttestMode;
   /** Whether signatures are written in the form of cosign before version 3, too: `sha256-….sig` and `….att`. */
   cosignTags: boolean;
+  /** Which drift makes an image an ERROR. */
+  errorOnDrift: DriftErrors;
 }
 
 /** Below the clock of a registration, 900 s. */
@@ -34,4 +38,5 @@ export const defaultPolicy: ImagePolicy = {
   waitSeconds: 300,
   attest: 'after',
   cosignTags: false,
+  errorOnDrift: 'gone',
 };

@@ -39,6 +39,12 @@ export const metrics = {
     registers,
   }),
   logReaders: new Gauge({ name: 'kiln_log_readers', help: 'Clients that follow a log at this process.', registers }),
+  tagsAsked: new Counter({
+    name: 'kiln_tags_asked_total',
+    help: 'Questions to registries after tags of the catalogue, by whether they were answered.',
+    labelNames: ['outcome'],
+    registers,
+  }),
   webhookTries: new Counter({
     name: 'kiln_webhook_tries_total',
     help: 'Attempts to deliver an event to a webhook, by result.',

@@ -3,10 +3,11 @@ import { type BuildError } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
 import { type AttachedDocument, attestations } from '../tables/attestations.ts';
-import { buildAttempts } from '../tables/builds.ts';
+import { type BuildBase, buildAttempts } from '../tables/builds.ts';
 import { atOnce } from '../tables/moment.ts';
 
 export type Attestation = typeof attestations.$inferSelect;
+export { type BuildBase } from '../tables/builds.ts';
 export { type AttachedDocument } from '../tables/attestations.ts';
 
 /** For how long a registrar that has fallen silent keeps what it writes, in seconds. */
@@ -122,17 +123,6 @@ export const failAttestation = async (
 export const removeAttestation = async (db: Executor, id: string): Promise<void> =>
   void (await db.delete(attestations).where(eq(attestations.id, id)));
 
-/** An image that a build started from, as its Dockerfile names it, and by digest. */
-export interface BuildBase {
-  name: string;
-  /** `host/repository@sha256:…` */
-  id: string;
-  /** The same of the index that it was chosen from, where the name stands for several platforms. */
-  index?: string | undefined;
-  /** `os/architecture` */
-  platform: string;
-}
-
 /** Writes down which images an attempt starts from. Nothing happens when the fence is stale. */
 export const recordBases = async (
   db: Executor,
@@ -141,5 +131,13 @@ export const recordBases = async (
 ): Promise<void> =>
   void (await db
     .update(buildAttempts)
-    .set({ bases: bases.map(({ name, id: image, index, platform }) => ({ name, id: image, index, platform })) })
+    .set({
+      bases: bases.map(({ name, id: image, index, platform, reference }) => ({
+        name,
+        id: image,
+        index,
+        platform,
+        reference,
+      })),
+    })
     .where(and(eq(buildAttempts.buildId, id), eq(buildAttempts.attempt, attempt), eq(buildAttempts.fence, fence))));

@@ -27,7 +27,16 @@ const query = async ({ db }: OpenDatabase, text: string, values: unknown[] = [])
   (await db.$client.query<Row>(text, values)).rows;
 
 /** Tables in which a row belongs to nobody: how the queue and the workers are told of work. */
-const nobodys = ['event_marks', 'outbox', 'pool_turns', 'request_nonces', 'slot_samples', 'tag_moves', 'workers'];
+const nobodys = [
+  'event_marks',
+  'outbox',
+  'pool_turns',
+  'registry_budgets',
+  'request_nonces',
+  'slot_samples',
+  'tag_moves',
+  'workers',
+];
 /** Every table, and how many rows of it belong to one account. */
 let walled: { name: string; ofOwn: number }[];
 
@@ -57,8 +66,9 @@ beforeAll(async () => {
     await run(`INSERT INTO registry_connections (account_id, id, host, tls_mode) VALUES ($1, 'c', 'r', 'http')`, [account.id]);
     await run(`INSERT INTO build_secrets (account_id, name, sealed) VALUES ($1, 'n', 's')`, [account.id]);
     await run(`INSERT INTO account_shares (account_id) VALUES ($1)`, [account.id]);
-    await run(`INSERT INTO workspace_policies VALUES ($1, $2, 'note', '{}', 300, 'off', false)`, [account.workspaceId, account.id]);
+    await run(`INSERT INTO workspace_policies VALUES ($1, $2, 'note', '{}', 300, 'off', false, 'gone')`, [account.workspaceId, account.id]);
     await run(`INSERT INTO attestations (id, account_id, workspace_id, host, repository, digest, arch, build_id) VALUES ($1, $2, 'w', 'h', 'r', 'd', 'a', 'b')`, [randomUUID(), account.id]);
+    await run(`INSERT INTO watched_tags (account_id, reference, host) VALUES ($1, 'r/a/b:t', 'r') ON CONFLICT DO NOTHING`, [account.id]);
     await run(`INSERT INTO signing_keys VALUES ('k', $1, 'p', 's')`, [account.id]);
     await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
@@ -108,7 +118,7 @@ const forbidden = /permission denied/;
 
 describe('the wall between accounts', () => {
   it('stands in every table with rows of accounts, and the test has some in each', () => {
-    expect(walled.length).toBe(33);
+    expect(walled.length).toBe(34);
     expect(walled.filter((it) => it.ofOwn === 0 && it.name !== 'audit_log')).toEqual([]);
   });
 

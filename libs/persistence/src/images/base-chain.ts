@@ -1,8 +1,9 @@
 import { type BuildBase } from '../attestations/attestations.ts';
-import { sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { type Viewer } from '../accounts/identity.ts';
 import { type Executor } from '../db/database.ts';
 import { heldStatus, type Image, images } from '../tables/images.ts';
+import { watchedTags } from '../tables/watched-tags.ts';
 import { seenBy } from './image-queries.ts';
 
 /** An entry of the catalogue, as chains of bases show it. */
@@ -22,6 +23,8 @@ export interface FoundBase extends BuildBase {
   entry: ChainEntry | undefined;
   /** What the catalogue has for the tag of `entry` by now. */
   newer: ChainEntry | undefined;
+  /** What the registry had for the tag that it was named by when it was last asked, where that is another image. */
+  latestDigest: string | undefined;
 }
 
 const depthMax = 20;
@@ -58,6 +61,18 @@ async function newerThan(db: Executor, viewer: Viewer, entry: ChainEntry): Promi
   return rows[0] && rows[0].digest !== entry.digest ? rows[0] : undefined;
 }
 
+/** What a base's tag names by now in its registry, where that is another image. */
+async function latestThan(db: Executor, { accountId }: Viewer, base: BuildBase): Promise<string | undefined> {
+  if (base.reference === undefined) return undefined;
+  const [tag] = await db
+    .select({ digest: watchedTags.digest, members: watchedTags.members })
+    .from(watchedTags)
+    .where(and(eq(watchedTags.accountId, accountId), eq(watchedTags.reference, base.reference)));
+  const same = [base.id, base.index].map((it) => it?.split('@')[1]);
+  if (!tag?.digest || same.includes(tag.digest) || tag.members.some((it) => it === same[0])) return undefined;
+  return tag.digest;
+}
+
 /** The images that an image was made from, and those that they were made from, as far as the viewer sees them. */
 export async function listBases(db: Executor, viewer: Viewer, image: Pick<Image, 'buildId'>): Promise<FoundBase[]> {
   const found: FoundBase[] = [];
@@ -72,7 +87,7 @@ export async function listBases(db: Executor, viewer: Viewer, image: Pick<Image,
         const entry =
           (await entryOf(db, viewer, base.id)) ?? (base.index ? await entryOf(db, viewer, base.index) : undefined);
         const newer = entry && (await newerThan(db, viewer, entry));
-        found.push({ ...base, depth, entry, newer });
+        found.push({ ...base, depth, entry, newer, latestDigest: await latestThan(db, viewer, base) });
         if (entry?.buildId) next.push(entry.buildId);
       }
     builds = next;

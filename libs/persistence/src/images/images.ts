@@ -183,7 +183,14 @@ export async function settleImage(
   const values = () => {
     switch (settled.outcome) {
       case 'verified':
-        return { ...settled.verified, status: 'ACTIVE' as const, statusMessage: '', error: null, pending: false };
+        return {
+          ...settled.verified,
+          status: 'ACTIVE' as const,
+          statusMessage: '',
+          error: null,
+          drift: null,
+          pending: false,
+        };
       case 'refused':
         return {
           ...settled.verified,

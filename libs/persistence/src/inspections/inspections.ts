@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   type BuildError,
   type ImagePackage,
@@ -32,25 +32,29 @@ export const addInspection = async (
 ): Promise<void> =>
   void (await db.insert(inspections).values({ ...row, catalogued: false, notBefore: ahead('1 hour') }));
 
-export async function findInspection(
-  db: Executor,
-  accountId: string,
-  by: { id: string } | Pick<Inspection, 'host' | 'repository' | 'reference' | 'arch'>,
-): Promise<Inspection | undefined> {
-  const wanted =
-    'id' in by
-      ? eq(inspections.id, by.id)
-      : and(
-          eq(inspections.catalogued, true),
-          eq(inspections.host, by.host),
-          eq(inspections.repository, by.repository),
-          eq(inspections.reference, by.reference),
-          eq(inspections.arch, by.arch ?? ''),
-        );
+/** What was asked to be read of an image in no catalogue. */
+export async function findInspection(db: Executor, accountId: string, id: string): Promise<Inspection | undefined> {
+  const { accountId: account, catalogued } = inspections;
   const [row] = await db
     .select()
     .from(inspections)
-    .where(and(eq(inspections.accountId, accountId), wanted));
+    .where(and(eq(inspections.id, id), eq(account, accountId), eq(catalogued, false)));
+  return row;
+}
+
+/** An image as it is read. */
+type Inspected = Pick<Inspection, 'accountId' | 'host' | 'repository'> & { digest: string; arch: string };
+
+/** As PostgreSQL makes it of an entry of the catalogue. */
+const inspectionIdOf = ({ accountId, host, repository, digest, arch }: Inspected): string =>
+  `insp-${createHash('md5').update([accountId, host, repository, digest, arch].join(' ')).digest('hex')}`;
+
+/** What is read of an image that is in the catalogue, or about to be. */
+export async function findInspectionOf(db: Executor, image: Inspected): Promise<Inspection | undefined> {
+  const [row] = await db
+    .select()
+    .from(inspections)
+    .where(and(eq(inspections.id, inspectionIdOf(image)), eq(inspections.accountId, image.accountId)));
   return row;
 }
 
@@ -60,25 +64,20 @@ export async function findInspection(
  */
 export async function wantInspection(
   db: Executor,
-  image: Pick<Inspection, 'accountId' | 'host' | 'repository' | 'registryConnectionId' | 'buildId'> & {
-    digest: string;
-    arch: string;
-  },
+  image: Inspected & Pick<Inspection, 'registryConnectionId' | 'buildId'>,
 ): Promise<Inspection | undefined> {
   const { digest: reference, ...by } = image;
-  const { accountId, host, repository, arch } = inspections;
   const anew = { notBefore: ahead('1 day'), buildId: by.buildId };
   await db
     .insert(inspections)
-    .values({ id: `insp-${randomUUID()}`, ...by, ...anew, reference, catalogued: true })
+    .values({ id: inspectionIdOf(image), ...by, ...anew, reference, catalogued: true })
     // Another build may have other credentials.
     .onConflictDoUpdate({
-      target: [accountId, host, repository, inspections.reference, arch],
-      targetWhere: sql`catalogued`,
+      target: inspections.id,
       set: { ...anew, state: 'waiting', attempt: 0, error: null, createdAt: sql`now()` },
       setWhere: sql`${inspections.state} = 'failed' AND ${inspections.buildId} IS DISTINCT FROM excluded.build_id`,
     });
-  return findInspection(db, image.accountId, { ...by, reference });
+  return findInspectionOf(db, image);
 }
 
 /** How often an image is tried to be read: one at which registrars die is given up, too. */
@@ -94,14 +93,9 @@ const gaveUp: BuildError = {
 
 const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
 
-/** The catalogue's entries that stand for what a claim reads. */
-const imagesOf = ({ accountId, host, repository, reference, arch }: Inspection) => sql`
-  m.account_id = ${accountId} AND m.host = ${host} AND m.repository = ${repository} AND m.digest = ${reference}
-  AND m.arch = ${arch}`;
-
 /** What was read, or cannot be, is now to be held against policies. */
 const wantChecks = (db: Executor, claim: Inspection) =>
-  db.execute(sql`UPDATE images m SET policy_due = true WHERE ${imagesOf(claim)} AND m.status = 'ACTIVE'`);
+  db.execute(sql`UPDATE images m SET policy_due = true WHERE m.inspection_id = ${claim.id} AND m.status = 'ACTIVE'`);
 
 /**
  * Takes the next image whose turn it is: first those that a policy waits for, then those that are in no catalogue, for which
@@ -173,7 +167,7 @@ export const settleInspection = (
       await tx.execute(sql`
         INSERT INTO image_labels (image_id, key, value)
         SELECT m.id, label.key, label.value FROM images m, jsonb_each_text(${JSON.stringify(labels)}::jsonb) label
-        WHERE ${imagesOf(claim)} ON CONFLICT DO NOTHING`);
+        WHERE m.inspection_id = ${claim.id} ON CONFLICT DO NOTHING`);
     }
     await tx.delete(imagePackages).where(eq(imagePackages.inspectionId, claim.id));
     const versions = versionsIn(found.facts).map((it) => ({ ...it, type: 'fact' as const, layer: 0 }));
@@ -267,7 +261,6 @@ export async function forgetInspections(db: Executor): Promise<void> {
   await db.execute(sql`DELETE FROM inspections WHERE NOT catalogued AND created_at < now() - interval '7 days'`);
   await db.execute(sql`
     DELETE FROM inspections i WHERE catalogued AND created_at < now() - interval '1 hour' AND NOT EXISTS (
-      SELECT 1 FROM images m WHERE m.account_id = i.account_id AND m.host = i.host AND m.repository = i.repository
-        AND m.digest = i.reference AND m.arch = i.arch AND m.${sql.raw(heldStatus)})`);
+      SELECT 1 FROM images m WHERE m.inspection_id = i.id AND m.${sql.raw(heldStatus)})`);
   await db.execute(sql`DELETE FROM layer_facts WHERE used_at < now() - interval '30 days'`);
 }

@@ -39,15 +39,14 @@ export async function searchPackages(
   limit: number,
 ): Promise<{ total: number; images: FoundImage[] }> {
   const has = conditions.map(
-    (it) => sql`SELECT inspection_id FROM image_packages WHERE account_id = ${viewer.accountId} AND ${fits(it)}`,
+    (it) =>
+      sql`SELECT DISTINCT inspection_id FROM image_packages WHERE account_id = ${viewer.accountId} AND ${fits(it)}`,
   );
   const { rows } = await db.execute<Omit<FoundImage, 'packages'> & { inspection: string; total: number }>(sql`
     WITH fitting AS MATERIALIZED (${sql.join(has, sql` INTERSECT `)})
     SELECT ${images.paiId} AS "paiId", ${images.name}, ${images.host}, ${images.repository}, ${images.tag},
-      i.id AS inspection, count(*) OVER ()::int AS total
-    FROM fitting JOIN inspections i ON i.id = fitting.inspection_id AND i.catalogued
-    JOIN images ON ${images.accountId} = i.account_id AND ${images.host} = i.host
-      AND ${images.repository} = i.repository AND ${images.digest} = i.reference AND ${images.arch} = i.arch
+      fitting.inspection_id AS inspection, count(*) OVER ()::int AS total
+    FROM fitting JOIN ${images} ON ${images.inspectionId} = fitting.inspection_id
     WHERE ${images.accountId} = ${viewer.accountId} AND ${sql.raw(`images.${heldStatus}`)} AND ${seenBy(viewer)}
     ORDER BY ${images.createdAt} DESC LIMIT ${limit}`);
   const ids = [...new Set(rows.map((it) => it.inspection))];

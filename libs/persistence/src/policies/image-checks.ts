@@ -37,8 +37,7 @@ const read = async (db: Executor, rows: Image[]): Promise<Judged[]> => {
   const ids = rows.map((it) => it.id);
   const labels = await labelsOf(db, ids);
   const { rows: found } = await db.execute<{ id: string; results: ProfileResult[]; at: string }>(sql`
-    SELECT m.id, i.results, i.read_at AS at FROM images m JOIN inspections i ON i.catalogued AND i.account_id = m.account_id
-      AND i.host = m.host AND i.repository = m.repository AND i.reference = m.digest AND i.arch = m.arch
+    SELECT m.id, i.results, i.read_at AS at FROM images m JOIN inspections i ON i.id = m.inspection_id
     WHERE m.id = ANY(${sql.param(ids)}) AND i.state = 'done'`);
   const known = new Map(found.map((it) => [it.id, { results: it.results, readAt: new Date(it.at) }]));
   return rows.map((image) => ({

@@ -5,9 +5,9 @@ import { workspacePolicies } from '../tables/policies.ts';
 
 /** What a workspace asks of its images. */
 export async function findPolicy(db: Executor, accountId: string, workspaceId: string): Promise<ImagePolicy> {
-  const { mode, profiles, waitSeconds, attest, cosignTags } = workspacePolicies;
+  const { mode, profiles, waitSeconds, attest, cosignTags, errorOnDrift } = workspacePolicies;
   const [row] = await db
-    .select({ mode, profiles, waitSeconds, attest, cosignTags })
+    .select({ mode, profiles, waitSeconds, attest, cosignTags, errorOnDrift })
     .from(workspacePolicies)
     .where(and(eq(workspacePolicies.accountId, accountId), eq(workspacePolicies.workspaceId, workspaceId)));
   return row ?? defaultPolicy;

@@ -16,6 +16,8 @@ export interface WorkAtHand {
   checks: boolean;
   /** Documents wait to be attached to images. */
   attestations: boolean;
+  /** Registries are to be asked what they hold. */
+  tags: boolean;
   /** Builds or registrations are under way, which a sweep may have to mend. */
   underWay: boolean;
 }
@@ -33,6 +35,7 @@ const statement = `
     EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
     EXISTS (SELECT 1 FROM images WHERE policy_due) AS checks,
     EXISTS (SELECT 1 FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()) AS attestations,
+    EXISTS (SELECT 1 FROM watched_tags WHERE due_at <= now()) OR EXISTS (SELECT 1 FROM watched_tags WHERE due_at IS NULL) AS tags,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */

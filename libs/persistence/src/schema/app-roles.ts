@@ -53,6 +53,7 @@ const rights: Record<App, Record<string, string>> = {
     workspace_policies: 'SELECT, INSERT, UPDATE',
     attestations: 'SELECT',
     signing_keys: 'SELECT, INSERT, UPDATE',
+    watched_tags: 'SELECT',
     source_connections: everything,
     webhook_deliveries: 'SELECT, UPDATE',
   },
@@ -94,6 +95,8 @@ const rights: Record<App, Record<string, string>> = {
     workspace_policies: 'SELECT',
     attestations: everything,
     signing_keys: 'SELECT, INSERT',
+    watched_tags: everything,
+    registry_budgets: everything,
     build_steps: 'SELECT',
     tallies: 'SELECT, INSERT, DELETE',
     outbox: everything,
@@ -144,7 +147,7 @@ export async function listAppRoles(db: Executor): Promise<string[]> {
  */
 const closeDoors = sql.raw(`
   REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), record_build_event(),
-    record_image_event() FROM PUBLIC;
+    record_image_event(), watch_tags() FROM PUBLIC;
   REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$`);
 

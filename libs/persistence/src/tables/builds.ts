@@ -137,6 +137,19 @@ const buildId = () =>
     .notNull()
     .references(() => builds.id, { onDelete: 'cascade' });
 
+/** An image that a build started from, as its Dockerfile names it, and by digest. */
+export interface BuildBase {
+  name: string;
+  /** `host/repository@sha256:…` */
+  id: string;
+  /** The same of the index that it was chosen from, where the name stands for several platforms. */
+  index?: string | undefined;
+  /** `os/architecture` */
+  platform: string;
+  /** `host/repository:tag`, completed; undefined where the Dockerfile names it by digest. */
+  reference?: string | undefined;
+}
+
 /** One try of a build on one worker. */
 export const buildAttempts = pgTable(
   'build_attempts',
@@ -149,7 +162,7 @@ export const buildAttempts = pgTable(
     endedAt: moment('ended_at'),
     outcome: text('outcome'),
     /** The images that it started from; null until they were found. */
-    bases: jsonb('bases').$type<{ name: string; id: string; index?: string | undefined; platform: string }[]>(),
+    bases: jsonb('bases').$type<BuildBase[]>(),
   },
   (t) => [
     primaryKey({ columns: [t.buildId, t.attempt] }),

@@ -4,6 +4,7 @@ import {
   visibilities,
   type BuildError,
   type ImageCheck,
+  type ImageDrift,
   type ImageStep,
 } from '@kiln/domain';
 import { serviceTypes } from '@kiln/contract';
@@ -93,10 +94,18 @@ export const images = pgTable(
     registryConnectionId: text('registry_connection_id'),
     /** Set by a trigger. */
     groupId: uuid('group_id'),
+    /** Of what is read of it: the same for all entries with its digest and architecture. Set by PostgreSQL. */
+    inspectionId: text('inspection_id').generatedAlwaysAs(
+      sql`'insp-' || md5(account_id || ' ' || host || ' ' || repository || ' ' || digest || ' ' || arch)`,
+    ),
     /** How it did by the rules that its workspace's policy names, once its layers were read. */
     checked: jsonb('checked').$type<ImageCheck>(),
     /** Whether its layers have been read, and it is to be held against the policy. */
     policyDue: boolean('policy_due').notNull().default(false),
+    /** How its registry came to differ from it; null as long as it does not. */
+    drift: jsonb('drift').$type<ImageDrift>(),
+    /** Whether an image that it was made from has a newer one of its tag. */
+    stale: boolean('stale').notNull().default(false),
 
     /** Whether a registrar has to look at it: to verify it, or, once DELETED, to take it out of its registry. */
     pending: boolean('pending').notNull().default(false),
@@ -120,9 +129,13 @@ export const images = pgTable(
         .on(t.workspaceId, t.host, t.repository, t.tag)
         .where(sql`${held} AND ${t.via} = 'modelarts'`),
       index('images_group').on(t.groupId),
+      index('images_inspection').on(t.inspectionId),
       index('images_pending')
         .on(t.notBefore)
         .where(sql`${t.pending}`),
+      index('images_drifted')
+        .on(t.accountId, t.createdAt)
+        .where(sql`${t.drift} IS NOT NULL OR ${t.stale}`),
       index('images_policy_due')
         .on(t.id)
         .where(sql`${t.policyDue}`),

@@ -1,6 +1,6 @@
 import { type BuildError, type ImageFacts, type LayerFacts, packageTypes, type ProfileResult } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { boolean, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { accounts } from './identity.ts';
 import { atOnce, moment } from './moment.ts';
 
@@ -11,8 +11,8 @@ export type KeptFacts = Omit<ImageFacts, 'packages'>;
 
 /**
  * Images whose layers are read, or were. A trigger makes one for each digest and architecture that becomes ACTIVE in the
- * catalogue, or a policy that wants it known before; others
- * were asked for, and are forgotten after some days.
+ * catalogue, or a policy that wants it known before, with the id that `images.inspection_id` has; others were asked for, and
+ * are forgotten after some days.
  */
 export const inspections = pgTable(
   'inspections',
@@ -46,9 +46,6 @@ export const inspections = pgTable(
     readAt: moment('read_at'),
   },
   (t) => [
-    uniqueIndex('inspections_catalogued')
-      .on(t.accountId, t.host, t.repository, t.reference, t.arch)
-      .where(sql`${t.catalogued}`),
     index('inspections_due')
       .on(t.notBefore)
       .where(sql`${t.state} IN ('waiting', 'reading')`),

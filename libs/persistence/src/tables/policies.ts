@@ -1,4 +1,4 @@
-import { attestModes, policyModes } from '@kiln/domain';
+import { attestModes, driftErrors, policyModes } from '@kiln/domain';
 import { boolean, integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { workspaces } from './identity.ts';
 import { moment } from './moment.ts';
@@ -15,5 +15,6 @@ export const workspacePolicies = pgTable('workspace_policies', {
   waitSeconds: integer('wait_seconds').notNull(),
   attest: text('attest', { enum: attestModes }).notNull(),
   cosignTags: boolean('cosign_tags').notNull(),
+  errorOnDrift: text('error_on_drift', { enum: driftErrors }).notNull(),
   updatedAt: moment('updated_at').notNull().defaultNow(),
 });

@@ -158,3 +158,9 @@ export async function readImages(
   const one = await readOne(client, repository, fetched, name);
   return { images: wanted(one.platform) ? [one] : [], platforms: [one.platform] };
 }
+
+/** Digests of what an index holds, of the first 100 entries. @throws Fault ManifestInvalid */
+export const membersOf = (index: FetchedManifest): string[] =>
+  parseDocument(indexSchema, index.bytes, `index ${index.digest}`)
+    .manifests.slice(0, manifestsMax)
+    .map((it) => it.digest);

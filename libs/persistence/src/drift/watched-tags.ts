@@ -1,0 +1,108 @@
+import { and, eq, sql } from 'drizzle-orm';
+import { type Executor } from '../db/database.ts';
+import { watchedTags } from '../tables/watched-tags.ts';
+
+export type WatchedTag = typeof watchedTags.$inferSelect;
+
+/** How often tags are asked for. */
+export interface TagSchedule {
+  /** Seconds from one question after a tag to the next, on average. */
+  everySeconds: number;
+  /** Questions that all registrars together ask one registry in a minute. */
+  perMinute: number;
+}
+
+/** Of one registry at a time, so that a slow one does not keep others waiting. */
+const batchMax = 10;
+/** For how long a registrar that has fallen silent keeps what it asks for. */
+const leaseSeconds = 600;
+
+/** Between three and five quarters of the time, so that what came together is not asked for together for ever. */
+const jittered = (seconds: number) => sql`now() + make_interval(secs => ${seconds} * (0.75 + random() / 2))`;
+
+/**
+ * Takes some tags that are due, of registries that may be asked.
+ * @returns them with the number of those that were scheduled for the first time
+ */
+export async function claimTags(
+  db: Executor,
+  { everySeconds, perMinute }: TagSchedule,
+): Promise<{ claimed: WatchedTag[]; scheduled: number }> {
+  const { rowCount } = await db
+    .update(watchedTags)
+    .set({ dueAt: jittered(everySeconds) })
+    .where(sql`due_at IS NULL`);
+  const { rows } = await db.execute<{ account_id: string; reference: string }>(sql`
+    WITH RECURSIVE hosts AS (
+      (SELECT host FROM watched_tags ORDER BY host LIMIT 1)
+      UNION ALL
+      SELECT (SELECT w.host FROM watched_tags w WHERE w.host > hosts.host ORDER BY w.host LIMIT 1) FROM hosts
+      WHERE hosts.host IS NOT NULL
+    ), waiting AS (
+      SELECT hosts.host, (SELECT count(*) FROM (
+        SELECT FROM watched_tags w WHERE w.host = hosts.host AND w.due_at <= now() LIMIT ${batchMax}) due) AS n
+      FROM hosts WHERE hosts.host IS NOT NULL
+    ), free AS (
+      INSERT INTO registry_budgets AS it (host, next_at)
+      SELECT host, now() + make_interval(secs => n * 60.0 / ${perMinute}::int) FROM waiting WHERE n > 0 ORDER BY host
+      ON CONFLICT (host) DO UPDATE SET next_at = excluded.next_at WHERE it.next_at <= now()
+      RETURNING it.host
+    ), taken AS (
+      SELECT due.account_id, due.reference FROM free CROSS JOIN LATERAL (
+        SELECT account_id, reference FROM watched_tags w WHERE w.host = free.host AND w.due_at <= now()
+        ORDER BY w.due_at LIMIT ${batchMax} FOR UPDATE SKIP LOCKED) due
+    )
+    UPDATE watched_tags t SET due_at = now() + make_interval(secs => ${leaseSeconds}) FROM taken
+    WHERE t.account_id = taken.account_id AND t.reference = taken.reference RETURNING t.account_id, t.reference`);
+  const claimed: WatchedTag[] = [];
+  for (const { account_id, reference } of rows) {
+    const [row] = await db
+      .select()
+      .from(watchedTags)
+      .where(isOf({ accountId: account_id, reference }));
+    if (row) claimed.push(row);
+  }
+  return { claimed, scheduled: rowCount ?? 0 };
+}
+
+const isOf = ({ accountId, reference }: Pick<WatchedTag, 'accountId' | 'reference'>) =>
+  and(eq(watchedTags.accountId, accountId), eq(watchedTags.reference, reference));
+
+/** Writes down what a tag names. */
+export const recordTag = async (
+  tx: Executor,
+  tag: WatchedTag,
+  found: { digest: string | undefined; members: string[] },
+  { everySeconds }: TagSchedule,
+): Promise<void> =>
+  void (await tx
+    .update(watchedTags)
+    .set({
+      digest: found.digest ?? null,
+      members: found.members,
+      askedAt: sql`now()`,
+      dueAt: jittered(everySeconds),
+      failure: '',
+      failures: 0,
+    })
+    .where(isOf(tag)));
+
+/** Puts a tag off whose registry did not say what it names; `wholeHost` where it wants to be left alone. */
+export async function putOffTag(
+  tx: Executor,
+  tag: WatchedTag,
+  failure: string,
+  { delayMs, wholeHost }: { delayMs: number; wholeHost: boolean },
+): Promise<void> {
+  const later = sql`now() + make_interval(secs => ${delayMs / 1000})`;
+  await tx
+    .update(watchedTags)
+    .set({ failure, failures: tag.failures + 1, dueAt: later })
+    .where(isOf(tag));
+  if (wholeHost)
+    await tx.execute(sql`UPDATE registry_budgets SET next_at = greatest(next_at, ${later}) WHERE host = ${tag.host}`);
+}
+
+/** Nothing in the catalogue has the tag any more, or was made from it. */
+export const forgetTag = async (tx: Executor, tag: WatchedTag): Promise<void> =>
+  void (await tx.delete(watchedTags).where(isOf(tag)));
