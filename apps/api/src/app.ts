@@ -26,6 +26,7 @@ import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { attestationRoutes } from './kiln/attestation-routes.ts';
 import { baseRoutes } from './kiln/base-routes.ts';
+import { retentionRoutes } from './kiln/retention-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
 import { inspectionRoutes } from './kiln/inspection-routes.ts';
 import { policyRoutes } from './kiln/policy-routes.ts';
@@ -126,6 +127,7 @@ export function createApp(deps: AppDeps): Express {
     ...inspectionRoutes(deps),
     ...policyRoutes(deps),
     ...baseRoutes(deps),
+    ...retentionRoutes(deps),
     ...attestationRoutes(deps),
     ...uploadRoutes(deps),
     ...contextRoutes(deps),

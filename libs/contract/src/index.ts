@@ -25,6 +25,7 @@ export * from './kiln/account-operations.ts';
 export * from './kiln/inspection-operations.ts';
 export * from './kiln/policy-operations.ts';
 export * from './kiln/base-operations.ts';
+export * from './kiln/retention-operations.ts';
 export * from './kiln/attestation-operations.ts';
 export * from './kiln/event-operations.ts';
 export * from './kiln/events.ts';

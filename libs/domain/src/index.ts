@@ -1,4 +1,5 @@
 export * from './contexts/context-files.ts';
+export { globOf } from './contexts/glob.ts';
 export * from './contexts/entries.ts';
 export * from './contexts/git-address.ts';
 export * from './contexts/ignore-rules.ts';
@@ -41,6 +42,7 @@ export * from './platform/platform.ts';
 export * from './platform/pools.ts';
 export * from './platform/resources.ts';
 export * from './scheduling/fair-share.ts';
+export * from './retention/retention.ts';
 export * from './facts/compare-images.ts';
 export * from './facts/image-facts.ts';
 export * from './facts/layer-facts.ts';

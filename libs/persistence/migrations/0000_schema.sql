@@ -441,6 +441,10 @@ CREATE TABLE "images" (
 	"policy_due" boolean DEFAULT false NOT NULL,
 	"drift" jsonb,
 	"stale" boolean DEFAULT false NOT NULL,
+	"pinned" boolean DEFAULT false NOT NULL,
+	"used_at" timestamp (3) with time zone,
+	"retiring" jsonb,
+	"retire_at" timestamp (3) with time zone,
 	"pending" boolean DEFAULT false NOT NULL,
 	"attempt" integer DEFAULT 0 NOT NULL,
 	"fence" bigint DEFAULT 0 NOT NULL,
@@ -535,6 +539,24 @@ CREATE TABLE "workspace_policies" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "retention_plans" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"workspace_id" text NOT NULL,
+	"user_id" text NOT NULL,
+	"images" jsonb NOT NULL,
+	"bytes" bigint NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"run_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "retention_rules" (
+	"workspace_id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"rules" jsonb NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "registry_budgets" (
 	"host" text PRIMARY KEY NOT NULL,
 	"next_at" timestamp (3) with time zone NOT NULL
@@ -582,6 +604,7 @@ ALTER TABLE "image_labels" ADD CONSTRAINT "image_labels_image_id_images_id_fk" F
 ALTER TABLE "image_packages" ADD CONSTRAINT "image_packages_inspection_id_inspections_id_fk" FOREIGN KEY ("inspection_id") REFERENCES "public"."inspections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "inspections" ADD CONSTRAINT "inspections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_policies" ADD CONSTRAINT "workspace_policies_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "retention_rules" ADD CONSTRAINT "retention_rules_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "watched_tags" ADD CONSTRAINT "watched_tags_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "attestations_image" ON "attestations" USING btree ("account_id","host","repository","digest");--> statement-breakpoint
 CREATE INDEX "attestations_due" ON "attestations" USING btree ("not_before") WHERE "attestations"."state" IN ('waiting', 'writing');--> statement-breakpoint
@@ -622,12 +645,14 @@ CREATE UNIQUE INDEX "images_registered" ON "images" USING btree ("workspace_id",
 CREATE INDEX "images_group" ON "images" USING btree ("group_id");--> statement-breakpoint
 CREATE INDEX "images_inspection" ON "images" USING btree ("inspection_id");--> statement-breakpoint
 CREATE INDEX "images_pending" ON "images" USING btree ("not_before") WHERE "images"."pending";--> statement-breakpoint
+CREATE INDEX "images_retiring" ON "images" USING btree ("retire_at") WHERE "images"."retire_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "images_drifted" ON "images" USING btree ("account_id","created_at") WHERE "images"."drift" IS NOT NULL OR "images"."stale";--> statement-breakpoint
 CREATE INDEX "images_policy_due" ON "images" USING btree ("id") WHERE "images"."policy_due";--> statement-breakpoint
 CREATE INDEX "tallies_list" ON "tallies" USING btree ("list","workspace_id","day");--> statement-breakpoint
 CREATE INDEX "tallies_account" ON "tallies" USING btree ("account_id","list");--> statement-breakpoint
 CREATE INDEX "image_packages_search" ON "image_packages" USING btree ("account_id","name_key","version_key");--> statement-breakpoint
 CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');--> statement-breakpoint
+CREATE INDEX "retention_plans_workspace" ON "retention_plans" USING btree ("workspace_id","created_at");--> statement-breakpoint
 CREATE INDEX "watched_tags_due" ON "watched_tags" USING btree ("host","due_at");--> statement-breakpoint
 CREATE INDEX "watched_tags_next" ON "watched_tags" USING btree ("due_at");
 --> statement-breakpoint
@@ -801,7 +826,7 @@ DECLARE
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
     'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
     'inspections', 'image_packages', 'layer_facts', 'workspace_policies',
-    'attestations', 'signing_keys', 'watched_tags'];
+    'attestations', 'signing_keys', 'watched_tags', 'retention_rules', 'retention_plans'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[
@@ -864,7 +889,8 @@ CREATE FUNCTION record_image_event() RETURNS trigger
 BEGIN
   INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
   VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, NEW.visibility,
-    'image.' || coalesce(TG_ARGV[0], lower(NEW.status)),
+    'image.' || CASE TG_ARGV[0] WHEN 'retiring' THEN coalesce(NEW.retiring->>'stage', 'restored')
+      ELSE coalesce(TG_ARGV[0], lower(NEW.status)) END,
     jsonb_strip_nulls(jsonb_build_object(
     'kind', 'image', 'imageId', NEW.id, 'paiImageId', NEW.pai_id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
     'name', NEW.name, 'host', NEW.host, 'repository', NEW.repository, 'tag', NEW.tag,
@@ -888,6 +914,10 @@ CREATE TRIGGER record_image_check AFTER UPDATE OF checked ON images
 CREATE TRIGGER record_image_drift AFTER UPDATE OF drift ON images
   FOR EACH ROW WHEN (NEW.drift IS DISTINCT FROM OLD.drift)
   EXECUTE FUNCTION record_image_event('drifted');
+--> statement-breakpoint
+CREATE TRIGGER record_image_retiring AFTER UPDATE OF retiring ON images
+  FOR EACH ROW WHEN (NEW.retiring->>'stage' IS DISTINCT FROM OLD.retiring->>'stage')
+  EXECUTE FUNCTION record_image_event('retiring');
 --> statement-breakpoint
 CREATE TRIGGER record_image_stale AFTER UPDATE OF stale ON images
   FOR EACH ROW WHEN (NEW.stale AND NOT OLD.stale)
@@ -918,7 +948,8 @@ CREATE TRIGGER want_inspection AFTER INSERT OR UPDATE OF status, digest ON image
   EXECUTE FUNCTION want_inspection();
 
 --> statement-breakpoint
--- Whatever process makes an image usable: its tag is to be asked for from now on, and those that its build started from.
+-- Whatever process makes an image usable: its tag is to be asked for from now on, and those that its build started from,
+-- which are in use.
 CREATE FUNCTION watch_tags() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -930,6 +961,14 @@ BEGIN
     CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
   WHERE b.id = NEW.build_id AND base ? 'reference'
   ON CONFLICT DO NOTHING;
+  UPDATE images SET used_at = now() WHERE id IN (
+    SELECT u.id FROM builds b JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt
+      CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
+      JOIN images u ON u.account_id = b.account_id AND u.host = split_part(base->>'id', '/', 1)
+        AND u.repository = substr(split_part(base->>'id', '@', 1), length(u.host) + 2)
+        AND u.digest IN (split_part(base->>'id', '@', 2), split_part(base->>'index', '@', 2))
+    WHERE b.id = NEW.build_id AND (u.used_at IS NULL OR u.used_at < now() - interval '1 hour')
+    FOR UPDATE OF u SKIP LOCKED);
   RETURN NULL;
 END $$;
 --> statement-breakpoint

@@ -1,9 +1,11 @@
 import { buildStates } from '../builds/build-states.ts';
+import { retiringStages } from '../retention/retention.ts';
 import { imageStatuses } from '../images/image-status.ts';
 
 /**
  * What can happen: a build or an image is now in a state; an image was held against its workspace's policy, differs from
- * what its registry holds, or no longer does, or a newer image of one of its bases has come.
+ * what its registry holds, or no longer does; a newer image of one of its bases has come; it is on its way out of the
+ * catalogue, or no longer.
  * `webhook.test` is what somebody asked to be sent.
  */
 export const eventTypes = [
@@ -12,6 +14,8 @@ export const eventTypes = [
   'image.checked',
   'image.drifted',
   'image.stale',
+  ...retiringStages.map((it) => `image.${it}` as const),
+  'image.restored',
   'webhook.test',
 ] as const;
 export type EventType = (typeof eventTypes)[number];

@@ -69,6 +69,8 @@ beforeAll(async () => {
     await run(`INSERT INTO workspace_policies VALUES ($1, $2, 'note', '{}', 300, 'off', false, 'gone')`, [account.workspaceId, account.id]);
     await run(`INSERT INTO attestations (id, account_id, workspace_id, host, repository, digest, arch, build_id) VALUES ($1, $2, 'w', 'h', 'r', 'd', 'a', 'b')`, [randomUUID(), account.id]);
     await run(`INSERT INTO watched_tags (account_id, reference, host) VALUES ($1, 'r/a/b:t', 'r') ON CONFLICT DO NOTHING`, [account.id]);
+    await run(`INSERT INTO retention_rules (workspace_id, account_id, rules) VALUES ($1, $2, '{}')`, [account.workspaceId, account.id]);
+    await run(`INSERT INTO retention_plans (id, account_id, workspace_id, user_id, images, bytes) VALUES ($1, $1, 'w', 'u', '[]', 0)`, [account.id]);
     await run(`INSERT INTO signing_keys VALUES ('k', $1, 'p', 's')`, [account.id]);
     await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
@@ -118,7 +120,7 @@ const forbidden = /permission denied/;
 
 describe('the wall between accounts', () => {
   it('stands in every table with rows of accounts, and the test has some in each', () => {
-    expect(walled.length).toBe(34);
+    expect(walled.length).toBe(36);
     expect(walled.filter((it) => it.ofOwn === 0 && it.name !== 'audit_log')).toEqual([]);
   });
 

@@ -128,7 +128,10 @@ it('a cursor of which events were forgotten, or that is of another server epoch,
   expect((await readAll()).map((it) => it.id)).toEqual([second.id]);
   expect(await resolveEventCursor(bench.db, start)).toEqual(first.cursor);
   expect(await resolveEventCursor(bench.db, first.cursor)).toBe(first.cursor);
-  for (const foreign of [{ ...first.cursor, xact: '9000000000000000000' }, { ...second.cursor, epoch: '00000000' }]) {
+  for (const foreign of [
+    { ...first.cursor, xact: '9000000000000000000' },
+    { ...second.cursor, epoch: '00000000' },
+  ]) {
     // The present moves on with every transaction of the server, those of other tests' databases too.
     const before = await currentEventCursor(bench.db);
     const replaced = await resolveEventCursor(bench.db, foreign);

@@ -12,7 +12,7 @@ export interface WorkAtHand {
   webhooks: boolean;
   /** Images wait to be read. */
   inspections: boolean;
-  /** Images that have been read wait to be held against a policy. */
+  /** Images wait to be held against a policy, or to go on on their way out. */
   checks: boolean;
   /** Documents wait to be attached to images. */
   attestations: boolean;
@@ -33,7 +33,7 @@ const statement = `
     EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
     EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
     EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
-    EXISTS (SELECT 1 FROM images WHERE policy_due) AS checks,
+    EXISTS (SELECT 1 FROM images WHERE policy_due) OR EXISTS (SELECT 1 FROM images WHERE retire_at <= now()) AS checks,
     EXISTS (SELECT 1 FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()) AS attestations,
     EXISTS (SELECT 1 FROM watched_tags WHERE due_at <= now()) OR EXISTS (SELECT 1 FROM watched_tags WHERE due_at IS NULL) AS tags,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;

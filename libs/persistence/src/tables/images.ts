@@ -6,6 +6,7 @@ import {
   type ImageCheck,
   type ImageDrift,
   type ImageStep,
+  type Retiring,
 } from '@kiln/domain';
 import { serviceTypes } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
@@ -106,6 +107,13 @@ export const images = pgTable(
     drift: jsonb('drift').$type<ImageDrift>(),
     /** Whether an image that it was made from has a newer one of its tag. */
     stale: boolean('stale').notNull().default(false),
+    /** Kept, whatever the rules of its workspace say. */
+    pinned: boolean('pinned').notNull().default(false),
+    /** When it was last said to be used, or a build started from it. */
+    usedAt: moment('used_at'),
+    /** How far it is on its way out of the catalogue, and when it goes on. */
+    retiring: jsonb('retiring').$type<Retiring>(),
+    retireAt: moment('retire_at'),
 
     /** Whether a registrar has to look at it: to verify it, or, once DELETED, to take it out of its registry. */
     pending: boolean('pending').notNull().default(false),
@@ -133,6 +141,9 @@ export const images = pgTable(
       index('images_pending')
         .on(t.notBefore)
         .where(sql`${t.pending}`),
+      index('images_retiring')
+        .on(t.retireAt)
+        .where(sql`${t.retireAt} IS NOT NULL`),
       index('images_drifted')
         .on(t.accountId, t.createdAt)
         .where(sql`${t.drift} IS NOT NULL OR ${t.stale}`),

@@ -23,6 +23,19 @@ export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Reco
     'SELECT id, group_id FROM images WHERE pai_id = $1',
     [added.body.ImageId],
   );
+  if (operation.name === 'RestoreImage')
+    await kiln.database.db.$client.query(
+      `UPDATE images SET retiring = $2, retire_at = now() + interval '1 day' WHERE pai_id = $1`,
+      [
+        added.body.ImageId,
+        {
+          stage: 'deprecated',
+          reason: '',
+          message: '',
+          before: { visibility: 'PUBLIC', hidden: false, publicById: false },
+        },
+      ],
+    );
   if (operation.name === 'CompareImage') await addBefore(kiln, body, added.body.ImageId as string);
   const webhook = operation.path.includes('{WebhookId}') ? await webhookOf(kiln) : {};
   const id = operation.path.includes('/group/') ? rows[0]?.group_id : rows[0]?.id;
@@ -58,7 +71,12 @@ async function builderOf(kiln: TestKiln): Promise<string> {
 /** What a path of the settings names, made for it. */
 async function settingOf(kiln: TestKiln, path: string): Promise<Record<string, string>> {
   const name = `odd-${randomUUID().slice(0, 8)}`;
-  if (path.includes('/workspaces/')) return { WorkspaceId: kiln.account.workspaceId };
+  if (path.includes('/workspaces/')) {
+    const { workspaceId: WorkspaceId } = kiln.account;
+    if (!path.includes('{PlanId}')) return { WorkspaceId };
+    const plan = await kiln.pai('POST', `/api/v1/workspaces/${WorkspaceId}/retention/plans`);
+    return { WorkspaceId, PlanId: plan.body.PlanId as string };
+  }
   if (path.includes('/accounts/')) return { AccountId: kiln.account.accountId };
   const made = async (at: string, body: object) => (await kiln.pai('POST', at, { body })).body;
   if (path.includes('/signingkeys/')) return { KeyId: (await made('/api/v1/signingkeys', {})).KeyId };
