@@ -44,6 +44,7 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
     eventFeed: openEventFeed(db, db, messaging.signals),
     webhookRules: openWebhookRules([]),
     contexts: undefined,
+    campaigns: { wake: () => undefined },
     registries: openRegistryClients(openAddressRules([])),
     sources: openSources(openAddressRules([]), {}),
     uploads: undefined,

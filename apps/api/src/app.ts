@@ -26,6 +26,7 @@ import { openApiRoutes } from './openapi/routes.ts';
 import { healthRoutes } from './ops/health-routes.ts';
 import { attestationRoutes } from './kiln/attestation-routes.ts';
 import { baseRoutes } from './kiln/base-routes.ts';
+import { campaignRoutes, type CampaignRoutesDeps } from './kiln/campaign-routes.ts';
 import { retentionRoutes } from './kiln/retention-routes.ts';
 import { connectionRoutes } from './kiln/connection-routes.ts';
 import { inspectionRoutes } from './kiln/inspection-routes.ts';
@@ -82,6 +83,8 @@ export interface AppDeps extends AuthenticateDeps {
   checkRegistryHost: RegisterImageDeps['checkRegistryHost'];
   /** What holds for accounts without limits of their own. */
   limits: DefaultLimits;
+  /** Is woken when a campaign is to go on. */
+  campaigns: CampaignRoutesDeps['campaigns'];
   /** How long RegisterImage and its like wait for a registrar. */
   waitMs: number;
   log: Logger;
@@ -128,6 +131,7 @@ export function createApp(deps: AppDeps): Express {
     ...policyRoutes(deps),
     ...baseRoutes(deps),
     ...retentionRoutes(deps),
+    ...campaignRoutes(deps),
     ...attestationRoutes(deps),
     ...uploadRoutes(deps),
     ...contextRoutes(deps),

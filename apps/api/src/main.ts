@@ -40,6 +40,7 @@ import { createApp } from './app.ts';
 import { answerUnreadable } from './http/unreadable.ts';
 import { openThrottle } from './callers/throttle.ts';
 import { openUploads } from './usecases/uploads.ts';
+import { runCampaigns } from './usecases/run-campaigns.ts';
 import { sweepContexts } from './usecases/sweep-contexts.ts';
 
 const config = readConfig(
@@ -120,18 +121,29 @@ const registries = openRegistryClients(addressRules);
 life.defer('registries', registries.close);
 const logFeed = openLogFeed(database.db, signals);
 const eventFeed = openEventFeed(database.db, systemDb.db, signals);
-const app = createApp({
+const submitting = {
   db: database.db,
-  systemDb: systemDb.db,
-  nonces: openNonceStore(volatile.db, nonceKeepSeconds),
   directory: openDirectory(systemDb.db, database.db),
   sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
+  signals,
+  quotas: openQuotas(database.db, limits),
+  platform,
+  packageRules: config.KILN_PACKAGE_INSTALLATION,
+  clientTokenHours: config.KILN_CLIENT_TOKEN_HOURS,
+  contexts,
+  sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
+};
+const campaigns = runCampaigns({ systemDb: systemDb.db, submitting, log });
+life.defer('campaigns', campaigns.close);
+const app = createApp({
+  ...submitting,
+  campaigns,
+  systemDb: systemDb.db,
+  nonces: openNonceStore(volatile.db, nonceKeepSeconds),
   producer,
   relay,
-  signals,
   lists: openRememberedLists(),
   pendingQueue: openPendingQueue(systemDb.db, database.db, limits),
-  quotas: openQuotas(database.db, limits),
   logFeed,
   eventFeed,
   webhookRules: openWebhookRules(config.KILN_WEBHOOK_OPEN_ADDRESSES),
@@ -146,18 +158,13 @@ const app = createApp({
   lastUsed,
   audit,
   trustedProxies: config.KILN_TRUSTED_PROXIES,
-  platform,
-  packageRules: config.KILN_PACKAGE_INSTALLATION,
-  clientTokenHours: config.KILN_CLIENT_TOKEN_HOURS,
   checkRegistryHost: openRegistryHostCheck(config.KILN_OPEN_ADDRESSES),
   legacySignatures: config.KILN_LEGACY_SIGNATURES,
   waitMs: config.KILN_REGISTER_WAIT_MS,
-  contexts,
   registries,
   uploads,
   profiles: readProfiles(config.KILN_PROFILES_DIR),
   contextRules,
-  sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
   log,
 });
 // Uploads may take their time; how long the others may take, their routes say.

@@ -26,6 +26,7 @@ export * from './kiln/inspection-operations.ts';
 export * from './kiln/policy-operations.ts';
 export * from './kiln/base-operations.ts';
 export * from './kiln/retention-operations.ts';
+export * from './kiln/campaign-operations.ts';
 export * from './kiln/attestation-operations.ts';
 export * from './kiln/event-operations.ts';
 export * from './kiln/events.ts';

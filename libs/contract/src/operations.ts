@@ -4,6 +4,7 @@ import { contextOperations } from './kiln/context-operations.ts';
 import { inspectionOperations } from './kiln/inspection-operations.ts';
 import { attestationOperations } from './kiln/attestation-operations.ts';
 import { baseOperations } from './kiln/base-operations.ts';
+import { campaignOperations } from './kiln/campaign-operations.ts';
 import { retentionOperations } from './kiln/retention-operations.ts';
 import { policyOperations } from './kiln/policy-operations.ts';
 import { uploadOperations } from './kiln/upload-operations.ts';
@@ -37,6 +38,7 @@ export const operations: readonly Operation[] = [
   policyOperations,
   baseOperations,
   retentionOperations,
+  campaignOperations,
   attestationOperations,
   eventOperations,
   identityOperations,

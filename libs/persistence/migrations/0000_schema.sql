@@ -205,6 +205,38 @@ CREATE TABLE "workers" (
 	CONSTRAINT "workers_name_unique" UNIQUE("name")
 );
 --> statement-breakpoint
+CREATE TABLE "campaign_images" (
+	"campaign_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"place" integer NOT NULL,
+	"image_id" uuid NOT NULL,
+	"source_build_id" text NOT NULL,
+	"reference" text NOT NULL,
+	"bases" text[] NOT NULL,
+	"outcome" text DEFAULT 'waiting' NOT NULL,
+	"build_id" text,
+	"message" text DEFAULT '' NOT NULL,
+	CONSTRAINT "campaign_images_campaign_id_place_pk" PRIMARY KEY("campaign_id","place")
+);
+--> statement-breakpoint
+CREATE TABLE "campaigns" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"workspace_id" text NOT NULL,
+	"user_id" text NOT NULL,
+	"title" text NOT NULL,
+	"state" text DEFAULT 'planned' NOT NULL,
+	"reason" text DEFAULT '' NOT NULL,
+	"rate_per_hour" integer NOT NULL,
+	"canary_percent" integer NOT NULL,
+	"stop_percent" integer NOT NULL,
+	"accepted" integer DEFAULT 0 NOT NULL,
+	"submit_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"due_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"ended_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "contexts" (
 	"account_id" text NOT NULL,
 	"id" text NOT NULL,
@@ -583,6 +615,7 @@ ALTER TABLE "build_events" ADD CONSTRAINT "build_events_build_id_builds_id_fk" F
 ALTER TABLE "build_log_chunks" ADD CONSTRAINT "build_log_chunks_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_phases" ADD CONSTRAINT "build_phases_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_steps" ADD CONSTRAINT "build_steps_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "campaign_images" ADD CONSTRAINT "campaign_images_campaign_id_campaigns_id_fk" FOREIGN KEY ("campaign_id") REFERENCES "public"."campaigns"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "contexts" ADD CONSTRAINT "contexts_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "source_connections" ADD CONSTRAINT "source_connections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_webhook_id_webhooks_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhooks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -624,6 +657,8 @@ CREATE INDEX "builds_finished" ON "builds" USING btree ("finished_at") WHERE "bu
 CREATE INDEX "builds_account_finished" ON "builds" USING btree ("account_id","finished_at") WHERE "builds"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_quarantined" ON "builds" USING btree ("quarantined_at") WHERE "builds"."quarantined_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_due" ON "outbox" USING btree ("not_before","id");--> statement-breakpoint
+CREATE INDEX "campaigns_account" ON "campaigns" USING btree ("account_id","created_at");--> statement-breakpoint
+CREATE INDEX "campaigns_due" ON "campaigns" USING btree ("state","due_at");--> statement-breakpoint
 CREATE INDEX "contexts_archive" ON "contexts" USING btree ("account_id","archive");--> statement-breakpoint
 CREATE INDEX "events_order" ON "events" USING btree ("xact","id");--> statement-breakpoint
 CREATE INDEX "events_account" ON "events" USING btree ("account_id","xact","id");--> statement-breakpoint
@@ -826,7 +861,8 @@ DECLARE
     'build_secrets', 'account_shares', 'account_turns', 'builds', 'image_groups', 'images', 'tallies', 'audit_log',
     'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
     'inspections', 'image_packages', 'layer_facts', 'workspace_policies',
-    'attestations', 'signing_keys', 'watched_tags', 'retention_rules', 'retention_plans'];
+    'attestations', 'signing_keys', 'watched_tags', 'retention_rules', 'retention_plans',
+    'campaigns', 'campaign_images'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[

@@ -40,6 +40,8 @@ export * from './outbox/outbox.ts';
 export * from './accounts/provision.ts';
 export * from './builds/registration.ts';
 export * from './images/repository-use.ts';
+export * from './campaigns/campaign-selection.ts';
+export * from './campaigns/campaigns.ts';
 export * from './retention/retention-rules.ts';
 export * from './retention/retention-plans.ts';
 export * from './retention/retiring.ts';

@@ -65,6 +65,8 @@ export const errorCodes = {
   InspectionNotFound: row('user', 404, ['ModelArts.0104', 404]),
   AttestationNotFound: row('user', 404, ['ModelArts.0104', 404]),
   SigningKeyNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  CampaignNotFound: row('user', 404, ['ModelArts.0104', 404]),
+  CampaignNotMovable: row('user', 409, ['ModelArts.0104', 409]),
   PlanNotFound: row('user', 404, ['ModelArts.0104', 404]),
   PlanNotRunnable: row('user', 409, ['ModelArts.0104', 409]),
   ImageNotRetiring: row('user', 409, ['ModelArts.0104', 409]),

@@ -71,6 +71,8 @@ beforeAll(async () => {
     await run(`INSERT INTO watched_tags (account_id, reference, host) VALUES ($1, 'r/a/b:t', 'r') ON CONFLICT DO NOTHING`, [account.id]);
     await run(`INSERT INTO retention_rules (workspace_id, account_id, rules) VALUES ($1, $2, '{}')`, [account.workspaceId, account.id]);
     await run(`INSERT INTO retention_plans (id, account_id, workspace_id, user_id, images, bytes) VALUES ($1, $1, 'w', 'u', '[]', 0)`, [account.id]);
+    await run(`INSERT INTO campaigns (id, account_id, workspace_id, user_id, title, rate_per_hour, canary_percent, stop_percent) VALUES ($1, $1, 'w', 'u', '', 1, 1, 1)`, [account.id]);
+    await run(`INSERT INTO campaign_images (campaign_id, account_id, place, image_id, source_build_id, reference, bases) VALUES ($1, $1, 1, $2, 'b', 'r', '{}')`, [account.id, image]);
     await run(`INSERT INTO signing_keys VALUES ('k', $1, 'p', 's')`, [account.id]);
     await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
@@ -120,7 +122,7 @@ const forbidden = /permission denied/;
 
 describe('the wall between accounts', () => {
   it('stands in every table with rows of accounts, and the test has some in each', () => {
-    expect(walled.length).toBe(36);
+    expect(walled.length).toBe(38);
     expect(walled.filter((it) => it.ofOwn === 0 && it.name !== 'audit_log')).toEqual([]);
   });
 

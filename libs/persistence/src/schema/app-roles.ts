@@ -54,6 +54,8 @@ const rights: Record<App, Record<string, string>> = {
     attestations: 'SELECT',
     signing_keys: 'SELECT, INSERT, UPDATE',
     watched_tags: 'SELECT',
+    campaigns: 'SELECT, INSERT, UPDATE',
+    campaign_images: 'SELECT, INSERT, UPDATE',
     retention_rules: 'SELECT, INSERT, UPDATE',
     retention_plans: 'SELECT, INSERT, UPDATE, DELETE',
     source_connections: everything,

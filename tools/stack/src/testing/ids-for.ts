@@ -77,6 +77,10 @@ async function settingOf(kiln: TestKiln, path: string): Promise<Record<string, s
     const plan = await kiln.pai('POST', `/api/v1/workspaces/${WorkspaceId}/retention/plans`);
     return { WorkspaceId, PlanId: plan.body.PlanId as string };
   }
+  if (path.includes('/campaigns/')) {
+    const body = { WorkspaceId: kiln.account.workspaceId, Stale: true };
+    return { CampaignId: (await kiln.pai('POST', '/api/v1/campaigns', { body })).body.CampaignId as string };
+  }
   if (path.includes('/accounts/')) return { AccountId: kiln.account.accountId };
   const made = async (at: string, body: object) => (await kiln.pai('POST', at, { body })).body;
   if (path.includes('/signingkeys/')) return { KeyId: (await made('/api/v1/signingkeys', {})).KeyId };

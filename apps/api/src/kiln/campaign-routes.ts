@@ -1,0 +1,137 @@
+import { campaignOperations } from '@kiln/contract';
+import { campaignMoves, type CampaignOutcome, Fault, fieldFault } from '@kiln/domain';
+import {
+  type Campaign,
+  countOutcomes,
+  type Database,
+  findCampaign,
+  insertCampaign,
+  listCampaignImages,
+  listCampaigns,
+  moveCampaign,
+  selectForCampaign,
+} from '@kiln/persistence';
+import { type Directory, requireWorkspace } from '@kiln/usecases';
+import { type Caller } from '../callers/caller.ts';
+import { type Route, route } from '../http/dialect.ts';
+import { optional } from '../http/optional.ts';
+import { requireImage } from '../usecases/require-image.ts';
+
+export interface CampaignRoutesDeps {
+  db: Database;
+  directory: Directory;
+  campaigns: { wake(): void };
+}
+
+const imagesMax = 5000;
+const countsOf = (it: Record<CampaignOutcome, number>) => ({
+  Waiting: it.waiting,
+  Building: it.building,
+  Succeeded: it.succeeded,
+  Failed: it.failed,
+  Skipped: it.skipped,
+});
+
+/** Many images built anew, some at a time. */
+export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps): Route[] {
+  async function requireCampaign(viewer: Caller, id: string): Promise<Campaign> {
+    const found = await findCampaign(db, viewer.accountId, await directory.workspaceIds(viewer), id);
+    if (!found) throw new Fault('CampaignNotFound', `there is no campaign ${id}`);
+    return found;
+  }
+  async function summarize(all: readonly Campaign[]) {
+    const counts = await countOutcomes(
+      db,
+      all.map((it) => it.id),
+    );
+    return all.map((it) => ({
+      CampaignId: it.id,
+      WorkspaceId: it.workspaceId,
+      Title: it.title,
+      State: it.state,
+      ...optional('Reason', it.reason || undefined),
+      RatePerHour: it.ratePerHour,
+      CanaryPercent: it.canaryPercent,
+      StopPercent: it.stopPercent,
+      Counts: countsOf(counts.get(it.id) ?? { waiting: 0, building: 0, succeeded: 0, failed: 0, skipped: 0 }),
+      GmtCreateTime: it.createdAt.toISOString(),
+      ...optional('GmtEndTime', it.endedAt?.toISOString()),
+    }));
+  }
+  async function render(campaign: Campaign) {
+    const [[summary], images] = await Promise.all([summarize([campaign]), listCampaignImages(db, campaign)]);
+    if (!summary) throw new Error('one campaign has one summary');
+    return {
+      ...summary,
+      Images: images.map(({ item, paiId, name }) => ({
+        ImageId: paiId,
+        Name: name,
+        ImageUri: item.reference,
+        Outcome: item.outcome,
+        ...optional('ImageBuildId', item.buildId),
+        ...optional('Message', item.message || undefined),
+      })),
+    };
+  }
+  return [
+    route(campaignOperations.PlanCampaign, async ({ viewer, body, requestId }) => {
+      const { Stale, MadeFrom, Repositories, ImageIds } = body;
+      const workspace = await requireWorkspace(directory, viewer, { id: body.WorkspaceId }, 'WorkspaceId');
+      if (Stale === undefined && MadeFrom === undefined && !Repositories && !ImageIds)
+        throw fieldFault(
+          'InvalidParameter',
+          'Stale',
+          'is required, or MadeFrom, Repositories or ImageIds: say which images',
+        );
+      const chosen = await selectForCampaign(db, viewer, {
+        workspaceId: workspace.id,
+        stale: Stale,
+        repositories: Repositories,
+        imageIds: ImageIds,
+        madeFrom: MadeFrom === undefined ? undefined : await requireImage(db, viewer, MadeFrom),
+      });
+      if (chosen.length > imagesMax)
+        throw fieldFault(
+          'InvalidParameter',
+          'Repositories',
+          `${chosen.length} images are meant, at most ${imagesMax} fit`,
+        );
+      const owner = {
+        accountId: viewer.accountId,
+        workspaceId: workspace.id,
+        userId: viewer.userId,
+        title: body.Title,
+      };
+      const pace = {
+        ratePerHour: body.RatePerHour,
+        canaryPercent: body.CanaryPercent,
+        stopPercent: body.StopPercent,
+      };
+      const campaign = await insertCampaign(db, owner, pace, chosen);
+      return { status: 201, body: { RequestId: requestId, ...(await render(campaign)) } };
+    }),
+    route(campaignOperations.ListCampaigns, async ({ viewer, query, requestId }) => {
+      const ids =
+        query.WorkspaceId === undefined
+          ? await directory.workspaceIds(viewer)
+          : [(await requireWorkspace(directory, viewer, { id: query.WorkspaceId }, 'WorkspaceId')).id];
+      const found = await listCampaigns(db, viewer.accountId, ids, query.Limit ?? 100);
+      return { body: { RequestId: requestId, Campaigns: await summarize(found) } };
+    }),
+    route(campaignOperations.GetCampaign, async ({ viewer, params, requestId }) => {
+      const campaign = await requireCampaign(viewer, params.CampaignId);
+      return { body: { RequestId: requestId, ...(await render(campaign)) } };
+    }),
+    route(campaignOperations.MoveCampaign, async ({ viewer, params, body, requestId }) => {
+      const { id } = await requireCampaign(viewer, params.CampaignId);
+      const moved = await moveCampaign(db, id, campaignMoves[body.State], body.State);
+      const now = await requireCampaign(viewer, id);
+      if (!moved && now.state !== body.State)
+        throw new Fault('CampaignNotMovable', `campaign ${id} is ${now.state}, and cannot become ${body.State}`);
+      campaigns.wake();
+      const [summary] = await summarize([now]);
+      if (!summary) throw new Error('one campaign has one summary');
+      return { body: { RequestId: requestId, ...summary } };
+    }),
+  ];
+}
