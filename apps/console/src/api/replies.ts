@@ -1,5 +1,6 @@
 import type {
   attestationOperations,
+  baseOperations,
   buildOperations,
   consoleOperations,
   contextOperations,
@@ -35,6 +36,9 @@ export type Inspection = Reply<typeof inspectionOperations.GetInspection>;
 export type ImageFacts = NonNullable<Inspection['Facts']>;
 export type ProfileResult = Inspection['Profiles'][number];
 export type Attestations = Reply<typeof attestationOperations.ListAttestations>;
+export type Bases = Reply<typeof baseOperations.ListBases>;
+export type Dependents = Reply<typeof baseOperations.ListDependents>;
+export type ImageComparison = Reply<typeof inspectionOperations.CompareImage>;
 export type Policy = Reply<typeof policyOperations.GetPolicy>;
 export type TriedPolicy = Reply<typeof policyOperations.TryPolicy>;
 export type Webhooks = Reply<typeof webhookOperations.ListWebhooks>;

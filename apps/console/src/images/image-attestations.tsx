@@ -16,7 +16,8 @@ const titles: Record<string, string> = {
   cyclonedx: 'SBOM (CycloneDX)',
   signature: 'Signature',
 };
-const unsettled = (state: Attestations['State'] | undefined): boolean => state === 'waiting' || state === 'writing';
+/** How soon to ask again; an image that has just been built is not yet to have any. */
+const refetchAfter: Partial<Record<Attestations['State'], number>> = { waiting: 2000, writing: 2000, none: 5000 };
 
 /** What is attached to an image of a build, and whether its signature is good. */
 export function ImageAttestations({ id }: { id: string }) {
@@ -24,7 +25,7 @@ export function ImageAttestations({ id }: { id: string }) {
     queryKey: ['attestations', id],
     queryFn: ({ signal }) =>
       answer(api.GET('/api/v1/images/{ImageId}/attestations', { params: { path: { ImageId: id } }, signal })),
-    refetchInterval: ({ state }) => (unsettled(state.data?.State) ? 2000 : false),
+    refetchInterval: ({ state }) => (state.data && refetchAfter[state.data.State]) ?? false,
   });
   if (found.data?.State === 'none') return null;
   return (

@@ -26,6 +26,8 @@ import { When } from '../components/when.tsx';
 import { WideTable } from '../components/wide-table.tsx';
 import { Fact } from './fact.tsx';
 import { ImageAttestations } from './image-attestations.tsx';
+import { ImageBases, ImageDependents } from './image-bases.tsx';
+import { ImageComparison } from './image-comparison.tsx';
 import { ImageContents } from './image-contents.tsx';
 import classes from './image-page.module.css';
 import { imageTone } from './image-tone.ts';
@@ -96,6 +98,9 @@ function Shown({ details }: { details: ImageDetails }) {
         </Stack>
       </Card>
       {isThere && <ImageContents id={image.ImageId} />}
+      {isThere && Versions.length > 0 && <ImageComparison id={image.ImageId} />}
+      {isThere && ImageBuildId !== undefined && <ImageBases id={image.ImageId} />}
+      {isThere && <ImageDependents id={image.ImageId} />}
       {isThere && ImageBuildId !== undefined && <ImageAttestations id={image.ImageId} />}
       {History.length > 0 && <Layers history={History} />}
       {Versions.length > 0 && (

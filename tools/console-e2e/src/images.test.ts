@@ -11,6 +11,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
   page.setDefaultTimeout(12_000);
+  await signIn(page, kiln.account.token);
 }, 60_000);
 afterAll(async () => {
   await browser.close();
@@ -21,6 +22,32 @@ const shoot = async (name: string) => {
     await page.screenshot({ path: join(process.env['KILN_SHOTS'], `${name}.png`), fullPage: true });
 };
 
+it('shows what an image stands on, what stands on it, and what changed in it', async () => {
+  const built = async (dockerfile: string, uri?: string) => {
+    const request = kiln.buildRequest(dockerfile);
+    const Image = uri === undefined ? request.Image : { ...request.Image, Uri: uri };
+    const { ImageBuildId } = await kiln.submit({ ...request, Image, OverwriteImageTag: true });
+    const { ImageId } = await kiln.ended(ImageBuildId);
+    return { id: ImageId as string, name: Image.Name, uri: Image.Uri };
+  };
+  const base = await built(`FROM ${kiln.base}\nRUN echo 1 > /one\n`);
+  const top = await built(`FROM ${base.uri}\nRUN echo 2 > /two\n`);
+  const newer = await built(`FROM ${kiln.base}\nRUN echo 1 > /one && echo 3 > /three\n`, base.uri);
+  await page.goto(`/images/${top.id}`);
+  const bases = page.getByRole('region', { name: 'Bases' });
+  await bases.getByText('has a newer image').waitFor();
+  await bases.getByRole('link', { name: newer.name }).waitFor();
+  await shoot('bases');
+  await bases.getByRole('link', { name: base.uri }).click();
+  await page.getByRole('region', { name: 'Dependents' }).getByRole('link', { name: top.name }).waitFor();
+
+  await page.goto(`/images/${newer.id}`);
+  await page.getByRole('button', { name: 'Compare with the image before it' }).click();
+  await page.getByText('1 shared, 1 new').waitFor();
+  await page.getByText('The packages are the same.').waitFor();
+  await shoot('comparison');
+});
+
 it('tries a policy out, keeps it, and shows an image that it refuses; and verifies what is attached to one', async () => {
   const Labels = [{ Key: 'system.supported.eas', Value: 'true' }];
   const built = async (port: number) => {
@@ -29,9 +56,6 @@ it('tries a policy out, keeps it, and shows an image that it refuses; and verifi
     return { body, ...(await kiln.ended((await kiln.submit(body)).ImageBuildId)) };
   };
   const made = await built(8080);
-  await page.goto('/');
-  await signIn(page, kiln.account.token);
-
   await page.goto(`/images/${made.ImageId}`);
   const documents = page.getByRole('region', { name: 'Attached documents' });
   await documents.getByText('Provenance (SLSA)').waitFor();
