@@ -1,9 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ImageLayer, inspect, type LayerFacts } from '@kiln/domain';
 import { readLayer } from './read-layer.ts';
 
@@ -22,6 +32,8 @@ function tarOf(files: Record<string, string>): Buffer {
     else {
       const mode = /^([0-7]{3,4}):/.exec(text);
       if (text === 'elf') copyFileSync('/bin/true', file);
+      else if (text === 'rpm')
+        writeFileSync(file, gunzipSync(readFileSync(join(import.meta.dirname, 'testing/rpmdb.sqlite.gz'))));
       else writeFileSync(file, mode ? text.slice(mode[0].length) : text);
       if (mode) chmodSync(file, Number.parseInt(mode[1] ?? '', 8));
     }
@@ -36,6 +48,14 @@ const image = async (...layers: Record<string, string>[]) =>
   inspect('linux/amd64', (await Promise.all(layers.map((it) => read(tarOf(it))))).map(layer), config).facts;
 
 const status = `Package: libc6\nStatus: install ok installed\nVersion: 2.36-9+deb12u4\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1.0\n\nPackage: bash\nStatus: install ok installed\nVersion: 5.2.15-2\n`;
+
+it('takes the database of rpm from the highest layer that has one', async () => {
+  const path = 'usr/lib/sysimage/rpm/rpmdb.sqlite';
+  const of = async (...layers: Record<string, string>[]) =>
+    (await image(...layers)).packages.map((it) => `${it.type} ${it.name} ${it.version} ${it.layer}`);
+  expect(await of({ [path]: 'rpm' })).toEqual(['rpm kiln-plain 1.2.3-1 0', 'rpm kiln-tool 1:1.2.3-4.el9 0']);
+  expect(await of({ [path]: 'rpm' }, { [path]: '' })).toEqual([]);
+});
 
 it('finds the system, packages of all kinds, users and frameworks, with the layer that brought each', async () => {
   const facts = await image(

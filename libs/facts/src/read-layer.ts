@@ -7,6 +7,7 @@ import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
 import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
 import { databaseBytesMax, isDatabase, packageOfPath, packagesIn } from './packages.ts';
+import { isRpmDatabase, packagesOfRpm } from './rpm.ts';
 import { isSecret, secretBytesMax, secretKind } from './secrets.ts';
 
 /** How much is kept of one layer: an image with more is told to be cut. */
@@ -91,7 +92,7 @@ class LayerNotes {
 
   /** How many bytes of a file are looked at. */
   #needed(path: string, size: number, mayRun: boolean): number {
-    if (isDatabase(path) && size <= databaseBytesMax) return size;
+    if ((isDatabase(path) || isRpmDatabase(path)) && size <= databaseBytesMax) return size;
     if (isText(path) && size <= textBytesMax) return size;
     if (secretKind(path) !== undefined && size <= secretBytesMax) return size;
     return (mayRun || isMaybeElf(path)) && size > 64 && this.#elfs < elfsMax ? elfHeadBytes : 0;
@@ -119,7 +120,7 @@ class LayerNotes {
     if (bytes === 0) content.resume();
     const elf = head && readElf(head);
     if (elf) this.#elfs++;
-    if (head) this.#read(path, head);
+    if (head) await this.#read(path, head);
     if (!isOfInterest(path, mayRun) && !(isFile && (mode & 0o6000) !== 0)) return;
     if (header.type === 'link') return this.#hardLink(path, (linkname ?? '').replace(/^(?:\.?\/)+/, ''));
     this.#files.set(path, facts.entries.length);
@@ -140,11 +141,15 @@ class LayerNotes {
     if (text !== undefined && isText(path)) this.#keepText(path, text);
   }
 
-  #read(path: string, head: Buffer): void {
+  async #read(path: string, head: Buffer): Promise<void> {
     const { facts } = this;
     if (isDatabase(path)) {
       const found = packagesIn(path, head.toString('utf8').replaceAll('\0', ''));
       if (found) this.#keepPackages(path, found);
+    } else if (isRpmDatabase(path)) {
+      const packages = await packagesOfRpm(head);
+      if (packages) this.#keepPackages(path, { type: 'rpm', packages });
+      else facts.cut = true;
     } else if (isText(path)) this.#keepText(path, head.toString('utf8').replaceAll('\0', ''));
     const kind = secretKind(path);
     if (kind && isSecret(kind, head.toString('latin1'))) this.#keep(facts.secrets, 200, { path, kind });
