@@ -15,12 +15,20 @@ const types: Record<PackageType, string> = {
   conda: 'conda',
   npm: 'npm',
   jar: 'maven',
+  go: 'golang',
 };
 
 /** `pkg:deb/debian/curl@7.88.1-10?distro=debian-12`. @returns undefined where the package's name is none */
 export function packageUrl({ type, name, version }: ImagePackage, system: System | undefined): string | undefined {
   const ofSystem = type === 'deb' || type === 'apk' || type === 'rpm';
-  const scope = type === 'npm' ? /^(@[^/]+)\/(.+)$/.exec(name) : type === 'jar' ? /^([^:]+):(.+)$/.exec(name) : null;
+  const scope =
+    type === 'npm'
+      ? /^(@[^/]+)\/(.+)$/.exec(name)
+      : type === 'jar'
+        ? /^([^:]+):(.+)$/.exec(name)
+        : type === 'go'
+          ? /^(.+)\/([^/]+)$/.exec(name)
+          : null;
   const namespace = scope?.[1] ?? (ofSystem ? system?.id : type === 'jar' ? 'unknown' : undefined);
   const qualifiers = ofSystem && system ? { distro: [system.id, system.version].filter(Boolean).join('-') } : undefined;
   try {

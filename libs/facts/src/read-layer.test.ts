@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import {
   chmodSync,
   copyFileSync,
@@ -20,6 +21,10 @@ import { readLayer } from './read-layer.ts';
 const dir = mkdtempSync(join(tmpdir(), 'kiln-facts-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
+/** A program of Go's that is built with modules, as Debian's are not. */
+const require = createRequire(import.meta.url);
+const goProgram = join(dirname(require.resolve(`@esbuild/linux-${process.arch}/package.json`)), 'bin/esbuild');
+
 let n = 0;
 /** A tar by GNU tar, of files that are text, links (`-> target`) or have a mode (`755:text`). */
 function tarOf(files: Record<string, string>): Buffer {
@@ -32,6 +37,7 @@ function tarOf(files: Record<string, string>): Buffer {
     else {
       const mode = /^([0-7]{3,4}):/.exec(text);
       if (text === 'elf') copyFileSync('/bin/true', file);
+      else if (text === 'go') copyFileSync(goProgram, file);
       else if (text === 'rpm')
         writeFileSync(file, gunzipSync(readFileSync(join(import.meta.dirname, 'testing/rpmdb.sqlite.gz'))));
       else writeFileSync(file, mode ? text.slice(mode[0].length) : text);
@@ -48,6 +54,17 @@ const image = async (...layers: Record<string, string>[]) =>
   inspect('linux/amd64', (await Promise.all(layers.map((it) => read(tarOf(it))))).map(layer), config).facts;
 
 const status = `Package: libc6\nStatus: install ok installed\nVersion: 2.36-9+deb12u4\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1.0\n\nPackage: bash\nStatus: install ok installed\nVersion: 5.2.15-2\n`;
+
+it('reads what programs of Go are made of, and forgets it with them', async () => {
+  const of = async (...layers: Record<string, string>[]) =>
+    (await image(...layers)).packages.map((it) => `${it.type} ${it.name} ${it.version.replace(/\d.*/, '')}`);
+  expect(await of({ 'usr/local/bin/tool': 'go', 'usr/bin/true': 'elf' })).toEqual([
+    'go golang.org/x/sys v',
+    'go stdlib ',
+  ]);
+  expect(await of({ 'usr/local/bin/tool': 'go' }, { 'usr/local/bin/tool': '755:#!/bin/sh' })).toEqual([]);
+  expect(await of({ 'usr/local/bin/tool': 'go' }, { 'usr/local/bin/.wh.tool': '' })).toEqual([]);
+});
 
 it('takes the database of rpm from the highest layer that has one', async () => {
   const path = 'usr/lib/sysimage/rpm/rpmdb.sqlite';

@@ -5,6 +5,7 @@ import { unzstd } from '@kiln/contexts';
 import { type LayerFacts, largestMax, noFacts, type PackageSource, type SeenEntry } from '@kiln/domain';
 import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
+import { GoModules } from './go.ts';
 import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
 import { databaseBytesMax, isDatabase, packageOfPath, packagesIn } from './packages.ts';
 import { isRpmDatabase, packagesOfRpm } from './rpm.ts';
@@ -30,15 +31,23 @@ const types: Partial<Record<NonNullable<Header['type']>, SeenEntry['type']>> = {
 const isZstd = (mediaType: string): boolean => /zstd$/.test(mediaType);
 const isGzip = (mediaType: string): boolean => /gzip$/.test(mediaType);
 
-/** @returns the bytes of a file up to `max`, the rest of which is read and dropped */
-async function headOf(content: AsyncIterable<Buffer>, max: number): Promise<Buffer> {
+/** @returns the bytes of a file up to `max`; the rest of it is read, and only a program's is looked at */
+async function headOf(
+  content: AsyncIterable<Buffer>,
+  max: number,
+  mayRun: boolean,
+): Promise<{ head: Buffer; modules: PackageSource['packages'] | undefined }> {
   const chunks: Buffer[] = [];
+  const go = new GoModules();
   let size = 0;
+  let isProgram = false;
   for await (const chunk of content) {
+    if (size === 0) isProgram = mayRun && readElf(chunk) !== undefined;
+    if (isProgram) go.push(chunk);
     if (size < max) chunks.push(chunk);
     size += chunk.length;
   }
-  return Buffer.concat(chunks).subarray(0, max);
+  return { head: Buffer.concat(chunks).subarray(0, max), modules: go.modules() };
 }
 
 /** Keeps what one layer tells, entry by entry. */
@@ -116,7 +125,9 @@ class LayerNotes {
     const mayRun = type === 'link' || (isFile && ((mode & 0o111) !== 0 || path.endsWith('.sh')));
     const bytes = isFile ? this.#needed(path, size, mayRun) : 0;
     // An empty file is read, too: it replaces that of a lower layer.
-    const head = bytes > 0 ? await headOf(content, bytes) : isFile && size === 0 ? Buffer.alloc(0) : undefined;
+    const read = bytes > 0 ? await headOf(content, bytes, mayRun) : undefined;
+    const head = read?.head ?? (isFile && size === 0 ? Buffer.alloc(0) : undefined);
+    if (read?.modules) this.#keepPackages(path, { type: 'go', packages: read.modules });
     if (bytes === 0) content.resume();
     const elf = head && readElf(head);
     if (elf) this.#elfs++;
