@@ -216,6 +216,7 @@ CREATE TABLE "campaign_images" (
 	"outcome" text DEFAULT 'waiting' NOT NULL,
 	"build_id" text,
 	"message" text DEFAULT '' NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "campaign_images_campaign_id_place_pk" PRIMARY KEY("campaign_id","place")
 );
 --> statement-breakpoint
@@ -224,6 +225,7 @@ CREATE TABLE "campaigns" (
 	"account_id" text NOT NULL,
 	"workspace_id" text NOT NULL,
 	"user_id" text NOT NULL,
+	"started_by" text,
 	"title" text NOT NULL,
 	"state" text DEFAULT 'planned' NOT NULL,
 	"reason" text DEFAULT '' NOT NULL,
@@ -657,6 +659,7 @@ CREATE INDEX "builds_finished" ON "builds" USING btree ("finished_at") WHERE "bu
 CREATE INDEX "builds_account_finished" ON "builds" USING btree ("account_id","finished_at") WHERE "builds"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "builds_quarantined" ON "builds" USING btree ("quarantined_at") WHERE "builds"."quarantined_at" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_due" ON "outbox" USING btree ("not_before","id");--> statement-breakpoint
+CREATE INDEX "campaign_images_building" ON "campaign_images" USING btree ("account_id") WHERE "campaign_images"."outcome" = 'building';--> statement-breakpoint
 CREATE INDEX "campaigns_account" ON "campaigns" USING btree ("account_id","created_at");--> statement-breakpoint
 CREATE INDEX "campaigns_due" ON "campaigns" USING btree ("state","due_at");--> statement-breakpoint
 CREATE INDEX "contexts_archive" ON "contexts" USING btree ("account_id","archive");--> statement-breakpoint
@@ -989,6 +992,7 @@ CREATE TRIGGER want_inspection AFTER INSERT OR UPDATE OF status, digest ON image
 CREATE FUNCTION watch_tags() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+  IF TG_OP = 'UPDATE' AND OLD.status = 'ACTIVE' THEN RETURN NULL; END IF;
   INSERT INTO watched_tags (account_id, reference, host, registry_connection_id)
   SELECT NEW.account_id, NEW.host || '/' || NEW.repository || ':' || NEW.tag, NEW.host, NEW.registry_connection_id
   UNION ALL
@@ -1001,7 +1005,8 @@ BEGIN
     SELECT u.id FROM builds b JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt
       CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
       JOIN images u ON u.account_id = b.account_id AND u.host = split_part(base->>'id', '/', 1)
-        AND u.repository = substr(split_part(base->>'id', '@', 1), length(u.host) + 2)
+        AND u.repository = substr(split_part(base->>'id', '@', 1), length(split_part(base->>'id', '/', 1)) + 2)
+        AND u.status IN ('ACTIVE', 'ERROR')
         AND u.digest IN (split_part(base->>'id', '@', 2), split_part(base->>'index', '@', 2))
     WHERE b.id = NEW.build_id AND (u.used_at IS NULL OR u.used_at < now() - interval '1 hour')
     FOR UPDATE OF u SKIP LOCKED);

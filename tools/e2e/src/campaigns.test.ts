@@ -9,8 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => kiln.stop());
 
-const build = async (dockerfile: string) => {
-  const made = kiln.buildRequest(dockerfile);
+const build = async (dockerfile: string, uri?: string) => {
+  const request = kiln.buildRequest(dockerfile);
+  const Image = uri === undefined ? request.Image : { ...request.Image, Uri: uri };
+  const made = { ...request, Image, OverwriteImageTag: uri !== undefined };
   const ended = await kiln.ended((await kiln.submit(made)).ImageBuildId);
   expect(ended.State).toBe('succeeded');
   return {
@@ -64,7 +66,7 @@ it('builds a base and what stands on it anew, in that order, in the bulk lane, u
     });
     expect((await kiln.pai('GET', `/api/v1/images/${it.ImageId}`)).body).toMatchObject({
       ImageUri: before?.uri,
-      Name: `${before?.name}-c${made.CampaignId.slice(-6)}`,
+      Name: `${before?.name}-c${made.CampaignId.slice(-6)}-${n + 1}`,
     });
   }
   const bases = (await kiln.pai('GET', `/api/v1/images/${rebuilt[2].ImageId}/bases`)).body;
@@ -110,6 +112,20 @@ it('keeps to its rate, can be paused, and cancelled', async () => {
   expect((await move(CampaignId, 'cancelled')).body).toMatchObject({ State: 'cancelled', Counts: { Skipped: 1 } });
   const listed = (await kiln.pai('GET', '/api/v1/campaigns')).body.Campaigns.map((it: any) => it.CampaignId);
   expect(listed[0]).toBe(CampaignId);
+});
+
+it('leaves out what has changed since it was planned: an image that is gone, a tag that a later build has', async () => {
+  const [gone, late, kept] = await Promise.all([1, 2, 3].map((n) => build(`FROM ${kiln.base}\nRUN echo ${n} > /n\n`)));
+  const { CampaignId } = await plan({ ImageIds: [gone?.id, late?.id, kept?.id] });
+  await kiln.pai('DELETE', `/api/v1/images/${gone?.id}`);
+  const later = await build(`FROM ${kiln.base}\nRUN echo later > /n\n`, late?.uri);
+  await move(CampaignId, 'running');
+  const done = await until(CampaignId, 'done', 'stopped');
+  const of = (id: string | undefined) => done.Images.find((it: any) => it.ImageId === id);
+  expect(of(gone?.id)).toMatchObject({ Outcome: 'skipped', Message: 'the image is not there any more' });
+  expect(of(late?.id)).toMatchObject({ Outcome: 'skipped', Message: 'a later build has its tag' });
+  expect(of(kept?.id)).toMatchObject({ Outcome: 'succeeded' });
+  expect((await kiln.pai('GET', `/api/v1/images/${later.id}`)).body.Status).toBe('ACTIVE');
 });
 
 it('wants to be told which images', async () => {

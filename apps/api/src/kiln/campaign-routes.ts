@@ -9,6 +9,7 @@ import {
   listCampaignImages,
   listCampaigns,
   moveCampaign,
+  refreshOutcomes,
   selectForCampaign,
 } from '@kiln/persistence';
 import { type Directory, requireWorkspace } from '@kiln/usecases';
@@ -39,7 +40,8 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
     if (!found) throw new Fault('CampaignNotFound', `there is no campaign ${id}`);
     return found;
   }
-  async function summarize(all: readonly Campaign[]) {
+  async function summarize({ accountId }: Caller, all: readonly Campaign[]) {
+    await refreshOutcomes(db, accountId);
     const counts = await countOutcomes(
       db,
       all.map((it) => it.id),
@@ -58,8 +60,9 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
       ...optional('GmtEndTime', it.endedAt?.toISOString()),
     }));
   }
-  async function render(campaign: Campaign) {
-    const [[summary], images] = await Promise.all([summarize([campaign]), listCampaignImages(db, campaign)]);
+  async function render(viewer: Caller, campaign: Campaign) {
+    const [summary] = await summarize(viewer, [campaign]);
+    const images = await listCampaignImages(db, campaign);
     if (!summary) throw new Error('one campaign has one summary');
     return {
       ...summary,
@@ -108,7 +111,7 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
         stopPercent: body.StopPercent,
       };
       const campaign = await insertCampaign(db, owner, pace, chosen);
-      return { status: 201, body: { RequestId: requestId, ...(await render(campaign)) } };
+      return { status: 201, body: { RequestId: requestId, ...(await render(viewer, campaign)) } };
     }),
     route(campaignOperations.ListCampaigns, async ({ viewer, query, requestId }) => {
       const ids =
@@ -116,20 +119,22 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
           ? await directory.workspaceIds(viewer)
           : [(await requireWorkspace(directory, viewer, { id: query.WorkspaceId }, 'WorkspaceId')).id];
       const found = await listCampaigns(db, viewer.accountId, ids, query.Limit ?? 100);
-      return { body: { RequestId: requestId, Campaigns: await summarize(found) } };
+      return { body: { RequestId: requestId, Campaigns: await summarize(viewer, found) } };
     }),
     route(campaignOperations.GetCampaign, async ({ viewer, params, requestId }) => {
       const campaign = await requireCampaign(viewer, params.CampaignId);
-      return { body: { RequestId: requestId, ...(await render(campaign)) } };
+      return { body: { RequestId: requestId, ...(await render(viewer, campaign)) } };
     }),
     route(campaignOperations.MoveCampaign, async ({ viewer, params, body, requestId }) => {
-      const { id } = await requireCampaign(viewer, params.CampaignId);
-      const moved = await moveCampaign(db, id, campaignMoves[body.State], body.State);
+      const campaign = await requireCampaign(viewer, params.CampaignId);
+      const { id } = campaign;
+      const by = viewer.userId;
+      const moved = await moveCampaign(db, campaign, campaignMoves[body.State], body.State, { by });
       const now = await requireCampaign(viewer, id);
       if (!moved && now.state !== body.State)
         throw new Fault('CampaignNotMovable', `campaign ${id} is ${now.state}, and cannot become ${body.State}`);
       campaigns.wake();
-      const [summary] = await summarize([now]);
+      const [summary] = await summarize(viewer, [now]);
       if (!summary) throw new Error('one campaign has one summary');
       return { body: { RequestId: requestId, ...summary } };
     }),

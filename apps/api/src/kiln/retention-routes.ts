@@ -152,7 +152,8 @@ export function retentionRoutes({ db, directory }: { db: Database; directory: Di
     }),
     route(retentionOperations.ReportUse, async ({ viewer, params, requestId }) => {
       const image = await requireImage(db, viewer, params.ImageId);
-      await noteImageUse(db, image.id);
+      if (!(await noteImageUse(db, image.id)))
+        throw new Fault('ImageNotFound', `image ${params.ImageId} is not there: it is ${image.status}`);
       return { body: { RequestId: requestId, ImageId: image.paiId } };
     }),
   ];

@@ -5,13 +5,15 @@ import {
   type CampaignImage,
   claimCampaign,
   type Database,
-  findUser,
+  findGoodUser,
   loadBuild,
   moveCampaign,
+  noteCampaignBuild,
   releaseCampaign,
   settleCampaignImage,
+  whyOutdated,
 } from '@kiln/persistence';
-import { asFault, campaignName, Fault, nextStep } from '@kiln/domain';
+import { asFault, campaignName, isAtLeast, nextStep } from '@kiln/domain';
 import { rerunBuild, type SubmitBuildDeps } from '@kiln/usecases';
 
 export interface CampaignDeps {
@@ -24,59 +26,92 @@ export interface CampaignDeps {
 
 /** How often campaigns are looked at while one runs. */
 const everyMs = 1000;
-/** Until an account that may have no more builds for now is tried again. */
-const fullSeconds = 30;
-const fullCodes: readonly string[] = ['TooManyWaiting', 'TooManyBuilds', 'RegistryUnreachable', 'InternalError'];
+/** Until a submission that may go better later is tried again. */
+const laterSeconds = 30;
+const laterCodes: readonly string[] = [
+  'TooManyWaiting',
+  'TooManyBuilds',
+  'TooManyImages',
+  'RegistryUnreachable',
+  'SourceUnreachable',
+  'ServiceUnavailable',
+  'InternalError',
+];
+/** How often what is Kiln's own fault is tried. */
+const triesMax = 5;
 
-/** Submits the build of one image, in the name of the user whose request it was. */
+/** An image that is not to be built, and why. */
+class LeftOut extends Error {}
+
+/** Submits the build of one image, in the name of the user whose request it was. @throws LeftOut */
 async function submit(
   { systemDb, submitting }: CampaignDeps,
   campaign: Campaign,
   item: CampaignImage,
 ): Promise<string> {
-  const build = await loadBuild(systemDb, item.sourceBuildId);
-  if (!build) throw new Fault('BuildNotFound', `there is no build ${item.sourceBuildId} any more`);
-  const user = await findUser(systemDb, build.accountId, build.userId);
-  if (!user || user.revokedAt) throw new Fault('UserNotFound', `user ${build.userId}, whose build it was, is gone`);
-  const viewer = { accountId: user.accountId, userId: user.id, role: user.role };
-  const change = { name: campaignName(build.request.image.name, campaign.id), overwrite: true };
+  const { accountId } = campaign;
   // Asked again after a crash, it is the same build.
-  const how = { clientToken: `${campaign.id}-${item.place}`, lane: 'bulk' as const };
-  const { buildId } = await actingFor(user.accountId, () => rerunBuild(submitting, viewer, build, change, how));
+  const clientToken = `${campaign.id}-${item.place}`;
+  const outdated = await whyOutdated(systemDb, item, clientToken);
+  if (outdated !== undefined) throw new LeftOut(outdated);
+  const build = await loadBuild(systemDb, item.sourceBuildId);
+  if (!build) throw new LeftOut(`there is no build ${item.sourceBuildId} any more`);
+  const user = await findGoodUser(systemDb, accountId, build.userId);
+  if (!user || !isAtLeast(user.role, 'developer')) throw new LeftOut(`user ${build.userId} may not build any more`);
+  // As with a rerun: with credentials of another user's request, only that user and admins have a tag overwritten.
+  if (build.registryAuthsSealed !== null && !build.request.target.overwrite) {
+    const starter = await findGoodUser(systemDb, accountId, campaign.startedBy ?? '');
+    if (!starter || (starter.userId !== build.userId && !isAtLeast(starter.role, 'admin')))
+      throw new LeftOut('it was built with credentials of its own request, and its tag is not to be overwritten');
+  }
+  const name = campaignName(build.request.image.name, campaign.id, item.place);
+  const { buildId } = await actingFor(accountId, () =>
+    rerunBuild(submitting, user, build, { name, overwrite: true }, { clientToken, lane: 'bulk' }),
+  );
   return buildId;
+}
+
+async function submitNext(deps: CampaignDeps, campaign: Campaign, item: CampaignImage): Promise<void> {
+  const { systemDb, log } = deps;
+  const next = { afterSeconds: 0, reason: '' };
+  try {
+    await noteCampaignBuild(systemDb, item, await submit(deps, campaign, item));
+    await releaseCampaign(systemDb, campaign, { ...next, submitted: true });
+  } catch (error) {
+    if (error instanceof LeftOut) {
+      await settleCampaignImage(systemDb, item, { outcome: 'skipped', message: error.message });
+      return releaseCampaign(systemDb, campaign, next);
+    }
+    const { code, message, cause } = asFault(error);
+    log.info({ campaign: campaign.id, place: item.place, code, err: cause }, message);
+    const tries = item.tries + (code === 'InternalError' ? 1 : 0);
+    if (laterCodes.includes(code) && tries < triesMax) {
+      await settleCampaignImage(systemDb, item, { tries });
+      return releaseCampaign(systemDb, campaign, { afterSeconds: laterSeconds, reason: `waits: ${message}` });
+    }
+    await settleCampaignImage(systemDb, item, { outcome: 'failed', message });
+    await releaseCampaign(systemDb, campaign, next);
+  }
 }
 
 async function goOn(deps: CampaignDeps, campaign: Campaign, items: CampaignImage[]): Promise<void> {
   const { systemDb, log } = deps;
-  const { ratePerHour } = campaign;
-  const release = (how: { afterSeconds?: number; submitted?: boolean } = {}) =>
-    releaseCampaign(systemDb, campaign, { ratePerHour, ...how });
   const step = nextStep(items, campaign, campaign.accepted);
   if (step.kind === 'end') {
-    await moveCampaign(systemDb, campaign.id, ['running'], step.state, step.reason);
+    await moveCampaign(systemDb, campaign, ['running'], step.state, { reason: step.reason });
     log.info({ campaign: campaign.id, state: step.state }, step.reason || 'campaign ended');
     return;
   }
-  if (step.kind === 'wait') return release();
+  if (step.kind === 'wait') return releaseCampaign(systemDb, campaign);
   const item = items.find((it) => it.place === step.place);
   if (!item) throw new Error(`campaign ${campaign.id} has no place ${step.place}`);
   if (step.kind === 'skip') {
     await settleCampaignImage(systemDb, item, { outcome: 'skipped', message: step.message });
-    return release({ afterSeconds: 0 });
+    return releaseCampaign(systemDb, campaign, { afterSeconds: 0 });
   }
   const pauseMs = campaign.submitAt.getTime() - Date.now();
-  if (pauseMs > 0) return release({ afterSeconds: Math.min(pauseMs / 1000, 2) });
-  try {
-    const buildId = await submit(deps, campaign, item);
-    await settleCampaignImage(systemDb, item, { outcome: 'building', buildId });
-    await release({ afterSeconds: 0, submitted: true });
-  } catch (error) {
-    const { code, message, cause } = asFault(error);
-    log.info({ campaign: campaign.id, place: item.place, code, err: cause }, message);
-    if (fullCodes.includes(code)) return release({ afterSeconds: fullSeconds });
-    await settleCampaignImage(systemDb, item, { outcome: 'failed', message });
-    await release({ afterSeconds: 0 });
-  }
+  if (pauseMs > 0) return releaseCampaign(systemDb, campaign, { afterSeconds: Math.min(pauseMs / 1000, 2) });
+  await submitNext(deps, campaign, item);
 }
 
 /** Has the images of running campaigns built. Several processes may do so at once. */

@@ -51,7 +51,7 @@ const summary = {
   WorkspaceId: z.string(),
   Title: z.string(),
   State: z.enum(campaignStates),
-  Reason: z.string().optional().describe('why it stopped by itself'),
+  Reason: z.string().optional().describe('why it stopped by itself, or why it waits'),
   RatePerHour: z.int(),
   CanaryPercent: z.int(),
   StopPercent: z.int(),

@@ -38,6 +38,15 @@ it('stops when a canary fails, or too large a share of all', () => {
     state: 'stopped',
     reason: '2 of 5 builds failed, more than 25 percent',
   });
+  // What comes after the canaries is no canary, also where some of those were left out.
+  const few = [...items('failed', 'skipped', 'failed', 'succeeded', 'succeeded', 'succeeded'), ...items('waiting')];
+  expect(
+    nextStep(
+      few.map((it, n) => ({ ...it, place: n + 1 })),
+      { ...pace, stopPercent: 30 },
+      1,
+    ),
+  ).toMatchObject({ kind: 'build' });
   // Somebody has let it go on.
   expect(next(items('succeeded', 'succeeded', 'succeeded', 'failed', 'failed', ...waiting), 2)).toEqual({
     kind: 'build',
@@ -68,7 +77,7 @@ it('is done when all have ended', () => {
 
 it('names what it builds so that the name fits, once however often it was built by campaigns', () => {
   const id = 'camp-0000abcdef';
-  expect(campaignName('torch', id)).toBe('torch-cabcdef');
-  expect(campaignName('torch-c123456', id)).toBe('torch-cabcdef');
-  expect(campaignName('x'.repeat(50), id)).toHaveLength(50);
+  expect(campaignName('torch', id, 7)).toBe('torch-cabcdef-7');
+  expect(campaignName('torch-c123456-12', id, 8)).toBe('torch-cabcdef-8');
+  expect(campaignName('x'.repeat(50), id, 1)).toHaveLength(50);
 });

@@ -75,8 +75,9 @@ function reasonToStop(
 ): string | undefined {
   const failed = items.filter((it) => it.outcome === 'failed').length;
   if (failed <= accepted) return undefined;
-  const tried = items.filter((it) => it.outcome === 'failed' || it.outcome === 'succeeded').length;
-  if (!canaries.every(hasEnded) || tried <= canaries.length) return `${failed} of the first ${canaries.length} failed`;
+  const isTried = (it: CampaignItem): boolean => it.outcome === 'failed' || it.outcome === 'succeeded';
+  const tried = items.filter(isTried).length;
+  if (!items.slice(canaries.length).some(isTried)) return `${failed} of the first ${canaries.length} failed`;
   const share = ((failed - accepted) / tried) * 100;
   return share > stopPercent ? `${failed} of ${tried} builds failed, more than ${stopPercent} percent` : undefined;
 }
@@ -101,8 +102,8 @@ export function nextStep(items: readonly CampaignItem[], pace: CampaignPace, acc
 
 const nameMax = 50;
 
-/** A name for an image that a campaign builds anew, of which the earlier one keeps its own. */
-export function campaignName(name: string, campaignId: string): string {
-  const suffix = `-c${campaignId.slice(-6)}`;
-  return `${name.replace(/-c[0-9a-f]{6}$/, '').slice(0, nameMax - suffix.length)}${suffix}`;
+/** A name for the image that a campaign builds anew at one of its places; the earlier one keeps its own. */
+export function campaignName(name: string, campaignId: string, place: number): string {
+  const suffix = `-c${campaignId.slice(-6)}-${place}`;
+  return `${name.replace(/-c[0-9a-f]{6}-\d+$/, '').slice(0, nameMax - suffix.length)}${suffix}`;
 }

@@ -14,6 +14,8 @@ const rule = (change: Partial<KeepRule> = {}): KeepRule => ({
 const image = (id: string, days: number, change: Partial<RetainedImage> = {}): RetainedImage => ({
   id,
   isRuled: true,
+  isUsable: true,
+  isRetiring: false,
   host: 'r',
   repository: 'ml/a',
   tag: id,
@@ -71,6 +73,27 @@ it('keeps what a kept image was made from, through others in between, by one ent
     'old',
     'root',
   ]);
+});
+
+it('keeps a base as long as anything stays that was made from it, also where that may go some other time', () => {
+  const images = [
+    image('base', 90, { repository: 'ml/base', isRetiring: true }),
+    image('top', 60, { bases: ['r/ml/base@sha256:base'] }),
+  ];
+  const all = { rules: [rule({ keepLast: 0 })] };
+  expect([...removable(images, all, now).keys()]).toEqual(['base', 'top']);
+  expect([...removable(images, all, now, new Set(['base'])).keys()]).toEqual([]);
+  expect([...removable(images, all, now, new Set(['base', 'top'])).keys()]).toEqual(['base', 'top']);
+});
+
+it('gives places only to what can be used, and one to a digest', () => {
+  const images = [
+    image('good', 30),
+    image('twice', 29, { digest: 'sha256:good' }),
+    image('broken', 20, { isUsable: false }),
+    image('older', 40),
+  ];
+  expect(going(images)).toEqual(['broken', 'older']);
 });
 
 it('leaves images alone that the rules are not for, and keeps their bases', () => {

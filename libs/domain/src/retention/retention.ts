@@ -48,6 +48,10 @@ export interface RetainedImage {
   id: string;
   /** Whether it is one of those that the rules are for; others only keep what they were made from. */
   isRuled: boolean;
+  /** Whether it is there and nothing is wrong with it. */
+  isUsable: boolean;
+  /** Whether it is on its way out. */
+  isRetiring: boolean;
   host: string;
   repository: string;
   tag: string;
@@ -70,16 +74,20 @@ const anyOf = (patterns: readonly string[]) => {
   return (text: string): boolean => globs.some((it) => it?.(text));
 };
 
-/** The places of images among those of their repository, the newest first, from 0. */
+/**
+ * The places of usable images among those of their repository, the newest first, from 0; entries of one digest share one.
+ * What cannot be used has none.
+ */
 function placesOf(images: readonly RetainedImage[]): Map<string, number> {
-  const counts = new Map<string, number>();
+  const digests = new Map<string, string[]>();
   const places = new Map<string, number>();
-  const ruled = images.filter((it) => it.isRuled);
+  const ruled = images.filter((it) => it.isRuled && it.isUsable);
   for (const it of ruled.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime())) {
     const key = `${it.host}/${it.repository}`;
-    const place = counts.get(key) ?? 0;
-    counts.set(key, place + 1);
-    places.set(it.id, place);
+    const known = digests.get(key) ?? [];
+    if (known.length === 0) digests.set(key, known);
+    if (!known.includes(it.digest ?? '')) known.push(it.digest ?? '');
+    places.set(it.id, known.indexOf(it.digest ?? ''));
   }
   return places;
 }
@@ -110,34 +118,57 @@ const explain = (rule: KeepRule): string =>
     `not used for ${rule.keepUsedDays} days`,
   ].join(', ');
 
+/** Which images the rules alone would let go, and why. */
+function reasonsBy(rules: readonly KeepRule[], images: readonly RetainedImage[], now: Date): Map<string, string> {
+  const places = placesOf(images);
+  const read = rules.map((it) => readRule(it, now));
+  const byRepository = new Map<string, (typeof read)[number] | undefined>();
+  const ruleFor = (repository: string) => {
+    if (!byRepository.has(repository))
+      byRepository.set(
+        repository,
+        read.find(({ isFor }) => isFor(repository)),
+      );
+    return byRepository.get(repository);
+  };
+  const reasons = new Map<string, string>();
+  for (const it of images) {
+    const found = it.isRuled ? ruleFor(it.repository) : undefined;
+    if (found && !found.keeps(it, places.get(it.id) ?? Infinity)) reasons.set(it.id, explain(found.rule));
+  }
+  return reasons;
+}
+
 /**
- * Which images of an account may go, and why. What a kept image was made from stays, however old it is.
+ * Which images of an account may go, and why. What was made from an image keeps it as long as it stays itself, and one entry
+ * is enough where several stand for the same image.
+ * @param chosen the only ones that go beside those that are on their way out; all that the rules let go where it is
+ * not given
  * @returns reasons by the ids of images
  */
 export function removable(
   images: readonly RetainedImage[],
   { rules }: Pick<RetentionRules, 'rules'>,
   now: Date,
+  chosen?: ReadonlySet<string>,
 ): Map<string, string> {
-  const places = placesOf(images);
-  const reasons = new Map<string, string>();
-  const read = rules.map((it) => readRule(it, now));
-  for (const it of images) {
-    const found = it.isRuled ? read.find(({ isFor }) => isFor(it.repository)) : undefined;
-    if (found && !found.keeps(it, places.get(it.id) ?? 0)) reasons.set(it.id, explain(found.rule));
-  }
+  const reasons = reasonsBy(rules, images, now);
+  if (chosen) for (const { id, isRetiring } of images) if (!isRetiring && !chosen.has(id)) reasons.delete(id);
   const byContent = new Map<string, RetainedImage[]>();
   for (const it of images) {
     const key = `${it.host}/${it.repository}@${it.digest ?? ''}`;
-    byContent.set(key, [...(byContent.get(key) ?? []), it]);
+    const entries = byContent.get(key);
+    if (entries) entries.push(it);
+    else byContent.set(key, [it]);
   }
-  // A base of a kept image is kept, and so are its own. One entry is enough where several stand for it.
   const waiting = images.filter((it) => !reasons.has(it.id));
   for (let image = waiting.pop(); image; image = waiting.pop())
     for (const base of image.bases) {
       const entries = byContent.get(base) ?? [];
-      if (entries.some((it) => !reasons.has(it.id))) continue;
-      const [newest] = entries.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
+      const usable = entries.filter((it) => it.isUsable);
+      const candidates = usable.length > 0 ? usable : entries;
+      if (candidates.some((it) => !reasons.has(it.id))) continue;
+      const [newest] = candidates.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
       if (!newest) continue;
       reasons.delete(newest.id);
       waiting.push(newest);

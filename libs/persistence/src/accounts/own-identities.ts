@@ -2,7 +2,8 @@ import { isAtLeast, type Role } from '@kiln/domain';
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { revoke } from './provision.ts';
-import { accessKeys, tokens, users, workspaceMembers, workspaces } from '../tables/identity.ts';
+import { type Viewer } from './identity.ts';
+import { accessKeys, accounts, tokens, users, workspaceMembers, workspaces } from '../tables/identity.ts';
 
 export interface AccountUser {
   id: string;
@@ -15,6 +16,16 @@ export interface AccountUser {
 const memberOf = sql<string[]>`coalesce((SELECT array_agg(m.workspace_id ORDER BY m.workspace_id)
   FROM workspace_members m WHERE m.user_id = users.id), '{}')`;
 const isGood = (accountId: string) => and(eq(users.accountId, accountId), isNull(users.revokedAt));
+
+/** A user whom nobody has removed, of an account that nobody has. */
+export async function findGoodUser(db: Executor, accountId: string, id: string): Promise<Viewer | undefined> {
+  const [row] = await db
+    .select({ accountId: users.accountId, userId: users.id, role: users.role })
+    .from(users)
+    .innerJoin(accounts, eq(accounts.id, users.accountId))
+    .where(and(eq(users.id, id), isGood(accountId), isNull(accounts.revokedAt)));
+  return row;
+}
 
 /** Users of an account that are not revoked, by name. */
 export const listUsers = async (db: Executor, accountId: string): Promise<AccountUser[]> =>

@@ -1,4 +1,4 @@
-import { basesFirst, globOf } from '@kiln/domain';
+import { basesFirst, fieldFault, globOf } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Viewer } from '../accounts/identity.ts';
 import { type Executor } from '../db/database.ts';
@@ -32,7 +32,7 @@ export interface RebuildableImage {
 
 type Row = Omit<RebuildableImage, 'reference'> & { host: string; repository: string; tag: string; stale: boolean };
 
-const dependentsMax = 5000;
+const dependentsMax = 100_000;
 
 /** Images that a campaign would build anew, each after those that it is made from. */
 export async function selectForCampaign(
@@ -51,8 +51,14 @@ export async function selectForCampaign(
       AND images.status IN ('ACTIVE', 'ERROR') AND ${seenBy(viewer)}
     ORDER BY images.host, images.repository, images.tag, images.created_at DESC`);
   const globs = repositories?.map(globOf);
-  const dependents =
-    madeFrom && new Set((await listDependents(db, viewer, madeFrom, dependentsMax)).dependents.map((it) => it.paiId));
+  const made = madeFrom && (await listDependents(db, viewer, madeFrom, dependentsMax));
+  if (made && made.total > dependentsMax)
+    throw fieldFault(
+      'InvalidParameter',
+      'MadeFrom',
+      `${made.total} images were made from it; name repositories instead`,
+    );
+  const dependents = made && new Set(made.dependents.map((it) => it.paiId));
   const chosen = rows.filter(
     (it) =>
       (stale === undefined || it.stale === stale) &&

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type CampaignOutcome, type CampaignPace, type CampaignState, terminalStates } from '@kiln/domain';
 import { and, asc, count, desc, eq, inArray, sql } from 'drizzle-orm';
+import { isLiveSql } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { campaignImages, campaigns } from '../tables/campaigns.ts';
 import { images } from '../tables/images.ts';
@@ -86,31 +87,38 @@ export async function countOutcomes(
   return counts;
 }
 
+const endedStates = sql.raw(terminalStates.map((it) => `'${it}'`).join(', '));
+
+/** Writes down what has become of the builds of an account's campaigns. */
+export const refreshOutcomes = (db: Executor, accountId: string) =>
+  db.execute(sql`
+    UPDATE campaign_images i SET outcome = CASE b.state WHEN 'succeeded' THEN 'succeeded' ELSE 'failed' END,
+      message = coalesce(b.error->>'message', '')
+    FROM builds b WHERE b.id = i.build_id AND i.account_id = ${accountId} AND i.outcome = 'building'
+      AND b.state IN (${endedStates})`);
+
 /**
- * Moves a campaign that is in one of the states `from`; false when it is in none of them. Who lets it go on knows of what
- * has failed so far; what waits when it ends is left out.
+ * Moves a campaign that is in one of the states `from`; false when it is in none of them. Who lets it go on (`by`) knows of
+ * what has failed so far; what waits when it is cancelled is left out.
  */
 export const moveCampaign = (
   db: Database,
-  id: string,
+  { id, accountId }: Pick<Campaign, 'id' | 'accountId'>,
   from: readonly CampaignState[],
   to: CampaignState,
-  reason = '',
+  { reason = '', by }: { reason?: string; by?: string } = {},
 ): Promise<boolean> =>
   inTransaction(db, async (tx) => {
+    await refreshOutcomes(tx, accountId);
     const isEnd = to === 'done' || to === 'cancelled';
+    const failed = sql`(SELECT count(*) FROM campaign_images i WHERE i.campaign_id = ${id} AND i.outcome = 'failed')`;
     const { rowCount } = await tx
       .update(campaigns)
       .set({
         state: to,
         reason,
         ...(isEnd ? { endedAt: sql`now()` } : {}),
-        ...(to === 'running'
-          ? {
-              dueAt: sql`now()`,
-              accepted: sql`(SELECT count(*) FROM campaign_images i WHERE i.campaign_id = ${campaigns.id} AND i.outcome = 'failed')`,
-            }
-          : {}),
+        ...(to === 'running' ? { dueAt: sql`now()`, accepted: failed, startedBy: by } : {}),
       })
       .where(and(eq(campaigns.id, id), inArray(campaigns.state, [...from])));
     if (rowCount === 1 && to === 'cancelled')
@@ -144,12 +152,7 @@ export async function claimCampaign(
     const { rowCount } = await db.execute(sql`SELECT FROM campaigns WHERE state = 'running' LIMIT 1`);
     return { claimed: undefined, anyRuns: rowCount === 1 };
   }
-  const ended = sql.raw(terminalStates.map((it) => `'${it}'`).join(', '));
-  await db.execute(sql`
-    UPDATE campaign_images i SET outcome = CASE b.state WHEN 'succeeded' THEN 'succeeded' ELSE 'failed' END,
-      message = coalesce(b.error->>'message', '')
-    FROM builds b WHERE b.id = i.build_id AND i.campaign_id = ${campaign.id} AND i.outcome = 'building'
-      AND b.state IN (${ended})`);
+  await refreshOutcomes(db, campaign.accountId);
   const items = await db
     .select()
     .from(campaignImages)
@@ -158,15 +161,15 @@ export async function claimCampaign(
   return { claimed: { campaign, items }, anyRuns: true };
 }
 
-/** Lets others have a claimed campaign: soon, or `afterSeconds` later. */
+/** Lets others have a claimed campaign: soon, or `afterSeconds` later. @param reason why it waits */
 export const releaseCampaign = async (
   db: Executor,
-  { id }: Campaign,
+  { id, ratePerHour }: Campaign,
   {
     afterSeconds = pauseSeconds,
     submitted = false,
-    ratePerHour,
-  }: { afterSeconds?: number; submitted?: boolean; ratePerHour: number },
+    reason,
+  }: { afterSeconds?: number; submitted?: boolean; reason?: string } = {},
 ): Promise<void> =>
   void (await db
     .update(campaigns)
@@ -175,16 +178,58 @@ export const releaseCampaign = async (
       ...(submitted
         ? { submitAt: sql`greatest(now(), ${campaigns.submitAt}) + make_interval(secs => ${3600 / ratePerHour})` }
         : {}),
+      ...(reason === undefined ? {} : { reason }),
     })
-    .where(eq(campaigns.id, id)));
+    .where(and(eq(campaigns.id, id), eq(campaigns.state, 'running'))));
 
 /** Writes what has become of a campaign's image. */
 export const settleCampaignImage = async (
   db: Executor,
   { campaignId, place }: Pick<CampaignImage, 'campaignId' | 'place'>,
-  set: Partial<Pick<CampaignImage, 'outcome' | 'buildId' | 'message'>>,
+  set: Partial<Pick<CampaignImage, 'outcome' | 'message' | 'tries'>>,
 ): Promise<void> =>
   void (await db
     .update(campaignImages)
     .set(set)
+    .where(
+      and(
+        eq(campaignImages.campaignId, campaignId),
+        eq(campaignImages.place, place),
+        eq(campaignImages.outcome, 'waiting'),
+      ),
+    ));
+
+/** Writes down the build that was submitted for an image; one that was left out meanwhile stays so. */
+export const noteCampaignBuild = async (
+  db: Executor,
+  { campaignId, place }: Pick<CampaignImage, 'campaignId' | 'place'>,
+  buildId: string,
+): Promise<void> =>
+  void (await db
+    .update(campaignImages)
+    .set({ buildId, outcome: sql`CASE outcome WHEN 'waiting' THEN 'building' ELSE outcome END` })
     .where(and(eq(campaignImages.campaignId, campaignId), eq(campaignImages.place, place))));
+
+/**
+ * Why an image is not to be built anew any more, whatever it was when the campaign was planned: it would take its tag back.
+ * @param clientToken of its own build, which may have been submitted before a crash
+ */
+export async function whyOutdated(
+  db: Executor,
+  { accountId, imageId }: CampaignImage,
+  clientToken: string,
+): Promise<string | undefined> {
+  const { rows } = await db.execute<{ gone: boolean; moved: boolean; later: boolean }>(sql`
+    SELECT m.status NOT IN ('ACTIVE', 'ERROR') AS gone, m.drift->>'kind' IS NOT DISTINCT FROM 'moved' AS moved,
+      EXISTS (SELECT FROM images o JOIN builds b ON b.id = o.build_id WHERE o.account_id = m.account_id
+        AND o.host = m.host AND o.repository = m.repository AND o.tag = m.tag AND o.created_at > m.created_at
+        AND b.client_token IS DISTINCT FROM ${clientToken})
+      OR EXISTS (SELECT FROM builds b WHERE b.account_id = m.account_id AND b.host = m.host
+        AND b.repository = m.repository AND b.tag = m.tag AND ${sql.raw(isLiveSql('b.'))}
+        AND b.client_token IS DISTINCT FROM ${clientToken}) AS later
+    FROM images m WHERE m.id = ${imageId} AND m.account_id = ${accountId}`);
+  const [found] = rows;
+  if (!found || found.gone) return 'the image is not there any more';
+  if (found.moved) return 'its tag was moved by somebody else';
+  return found.later ? 'a later build has its tag' : undefined;
+}

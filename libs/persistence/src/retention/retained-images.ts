@@ -12,7 +12,8 @@ type Row = Omit<RetainedImage, 'createdAt' | 'usedAt' | 'sizeBytes'> & {
 /** All images of an account that are there; the rules of one workspace are for its own. */
 export async function readRetained(db: Executor, accountId: string, workspaceId: string): Promise<RetainedImage[]> {
   const { rows } = await db.execute<Row & Record<string, unknown>>(sql`
-    SELECT m.id, m.workspace_id = ${workspaceId} AS "isRuled", m.host, m.repository, m.tag, m.digest, m.pinned,
+    SELECT m.id, m.workspace_id = ${workspaceId} AS "isRuled", m.status = 'ACTIVE' AS "isUsable",
+      m.retiring IS NOT NULL AS "isRetiring", m.host, m.repository, m.tag, m.digest, m.pinned,
       m.size_bytes AS "sizeBytes", extract(epoch FROM m.created_at)::float8 * 1000 AS "createdAt",
       extract(epoch FROM m.used_at)::float8 * 1000 AS "usedAt",
       coalesce((SELECT jsonb_agg(jsonb_build_object('key', l.key, 'value', l.value)) FROM image_labels l
@@ -26,8 +27,8 @@ export async function readRetained(db: Executor, accountId: string, workspaceId:
     ORDER BY m.created_at, m.id`);
   return rows.map((it) => ({
     ...it,
-    createdAt: new Date(it.createdAt),
-    usedAt: it.usedAt === null ? null : new Date(it.usedAt),
+    createdAt: new Date(Math.round(it.createdAt)),
+    usedAt: it.usedAt === null ? null : new Date(Math.round(it.usedAt)),
     sizeBytes: it.sizeBytes === null ? null : Number(it.sizeBytes),
   }));
 }

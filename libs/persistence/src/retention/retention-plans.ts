@@ -15,9 +15,19 @@ const planHours = 24;
 const plannedMax = 5000;
 
 /** Finds out which images of a workspace may go by its rules, and keeps the list. */
-export const makePlan = (db: Database, place: RetentionPlace & { userId: string }): Promise<RetentionPlan> =>
-  inTransaction(db, async (tx) => {
-    const { accountId, workspaceId } = place;
+export async function makePlan(db: Database, place: RetentionPlace & { userId: string }): Promise<RetentionPlan> {
+  const { accountId, workspaceId } = place;
+  const rules = await findRetention(db, place);
+  const all = await readRetained(db, accountId, workspaceId);
+  const retiring = new Set(all.flatMap((it) => (it.isRetiring ? [it.id] : [])));
+  const now = new Date();
+  const first = [...removable(all, rules, now).keys()].filter((id) => !retiring.has(id)).slice(0, plannedMax);
+  // What is for the next plan keeps its bases until then.
+  const planned: PlannedRemoval[] = [...removable(all, rules, now, new Set(first))]
+    .filter(([id]) => !retiring.has(id))
+    .map(([id, reason]) => ({ id, reason }));
+  const bytes = bytesFreed(all, new Set([...planned.map((it) => it.id), ...retiring]));
+  return inTransaction(db, async (tx) => {
     await tx
       .delete(retentionPlans)
       .where(
@@ -27,14 +37,6 @@ export const makePlan = (db: Database, place: RetentionPlace & { userId: string 
           sql`${retentionPlans.createdAt} < now() - interval '30 days'`,
         ),
       );
-    const rules = await findRetention(tx, place);
-    const all = await readRetained(tx, accountId, workspaceId);
-    const onTheirWay = await listRetiring(tx, place);
-    const planned: PlannedRemoval[] = [...removable(all, rules, new Date())]
-      .filter(([id]) => !onTheirWay.some((it) => it.id === id))
-      .slice(0, plannedMax)
-      .map(([id, reason]) => ({ id, reason }));
-    const bytes = bytesFreed(all, new Set([...planned, ...onTheirWay].map((it) => it.id)));
     const [plan] = await tx
       .insert(retentionPlans)
       .values({ id: `plan-${randomUUID()}`, ...place, images: planned, bytes })
@@ -42,6 +44,7 @@ export const makePlan = (db: Database, place: RetentionPlace & { userId: string 
     if (!plan) throw new Error('an insert has one row');
     return plan;
   });
+}
 
 export async function findPlan(db: Executor, { accountId, workspaceId }: RetentionPlace, id: string) {
   const [row] = await db
@@ -91,10 +94,13 @@ export const listRetiring = (db: Executor, { accountId, workspaceId }: Retention
 
 /**
  * Deprecates what a plan lists, once: those images that may still go.
- * @returns how many, or why none: 'run' before, or 'old'
+ * @returns which, or why none: 'run' before, or 'old'
  */
-export const runPlan = (db: Database, plan: RetentionPlan): Promise<{ ids: string[] } | 'run' | 'old'> =>
-  inTransaction(db, async (tx) => {
+export async function runPlan(db: Database, plan: RetentionPlan): Promise<{ ids: string[] } | 'run' | 'old'> {
+  const rules = await findRetention(db, plan);
+  const all = await readRetained(db, plan.accountId, plan.workspaceId);
+  const allowed = removable(all, rules, new Date(), new Set(plan.images.map((it) => it.id)));
+  return inTransaction(db, async (tx) => {
     const [taken] = await tx
       .update(retentionPlans)
       .set({ runAt: sql`now()` })
@@ -107,8 +113,6 @@ export const runPlan = (db: Database, plan: RetentionPlan): Promise<{ ids: strin
       )
       .returning();
     if (!taken) return (await findPlan(tx, plan, plan.id))?.runAt ? 'run' : 'old';
-    const rules = await findRetention(tx, plan);
-    const allowed = removable(await readRetained(tx, plan.accountId, plan.workspaceId), rules, new Date());
     const ids: string[] = [];
     for (const { id } of plan.images) {
       const reason = allowed.get(id);
@@ -116,3 +120,4 @@ export const runPlan = (db: Database, plan: RetentionPlan): Promise<{ ids: strin
     }
     return { ids };
   });
+}

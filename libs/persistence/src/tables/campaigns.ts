@@ -1,4 +1,5 @@
 import { campaignOutcomes, campaignStates } from '@kiln/domain';
+import { sql } from 'drizzle-orm';
 import { index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { moment } from './moment.ts';
 
@@ -10,9 +11,11 @@ export const campaigns = pgTable(
     accountId: text('account_id').notNull(),
     workspaceId: text('workspace_id').notNull(),
     userId: text('user_id').notNull(),
+    /** Who let it go on last. */
+    startedBy: text('started_by'),
     title: text('title').notNull(),
     state: text('state', { enum: campaignStates }).notNull().default('planned'),
-    /** Why it stopped by itself. */
+    /** Why it stopped by itself, or why it waits. */
     reason: text('reason').notNull().default(''),
     ratePerHour: integer('rate_per_hour').notNull(),
     canaryPercent: integer('canary_percent').notNull(),
@@ -47,6 +50,13 @@ export const campaignImages = pgTable(
     /** The build that was submitted. */
     buildId: text('build_id'),
     message: text('message').notNull().default(''),
+    /** How often it could not be submitted for a reason that is Kiln's own. */
+    tries: integer('tries').notNull().default(0),
   },
-  (t) => [primaryKey({ columns: [t.campaignId, t.place] })],
+  (t) => [
+    primaryKey({ columns: [t.campaignId, t.place] }),
+    index('campaign_images_building')
+      .on(t.accountId)
+      .where(sql`${t.outcome} = 'building'`),
+  ],
 );
