@@ -16,6 +16,7 @@ import {
   sweepRegistrations,
   sweepTallies,
   republishStale,
+  watchForgottenTags,
 } from '@kiln/persistence';
 import { type Producer, type SignalBus } from '@kiln/queue';
 import { type Relay } from '@kiln/worker';
@@ -104,10 +105,11 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
       oldEvents = true;
       await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
     }
-    // It looks at every image.
+    // They look at every image.
     if (performance.now() - forgotAt >= forgetEveryMs) {
       forgotAt = performance.now();
       await forgetInspections(db);
+      await watchForgottenTags(db);
     }
     // Some thousand at a time, so that it is soon somebody else's turn.
     if (oldEvents) oldEvents = await forgetEvents(db, eventDays);

@@ -993,13 +993,17 @@ CREATE FUNCTION watch_tags() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'UPDATE' AND OLD.status = 'ACTIVE' THEN RETURN NULL; END IF;
+  -- One that is there is not even looked at by who would have to wait for whoever changes it.
   INSERT INTO watched_tags (account_id, reference, host, registry_connection_id)
+  SELECT wanted.* FROM (
   SELECT NEW.account_id, NEW.host || '/' || NEW.repository || ':' || NEW.tag, NEW.host, NEW.registry_connection_id
-  UNION ALL
+  UNION
   SELECT DISTINCT b.account_id, base->>'reference', split_part(base->>'reference', '/', 1), NULL::text
   FROM builds b JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt
     CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
   WHERE b.id = NEW.build_id AND base ? 'reference'
+  ) AS wanted (account_id, reference, host, registry_connection_id)
+  WHERE NOT EXISTS (SELECT FROM watched_tags w WHERE w.account_id = wanted.account_id AND w.reference = wanted.reference)
   ON CONFLICT DO NOTHING;
   UPDATE images SET used_at = now() WHERE id IN (
     SELECT u.id FROM builds b JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt

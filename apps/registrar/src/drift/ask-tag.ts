@@ -3,16 +3,19 @@ import { backoffMs, type Logger, metrics } from '@kiln/kit';
 import {
   type Database,
   type FoundTag,
-  inTransaction,
+  isBeingBuilt,
   listTagged,
   putOffTag,
+  referenceOf,
   settleTag,
+  spareRegistry,
+  type TaggedImage,
   type TagSchedule,
   type WatchedTag,
 } from '@kiln/persistence';
-import { asFault, Fault, parseImageName } from '@kiln/domain';
+import { asFault, Fault } from '@kiln/domain';
 import { indexTypes, membersOf, type RegistryClient, type RegistryClients } from '@kiln/registry';
-import { accessForImage } from '@kiln/usecases';
+import { accessForDigest, accessForImage } from '@kiln/usecases';
 
 export interface AskDeps {
   db: Database;
@@ -22,40 +25,76 @@ export interface AskDeps {
   schedule: TagSchedule;
 }
 
-/** Entries of older builds of the tag; more of them are not looked for. */
-const digestsMax = 20;
+/** Of the images of earlier builds of a tag, so many are asked for at a time, whichever. */
+const earlierMax = 2;
+/** Until a registry that gave no answer is asked again, at first. */
 const pauseMs = 60_000;
+/** One answer of this kind is none: a registry may be out of order. */
+const notThere = 'the registry said that it is not there; it is asked once more';
 
-/** Asks a registry what a tag names, and which of the images that the catalogue has for it are there. */
-async function find(db: Database, client: RegistryClient, tag: WatchedTag): Promise<FoundTag> {
-  const { repository, reference } = parseImageName(tag.reference);
-  const digest = await client.headManifest(repository, reference);
-  const there = new Set<string>();
-  const others = new Set((await listTagged(db, tag)).map((it) => it.digest).filter((it) => it !== digest));
-  for (const it of others) {
-    // What was not asked for counts as there.
-    if (there.size >= digestsMax || (await client.headManifest(repository, it)) !== undefined) there.add(it);
-  }
-  if (digest === tag.digest || digest === undefined)
-    return { digest, there, members: digest === undefined ? [] : tag.members };
-  const manifest = await client.getManifest(repository, digest);
-  if (!manifest) throw new Fault('RegistryUnreachable', `registry ${tag.host} lost ${tag.reference} meanwhile`);
-  return { digest, there, members: indexTypes.includes(manifest.mediaType) ? membersOf(manifest) : [] };
+/** Some of a list, whichever. */
+const sample = <T>(list: readonly T[], n: number): T[] =>
+  list
+    .map((it) => ({ it, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .slice(0, n)
+    .map(({ it }) => it);
+
+/** Which of the entries that a tag does not name are there, as far as they are asked for. */
+async function askForOthers(
+  client: RegistryClient,
+  repository: string,
+  tagged: readonly TaggedImage[],
+): Promise<Map<string, boolean>> {
+  const earlier = tagged.filter((it) => !it.holdsTag);
+  const asked = [...tagged.filter((it) => it.holdsTag), ...sample(earlier, earlierMax)].map((it) => it.digest);
+  const others = new Map<string, boolean>();
+  for (const it of new Set(asked)) others.set(it, (await client.headManifest(repository, it)) !== undefined);
+  return others;
 }
 
-/** Finds out how a registry differs from the catalogue. What cannot be found out is no difference: it is asked again. */
-export async function askTag({ db, registries, sealer, log, schedule }: AskDeps, tag: WatchedTag): Promise<void> {
+/** Asks a registry what a tag names, and which of the images that the catalogue has for it are there. */
+async function find({ db, registries, sealer, schedule }: AskDeps, watched: WatchedTag): Promise<FoundTag> {
+  const { repository, tag } = referenceOf(watched);
+  const all = await listTagged(db, watched);
+  // Whoever pushed an image may see it: a registry says to others that it is not there.
+  const access = all[0] ? await accessForDigest(db, sealer, all[0]) : await accessForImage(db, sealer, watched);
+  const client = registries.for(access);
+  const digest = await client.headManifest(repository, tag);
+  const differing = all.filter((it) => it.digest !== digest);
+  if (differing.length > 0 && (await isBeingBuilt(db, watched)))
+    throw new Fault('RegistryUnreachable', 'a build is about to set the tag');
+  const others = await askForOthers(client, repository, differing);
+  if (others.size > 0) await spareRegistry(db, watched.host, (others.size * 60_000) / schedule.perMinute);
+  const isNews = differing.some((it) => others.get(it.digest) === false && it.drift?.kind !== 'gone');
+  if (isNews && watched.failure !== notThere) throw new Fault('RegistryUnreachable', notThere);
+  if (digest === undefined) return { digest, others, members: [] };
+  if (digest === watched.digest) return { digest, others, members: watched.members };
+  const manifest = await client.getManifest(repository, digest);
+  if (!manifest) throw new Fault('RegistryUnreachable', `registry ${watched.host} lost ${watched.reference} meanwhile`);
+  return { digest, others, members: indexTypes.includes(manifest.mediaType) ? membersOf(manifest) : [] };
+}
+
+/**
+ * Finds out how a registry differs from the catalogue. What cannot be found out is no difference: it is asked again.
+ * @returns whether the registry may be asked for more
+ */
+export async function askTag(deps: AskDeps, tag: WatchedTag): Promise<boolean> {
+  const { db, log, schedule } = deps;
   try {
-    const client = registries.for(await accessForImage(db, sealer, tag));
-    await settleTag(db, tag, await find(db, client, tag), schedule);
+    await settleTag(db, tag, await find(deps, tag), schedule);
     metrics.tagsAsked.inc({ outcome: 'answered' });
+    return true;
   } catch (error) {
     const { code, message, cause, details } = asFault(error);
     metrics.tagsAsked.inc({ outcome: 'failed' });
     log.info({ reference: tag.reference, code, err: cause }, message);
     const everyMs = schedule.everySeconds * 1000;
-    const delayMs = Math.max(details.retryAfterMs ?? 0, backoffMs(tag.failures + 1, pauseMs, everyMs));
-    const wholeHost = details.retryAfterMs !== undefined;
-    await inTransaction(db, (tx) => putOffTag(tx, tag, message, { delayMs, wholeHost }));
+    const wantedMs = Math.min(details.retryAfterMs ?? 0, everyMs);
+    const delayMs = Math.max(wantedMs, backoffMs(tag.failures + 1, Math.min(pauseMs, everyMs), everyMs));
+    await putOffTag(db, tag, message, delayMs);
+    if (details.retryAfterMs === undefined) return true;
+    await spareRegistry(db, tag.host, wantedMs);
+    return false;
   }
 }

@@ -17,15 +17,15 @@ export type DriftErrors = (typeof driftErrors)[number];
 /**
  * Compares an entry of the catalogue with what its registry holds.
  * @param holdsTag whether the entry's tag is to name it: of several builds of one tag, only that of the last does
- * @param found what the tag names now, and which of the digests asked for are there
+ * @param found what the tag names now, and whether the entry's own image is there
  */
 export function driftOf(
   entry: { digest: string; holdsTag: boolean },
-  found: { digest: string | undefined; there: ReadonlySet<string> },
+  found: { digest: string | undefined; isThere: boolean },
 ): ImageDrift | undefined {
   if (entry.digest === found.digest) return undefined;
   const now = found.digest === undefined ? {} : { digest: found.digest };
-  if (!found.there.has(entry.digest)) return { kind: 'gone', ...now };
+  if (!found.isThere) return { kind: 'gone', ...now };
   if (!entry.holdsTag) return undefined;
   return { kind: found.digest === undefined ? 'untagged' : 'moved', ...now };
 }

@@ -5,22 +5,35 @@ import {
   explainDrift,
   Fault,
   isDriftError,
-  parseImageName,
+  parseReference,
+  type Reference,
 } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm';
+import { isLiveSql } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { requestSync } from '../images/images.ts';
+import { requestSyncIn } from '../images/images.ts';
 import { findPolicy } from '../policies/policies.ts';
 import { type Image, images } from '../tables/images.ts';
+import { markStale } from './stale-images.ts';
 import { forgetTag, recordTag, type TagSchedule, type WatchedTag } from './watched-tags.ts';
 
 /** An entry of the catalogue that has a tag. */
 export interface TaggedImage extends Pick<
   Image,
-  'id' | 'accountId' | 'workspaceId' | 'status' | 'statusMessage' | 'drift' | 'attempt'
+  | 'id'
+  | 'accountId'
+  | 'workspaceId'
+  | 'host'
+  | 'registryConnectionId'
+  | 'buildId'
+  | 'status'
+  | 'statusMessage'
+  | 'error'
+  | 'drift'
+  | 'attempt'
 > {
   digest: string;
-  /** Whether the tag is to name it: of the builds of one tag, only the last one's image does. */
+  /** Whether the tag is to name it: of the builds that have set the tag, only the last one's image is. */
   holdsTag: boolean;
 }
 
@@ -29,15 +42,23 @@ export interface FoundTag {
   digest: string | undefined;
   /** Digests of the images of the index that it names. */
   members: string[];
-  /** Those of the digests of its entries that are there. */
-  there: ReadonlySet<string>;
+  /** Which other digests of its entries were asked for, and whether they are there. */
+  others: ReadonlyMap<string, boolean>;
 }
 
-/** The entries of the catalogue that have a tag. */
-export async function listTagged(db: Executor, { accountId, reference }: WatchedTag): Promise<TaggedImage[]> {
-  const { host, repository, reference: tag } = parseImageName(reference);
+export const referenceOf = ({ reference }: WatchedTag): Reference => parseReference(reference, 'reference');
+
+/** The entries of the catalogue that have a tag, the newest first. */
+export async function listTagged(db: Executor, watched: WatchedTag): Promise<TaggedImage[]> {
+  const { accountId } = watched;
+  const { host, repository, tag } = referenceOf(watched);
+  const { id, workspaceId, registryConnectionId, buildId, status, statusMessage, error, drift, attempt } = images;
+  const { digest, via } = images;
   const rows = await db
-    .select()
+    .select({
+      ...{ id, accountId: images.accountId, workspaceId, host: images.host, registryConnectionId, buildId, status },
+      ...{ statusMessage, error, drift, attempt, digest, via },
+    })
     .from(images)
     .where(
       and(
@@ -50,42 +71,38 @@ export async function listTagged(db: Executor, { accountId, reference }: Watched
       ),
     )
     .orderBy(sql`${images.createdAt} DESC`);
-  const last = rows.find((it) => it.via === 'build');
+  const { rows: moves } = await db.execute<{ digest: string }>(sql`
+    SELECT t.digest FROM tag_moves t JOIN builds b ON b.id = t.build_id AND b.account_id = ${accountId}
+    WHERE t.host = ${host} AND t.repository = ${repository} AND t.tag = ${tag} ORDER BY t.seq DESC LIMIT 1`);
   return rows.map((it) => ({
     ...it,
     digest: it.digest ?? '',
-    holdsTag: it.via !== 'build' || it.digest === last?.digest,
+    holdsTag: it.via !== 'build' || it.digest === moves[0]?.digest,
   }));
 }
 
-const isBase = (reference: string) => sql`a.bases @> ${JSON.stringify([{ reference }])}::jsonb`;
-const builtFrom = (accountId: string, reference: string) => sql`
-  build_attempts a JOIN builds b ON b.id = a.build_id AND b.attempt = a.attempt
-  JOIN images m ON m.build_id = b.id AND m.account_id = b.account_id AND m.status IN ('ACTIVE', 'ERROR')
-  WHERE ${isBase(reference)} AND b.account_id = ${accountId}`;
-
-/** Marks images as stale one of whose bases has another image by now, and no longer those of which none has. */
-const markStale = (tx: Executor, { accountId, reference }: WatchedTag) =>
-  tx.execute(sql`
-    UPDATE images SET stale = found.stale FROM (
-      SELECT m.id, EXISTS (SELECT FROM jsonb_array_elements(a.bases) base
-        JOIN watched_tags w ON w.account_id = b.account_id AND w.reference = base->>'reference'
-        WHERE w.digest NOT IN (split_part(base->>'id', '@', 2), split_part(coalesce(base->>'index', ''), '@', 2))
-          AND NOT split_part(base->>'id', '@', 2) = ANY (w.members)) AS stale
-      FROM ${builtFrom(accountId, reference)}) found
-    WHERE images.id = found.id AND images.stale <> found.stale`);
+/** Whether a build is about to set a tag. */
+export async function isBeingBuilt(db: Executor, watched: WatchedTag): Promise<boolean> {
+  const { host, repository, tag } = referenceOf(watched);
+  const { rowCount } = await db.execute(sql`
+    SELECT FROM builds b WHERE b.account_id = ${watched.accountId} AND b.host = ${host} AND b.repository = ${repository}
+      AND b.tag = ${tag} AND ${sql.raw(isLiveSql('b.'))} AND b.state <> 'queued' LIMIT 1`);
+  return rowCount === 1;
+}
 
 async function isBaseOfAny(db: Executor, { accountId, reference }: WatchedTag): Promise<boolean> {
-  const { rowCount } = await db.execute(sql`SELECT FROM ${builtFrom(accountId, reference)} LIMIT 1`);
+  const { rowCount } = await db.execute(sql`
+    SELECT FROM build_attempts a JOIN builds b ON b.id = a.build_id AND b.attempt = a.attempt
+      JOIN images m ON m.build_id = b.id AND m.status IN ('ACTIVE', 'ERROR')
+    WHERE a.bases @> ${JSON.stringify([{ reference }])}::jsonb AND b.account_id = ${accountId} LIMIT 1`);
   return rowCount === 1;
 }
 
 /** What an image's drift changes of it. */
 function changeBy(image: TaggedImage, drift: Image['drift'], errors: DriftErrors): Partial<Image> {
   const earlier = image.drift ? explainDrift(image.drift) : '';
-  if (!drift) return { drift, ...(image.statusMessage === earlier ? { statusMessage: '' } : {}) };
-  const statusMessage = explainDrift(drift);
-  if (image.status === 'ACTIVE' && isDriftError(errors, drift)) {
+  const statusMessage = drift ? explainDrift(drift) : '';
+  if (drift && image.status === 'ACTIVE' && isDriftError(errors, drift)) {
     const error = describeFault(new Fault('ImageDrifted', statusMessage), 'verify', image.attempt);
     return { drift, status: 'ERROR', statusMessage, error };
   }
@@ -93,34 +110,41 @@ function changeBy(image: TaggedImage, drift: Image['drift'], errors: DriftErrors
   return { drift, ...(image.statusMessage === earlier ? { statusMessage } : {}) };
 }
 
+/** Whether it is in ERROR for a drift that is over, or that the policy lets pass. */
+const isToBeVerified = (image: TaggedImage, drift: Image['drift'], errors: DriftErrors): boolean =>
+  image.status === 'ERROR' && image.error?.code === 'ImageDrifted' && !(drift && isDriftError(errors, drift));
+
+async function settleImageDrift(tx: Executor, image: TaggedImage, found: FoundTag): Promise<void> {
+  const isThere = image.digest === found.digest || found.others.get(image.digest);
+  // It was not asked for, or has come since.
+  if (isThere === undefined) return;
+  const drift = driftOf(image, { digest: found.digest, isThere }) ?? null;
+  if (drift?.kind === image.drift?.kind && drift?.digest === image.drift?.digest) return;
+  const { errorOnDrift } = await findPolicy(tx, image.accountId, image.workspaceId);
+  const { rowCount } = await tx
+    .update(images)
+    .set({ ...changeBy(image, drift, errorOnDrift), updatedAt: sql`now()` })
+    // What came in between is looked at next time.
+    .where(and(eq(images.id, image.id), eq(images.status, image.status), eq(images.digest, image.digest)));
+  if (rowCount === 1 && isToBeVerified(image, drift, errorOnDrift)) await requestSyncIn(tx, image.id);
+}
+
 /**
  * Writes down what a registry holds for a tag: entries of the catalogue that differ from it say so, and are in ERROR where
  * their workspace's policy wants that; images that were made from another image of the tag are stale. Triggers tell of each.
- * An image that is as it was is verified anew, so that it becomes ACTIVE again.
+ * An image that is as it was is verified anew, so that it becomes ACTIVE again. Nothing happens when the claim is stale.
  */
 export async function settleTag(db: Database, tag: WatchedTag, found: FoundTag, schedule: TagSchedule): Promise<void> {
-  const mended = await inTransaction(db, async (tx) => {
+  const isBase = await isBaseOfAny(db, tag);
+  const isHeld = await inTransaction(db, async (tx) => {
     const tagged = await listTagged(tx, tag);
-    const isUsed = tagged.length > 0 || (await isBaseOfAny(tx, tag));
-    if (!isUsed) {
+    if (tagged.length === 0 && !isBase) {
       await forgetTag(tx, tag);
-      return [];
+      return false;
     }
-    await recordTag(tx, tag, found, schedule);
-    await markStale(tx, tag);
-    const again: string[] = [];
-    for (const image of tagged) {
-      const drift = driftOf(image, found) ?? null;
-      if (drift?.kind === image.drift?.kind && drift?.digest === image.drift?.digest) continue;
-      const { errorOnDrift } = await findPolicy(tx, image.accountId, image.workspaceId);
-      if (drift === null && image.status === 'ERROR') again.push(image.id);
-      await tx
-        .update(images)
-        .set({ ...changeBy(image, drift, errorOnDrift), updatedAt: sql`now()` })
-        // What came in between is looked at next time.
-        .where(and(eq(images.id, image.id), eq(images.status, image.status), eq(images.digest, image.digest)));
-    }
-    return again;
+    if (!(await recordTag(tx, tag, found, schedule))) return false;
+    for (const image of tagged) await settleImageDrift(tx, image, found);
+    return true;
   });
-  for (const id of mended) await requestSync(db, id);
+  if (isHeld && isBase) await markStale(db, tag);
 }

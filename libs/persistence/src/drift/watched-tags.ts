@@ -22,11 +22,13 @@ const jittered = (seconds: number) => sql`now() + make_interval(secs => ${second
 
 /**
  * Takes some tags that are due, of registries that may be asked.
+ * @param busy registries that are to be left out
  * @returns them with the number of those that were scheduled for the first time
  */
 export async function claimTags(
   db: Executor,
   { everySeconds, perMinute }: TagSchedule,
+  busy: readonly string[],
 ): Promise<{ claimed: WatchedTag[]; scheduled: number }> {
   const { rowCount } = await db
     .update(watchedTags)
@@ -41,7 +43,8 @@ export async function claimTags(
     ), waiting AS (
       SELECT hosts.host, (SELECT count(*) FROM (
         SELECT FROM watched_tags w WHERE w.host = hosts.host AND w.due_at <= now() LIMIT ${batchMax}) due) AS n
-      FROM hosts WHERE hosts.host IS NOT NULL
+      FROM hosts WHERE hosts.host IS NOT NULL AND NOT hosts.host = ANY (${sql.param([...busy])}::text[])
+        AND NOT EXISTS (SELECT FROM registry_budgets b WHERE b.host = hosts.host AND b.next_at > now())
     ), free AS (
       INSERT INTO registry_budgets AS it (host, next_at)
       SELECT host, now() + make_interval(secs => n * 60.0 / ${perMinute}::int) FROM waiting WHERE n > 0 ORDER BY host
@@ -59,23 +62,28 @@ export async function claimTags(
     const [row] = await db
       .select()
       .from(watchedTags)
-      .where(isOf({ accountId: account_id, reference }));
+      .where(and(eq(watchedTags.accountId, account_id), eq(watchedTags.reference, reference)));
     if (row) claimed.push(row);
   }
   return { claimed, scheduled: rowCount ?? 0 };
 }
 
-const isOf = ({ accountId, reference }: Pick<WatchedTag, 'accountId' | 'reference'>) =>
-  and(eq(watchedTags.accountId, accountId), eq(watchedTags.reference, reference));
+/** A claim is somebody else's once another has taken the tag, and with that set its time anew. */
+const isHeld = ({ accountId, reference, dueAt }: WatchedTag) =>
+  and(
+    eq(watchedTags.accountId, accountId),
+    eq(watchedTags.reference, reference),
+    dueAt === null ? undefined : eq(watchedTags.dueAt, dueAt),
+  );
 
-/** Writes down what a tag names. */
-export const recordTag = async (
+/** Writes down what a tag names; false when the claim is stale. */
+export async function recordTag(
   tx: Executor,
   tag: WatchedTag,
   found: { digest: string | undefined; members: string[] },
   { everySeconds }: TagSchedule,
-): Promise<void> =>
-  void (await tx
+): Promise<boolean> {
+  const { rowCount } = await tx
     .update(watchedTags)
     .set({
       digest: found.digest ?? null,
@@ -85,24 +93,31 @@ export const recordTag = async (
       failure: '',
       failures: 0,
     })
-    .where(isOf(tag)));
-
-/** Puts a tag off whose registry did not say what it names; `wholeHost` where it wants to be left alone. */
-export async function putOffTag(
-  tx: Executor,
-  tag: WatchedTag,
-  failure: string,
-  { delayMs, wholeHost }: { delayMs: number; wholeHost: boolean },
-): Promise<void> {
-  const later = sql`now() + make_interval(secs => ${delayMs / 1000})`;
-  await tx
-    .update(watchedTags)
-    .set({ failure, failures: tag.failures + 1, dueAt: later })
-    .where(isOf(tag));
-  if (wholeHost)
-    await tx.execute(sql`UPDATE registry_budgets SET next_at = greatest(next_at, ${later}) WHERE host = ${tag.host}`);
+    .where(isHeld(tag));
+  return rowCount === 1;
 }
+
+/** Puts a tag off whose registry did not say what it names. */
+export const putOffTag = async (db: Executor, tag: WatchedTag, failure: string, delayMs: number): Promise<void> =>
+  void (await db
+    .update(watchedTags)
+    .set({ failure, failures: tag.failures + 1, dueAt: sql`now() + make_interval(secs => ${delayMs / 1000})` })
+    .where(isHeld(tag)));
+
+/** Leaves a registry alone for a while longer: for questions that it was asked beside those after tags, or at its wish. */
+export const spareRegistry = async (db: Executor, host: string, ms: number): Promise<void> =>
+  void (await db.execute(sql`
+    UPDATE registry_budgets SET next_at = greatest(next_at, now()) + make_interval(secs => ${ms / 1000}) WHERE host = ${host}`));
 
 /** Nothing in the catalogue has the tag any more, or was made from it. */
 export const forgetTag = async (tx: Executor, tag: WatchedTag): Promise<void> =>
-  void (await tx.delete(watchedTags).where(isOf(tag)));
+  void (await tx.delete(watchedTags).where(isHeld(tag)));
+
+/** Watches tags that were forgotten in the very moment in which an image came that has them. */
+export const watchForgottenTags = async (db: Executor): Promise<void> =>
+  void (await db.execute(sql`
+    INSERT INTO watched_tags (account_id, reference, host, registry_connection_id)
+    SELECT m.account_id, m.host || '/' || m.repository || ':' || m.tag, m.host, m.registry_connection_id
+    FROM images m WHERE m.status = 'ACTIVE' AND NOT EXISTS (SELECT FROM watched_tags w
+      WHERE w.account_id = m.account_id AND w.reference = m.host || '/' || m.repository || ':' || m.tag)
+    ON CONFLICT DO NOTHING`));

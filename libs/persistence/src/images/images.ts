@@ -174,6 +174,9 @@ export type Settled =
   /** A deleted one was taken out of its registry, or could not be, as `message` says. */
   | { outcome: 'purged'; message: string };
 
+/** A build's image is verified by its digest: that says nothing of its tag. */
+const driftLeft = sql`CASE WHEN ${images.via} = 'build' AND ${images.drift}->>'kind' <> 'gone' THEN ${images.drift} END`;
+
 /** Writes what became of a claimed image; false when the claim is stale. */
 export async function settleImage(
   db: Executor,
@@ -188,7 +191,7 @@ export async function settleImage(
           status: 'ACTIVE' as const,
           statusMessage: '',
           error: null,
-          drift: null,
+          drift: driftLeft,
           pending: false,
         };
       case 'refused':
@@ -255,22 +258,24 @@ export async function insertBuiltImage(
 
 /** Asks a registrar to look at an image again; false when it is gone, or was refused and is to be registered anew. */
 export const requestSync = (db: Database, id: string): Promise<boolean> =>
-  inTransaction(db, async (tx) => {
-    const [row] = await tx
-      .update(images)
-      // A look that is under way began before this was asked for: its finding would be out of date.
-      .set({
-        pending: true,
-        fence: sql`nextval('fences')`,
-        leaseUntil: null,
-        notBefore: atOnce,
-        announcedAt: sql`now()`,
-      })
-      .where(and(eq(images.id, id), heldImage))
-      .returning();
-    if (row) await announce(tx, announceRegistration('image', id, row.attempt));
-    return row !== undefined;
-  });
+  inTransaction(db, (tx) => requestSyncIn(tx, id));
+
+export async function requestSyncIn(tx: Executor, id: string): Promise<boolean> {
+  const [row] = await tx
+    .update(images)
+    // A look that is under way began before this was asked for: its finding would be out of date.
+    .set({
+      pending: true,
+      fence: sql`nextval('fences')`,
+      leaseUntil: null,
+      notBefore: atOnce,
+      announcedAt: sql`now()`,
+    })
+    .where(and(eq(images.id, id), heldImage))
+    .returning();
+  if (row) await announce(tx, announceRegistration('image', id, row.attempt));
+  return row !== undefined;
+}
 
 /**
  * Takes an image out of the catalogue. The row stays, as history; whoever is at work on it finds the fence stale.
