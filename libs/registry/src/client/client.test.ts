@@ -76,6 +76,22 @@ it('tries a passing trouble again, and calls a lasting one unreachable', async (
   expect(await code(http('127.0.0.1:1').headManifest('a/b', 'c'))).toBe('RegistryUnreachable');
 });
 
+it('sends a manifest again to a registry that does not know a blob for a moment, and no other refusal', async () => {
+  const manifest = { bytes: Buffer.from('{}'), digest: 'sha256:0', mediaType: 'm' };
+  const refusal = (errorCode: string) => JSON.stringify({ errors: [{ code: errorCode, message: 'm' }] });
+  let asked = 0;
+  const lags = await serve((_req, res) => {
+    asked += 1;
+    if (asked < 3) res.writeHead(400).end(refusal('MANIFEST_BLOB_UNKNOWN'));
+    else res.writeHead(201).end();
+  });
+  expect(await http(lags.host).putManifest('a/b', 'c', manifest)).toBe(false);
+  expect(asked).toBe(3);
+  const denies = await serve((_req, res) => res.writeHead(400).end(refusal('TAG_INVALID')));
+  expect(await code(http(denies.host).putManifest('a/b', 'c', manifest))).toBe('RegistryRefused');
+  expect(denies.seen).toHaveLength(1);
+});
+
 it.each([
   ['no JSON', 'hello'],
   ['no config', '{"schemaVersion":2,"layers":[]}'],

@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
+import { backoffMs, retry } from '@kiln/kit';
 import { type AddressRules } from '../egress/address-rules.ts';
 import { type RegistryAccess } from './connection.ts';
 import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
@@ -40,6 +41,13 @@ export interface RegistryClient {
 /** Statuses of HEAD that say nothing of the thing itself: the method is not known, or a link is not for it. */
 const isNoAnswerToHead = ({ status, elsewhere }: RegistryAnswer): boolean =>
   status === 405 || status === 501 || (elsewhere && status === 403);
+
+/**
+ * Whether a registry does not know a blob that it was sent before: one that links it while somebody else pushes the same one
+ * says so for a moment (distribution 2.8).
+ */
+const missesBlob = (error: unknown): boolean => error instanceof Fault && error.message.includes('BLOB_UNKNOWN');
+const manifestTries = 4;
 
 /** A size as a header has it. */
 const sizeIn = (text: string | undefined): number | undefined =>
@@ -156,12 +164,17 @@ function clientOf({ transport, seen }: OpenRegistry): RegistryClient {
     },
     async putManifest(repository, reference, manifest, signal) {
       const path = `/v2/${repository}/manifests/${reference}`;
-      const answer = await transport.send(
-        { method: 'PUT', path, headers: { 'content-type': manifest.mediaType }, body: manifest.bytes, signal },
-        push(repository),
+      const headers = { 'content-type': manifest.mediaType };
+      const put = { method: 'PUT', path, headers, body: manifest.bytes, signal } as const;
+      const answer = await retry(
+        async () => {
+          const it = await transport.send(put, push(repository));
+          // Such as an immutable tag: asking again will not help.
+          if (it.status !== 201 && it.status !== 200) throw unexpected(it, `PUT ${path}`);
+          return it;
+        },
+        { tries: manifestTries, isPassing: missesBlob, pauseMs: (tried) => backoffMs(tried, 200, 2000), signal },
       );
-      // Such as an immutable tag: asking again will not help.
-      if (answer.status !== 201 && answer.status !== 200) throw unexpected(answer, `PUT ${path}`);
       return headerOf(answer.headers['oci-subject']) !== undefined;
     },
     async deleteManifest(repository, digest) {
