@@ -15,7 +15,7 @@ const ToImage = ({ id, children }: { id: string; children: string }) => (
   </Anchor>
 );
 
-/** What an image of a build was made from, and whether that is still no newer one is known. */
+/** What an image of a build was made from, and whether a newer image of its tag is known. */
 export function ImageBases({ id }: { id: string }) {
   const found = useQuery({
     queryKey: ['bases', id],
@@ -57,7 +57,7 @@ const Base = ({ base: { Name, Entry, Depth, Image } }: { base: Bases['Bases'][nu
 );
 
 function Freshness({ base: { Newer, LatestDigest } }: { base: Bases['Bases'][number] }) {
-  if (!Newer && LatestDigest === undefined) return <Tone tone="good">the newest of its tag</Tone>;
+  if (!Newer && LatestDigest === undefined) return <Tone tone="good">no newer one is known</Tone>;
   return (
     <Group gap="xs" justify="flex-end">
       <Tone tone="warn">has a newer image</Tone>
