@@ -1,3 +1,4 @@
+import { globOf } from '@kiln/domain';
 import { z } from 'zod';
 
 // PostgreSQL's text cannot hold NUL, and a lone surrogate cannot be written as UTF-8: both are refused where text comes
@@ -45,6 +46,15 @@ export const queryInt = (min: number, max: number) =>
     .regex(/^[+-]?\d{1,10}$/, 'must be a decimal integer')
     .transform(Number)
     .pipe(z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+/** Patterns of names: `*` stands for a part of one, `**` for any. */
+export const patterns = z.array(
+  text(255, 1).refine((it) => globOf(it) !== undefined, 'is no pattern: `*` stands for a part of a name, `**` for any'),
+  'must be a list of patterns',
+);
+
+/** Patterns of repositories without their host, such as `ml/**`. */
+export const repositoryPatterns = patterns.min(1, 'must name a repository').max(50, 'has more than 50 entries');
 
 /** A point in time, as ISO 8601 in UTC, e.g. 2021-01-12T14:36:01Z. */
 export const queryTime = z.iso

@@ -1,5 +1,5 @@
 import { campaignOperations } from '@kiln/contract';
-import { campaignMoves, type CampaignOutcome, Fault, fieldFault } from '@kiln/domain';
+import { campaignImagesMax, campaignMoves, type CampaignOutcome, Fault, fieldFault } from '@kiln/domain';
 import {
   type Campaign,
   countOutcomes,
@@ -9,6 +9,7 @@ import {
   listCampaignImages,
   listCampaigns,
   moveCampaign,
+  noOutcomes,
   refreshOutcomes,
   selectForCampaign,
 } from '@kiln/persistence';
@@ -24,7 +25,6 @@ export interface CampaignRoutesDeps {
   campaigns: { wake(): void };
 }
 
-const imagesMax = 5000;
 const countsOf = (it: Record<CampaignOutcome, number>) => ({
   Waiting: it.waiting,
   Building: it.building,
@@ -55,15 +55,19 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
       RatePerHour: it.ratePerHour,
       CanaryPercent: it.canaryPercent,
       StopPercent: it.stopPercent,
-      Counts: countsOf(counts.get(it.id) ?? { waiting: 0, building: 0, succeeded: 0, failed: 0, skipped: 0 }),
+      Counts: countsOf(counts.get(it.id) ?? noOutcomes),
       GmtCreateTime: it.createdAt.toISOString(),
       ...optional('GmtEndTime', it.endedAt?.toISOString()),
     }));
   }
-  async function render(viewer: Caller, campaign: Campaign) {
+  async function summarizeOne(viewer: Caller, campaign: Campaign) {
     const [summary] = await summarize(viewer, [campaign]);
-    const images = await listCampaignImages(db, campaign);
     if (!summary) throw new Error('one campaign has one summary');
+    return summary;
+  }
+  async function render(viewer: Caller, campaign: Campaign) {
+    const summary = await summarizeOne(viewer, campaign);
+    const images = await listCampaignImages(db, campaign);
     return {
       ...summary,
       Images: images.map(({ item, paiId, name }) => ({
@@ -93,11 +97,11 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
         imageIds: ImageIds,
         madeFrom: MadeFrom === undefined ? undefined : await requireImage(db, viewer, MadeFrom),
       });
-      if (chosen.length > imagesMax)
+      if (chosen.length > campaignImagesMax)
         throw fieldFault(
           'InvalidParameter',
           'Repositories',
-          `${chosen.length} images are meant, at most ${imagesMax} fit`,
+          `${chosen.length} images are meant, at most ${campaignImagesMax} fit`,
         );
       const owner = {
         accountId: viewer.accountId,
@@ -134,9 +138,7 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
       if (!moved && now.state !== body.State)
         throw new Fault('CampaignNotMovable', `campaign ${id} is ${now.state}, and cannot become ${body.State}`);
       campaigns.wake();
-      const [summary] = await summarize(viewer, [now]);
-      if (!summary) throw new Error('one campaign has one summary');
-      return { body: { RequestId: requestId, ...summary } };
+      return { body: { RequestId: requestId, ...(await summarizeOne(viewer, now)) } };
     }),
   ];
 }

@@ -113,10 +113,10 @@ export function retentionRoutes({ db, directory }: { db: Database; directory: Di
       if (outcome === 'old')
         throw new Fault('PlanNotRunnable', `plan ${plan.id} is more than a day old; make another one`);
       const found = new Map((await findPlanned(db, plan.accountId, plan.images)).map((it) => [it.id, it.paiId]));
-      const shown = plan.images.flatMap(({ id }) => found.get(id) ?? []);
-      const deprecated = outcome.ids.flatMap((id) => found.get(id) ?? []);
-      const kept = shown.filter((it) => !deprecated.includes(it));
-      return { body: { RequestId: requestId, Deprecated: deprecated, Kept: kept } };
+      const deprecated = new Set(outcome.ids);
+      const shown = (isDeprecated: boolean) =>
+        plan.images.flatMap(({ id }) => (deprecated.has(id) === isDeprecated ? (found.get(id) ?? []) : []));
+      return { body: { RequestId: requestId, Deprecated: shown(true), Kept: shown(false) } };
     }),
     route(retentionOperations.ListRetiring, async ({ viewer, params, requestId }) => {
       const retiring = await listRetiring(db, await placeOf(viewer, params.WorkspaceId));

@@ -1,16 +1,14 @@
-import { campaignOutcomes, campaignStates, globOf } from '@kiln/domain';
+import { campaignImagesMax, campaignOutcomes, campaignStates } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
-import { idText, oneOf, queryInt, text } from '../text.ts';
+import { idText, oneOf, queryInt, repositoryPatterns, text } from '../text.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
 const CampaignId = 'camp-a1b2c3d4e5f60718';
 const WorkspaceId = '123456';
-const imagesMax = 5000;
 
-const percent = (least: number) =>
-  z.int('must be a whole number').min(least, `must be at least ${least}`).max(100, 'must be at most 100');
+const percent = z.int('must be a whole number').min(0, 'must be at least 0').max(100, 'must be at most 100');
 
 const body = z.object(
   {
@@ -18,19 +16,11 @@ const body = z.object(
     Title: text(256).default(''),
     Stale: z.boolean('must be true or false').optional().describe('those of which a base has a newer image'),
     MadeFrom: text(64, 1).optional().describe('an ImageId: those that were made from it, directly or not'),
-    Repositories: z
-      .array(
-        text(255, 1).refine((it) => globOf(it) !== undefined, 'is no pattern'),
-        'must be a list of patterns',
-      )
-      .min(1, 'must name a repository')
-      .max(50, 'has more than 50 entries')
-      .optional()
-      .describe('such as `ml/**`, without the host'),
+    Repositories: repositoryPatterns.optional().describe('such as `ml/**`, without the host'),
     ImageIds: z
       .array(text(64, 1), 'must be a list of ImageIds')
       .min(1, 'must name an image')
-      .max(imagesMax, `has more than ${imagesMax} entries`)
+      .max(campaignImagesMax, `has more than ${campaignImagesMax} entries`)
       .optional(),
     RatePerHour: z
       .int('must be a whole number')
@@ -38,10 +28,10 @@ const body = z.object(
       .max(100_000, 'must be at most 100000')
       .default(60)
       .describe('builds that are submitted within an hour at most'),
-    CanaryPercent: percent(0)
+    CanaryPercent: percent
       .default(10)
       .describe('of the images, at least one: all have to succeed before the others are built'),
-    StopPercent: percent(0).default(20).describe('of the ended builds that may fail before it stops'),
+    StopPercent: percent.default(20).describe('of the ended builds that may fail before it stops'),
   },
   'must be a JSON object',
 );

@@ -1,7 +1,7 @@
-import { globOf, noRetention, retiringStages } from '@kiln/domain';
+import { noRetention, retiringStages } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
-import { text } from '../text.ts';
+import { patterns, repositoryPatterns, text } from '../text.ts';
 
 const requestId = { RequestId: z.string() };
 const RequestId = '7B9EFB2C-0E2A-4F4F-8A3E-1B1C6E0F5A11';
@@ -13,17 +13,12 @@ const path = '/api/v1/workspaces/{WorkspaceId}/retention';
 
 const days = (least: number, most = 3650) =>
   z.int('must be a whole number of days').min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);
-const patterns = z.array(
-  text(255, 1).refine((it) => globOf(it) !== undefined, 'is no pattern: `*` stands for a part of a name, `**` for any'),
-  'must be a list of patterns',
-);
 
 const rule = z.object(
   {
-    Repositories: patterns
-      .min(1, 'must name a repository')
-      .max(50, 'has more than 50 entries')
-      .describe('such as `ml/**`, without the host; the first rule of which one fits decides about a repository'),
+    Repositories: repositoryPatterns.describe(
+      'such as `ml/**`, without the host; the first rule of which one fits decides about a repository',
+    ),
     KeepLast: z
       .int('must be a whole number')
       .min(1, 'must be at least 1')

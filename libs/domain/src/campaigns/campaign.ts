@@ -16,6 +16,9 @@ export const campaignMoves = {
 export const campaignOutcomes = ['waiting', 'building', 'succeeded', 'failed', 'skipped'] as const;
 export type CampaignOutcome = (typeof campaignOutcomes)[number];
 
+/** So many images one campaign builds at most. */
+export const campaignImagesMax = 5000;
+
 /** How a campaign goes about it. */
 export interface CampaignPace {
   /** Builds that it submits within an hour at most. */

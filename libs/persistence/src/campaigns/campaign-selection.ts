@@ -1,6 +1,7 @@
 import { basesFirst, fieldFault, globOf } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { type Viewer } from '../accounts/identity.ts';
+import { lastAttempts } from '../builds/last-attempts.ts';
 import { type Executor } from '../db/database.ts';
 import { listDependents } from '../images/base-chain.ts';
 import { seenBy } from '../images/image-queries.ts';
@@ -43,8 +44,7 @@ export async function selectForCampaign(
   const { rows } = await db.execute<Row & Record<string, unknown>>(sql`
     SELECT DISTINCT ON (images.host, images.repository, images.tag) images.id AS "imageId", images.pai_id AS "paiId",
       images.name, images.host, images.repository, images.tag, images.stale, images.build_id AS "sourceBuildId",
-      coalesce((SELECT jsonb_agg(base->>'reference') FROM builds b
-        JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt
+      coalesce((SELECT jsonb_agg(base->>'reference') FROM ${lastAttempts}
         CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
         WHERE b.id = images.build_id AND base ? 'reference'), '[]') AS bases
     FROM ${images} WHERE images.workspace_id = ${workspaceId} AND images.via = 'build' AND images.build_id IS NOT NULL

@@ -70,20 +70,27 @@ export const listCampaignImages = (db: Executor, { id }: Pick<Campaign, 'id'>) =
     .where(eq(campaignImages.campaignId, id))
     .orderBy(asc(campaignImages.place));
 
+export const noOutcomes: Record<CampaignOutcome, number> = {
+  waiting: 0,
+  building: 0,
+  succeeded: 0,
+  failed: 0,
+  skipped: 0,
+};
+
 /** How many images of campaigns have come to what. */
 export async function countOutcomes(
   db: Executor,
   ids: readonly string[],
 ): Promise<Map<string, Record<CampaignOutcome, number>>> {
-  const none = { waiting: 0, building: 0, succeeded: 0, failed: 0, skipped: 0 };
-  const counts = new Map(ids.map((it) => [it, { ...none }]));
+  const counts = new Map(ids.map((it) => [it, noOutcomes]));
   if (ids.length === 0) return counts;
   const rows = await db
     .select({ id: campaignImages.campaignId, outcome: campaignImages.outcome, n: count() })
     .from(campaignImages)
     .where(inArray(campaignImages.campaignId, [...ids]))
     .groupBy(campaignImages.campaignId, campaignImages.outcome);
-  for (const { id, outcome, n } of rows) counts.set(id, { ...(counts.get(id) ?? none), [outcome]: n });
+  for (const { id, outcome, n } of rows) counts.set(id, { ...(counts.get(id) ?? noOutcomes), [outcome]: n });
   return counts;
 }
 

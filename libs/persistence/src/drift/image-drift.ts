@@ -9,6 +9,7 @@ import {
   type Reference,
 } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm';
+import { lastAttempts, startedFrom } from '../builds/last-attempts.ts';
 import { isLiveSql } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { requestSyncIn } from '../images/images.ts';
@@ -92,9 +93,8 @@ export async function isBeingBuilt(db: Executor, watched: WatchedTag): Promise<b
 
 async function isBaseOfAny(db: Executor, { accountId, reference }: WatchedTag): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
-    SELECT FROM build_attempts a JOIN builds b ON b.id = a.build_id AND b.attempt = a.attempt
-      JOIN images m ON m.build_id = b.id AND m.status IN ('ACTIVE', 'ERROR')
-    WHERE a.bases @> ${JSON.stringify([{ reference }])}::jsonb AND b.account_id = ${accountId} LIMIT 1`);
+    SELECT FROM ${lastAttempts} JOIN images m ON m.build_id = b.id AND m.status IN ('ACTIVE', 'ERROR')
+    WHERE ${startedFrom('reference', reference)} AND b.account_id = ${accountId} LIMIT 1`);
   return rowCount === 1;
 }
 

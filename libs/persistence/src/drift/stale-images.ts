@@ -1,4 +1,5 @@
 import { inArray, sql } from 'drizzle-orm';
+import { lastAttempts, startedFrom } from '../builds/last-attempts.ts';
 import { type Database } from '../db/database.ts';
 import { images } from '../tables/images.ts';
 import { type WatchedTag } from './watched-tags.ts';
@@ -9,10 +10,9 @@ const atOnce = 500;
 /** Marks images as stale one of whose bases has another image by now, and no longer those of which none has. */
 export async function markStale(db: Database, { accountId, reference }: WatchedTag): Promise<void> {
   const { rows } = await db.execute<{ id: string; stale: boolean }>(sql`
-    SELECT m.id, NOT m.stale AS stale FROM build_attempts a
-      JOIN builds b ON b.id = a.build_id AND b.attempt = a.attempt AND b.account_id = ${accountId}
+    SELECT m.id, NOT m.stale AS stale FROM ${lastAttempts}
       JOIN images m ON m.build_id = b.id AND m.account_id = b.account_id AND m.status IN ('ACTIVE', 'ERROR')
-    WHERE a.bases @> ${JSON.stringify([{ reference }])}::jsonb AND m.stale <> EXISTS (
+    WHERE ${startedFrom('reference', reference)} AND b.account_id = ${accountId} AND m.stale <> EXISTS (
       SELECT FROM jsonb_array_elements(a.bases) base
         JOIN watched_tags w ON w.account_id = b.account_id AND w.reference = base->>'reference'
       WHERE w.digest NOT IN (split_part(base->>'id', '@', 2), split_part(coalesce(base->>'index', ''), '@', 2))

@@ -57,14 +57,14 @@ export async function claimTags(
     )
     UPDATE watched_tags t SET due_at = now() + make_interval(secs => ${leaseSeconds}) FROM taken
     WHERE t.account_id = taken.account_id AND t.reference = taken.reference RETURNING t.account_id, t.reference`);
-  const claimed: WatchedTag[] = [];
-  for (const { account_id, reference } of rows) {
-    const [row] = await db
-      .select()
-      .from(watchedTags)
-      .where(and(eq(watchedTags.accountId, account_id), eq(watchedTags.reference, reference)));
-    if (row) claimed.push(row);
-  }
+  const taken = rows.map((it) => sql`(${it.account_id}, ${it.reference})`);
+  const claimed =
+    taken.length === 0
+      ? []
+      : await db
+          .select()
+          .from(watchedTags)
+          .where(sql`(${watchedTags.accountId}, ${watchedTags.reference}) IN (${sql.join(taken, sql`, `)})`);
   return { claimed, scheduled: rowCount ?? 0 };
 }
 

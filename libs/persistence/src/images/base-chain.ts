@@ -4,6 +4,7 @@ import { type Viewer } from '../accounts/identity.ts';
 import { type Executor } from '../db/database.ts';
 import { heldStatus, type Image, images } from '../tables/images.ts';
 import { watchedTags } from '../tables/watched-tags.ts';
+import { lastAttempts } from '../builds/last-attempts.ts';
 import { seenBy } from './image-queries.ts';
 
 /** An entry of the catalogue, as chains of bases show it. */
@@ -36,7 +37,7 @@ const isThere = sql.raw(`images.status = 'ACTIVE'`);
 /** What a build's last attempt started from. */
 async function basesOfBuild(db: Executor, buildId: string): Promise<BuildBase[]> {
   const { rows } = await db.execute<{ bases: BuildBase[] | null }>(sql`
-    SELECT a.bases FROM build_attempts a JOIN builds b ON b.id = a.build_id AND b.attempt = a.attempt WHERE b.id = ${buildId}`);
+    SELECT a.bases FROM ${lastAttempts} WHERE b.id = ${buildId}`);
   return rows[0]?.bases ?? [];
 }
 

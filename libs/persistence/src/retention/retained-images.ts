@@ -1,5 +1,6 @@
 import { type Label, type RetainedImage } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
+import { lastAttempts } from '../builds/last-attempts.ts';
 import { type Executor } from '../db/database.ts';
 
 type Row = Omit<RetainedImage, 'createdAt' | 'usedAt' | 'sizeBytes'> & {
@@ -18,8 +19,7 @@ export async function readRetained(db: Executor, accountId: string, workspaceId:
       extract(epoch FROM m.used_at)::float8 * 1000 AS "usedAt",
       coalesce((SELECT jsonb_agg(jsonb_build_object('key', l.key, 'value', l.value)) FROM image_labels l
         WHERE l.image_id = m.id), '[]') AS labels,
-      coalesce((SELECT jsonb_agg(name) FROM builds b
-        JOIN build_attempts a ON a.build_id = b.id AND a.attempt = b.attempt
+      coalesce((SELECT jsonb_agg(name) FROM ${lastAttempts}
         CROSS JOIN LATERAL jsonb_array_elements(a.bases) base
         CROSS JOIN LATERAL unnest(ARRAY[base->>'id', base->>'index']) name
         WHERE b.id = m.build_id AND name IS NOT NULL), '[]') AS bases

@@ -1,6 +1,7 @@
 import { removable, type RetentionRules } from '@kiln/domain';
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { lastAttempts, startedFrom } from '../builds/last-attempts.ts';
 import { isLiveSql } from '../builds/state-conditions.ts';
 import { deleteImageIn } from '../images/images.ts';
 import { type Image, images } from '../tables/images.ts';
@@ -69,10 +70,8 @@ async function restoreIn(tx: Executor, id: string, isWanted: boolean): Promise<b
  */
 async function isNeeded(tx: Executor, image: Image): Promise<boolean> {
   const name = `${image.host}/${image.repository}@${image.digest ?? ''}`;
-  const has = (key: string) => sql`a.bases @> ${JSON.stringify([{ [key]: name }])}::jsonb`;
   const { rowCount } = await tx.execute(sql`
-    SELECT FROM build_attempts a JOIN builds b ON b.id = a.build_id AND b.attempt = a.attempt
-    WHERE (${has('id')} OR ${has('index')}) AND b.account_id = ${image.accountId}
+    SELECT FROM ${lastAttempts} WHERE (${startedFrom('id', name)} OR ${startedFrom('index', name)}) AND b.account_id = ${image.accountId}
       AND (${sql.raw(isLiveSql('b.'))} OR EXISTS (SELECT FROM images m
         WHERE m.build_id = b.id AND m.status IN ('ACTIVE', 'ERROR')))
       AND NOT EXISTS (SELECT FROM images o WHERE o.account_id = ${image.accountId} AND o.host = ${image.host}
