@@ -35,12 +35,6 @@ async function resolversOfHost(): Promise<string[]> {
 /** What this leaves of the machine's memory to everything else. */
 const keptBytes = 512 * 2 ** 20;
 
-/** What the engine of one account may take of this machine: as much as all builds that run at once. */
-export const roomLimits = (memoryBytesMax: number, slots: number) => ({
-  memoryBytes: memoryBytesMax * slots,
-  pids: 32_768,
-});
-
 /** @param resolvers the operator's; the machine's own when there are none */
 export async function hostSettings(
   resolvers: readonly string[],

@@ -1,9 +1,9 @@
-import { commonPool, diskBytesMax } from '@kiln/domain';
+import { commonPool } from '@kiln/domain';
 import { hostname } from 'node:os';
 import { statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openSealer } from '@kiln/auth';
-import { abilities, openBuildkit, readEngineRoot } from '@kiln/engine';
+import { abilities } from '@kiln/engine';
 import {
   addressSettings,
   commonSettings,
@@ -33,7 +33,8 @@ import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
 import { z } from 'zod';
 import { aboutRooms } from './about-rooms.ts';
-import { hostSettings, roomLimits } from './host-settings.ts';
+import { engineSettings, openEngine } from './open-engine.ts';
+import { hostSettings } from './host-settings.ts';
 import { runBuild, type RunBuildDeps } from './attempt/run-build.ts';
 import { openWatchdog, watchedName } from './attempt/watchdog.ts';
 
@@ -59,31 +60,11 @@ const config = readConfig(
      * is.
      */
     KILN_BUILDER_TENANTS: z.enum(['untrusted', 'trusted']).default('untrusted'),
-    /** A folder with a Linux system in which BuildKit is: its own daemon, or Docker's. */
-    KILN_ENGINE_ROOT: z.string().default('/opt/kiln/engine'),
-    /** What runs the bundles of rooms: runc, or a program that takes the same arguments. */
-    KILN_OCI_RUNTIME: z.string().default('runc'),
-    /** Engines that are kept running beside those that build, and how long each is without a build. */
-    KILN_WARM_ROOMS: z.coerce.number().int().min(0).max(100).default(4),
-    KILN_WARM_ROOM_S: z.coerce.number().int().min(0).default(600),
-    /** What the processes of those without a build may have of the memory, together. */
-    KILN_WARM_ROOM_BYTES: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .default(2 * 2 ** 30),
+    ...engineSettings,
     /** Whether pushed images get a tag before they are verified, for registries that keep none without. */
     KILN_STAGING_TAG: z.stringbool().default(false),
     /** DNS servers for builds; the machine's own when left out. */
     KILN_BUILD_RESOLVERS: listSetting,
-    /** Ways out of this machine that networks may name, as `device=gateway`; the first is number 1. */
-    KILN_BUILD_WAYS: listSetting,
-    /** What the stores of all accounts may take of this builder's disk; each keeps a quarter at most. 0 keeps none. */
-    KILN_LAYER_CACHE_BYTES: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .default(20 * 2 ** 30),
     ...contextSettings,
     /** What layers of bases may take of it, which are kept for all accounts that may read them. 0 keeps none. */
     KILN_BASE_CACHE_BYTES: z.coerce
@@ -108,19 +89,7 @@ const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {
   ways: config.KILN_BUILD_WAYS.length,
   stagingTag: config.KILN_STAGING_TAG,
 });
-const engine = openBuildkit({
-  storeDir,
-  engine: readEngineRoot(config.KILN_ENGINE_ROOT),
-  runtime: config.KILN_OCI_RUNTIME,
-  ways: config.KILN_BUILD_WAYS,
-  warmMax: config.KILN_WARM_ROOMS,
-  idleMs: config.KILN_WARM_ROOM_S * 1000,
-  warmBytesMax: config.KILN_WARM_ROOM_BYTES,
-  limits: roomLimits(host.memoryBytesMax, slots),
-  cacheBytes: Math.floor(config.KILN_LAYER_CACHE_BYTES / 4),
-  workBytes: slots * diskBytesMax(platform),
-  storeBytes: config.KILN_LAYER_CACHE_BYTES,
-});
+const engine = openEngine(config, { storeDir, slots, memoryBytesMax: host.memoryBytesMax, platform });
 const refuse = (why: string): never => {
   log.fatal(why);
   process.exit(1);

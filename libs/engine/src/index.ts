@@ -1,5 +1,7 @@
 export { openBuildkit } from './buildkit/buildkit.ts';
+export { type DaemonAddress, type MutualTls } from './buildkit/connection.ts';
 export { describeRoom } from './buildkit/describe-room.ts';
+export { type FleetOptions, openFleet } from './buildkit/fleet.ts';
 export * from './engine.ts';
 export { type Commit, type Repository, type Submodule } from './git/repository.ts';
 export * from './process-watch.ts';

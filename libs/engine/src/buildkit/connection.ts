@@ -1,4 +1,7 @@
-import { type Socket } from 'node:net';
+import { once } from 'node:events';
+import { isIP, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import {
   CallCredentials,
   type ChannelOptions,
@@ -9,6 +12,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { type EngineRoot } from '../jail/engine-root.ts';
 import { limitHeaders } from './header-limit.ts';
 import { Control, LLBBridge } from './proto.ts';
 import { type FrontendRequest, type Result, type SolveRequest, type StatusResponse } from './messages.ts';
@@ -19,19 +23,35 @@ const channelOptions: ChannelOptions = {
   'grpc.max_receive_message_length': answerBytesMax,
   'grpc.max_send_message_length': answerBytesMax,
   'grpc.default_authority': 'localhost',
+  'grpc.enable_http_proxy': 0,
 };
+
+/** PEM: the authority that daemons have their certificates of, and what this builder shows them. */
+export interface MutualTls {
+  ca: string;
+  cert: string;
+  key: string;
+}
+
+/** Where a daemon listens: on a socket of this machine, or elsewhere. */
+export interface DaemonAddress {
+  daemon: EngineRoot['daemon'];
+  /** Path of a socket, or `host:port`. */
+  at: { socket: string } | { host: string; port: number };
+  tls?: MutualTls | undefined;
+}
 
 /**
  * One connection, made before anybody's steps run, and none after it: what lies where the socket was is then the room's
  * own affair. Docker's daemon speaks HTTP/1.1 first, and gRPC on a connection that asks for it.
  */
 class OneConnection extends ChannelCredentials {
-  readonly #daemon: Daemon;
+  readonly #address: DaemonAddress;
   #made = false;
 
-  constructor(daemon: Daemon) {
+  constructor(address: DaemonAddress) {
     super();
-    this.#daemon = daemon;
+    this.#address = address;
   }
 
   override _isSecure(): boolean {
@@ -45,7 +65,9 @@ class OneConnection extends ChannelCredentials {
       connect: async (socket: Socket) => {
         if (this.#made) throw new Error('the daemon closed its connection');
         this.#made = true;
-        const open = this.#daemon === 'dockerd' ? await upgrade(socket) : socket;
+        const { daemon } = this.#address;
+        const inner = await secured(socket, this.#address);
+        const open = daemon === 'dockerd' ? await upgrade(inner) : inner;
         // HTTP/2 takes any stream.
         return { socket: limitHeaders(open) as Socket, secure: false };
       },
@@ -56,7 +78,17 @@ class OneConnection extends ChannelCredentials {
   }
 }
 
-type Daemon = 'buildkitd' | 'dockerd';
+/** The connection within TLS, where the address asks for that. @throws Error when one side does not accept the other */
+async function secured(socket: Socket, { daemon, at, tls }: DaemonAddress): Promise<Socket> {
+  if (!tls || !('host' in at)) return socket;
+  const { host } = at;
+  const protocol = daemon === 'dockerd' ? 'http/1.1' : 'h2';
+  const name = isIP(host) ? {} : { servername: host };
+  const open = connectTls({ socket, ...tls, ...name, host, ALPNProtocols: [protocol], minVersion: 'TLSv1.2' });
+  await once(open, 'secureConnect');
+  return open;
+}
+
 const answerHeadMax = 4096;
 
 function upgrade(socket: Socket): Promise<Socket> {
@@ -107,11 +139,13 @@ type Method = (
   cancel(): void;
 };
 
-/** @param socket where the daemon listens */
-export function connect(socket: string, daemon: Daemon): Connection {
-  const credentials = new OneConnection(daemon);
-  const control = new Control(`unix:${socket}`, credentials, channelOptions);
-  const bridge = new LLBBridge(`unix:${socket}`, credentials, channelOptions);
+export function connect(address: DaemonAddress): Connection {
+  const { at } = address;
+  const target =
+    'socket' in at ? `unix:${at.socket}` : `dns:${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}`;
+  const credentials = new OneConnection(address);
+  const control = new Control(target, credentials, channelOptions);
+  const bridge = new LLBBridge(target, credentials, channelOptions);
   const call = <T>(client: Client, name: string, request: object, metadata: Metadata, signal?: AbortSignal) =>
     new Promise<T>((resolve, reject) => {
       signal?.throwIfAborted();
@@ -155,4 +189,14 @@ export function connect(socket: string, daemon: Daemon): Connection {
       bridge.close();
     },
   };
+}
+
+/** Whether a daemon answers within a time. */
+export async function answers(connection: Connection, ms: number): Promise<boolean> {
+  const late = sleep(ms, false, { ref: false });
+  const info = connection.info().then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([info, late]);
 }

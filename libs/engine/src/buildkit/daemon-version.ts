@@ -1,13 +1,14 @@
 import { get } from 'node:http';
+import { get as getTls } from 'node:https';
 import { json } from 'node:stream/consumers';
-import { type EngineRoot } from '../jail/engine-root.ts';
-import { type WarmRoom } from './rooms.ts';
+import { type Connection, type DaemonAddress } from './connection.ts';
 
-/** What a daemon calls its version, before anybody's steps have run in its room. BuildKit in Docker's does not know. */
-export async function daemonVersion({ room, connection }: WarmRoom, daemon: EngineRoot['daemon']): Promise<string> {
+/** What a daemon calls its version, before anybody's steps have run in it. BuildKit in Docker's does not know. */
+export async function daemonVersion(connection: Connection, { daemon, at, tls }: DaemonAddress): Promise<string> {
   if (daemon === 'buildkitd') return (await connection.info()).version.replace(/^v/, '');
+  const place = 'socket' in at ? { socketPath: at.socket } : at;
   return new Promise((resolve, reject) => {
-    get({ socketPath: room.socket, path: '/version' }, (answer) => {
+    (tls ? getTls : get)({ ...place, ...tls, path: '/version' }, (answer) => {
       json(answer).then((it) => resolve((it as { Version: string }).Version), reject);
     }).on('error', reject);
   });

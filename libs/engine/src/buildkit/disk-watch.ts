@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { type Room } from '../jail/room.ts';
 
 /** How a build's disk went. */
@@ -52,4 +53,10 @@ export async function watchDisk(room: Room, limitBytes: number, onOver: () => vo
       all.delete(mine);
     },
   };
+}
+
+/** Whether a disk has no room left for what a daemon writes. */
+export async function isFull(folder: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize < 16 << 20;
 }

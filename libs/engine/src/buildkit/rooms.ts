@@ -8,7 +8,7 @@ import { memoryOf, removeGroup, type RoomLimits } from '../jail/cgroups.ts';
 import { type EngineRoot } from '../jail/engine-root.ts';
 import { roomsMax } from '../jail/ids.ts';
 import { groupsOf, isNumberInUse, NumberTaken, removeSockets, type Room, startRoom } from '../jail/room.ts';
-import { connect, type Connection } from './connection.ts';
+import { answers, connect, type Connection } from './connection.ts';
 import { daemonSettings } from './daemon-settings.ts';
 import { openStores, volumeOf } from './stores.ts';
 
@@ -74,16 +74,6 @@ interface Entry {
   stopping: Promise<void> | undefined;
 }
 
-/** Whether a daemon answers within a time. */
-async function answers({ connection }: WarmRoom, ms: number): Promise<boolean> {
-  const late = sleep(ms, false, { ref: false });
-  const info = connection.info().then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([info, late]);
-}
-
 const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24);
 
 /** Rooms of one builder. Their folders outlast them: in each, a file system with what its daemon keeps. */
@@ -125,7 +115,7 @@ export function openRooms(options: RoomsOptions): Rooms {
           group: `${groupsOf(storeDir)}/${number}`,
           network,
         });
-        const connection = connect(room.socket, engine.daemon);
+        const connection = connect({ daemon: engine.daemon, at: { socket: room.socket } });
         await connection.info().catch(async (error: unknown) => {
           connection.close();
           await room.close();
@@ -208,7 +198,7 @@ export function openRooms(options: RoomsOptions): Rooms {
   const watch = async (key: string, entry: Entry, warm: WarmRoom): Promise<void> => {
     while (!entry.stopping) {
       await sleep(silentMs / 3, undefined, { ref: false });
-      if (entry.users > 0 && !entry.stopping && !(await answers(warm, silentMs)) && !entry.stopping)
+      if (entry.users > 0 && !entry.stopping && !(await answers(warm.connection, silentMs)) && !entry.stopping)
         await endSilent(key, entry);
     }
   };
@@ -231,7 +221,7 @@ export function openRooms(options: RoomsOptions): Rooms {
         };
         try {
           const warm = await entry.started;
-          if (known && !(await answers(warm, silentMs))) {
+          if (known && !(await answers(warm.connection, silentMs))) {
             letGo();
             if (!entry.stopping) await endSilent(key, entry);
             continue;

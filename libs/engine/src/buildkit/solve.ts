@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import { type Compression, contextName, type ParsedDockerfile } from '@kiln/domain';
 import { type Secret } from '@kiln/kit';
-import { type BaseImage, type ContextFiles } from '../engine.ts';
+import { type BaseImage, type BuildRequest, type ContextFiles } from '../engine.ts';
 import { type Connection } from './connection.ts';
 import { dockerfileInput } from './dockerfile-input.ts';
 import { type Result, type StatusResponse } from './messages.ts';
@@ -11,14 +11,13 @@ import { pinBases } from './pin-bases.ts';
 import { readPlan } from './plan.ts';
 import { type Progress } from './progress.ts';
 import { folderOf, openSession } from './session.ts';
-import { groupOptions } from './step-groups.ts';
 
 export interface SolveOptions {
   dockerfile: string;
   parsed: ParsedDockerfile;
   bases: readonly BaseImage[];
-  /** Where the gateway is, and the name below which it takes this build's image. */
-  registry: { host: string; build: string; password: string };
+  /** Where the gateway is, whether it speaks without TLS, and the name below which it takes this build's image. */
+  registry: { host: string; build: string; password: string; isPlain: boolean };
   secrets: readonly { id: string; value: Secret }[];
   context: ContextFiles | undefined;
   namedContexts: ReadonlyMap<string, ContextFiles>;
@@ -30,8 +29,32 @@ export interface SolveOptions {
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
   target: string | undefined;
+  /** What the Dockerfile's frontend is told beside all that; over it. */
+  frontendOptions: Record<string, string>;
   progress: Progress;
 }
+
+/** What a daemon is told for a build. */
+export const solveOptionsOf = (
+  request: BuildRequest,
+  progress: Progress,
+  ofDaemon: Pick<SolveOptions, 'registry' | 'forceHostNetwork' | 'frontendOptions'>,
+): SolveOptions => ({
+  dockerfile: request.dockerfile,
+  parsed: request.parsed,
+  bases: request.bases,
+  secrets: request.secrets ?? [],
+  context: request.context,
+  namedContexts: request.namedContexts ?? new Map(),
+  platform: request.platform,
+  cached: request.layerCache,
+  compression: request.compression,
+  buildArgs: request.buildArgs ?? {},
+  labels: request.labels ?? {},
+  target: request.target,
+  progress,
+  ...ofDaemon,
+});
 
 /** A build whose steps have all run, and whose image is not yet sent. */
 export interface Solve {
@@ -69,7 +92,7 @@ function frontendOptions(options: SolveOptions, bases: readonly BaseImage[]): Re
     ...Object.fromEntries(Object.entries(buildArgs).map(([name, value]) => [`build-arg:${name}`, value])),
     ...Object.fromEntries(Object.entries(labels).map(([name, value]) => [`label:${name}`, value])),
     // Last: nothing else may say which group it is.
-    ...groupOptions(registry.build),
+    ...options.frontendOptions,
   };
 }
 
@@ -112,7 +135,7 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
         push: 'true',
         'push-by-digest': 'true',
         'name-canonical': 'true',
-        'registry.insecure': 'true',
+        ...(registry.isPlain ? { 'registry.insecure': 'true' } : {}),
         store: 'false',
         'oci-mediatypes': 'true',
         compression: compression.type,

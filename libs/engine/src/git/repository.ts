@@ -2,9 +2,7 @@ import { type ChildProcess } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { Fault, isCommit } from '@kiln/domain';
 import { readAtMost } from '@kiln/kit';
-import { inside } from '../jail/bundle.ts';
-import { gatewayHost } from '../jail/listener.ts';
-import { type Room } from '../jail/room.ts';
+import { type RoomProgram } from '../jail/exec.ts';
 
 /** What a commit is. */
 export interface Commit {
@@ -21,7 +19,7 @@ export interface Submodule {
   commit: string;
 }
 
-/** One commit of a repository, fetched into a room. */
+/** One commit of a repository, fetched to where git runs. */
 export interface Repository {
   commit: Commit;
   submodules(): Promise<Submodule[]>;
@@ -30,9 +28,19 @@ export interface Repository {
   close(): Promise<void>;
 }
 
+/** Where git runs. */
+export interface GitPlace {
+  /** Runs a program there; the signal ends it. */
+  exec(program: RoomProgram, signal: AbortSignal): Promise<ChildProcess>;
+  /** Aborted once there is no such place any more. */
+  ended: AbortSignal;
+  /** Folder for repositories, as the programs see it. */
+  folder: string;
+}
+
 export interface RepositoryRequest {
-  /** The room's git asks here: `/v2/ID/git/0`. */
-  path: string;
+  /** The gateway's, with its password. */
+  url: string;
   commit: string;
   signal: AbortSignal;
 }
@@ -95,20 +103,16 @@ function gitFault(code: number | null, words: string): Fault {
 }
 
 /** @throws Fault SourceInvalid, SourceUnreachable, SourceNotFound */
-export async function openRepository(
-  room: Pick<Room, 'exec' | 'door' | 'ended'>,
-  { path, commit, signal }: RepositoryRequest,
-): Promise<Repository> {
+export async function openRepository(place: GitPlace, { url, commit, signal }: RepositoryRequest): Promise<Repository> {
   if (!isCommit(commit)) throw new Fault('SourceInvalid', `${commit.slice(0, 80)} is no commit`);
   const program = (args: readonly string[], cwd = '/') => ({ args, environment, cwd, secondsMax });
   const run = async (args: readonly string[], cwd?: string) =>
-    finish(await room.exec(program(args, cwd), signal), signal);
-  const url = `http://kiln:${room.door.password}@${gatewayHost}${path}`;
-  const dir = (await run(['sh', '-c', prepare, 'prepare', inside.store])).trim();
+    finish(await place.exec(program(args, cwd), signal), signal);
+  const dir = (await run(['sh', '-c', prepare, 'prepare', place.folder])).trim();
   const git = (...args: string[]) => run(['git', ...settings, ...args], dir);
   const remove = async (): Promise<void> => {
-    const child = await room.exec(program(['rm', '-rf', dir]), room.ended);
-    await finish(child, room.ended).catch(() => undefined);
+    const child = await place.exec(program(['rm', '-rf', dir]), place.ended);
+    await finish(child, place.ended).catch(() => undefined);
   };
   const fetch = async (): Promise<void> => {
     try {
@@ -128,13 +132,13 @@ export async function openRepository(
       commit: { author, at, subject },
       submodules: () => listSubmodules(git, commit),
       async archive() {
-        const child = await room.exec(program(['git', ...settings, 'archive', '--format=tar', commit], dir), signal);
+        const child = await place.exec(program(['git', ...settings, 'archive', '--format=tar', commit], dir), signal);
         return Readable.from(wholeOutput(child, signal), { objectMode: false });
       },
       close: remove,
     };
   } catch (error) {
-    if (!room.ended.aborted) await remove();
+    if (!place.ended.aborted) await remove();
     throw error;
   }
 }

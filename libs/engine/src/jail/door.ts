@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type Server } from 'node:net';
 
 /** What one build's engine sees of registries. */
@@ -37,8 +38,11 @@ function isRight(req: IncomingMessage, password: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-/** @param listener where the room's requests come in */
-export function openDoor(listener: Server): Door {
+/**
+ * @param listener where the daemon's requests come in
+ * @param tls certificate and key, where the daemon is asked to speak TLS
+ */
+export function openDoor(listener: Server, tls?: { cert: string; key: string }): Door {
   const password = randomBytes(24).toString('base64url');
   const builds = new Map<string, RegistryHandler>();
   const answer = (req: IncomingMessage, res: ServerResponse): void => {
@@ -64,7 +68,8 @@ export function openDoor(listener: Server): Door {
     );
   };
   // A layer takes as long as it takes; the build has a clock of its own.
-  const server = createServer({ requestTimeout: 0 }, answer);
+  const settings = { requestTimeout: 0 };
+  const server = tls ? createTlsServer({ ...settings, ...tls }, answer) : createServer(settings, answer);
   server.maxConnections = connectionsMax;
   server.listen(listener);
   return {
