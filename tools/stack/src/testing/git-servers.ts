@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -118,7 +118,7 @@ UsePAM no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nPidFile
       ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', '-c', 'protocol.file.allow=always', ...args],
       {
         cwd: treeOf(repository),
-        env: { PATH: process.env['PATH'], HOME: dir, GIT_CONFIG_NOSYSTEM: '1' },
+        env: { PATH: process.env['PATH'], HOME: dir, GIT_CONFIG_NOSYSTEM: '1', GIT_CEILING_DIRECTORIES: dir },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     )
@@ -134,9 +134,7 @@ UsePAM no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nPidFile
       const tree = treeOf(repository);
       mkdirSync(tree, { recursive: true });
       const bare = join(root, repository);
-      try {
-        git(repository, 'rev-parse', '--git-dir');
-      } catch {
+      if (!existsSync(join(tree, '.git'))) {
         execFileSync('git', ['init', '-q', '--bare', '-b', 'main', bare]);
         git(repository, 'init', '-q', '-b', 'main');
         git(repository, 'remote', 'add', 'origin', bare);
