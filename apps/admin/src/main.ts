@@ -15,6 +15,7 @@ const config = readConfig(
     KILN_API_PASSWORD: passwordSetting,
     KILN_BUILDER_PASSWORD: passwordSetting,
     KILN_REGISTRAR_PASSWORD: passwordSetting,
+    KILN_SCALER_PASSWORD: passwordSetting,
     ...platformSettings,
     ...addressSettings,
     /** As builders have them. */
@@ -36,6 +37,7 @@ try {
       api: config.KILN_API_PASSWORD,
       builder: config.KILN_BUILDER_PASSWORD,
       registrar: config.KILN_REGISTRAR_PASSWORD,
+      scaler: config.KILN_SCALER_PASSWORD,
     },
     jail: {
       platform: readPlatform(config.KILN_PLATFORM),

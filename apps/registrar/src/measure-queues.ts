@@ -1,13 +1,22 @@
 import { commonPool } from '@kiln/domain';
 import { measureOnDemand, metrics } from '@kiln/kit';
-import { countQuarantined, type Database, readDeliveryLag, readLanes, readOutbox, readSlots } from '@kiln/persistence';
+import {
+  countQuarantined,
+  type Database,
+  readDeliveryLag,
+  readLanes,
+  readOutbox,
+  readScaling,
+  readSlots,
+} from '@kiln/persistence';
 
 /** Measures what waits and what is busy, whenever somebody asks for this process's metrics. */
 export const measureQueues = (db: Database): void =>
   measureOnDemand(async () => {
-    const [lanes, slots, outbox, quarantined, deliveries] = await Promise.all([
+    const [lanes, slots, scaling, outbox, quarantined, deliveries] = await Promise.all([
       readLanes(db),
       readSlots(db),
+      readScaling(db),
       readOutbox(db),
       countQuarantined(db),
       readDeliveryLag(db),
@@ -15,6 +24,8 @@ export const measureQueues = (db: Database): void =>
     // A lane in which nothing waits any more is not among them.
     metrics.buildsWaiting.reset();
     metrics.oldestWaitingSeconds.reset();
+    metrics.scalingSlots.reset();
+    metrics.scalingSeconds.reset();
     metrics.slots.reset();
     metrics.slotsBusy.reset();
     // There even when no builder is: nothing is not the same as none.
@@ -22,6 +33,10 @@ export const measureQueues = (db: Database): void =>
     for (const { pool, lane, waiting, oldestSeconds } of lanes) {
       metrics.buildsWaiting.set({ pool, lane }, waiting);
       metrics.oldestWaitingSeconds.set({ pool, lane }, oldestSeconds);
+    }
+    for (const it of scaling) {
+      metrics.scalingSlots.set({ pool: it.pool }, it.wantedSlots);
+      metrics.scalingSeconds.set({ pool: it.pool }, it.oldestWaitingSeconds);
     }
     for (const it of slots) {
       metrics.slots.set({ pool: it.pool }, it.slots);

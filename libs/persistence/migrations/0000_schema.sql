@@ -1020,3 +1020,31 @@ END $$;
 CREATE TRIGGER watch_tags AFTER INSERT OR UPDATE OF status ON images
   FOR EACH ROW WHEN (NEW.status = 'ACTIVE')
   EXECUTE FUNCTION watch_tags();
+--> statement-breakpoint
+-- How many slots each pool could use now, for what scales builders: what is under way, and what waits and may start by
+-- its account's own limit. It shows numbers of all accounts together, and is its owner's: a reader of it needs no right
+-- to the tables.
+CREATE VIEW kiln_scaling AS
+WITH under_way AS (
+  SELECT pool, account_id, count(*) AS n FROM builds
+  WHERE state IN ('assigned', 'running', 'publishing') OR state = 'queued' AND admitted_at IS NOT NULL
+    OR state = 'cancelling' AND worker IS NOT NULL
+  GROUP BY pool, account_id
+), waiting AS (
+  SELECT b.pool, b.account_id, count(*) AS n, min(greatest(b.created_at, b.not_before)) AS since,
+    CASE WHEN coalesce(s.running_max, 0) = 0 THEN count(*)
+      ELSE greatest(0, s.running_max - coalesce((SELECT sum(n) FROM under_way u WHERE u.account_id = b.account_id), 0))
+    END AS may_start
+  FROM builds b LEFT JOIN account_shares s ON s.account_id = b.account_id
+  WHERE b.state = 'queued' AND b.admitted_at IS NULL AND b.not_before <= now()
+  GROUP BY b.pool, b.account_id, s.running_max
+), pools AS (
+  SELECT '' AS pool UNION SELECT pool FROM workers WHERE app = 'builder'
+  UNION SELECT pool FROM under_way UNION SELECT pool FROM waiting
+)
+SELECT pool,
+  (coalesce((SELECT sum(n) FROM under_way u WHERE u.pool = pools.pool), 0)
+    + coalesce((SELECT sum(least(n, may_start)) FROM waiting w WHERE w.pool = pools.pool), 0))::int AS wanted_slots,
+  coalesce((SELECT extract(epoch FROM now() - min(since)) FROM waiting w WHERE w.pool = pools.pool AND may_start > 0),
+    0)::float8 AS oldest_waiting_s
+FROM pools;

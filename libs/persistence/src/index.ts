@@ -76,3 +76,4 @@ export { acrossAccounts, actingFor } from './db/tenant-pool.ts';
 export { type Build, type WorkerAbout } from './tables/builds.ts';
 export { type Image } from './tables/images.ts';
 export * from './reports/overview.ts';
+export * from './reports/scaling.ts';

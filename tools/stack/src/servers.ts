@@ -116,7 +116,12 @@ async function putRoles(url: string, ownersPassword: string): Promise<void> {
   const database = openDatabase(new Secret(url), { connections: 1 });
   const secret = (app: App) => new Secret(appPassword(ownersPassword, app));
   try {
-    await putAppRoles(database.db, { api: secret('api'), builder: secret('builder'), registrar: secret('registrar') });
+    await putAppRoles(database.db, {
+      api: secret('api'),
+      builder: secret('builder'),
+      registrar: secret('registrar'),
+      scaler: secret('scaler'),
+    });
   } finally {
     await database.close();
   }

@@ -155,6 +155,18 @@ export const metrics = {
     labelNames: ['pool', 'lane'],
     registers,
   }),
+  scalingSlots: new Gauge({
+    name: 'kiln_scaling_wanted_slots',
+    help: 'Slots that a pool could use now: builds under way, and pending ones within the limits of their accounts.',
+    labelNames: ['pool'],
+    registers,
+  }),
+  scalingSeconds: new Gauge({
+    name: 'kiln_scaling_oldest_waiting_seconds',
+    help: 'Age of the oldest pending build of a pool that its account may run now.',
+    labelNames: ['pool'],
+    registers,
+  }),
   slots: new Gauge({
     name: 'kiln_builder_slots',
     help: 'Slots of the connected builders. Every registrar reports the same value.',

@@ -4,8 +4,15 @@ import pg from 'pg';
 import { type Executor } from '../db/database.ts';
 import { sql } from 'drizzle-orm';
 
-/** The users as which the apps sign in to PostgreSQL; each may do what its app does and nothing else. */
-export const appRoles = { api: 'kiln_api', builder: 'kiln_builder', registrar: 'kiln_registrar' } as const;
+/**
+ * The users as which the apps sign in to PostgreSQL, and what scales builders; each may do what it does and nothing else.
+ */
+export const appRoles = {
+  api: 'kiln_api',
+  builder: 'kiln_builder',
+  registrar: 'kiln_registrar',
+  scaler: 'kiln_scaler',
+} as const;
 export type App = keyof typeof appRoles;
 
 const everything = 'SELECT, INSERT, UPDATE, DELETE';
@@ -110,7 +117,9 @@ const rights: Record<App, Record<string, string>> = {
     event_marks: 'SELECT, UPDATE',
     webhooks: 'SELECT, UPDATE (enabled, stopped_because, failing_since)',
     webhook_deliveries: 'SELECT, INSERT, UPDATE',
+    kiln_scaling: 'SELECT',
   },
+  scaler: { kiln_scaling: 'SELECT' },
 };
 
 /**
@@ -168,7 +177,7 @@ export async function grantRights(db: Executor): Promise<void> {
       return [
         `REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${role}`,
         `REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM ${role}`,
-        `GRANT USAGE ON SEQUENCE fences TO ${role}`,
+        ...(app === 'scaler' ? [] : [`GRANT USAGE ON SEQUENCE fences TO ${role}`]),
         ...Object.entries(tables).map(([table, what]) => `GRANT ${what} ON ${table} TO ${role}`),
       ];
     });
