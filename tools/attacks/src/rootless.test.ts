@@ -1,8 +1,11 @@
-import { mkdtempSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { appUrls, asRoot, logTail, type Managed, root, runQuietly, startProcess } from '@kiln/stack';
-import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
+import { openTestKiln, openUserNamespace, type TestKiln, type UserNamespace } from '@kiln/stack/testing';
+import { eventually } from '@kiln/kit/testing';
 
 const uid = 64_999;
 
@@ -51,3 +54,68 @@ it('a builder without privileges does not start, and says what it needs', async 
   expect(await builder.ended).not.toBe(0);
   expect(logTail(builder)).toContain('it needs root');
 }, 60_000);
+
+describe('a builder in a user namespace', () => {
+  let place: UserNamespace;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'kiln-namespace-'));
+    chmodSync(folder, 0o777);
+    const urls = [kiln.env['KILN_DATABASE_URL'], kiln.env['KILN_REDIS_URL'], `http://${kiln.stack.registryHost}`];
+    place = await openUserNamespace(
+      65_536,
+      folder,
+      urls.map((it) => Number(new URL(it ?? '').port)),
+    );
+  });
+  afterAll(async () => {
+    await place.close();
+    await runQuietly(asRoot(['rm', '-rf', folder]));
+  });
+  const start = (tenants: 'trusted' | 'untrusted'): Managed => {
+    const env = {
+      ...kiln.env,
+      ...appUrls(kiln.env, 'builder'),
+      KILN_BUILDER_DIR: join(folder, 'builder'),
+      KILN_CONTEXT_DIR: join(folder, 'contexts'),
+      KILN_BUILDER_TENANTS: tenants,
+    };
+    const command = [...place.command, process.execPath, join(root, 'apps/builder/dist/main.js')];
+    const it = startProcess(join(kiln.env['KILN_BUILDER_DIR'] ?? '', '..'), `namespace-${tenants}`, command, { env });
+    started.push(it);
+    return it;
+  };
+
+  it('takes no builds of strangers, and names what it does not enforce', async () => {
+    const builder = start('untrusted');
+    expect(await builder.ended).toBe(1);
+    expect(logTail(builder)).toContain('does not enforce own users, memory, cpu, pids, disk here');
+  }, 60_000);
+
+  it('builds, uses its cache, ends what is cancelled, and shows a step nothing of other processes', async () => {
+    const builder = start('trusted');
+    await builder.logged('"ready"');
+    const build = async (dockerfile: string) => {
+      const { ImageBuildId } = await kiln.submit(kiln.buildRequest(dockerfile));
+      return { build: await kiln.ended(ImageBuildId), log: await kiln.logs(ImageBuildId) };
+    };
+    const dockerfile = `FROM ${kiln.base}
+RUN echo ${randomUUID()} > /a && chown 1000:65533 /a && ls -ln /a && echo processes: $(ls -d /proc/[0-9]* | wc -l)
+`;
+    const first = await build(dockerfile);
+    expect([first.build.State, first.build.Error, first.log]).toEqual(['succeeded', undefined, first.log]);
+    expect(first.log).toMatch(/1000\s+65533 .*\/a/);
+    expect(Number(/processes: (\d+)/.exec(first.log)?.[1])).toBeLessThan(6);
+    const second = await build(dockerfile);
+    expect(second.build).toMatchObject({ State: 'succeeded' });
+    expect(second.log).toContain('CACHED');
+
+    const sleep = `sleep 97${Math.floor(Math.random() * 10_000)}`;
+    const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo begun; ${sleep}\n`));
+    await eventually(async () => (await kiln.logs(ImageBuildId)).includes('begun') || undefined, 'the step');
+    await kiln.pai('POST', `/api/v1/imagebuilds/${ImageBuildId}/cancel`);
+    expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'cancelled' });
+    const running = () => spawnSync('pgrep', ['-f', `^${sleep}`]).stdout.toString();
+    await eventually(() => running() === '' || undefined, 'the end of the step');
+  }, 120_000);
+});

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '@kiln/domain';
 import { type BuildRequest, type Engine } from '../engine.ts';
 import { openRepository } from '../git/repository.ts';
-import { abilities } from '../jail/abilities.ts';
+import { abilities, withoutRoot } from '../jail/abilities.ts';
 import { inside } from '../jail/bundle.ts';
-import { killGroup, makeGroup, processesBelow, removeGroup, usageOf } from '../jail/cgroups.ts';
+import { killGroup, makeGroup, processesBelow, removeGroup, unknownUsage, usageOf } from '../jail/cgroups.ts';
 import { prepareHost } from '../jail/host.ts';
-import { rootOf } from '../jail/ids.ts';
+import { idsMin, rootOf } from '../jail/ids.ts';
 import { gatewayHost } from '../jail/listener.ts';
+import { idsHere, isRootOfMachine } from '../jail/user-namespace.ts';
 import { buildOnSite } from './build-on-site.ts';
 import { daemonVersion } from './daemon-version.ts';
 import { wordsOf } from './diagnosis.ts';
@@ -41,7 +42,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
     // Of builds that run at once, each may be shown what another one was refused.
     if (lease.isAlone()) void room.forgetRefused().catch(() => undefined);
     try {
-      await makeGroup(group, { ...limits, pids: limits.pids + runtimePids }, rootOf(room.number));
+      if (isRootOfMachine) await makeGroup(group, { ...limits, pids: limits.pids + runtimePids }, rootOf(room.number));
     } catch (error) {
       // Or the room would count as used for ever.
       lease.release();
@@ -56,11 +57,12 @@ export function openBuildkit(options: BuildkitOptions): Engine {
       solve: solveOptionsOf(request, progress, {
         registry,
         forceHostNetwork: engine.daemon === 'dockerd',
-        frontendOptions: groupOptions(request.id),
+        frontendOptions: isRootOfMachine ? groupOptions(request.id) : {},
       }),
-      watchDisk: (limitBytes, onOver) => watchDisk(room, limitBytes, onOver),
+      // A folder has the disk of everything else: what is added to it cannot be told.
+      watchDisk: (limitBytes, onOver) => watchDisk(room, isRootOfMachine ? limitBytes : Infinity, onOver),
       endSteps: () => endSteps(group),
-      usage: () => usageOf(group),
+      usage: () => (isRootOfMachine ? usageOf(group) : Promise.resolve(unknownUsage)),
       listRefused: () => room.listRefused(),
       isHostFull: () => isFull(storeDir),
       condemn: () => lease.condemn(),
@@ -77,7 +79,12 @@ export function openBuildkit(options: BuildkitOptions): Engine {
     name: 'buildkit',
     async check() {
       try {
-        if (process.getuid?.() !== 0) throw new Error('it needs root, to make namespaces and mounts for its rooms');
+        if (process.getuid?.() !== 0)
+          throw new Error(
+            'it needs root, of the machine or of a user namespace, to make namespaces and mounts for its rooms',
+          );
+        if (idsHere !== undefined && idsHere < idsMin)
+          throw new Error(`its user namespace has ${idsHere} ids, and images need ${idsMin}`);
         await prepareHost(ways);
         // With a network, so that its firewall is tried, too.
         const nowhere = { resolvers: [], allow: [], deny: ['0.0.0.0/0'], only: [], connections: 16, way: 0 };
@@ -87,7 +94,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
           at: { socket: lease.room.socket },
         });
         lease.condemn();
-        return { version, jail: engine.daemon, enforces: [...abilities] };
+        return { version, jail: engine.daemon, enforces: isRootOfMachine ? [...abilities] : [...withoutRoot] };
       } catch (error) {
         throw new Fault('EngineFailed', `BuildKit cannot work here: ${wordsOf(error)}`, {}, error);
       }

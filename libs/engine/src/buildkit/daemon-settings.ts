@@ -2,6 +2,7 @@ import { type EngineRoot } from '../jail/engine-root.ts';
 import { inside } from '../jail/bundle.ts';
 import { gatewayHost } from '../jail/listener.ts';
 import { type DaemonSettings } from '../jail/room.ts';
+import { isRootOfMachine } from '../jail/user-namespace.ts';
 import { stepRuntime } from './step-groups.ts';
 
 /**
@@ -38,10 +39,10 @@ maxEntries = 1
 `;
   const file = 'buildkitd.toml';
   return {
-    // Root of a room may run groups of its own, as root of a machine may.
-    command: [program, '--rootless=false', '--config', `${inside.settings}/${file}`],
+    // Root of a room may run groups of its own, as root of a machine may, where there are any.
+    command: [program, `--rootless=${!isRootOfMachine}`, '--config', `${inside.settings}/${file}`],
     environment: unlimitedLogs,
-    files: { [file]: settings, [stepRuntimeName]: stepRuntime(['buildkit-runc', 'runc']) },
+    files: { [file]: settings, [stepRuntimeName]: stepRuntime(['buildkit-runc', 'runc'], isRootOfMachine) },
   };
 }
 
@@ -64,6 +65,6 @@ function dockerd(program: string, cacheBytes: number): DaemonSettings {
   return {
     command: [program, '--config-file', `${inside.settings}/${file}`],
     environment: { ...unlimitedLogs, DOCKER_BUILDKIT_RUNC_COMMAND: stepRuntimeFile },
-    files: { [file]: JSON.stringify(settings, null, 2), [stepRuntimeName]: stepRuntime(['runc']) },
+    files: { [file]: JSON.stringify(settings, null, 2), [stepRuntimeName]: stepRuntime(['runc'], isRootOfMachine) },
   };
 }

@@ -7,6 +7,7 @@ import { Fault } from '@kiln/domain';
 import { type BuildRequest, type Engine } from '../engine.ts';
 import { execOutside } from '../git/exec-outside.ts';
 import { openRepository } from '../git/repository.ts';
+import { unknownUsage } from '../jail/cgroups.ts';
 import { type Door, openDoor } from '../jail/door.ts';
 import { buildOnSite } from './build-on-site.ts';
 import { answers, connect, type Connection, type DaemonAddress } from './connection.ts';
@@ -49,8 +50,6 @@ async function listen(host: string, port: number): Promise<Server> {
   return server;
 }
 
-/** Nothing is known of the steps, and nothing of them can be ended but by their daemon. */
-const nothingKnown = { memoryPeakBytes: 0, metMemoryLimit: false, metPidsLimit: false };
 const noWatch = { isOver: () => false, wasFull: () => false, close: () => undefined };
 
 /**
@@ -121,7 +120,7 @@ export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_00
       }),
       watchDisk: () => Promise.resolve(noWatch),
       endSteps: () => Promise.resolve(),
-      usage: () => Promise.resolve(nothingKnown),
+      usage: () => Promise.resolve(unknownUsage),
       listRefused: () => Promise.resolve([]),
       isHostFull: () => Promise.resolve(false),
       condemn: () => undefined,

@@ -17,13 +17,15 @@ export const groupOptions = (build: string): Record<string, string> => ({
  * A program that runs a step's container in the control group of its build, and without a network in one that has not
  * even loopback. The last of the names counts: an earlier one stands in the Dockerfile.
  * @param runtimes names of runtimes; the first that the engine root has is used
+ * @param hasGroups whether there are control groups; where there are none, the runtime is not to ask for one
  */
-export const stepRuntime = (runtimes: readonly string[]): string => String.raw`#!/bin/sh
+export const stepRuntime = (runtimes: readonly string[], hasGroups = true): string => String.raw`#!/bin/sh
 for it; do
   [ "$last" = --bundle ] && config=$it/config.json
   last=$it
 done
 if [ -n "$config" ]; then
+  ${hasGroups ? '' : `sed -i 's#"cgroupsPath":"[^"]*",##' "$config"`}
   group=$(sed -n 's/.*"NO_PROXY=kiln-\(build-[a-z0-9-]*\)".*/\1/p' "$config")
   [ -n "$group" ] && sed -i \
     -e 's/,"NO_PROXY=kiln-'"$group"'"//g; s/,"no_proxy=kiln-'"$group"'"//g' \
@@ -35,7 +37,7 @@ if [ -n "$config" ]; then
   fi
 fi
 for it in ${runtimes.join(' ')}; do
-  command -v "$it" > /dev/null && exec $apart "$it" "$@"
+  command -v "$it" > /dev/null && exec $apart "$it" ${hasGroups ? '' : '--rootless=true'} "$@"
 done
 echo "there is none of ${runtimes.join(', ')}" >&2
 exit 1

@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootOf } from '../jail/ids.ts';
-import { makeVolume } from '../jail/volume.ts';
+import { volumes } from '../jail/volume.ts';
 
-/** What the daemon of an owner's room keeps: a folder with a file system in a file, which outlasts the room. */
+/** What the daemon of an owner's room keeps: a folder with a volume, which outlasts the room. */
 export interface Store {
   folder: string;
   /** Number of the rooms that have it: the ids of its files follow from that. */
@@ -46,8 +46,7 @@ export function openStores(dir: string, bytes: number): Stores {
 
   /** Whether a volume is there, is large enough, and was not in use when the machine went down. */
   const isWhole = async (folder: string): Promise<boolean> => {
-    const found = await stat(volumeOf(folder)).catch(() => undefined);
-    if (!found || found.size < bytes) return false;
+    if (!(await volumes.isWhole(volumeOf(folder), bytes))) return false;
     const boot = await readFile(bootOf(folder), 'utf8').catch(() => undefined);
     return boot === undefined || boot === (await bootId());
   };
@@ -57,9 +56,9 @@ export function openStores(dir: string, bytes: number): Stores {
   const list = async (): Promise<Store[]> =>
     Promise.all(
       (await folders()).map(async (it) => {
-        const found = await stat(volumeOf(it.folder)).catch(() => undefined);
         const owner = await readFile(ownerOf(it.folder), 'utf8').catch(() => '');
-        return { ...it, owner, bytes: (found?.blocks ?? 0) * 512, usedAt: found?.atime ?? new Date(0) };
+        const usedAt = (await stat(ownerOf(it.folder)).catch(() => undefined))?.mtime ?? new Date(0);
+        return { ...it, owner, bytes: await volumes.bytesOf(volumeOf(it.folder)), usedAt };
       }),
     );
 
@@ -70,12 +69,12 @@ export function openStores(dir: string, bytes: number): Stores {
     async prepare(number, key, owner) {
       const folder = join(dir, `${number}-${key}`);
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      if (!(await isWhole(folder))) await makeVolume(volumeOf(folder), bytes, rootOf(number));
+      if (!(await isWhole(folder))) await volumes.make(volumeOf(folder), bytes, rootOf(number));
       await writeFile(ownerOf(folder), owner);
       await writeFile(bootOf(folder), await bootId());
       return folder;
     },
-    touch: (folder) => utimes(volumeOf(folder), new Date(), new Date()),
+    touch: (folder) => utimes(ownerOf(folder), new Date(), new Date()),
     settle: (folder) => rm(bootOf(folder), { force: true }),
     remove,
     async keepWithin(bytesMax, inUse) {

@@ -1,5 +1,6 @@
 import { bundleOf, type RoomSpec } from './bundle.ts';
 import { idsOf, rootOf } from './ids.ts';
+import { idsIn } from './user-namespace.ts';
 
 const spec: RoomSpec = {
   engine: { path: '/opt/kiln/engine', daemon: 'buildkitd', program: '/usr/bin/buildkitd' },
@@ -69,4 +70,25 @@ it('rooms have ids that no two of them share, within 32 bits', () => {
   for (const [index, { hostID, size }] of ranges.entries())
     expect(hostID + size).toBeLessThanOrEqual(ranges[index + 1]?.hostID ?? 2 ** 32 - 1);
   expect(rootOf(0)).toBe(2_000_000_000);
+});
+
+describe('in a user namespace', () => {
+  it.each([
+    ['         0          0 4294967295\n', undefined],
+    ['0 1000000 65536\n', 65_536],
+    ['0 1000 1\n1 100000 65536\n', 65_537],
+    ['1 100000 65536\n0 1000 1\n', 65_537],
+    ['0 1000 1\n5 100000 65536\n', 1],
+    ['0 0 4294967294\n', 4_294_967_294],
+  ])('%j has so many ids: %s', (map, ids) => {
+    expect(idsIn(map)).toBe(ids);
+  });
+
+  it('rooms never have the ids of the builder, and ids of their own where there are enough', () => {
+    expect([0, 1].map((it) => idsOf(it, 65_536))).toEqual(
+      [0, 1].map(() => [{ containerID: 0, hostID: 1, size: 65_535 }]),
+    );
+    expect([0, 1, 2].map((it) => idsOf(it, 200_000)[0].hostID)).toEqual([1, 65_537, 131_073]);
+    expect(idsOf(3, 200_000)).toEqual([{ containerID: 0, hostID: 1, size: 65_536 }]);
+  });
 });

@@ -86,9 +86,8 @@ export function bundleOf({ engine, command, environment = {}, ids, group, limits
       mount('/dev/shm', 'tmpfs', 'nosuid', 'noexec', 'nodev', 'mode=1777', 'size=64m'),
       mount('/dev/mqueue', 'mqueue', 'nosuid', 'noexec', 'nodev'),
       mount('/sys', 'sysfs', 'nosuid', 'noexec', 'nodev', 'ro'),
-      ...(group === undefined
-        ? []
-        : [mount('/sys/fs/cgroup', 'cgroup', 'nosuid', 'noexec', 'nodev', 'relatime', 'rw')]),
+      // A runtime inside looks for it, though there be no group to make.
+      mount('/sys/fs/cgroup', 'cgroup', 'nosuid', 'noexec', 'nodev', 'relatime', group === undefined ? 'ro' : 'rw'),
       mount('/run', 'tmpfs', 'nosuid', 'nodev', 'mode=755', 'size=64m'),
       mount('/tmp', 'tmpfs', 'nosuid', 'nodev', 'mode=1777', 'size=256m'),
       // Images have set-user-id files, and steps run them.

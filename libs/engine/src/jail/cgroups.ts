@@ -21,6 +21,9 @@ export interface GroupUsage {
   metPidsLimit: boolean;
 }
 
+/** Of steps that are in no group. */
+export const unknownUsage: GroupUsage = { memoryPeakBytes: 0, metMemoryLimit: false, metPidsLimit: false };
+
 const top = '/sys/fs/cgroup';
 /** Whether the machine has version 2 and nothing else. */
 const unified = existsSync(`${top}/cgroup.controllers`);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { run } from './command.ts';
+import { isRootOfMachine } from './user-namespace.ts';
 
 // One transaction: there is no moment without the wall. A machine may be its own resolver; which addresses of port 53
 // are open, each room's own firewall says.
@@ -38,7 +39,7 @@ export async function prepareHost(ways: readonly string[]): Promise<void> {
     return { device, gateway };
   });
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
-  await makeRoomForGroups();
+  if (isRootOfMachine) await makeRoomForGroups();
   await run(['nft', '-f', '-'], wall);
   for (const [index, { device, gateway }] of parsed.entries()) {
     const from = `10.213.${16 * (index + 1)}.0/20`;

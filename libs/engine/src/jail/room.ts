@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, type NetworkRules } from '@kiln/domain';
 import { bundleOf } from './bundle.ts';
-import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLimits } from './cgroups.ts';
+import { delegateGroup, makeRoomForBuilds, removeGroup, type RoomLimits } from './cgroups.ts';
 import { hostEnvironment } from './command.ts';
 import { type Door, openDoor } from './door.ts';
 import { execInside, type RoomProgram } from './exec.ts';
@@ -14,7 +14,8 @@ import { type EngineRoot } from './engine-root.ts';
 import { idsOf, rootOf } from './ids.ts';
 import { listenInside } from './listener.ts';
 import { connectNetwork, forgetRefused, listRefused, type RefusedDestination } from './network.ts';
-import { mountVolume, untilReleased } from './volume.ts';
+import { isRootOfMachine } from './user-namespace.ts';
+import { untilReleased, volumes } from './volume.ts';
 
 /** What a daemon is started with: its command, and the files that its settings are. */
 export interface DaemonSettings {
@@ -28,7 +29,7 @@ export interface RoomOptions {
   number: number;
   /** Folder of this run; removed when the room ends. */
   folder: string;
-  /** File with the file system that the daemon keeps everything in. */
+  /** What the daemon keeps everything in. */
   volume: string;
   engine: EngineRoot;
   settings: DaemonSettings;
@@ -76,7 +77,7 @@ const locksDir = '/run/kiln-rooms';
 const socketsDir = '/run/kiln-sockets';
 
 // The volume is mounted where only the room's own processes see it, and goes with the last of them.
-const start = `echo "$1" > "$3" && ${mountVolume.join(' ')} "$1" "$2" && shift 3 && exec "$@"`;
+const start = `echo "$1" > "$3" && ${volumes.mount.join(' ')} "$1" "$2" && shift 3 && exec "$@"`;
 
 /** Whether the volume of another builder has a number: the ids of its files follow from that. */
 export async function isNumberInUse(number: number): Promise<boolean> {
@@ -96,11 +97,30 @@ export async function removeSockets(storeDir: string): Promise<void> {
     if (it.startsWith(prefix)) await rm(join(socketsDir, it), { recursive: true, force: true });
 }
 
-/** Process with number 1 of the room, as the host numbers it; undefined while there is none. */
-async function initOf(group: string): Promise<number | undefined> {
-  for (const pid of await processesOf(group)) {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    if (/^NSpid:.*\s1$/m.test(status)) return pid;
+/** What a process is called in its own namespace of processes, and in each around that one, the nearest last. */
+async function numbersOf(pid: number | 'self'): Promise<number[]> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return (/^NSpid:\s*(.*)$/m.exec(status)?.[1] ?? '').split(/\s+/).map(Number);
+}
+
+/** Processes that any thread of a process has started. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const lists = threads.map((it) => readFile(`/proc/${pid}/task/${it}/children`, 'utf8').catch(() => ''));
+  return (await Promise.all(lists)).join(' ').split(' ').filter(Boolean).map(Number);
+}
+
+/**
+ * Process with number 1 of the room, as this one sees it; undefined while there is none. It is in a namespace within the
+ * holder's.
+ */
+async function initOf(holder: number, depth?: number): Promise<number | undefined> {
+  const wanted = depth ?? (await numbersOf('self')).length + 2;
+  for (const pid of await childrenOf(holder)) {
+    const numbers = await numbersOf(pid);
+    if (numbers.length === wanted && numbers.at(-1) === 1) return pid;
+    const found = await initOf(pid, wanted);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -127,6 +147,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
     ...options,
     ...settings,
     ids: idsOf(number),
+    group: isRootOfMachine ? group : undefined,
     folders: { store: at('store'), sockets, settings: at('settings'), resolvers: at('resolv.conf') },
   });
   await writeFile(at('bundle/config.json'), JSON.stringify(bundle, null, 2));
@@ -182,9 +203,11 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
         await sleep(5);
       }
     };
-    const init = await waitFor(() => initOf(group));
-    await delegateGroup(group, rootOf(number));
-    await makeRoomForBuilds(group);
+    const init = await waitFor(() => initOf(child.pid ?? 0));
+    if (isRootOfMachine) {
+      await delegateGroup(group, rootOf(number));
+      await makeRoomForBuilds(group);
+    }
     await connectNetwork(number, init, network);
     door = openDoor(await listenInside(['nsenter', '-t', String(init), '-n']));
     const socket = join(sockets, 'engine');

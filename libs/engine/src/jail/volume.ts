@@ -1,16 +1,26 @@
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { chown, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from './command.ts';
+import { isRootOfMachine } from './user-namespace.ts';
+
+/** What a daemon keeps everything in; it outlasts the room. */
+interface Volumes {
+  /** @param owner id of who may write to it */
+  make(path: string, bytes: number, owner: number): Promise<void>;
+  /** Whether it is there, and is large enough. */
+  isWhole(path: string, bytes: number): Promise<boolean>;
+  /** What it takes of the disk. */
+  bytesOf(path: string): Promise<number>;
+  /** Command that mounts it, before the volume and the place. */
+  mount: readonly string[];
+}
 
 /** What the file system's own books take: some, and a share for the table of inodes. */
 const withBooks = (bytes: number): number => Math.ceil(bytes * 1.04) + (16 << 20);
 
-/**
- * Makes a file with a file system that cannot grow, and takes of the disk only what is written to it.
- * @param owner id of who may write to it
- */
-export async function makeVolume(file: string, bytes: number, owner: number): Promise<void> {
+/** Makes a file with a file system that cannot grow, and takes of the disk only what is written to it. */
+async function makeFile(file: string, bytes: number, owner: number): Promise<void> {
   await rm(file, { force: true });
   const made = await open(file, 'w', 0o600);
   await made.truncate(withBooks(bytes));
@@ -21,8 +31,42 @@ export async function makeVolume(file: string, bytes: number, owner: number): Pr
   await run(['mkfs.ext4', '-q', '-F', '-O', features, '-m', '0', '-i', '8192', '-E', extended, file]);
 }
 
-/** Mounts it; `discard` gives the disk back what is deleted inside. */
-export const mountVolume = ['mount', '-n', '-t', 'ext4', '-o', 'loop,noatime,noinit_itable,discard,nodev'] as const;
+const filesWithin: Volumes = {
+  make: makeFile,
+  async isWhole(path, bytes) {
+    const found = await stat(path).catch(() => undefined);
+    return found?.isFile() === true && found.size >= bytes;
+  },
+  bytesOf: async (path) => ((await stat(path).catch(() => undefined))?.blocks ?? 0) * 512,
+  // `discard` gives the disk back what is deleted inside.
+  mount: ['mount', '-n', '-t', 'ext4', '-o', 'loop,noatime,noinit_itable,discard,nodev'],
+};
+
+/** How long a folder's size is taken to be what it was. */
+const sizeMs = 60_000;
+const sizes = new Map<string, { bytes: number; atMs: number }>();
+
+/** Only root of the machine mounts a file system of a file; what a folder takes is not bounded. */
+const folders: Volumes = {
+  async make(path, _bytes, owner) {
+    await rm(path, { recursive: true, force: true });
+    await mkdir(path, { mode: 0o711 });
+    await chown(path, owner, owner);
+  },
+  isWhole: async (path) => (await stat(path).catch(() => undefined))?.isDirectory() === true,
+  async bytesOf(path) {
+    const known = sizes.get(path);
+    if (known && performance.now() - known.atMs < sizeMs) return known.bytes;
+    // Files come and go meanwhile.
+    const said = await run(['du', '-s', '--block-size=1', path]).catch(() => '');
+    const bytes = Number.parseInt(said, 10) || 0;
+    sizes.set(path, { bytes, atMs: performance.now() });
+    return bytes;
+  },
+  mount: ['mount', '-n', '--bind'],
+};
+
+export const volumes = isRootOfMachine ? filesWithin : folders;
 
 const releaseMsMax = 10_000;
 

@@ -9,3 +9,4 @@ export * from './registry-front.ts';
 export * from './signature-tools.ts';
 export * from './test-kiln.ts';
 export * from './test-stack.ts';
+export * from './user-namespace.ts';
