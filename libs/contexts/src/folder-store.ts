@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { filesIn, readEntries, writeEntries } from '@kiln/domain';
 import { forEachOf, inOrder, openWriters } from './file-writer.ts';
@@ -20,8 +20,21 @@ const atOnce = 16;
 
 /** Opens a store in a folder, which all apps that use it see under their own path. */
 export async function openFolderStore(dir: string): Promise<ContextStore> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const owner = await stat(dir);
+  /** A builder is root beside an api that is not: what root makes belongs to whose the folder is. */
+  const give = async (path: string): Promise<void> => {
+    if (process.getuid?.() === 0 && owner.uid !== 0) await chown(path, owner.uid, owner.gid);
+  };
+  const makeFolder = async (path: string): Promise<void> => {
+    const first = await mkdir(path, { recursive: true, mode: 0o700 });
+    for (let it = path; first !== undefined; it = dirname(it)) {
+      await give(it);
+      if (it === first) return;
+    }
+  };
   const incoming = join(dir, 'incoming');
-  await mkdir(incoming, { recursive: true, mode: 0o700 });
+  await makeFolder(incoming);
   const folderOf = (account: string, kind: 'files' | 'contexts'): string => {
     checkAccount(account);
     return join(dir, 'accounts', account, kind);
@@ -46,9 +59,10 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
 
   /** Moves what has come to where it stays. */
   async function settle(from: string, to: string): Promise<void> {
+    await give(from);
     await rename(from, to).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
-      await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(to));
       await rename(from, to);
     });
   }
