@@ -47,11 +47,13 @@ export async function hostSettings(
     .filter((it) => !it.internal)
     .map((it) => it.address)
     .sort();
+  // A container may have less than its machine; without a limit, the kernel says 0 or more than there is.
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   return {
     resolvers: resolvers.length > 0 ? resolvers : await resolversOfHost(),
     own,
     // Builds that run at once must not take the machine's memory from each other, nor from the builder.
-    memoryBytesMax: Math.floor(Math.max(totalmem() / 2, totalmem() - keptBytes) / slots),
+    memoryBytesMax: Math.floor(Math.max(memory / 2, memory - keptBytes) / slots),
     ...settings,
   };
 }
