@@ -24,18 +24,18 @@ for (const it of ['SIGTERM', 'SIGINT']) process.on(it, () => child.kill(it));
 child.on('exit', (code) => process.exit(code ?? 1));
 `;
 
+/** Servers of this machine's loopback, as a process with a network of its own reaches them on its loopback. */
+export interface CarriedServers {
+  /** Runs what follows it, once it listens in their place; root has to have set loopback up. */
+  command: string[];
+  close(): Promise<void>;
+}
+
 /**
- * @param ids how many ids it has
- * @param dir folder for sockets, which root in there can reach
- * @param ports of servers on this machine's loopback
+ * @param dir folder for sockets, which the process can reach
+ * @param ports of the servers
  */
-export async function openUserNamespace(ids: number, dir: string, ports: readonly number[]): Promise<UserNamespace> {
-  const firstId = 1_700_000_000;
-  const holder = spawn('unshare', ['--user', '--net', '--mount', '--cgroup', 'sleep', 'infinity'], { stdio: 'ignore' });
-  const pid = holder.pid ?? 0;
-  const own = readlinkSync('/proc/self/ns/user');
-  while (!existsSync(`/proc/${pid}/ns/user`) || readlinkSync(`/proc/${pid}/ns/user`) === own) await sleep(10);
-  for (const map of ['uid_map', 'gid_map']) writeFileSync(`/proc/${pid}/${map}`, `0 ${firstId} ${ids}`);
+export async function carryServers(dir: string, ports: readonly number[]): Promise<CarriedServers> {
   const servers = await Promise.all(
     ports.map(async (port) => {
       const file = join(dir, String(port));
@@ -49,16 +49,34 @@ export async function openUserNamespace(ids: number, dir: string, ports: readonl
       return server;
     }),
   );
-  const inside = `mount -t tmpfs tmpfs /run; ip link set lo up; exec "$@"`;
+  return {
+    command: [process.execPath, '-e', listen, dir, ports.join(',')],
+    close: () => Promise.all(servers.map((it) => new Promise((resolve) => it.close(resolve)))).then(() => undefined),
+  };
+}
+
+/**
+ * @param ids how many ids it has
+ * @param dir folder for sockets, which root in there can reach
+ * @param ports of servers on this machine's loopback
+ */
+export async function openUserNamespace(ids: number, dir: string, ports: readonly number[]): Promise<UserNamespace> {
+  const firstId = 1_700_000_000;
+  const holder = spawn('unshare', ['--user', '--net', '--mount', '--cgroup', 'sleep', 'infinity'], { stdio: 'ignore' });
+  const pid = holder.pid ?? 0;
+  const own = readlinkSync('/proc/self/ns/user');
+  while (!existsSync(`/proc/${pid}/ns/user`) || readlinkSync(`/proc/${pid}/ns/user`) === own) await sleep(10);
+  for (const map of ['uid_map', 'gid_map']) writeFileSync(`/proc/${pid}/${map}`, `0 ${firstId} ${ids}`);
+  const servers = await carryServers(dir, ports);
+  const inside = 'mount -t tmpfs tmpfs /run; ip link set lo up; exec "$@"';
   return {
     command: [
       'nsenter', `--target=${pid}`, '--user', '--net', '--mount', '--cgroup', '--setuid=0', '--setgid=0',
-      'unshare', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, 'sh',
-      process.execPath, '-e', listen, dir, ports.join(','),
+      'unshare', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', inside, 'sh', ...servers.command,
     ],
     async close() {
       holder.kill('SIGKILL');
-      await Promise.all(servers.map((it) => new Promise((resolve) => it.close(resolve))));
+      await servers.close();
     },
   }; // prettier-ignore
 }
