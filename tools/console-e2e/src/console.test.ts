@@ -276,8 +276,7 @@ describe('a session', () => {
 
 describe('the pages', () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  let build = '';
-  let image = '';
+  let [build, image] = ['', ''];
   beforeAll(async () => {
     const { ImageBuildId } = await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN nothing-of-the-kind\n`));
     build = ImageBuildId;
@@ -293,7 +292,9 @@ describe('the pages', () => {
     'have no serious fault by axe, and fit: %s, %d wide',
     async (scheme, width) => {
       const opened = await visit(browser, kiln.url, { scheme, width });
-      const paths = ['/', '/builds', `/builds/${build}`, `/builds/new?from=${build}`, '/images', `/images/${image}`, '/queues', '/workers', '/settings', '/settings?tab=webhooks']; // prettier-ignore
+      const paths = ['/', '/builds', `/builds/${build}`, `/builds/new?from=${build}`, '/images', `/images/${image}`,
+        ...['/images/drift', '/images/packages', '/images/retention', '/builds/campaigns', '/builds/campaigns/new'],
+        '/queues', '/workers', '/settings', '/settings?tab=webhooks']; // prettier-ignore
       const check = async (path: string) => {
         await opened.page.evaluate(axe);
         const found = await opened.page.evaluate<[string, string, string][]>(

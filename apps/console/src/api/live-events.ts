@@ -4,12 +4,13 @@ import { api } from './api-client.ts';
 import { createContext, useContext, useEffect, useState } from 'react';
 
 const ofBuilds = [['builds', 'newest'], ['builds', 'live'], ['builds', 'latest'], ['queues'], ['workers']];
-const everything = [...ofBuilds, ['images'], ['image'], ['webhooks']];
+const ofImages = [['images'], ['drift'], ['retiring']];
+const everything = [...ofBuilds, ...ofImages, ['image'], ['webhooks']];
 
 /** What is asked for again when an event says that it has changed. */
 const touched = ({ type, data }: ShownEvent): string[][] => {
   if (type.startsWith('build.')) return ofBuilds;
-  return 'ImageId' in data ? [['images'], ['image', data.ImageId ?? '']] : [['webhooks']];
+  return 'ImageId' in data ? [...ofImages, ['image', data.ImageId ?? '']] : [['webhooks']];
 };
 
 /** However many events come, what they touch is asked for this often at most. */

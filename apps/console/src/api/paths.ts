@@ -1,5 +1,6 @@
 import type {
   buildOperations,
+  campaignOperations,
   connectionOperations,
   consoleOperations,
   contextOperations,
@@ -10,6 +11,7 @@ import type {
   attestationOperations,
   paiImageOperations,
   PathsOf,
+  retentionOperations,
   sessionOperations,
   webhookOperations,
 } from '@kiln/contract';
@@ -19,6 +21,7 @@ export type { Reply } from '@kiln/contract';
 /** What the console calls. */
 type Called =
   | (typeof buildOperations)[keyof typeof buildOperations]
+  | (typeof campaignOperations)[keyof typeof campaignOperations]
   | (typeof connectionOperations)[keyof typeof connectionOperations]
   | (typeof consoleOperations)[keyof typeof consoleOperations]
   | (typeof contextOperations)[keyof typeof contextOperations]
@@ -28,6 +31,7 @@ type Called =
   | (typeof baseOperations)[keyof typeof baseOperations]
   | (typeof attestationOperations)[keyof typeof attestationOperations]
   | (typeof paiImageOperations)[keyof typeof paiImageOperations]
+  | (typeof retentionOperations)[keyof typeof retentionOperations]
   | (typeof sessionOperations)[keyof typeof sessionOperations]
   | (typeof webhookOperations)[keyof typeof webhookOperations];
 

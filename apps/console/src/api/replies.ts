@@ -2,15 +2,17 @@ import type {
   attestationOperations,
   baseOperations,
   buildOperations,
+  campaignOperations,
   consoleOperations,
   contextOperations,
   inspectionOperations,
   paiImageOperations,
   policyOperations,
+  retentionOperations,
   sessionOperations,
   webhookOperations,
 } from '@kiln/contract';
-import type { Reply } from './paths.ts';
+import type { Paths, Reply } from './paths.ts';
 
 export type Session = Reply<typeof sessionOperations.GetSession>;
 export type BuildList = Reply<typeof buildOperations.ListImageBuilds>;
@@ -24,6 +26,8 @@ export type Overview = Reply<typeof consoleOperations.GetOverview>;
 export type PlatformOffer = Reply<typeof consoleOperations.GetPlatform>;
 export type Lint = Reply<typeof consoleOperations.LintDockerfile>;
 export type ImageList = Reply<typeof paiImageOperations.ListImages>;
+/** What lists of images are filtered by. */
+export type ImageQuery = NonNullable<Paths['/api/v1/images']['get']['parameters']['query']>;
 export type Image = ImageList['Images'][number];
 export type LabelList = Reply<typeof paiImageOperations.ListImageLabels>;
 export type ImageDetails = Reply<typeof consoleOperations.GetImageDetails>;
@@ -41,6 +45,17 @@ export type Dependents = Reply<typeof baseOperations.ListDependents>;
 export type ImageComparison = Reply<typeof inspectionOperations.CompareImage>;
 export type Policy = Reply<typeof policyOperations.GetPolicy>;
 export type TriedPolicy = Reply<typeof policyOperations.TryPolicy>;
+export type Drift = Reply<typeof baseOperations.ListDrift>;
+export type DriftedImage = Drift['Images'][number];
+export type FoundPackages = Reply<typeof inspectionOperations.SearchPackages>;
+export type Campaigns = Reply<typeof campaignOperations.ListCampaigns>;
+export type CampaignSummary = Campaigns['Campaigns'][number];
+export type Campaign = Reply<typeof campaignOperations.GetCampaign>;
+export type CampaignImage = Campaign['Images'][number];
+export type Retention = Reply<typeof retentionOperations.GetRetention>;
+export type RetentionRule = Retention['Rules'][number];
+export type RetentionPlan = Reply<typeof retentionOperations.GetRetentionPlan>;
+export type RetiringImage = Reply<typeof retentionOperations.ListRetiring>['Images'][number];
 export type Webhooks = Reply<typeof webhookOperations.ListWebhooks>;
 export type Webhook = Webhooks['Webhooks'][number];
 export type Deliveries = Reply<typeof webhookOperations.ListWebhookDeliveries>;

@@ -6,6 +6,7 @@ import { Link } from 'wouter';
 import { useAddress, useTyped } from '../components/address.ts';
 import { Page, useTitle } from '../components/page.tsx';
 import { Empty, Failed, Loading } from '../components/page-state.tsx';
+import { WorkspaceSelect } from '../components/workspace-select.tsx';
 import { isAtLeast, useSession } from '../session/session.ts';
 import { BuildRows } from './build-rows.tsx';
 import { type BuildFilter, useBuilds } from './use-builds.ts';
@@ -61,19 +62,7 @@ export function BuildsPage() {
           allowDeselect={false}
           w={140}
         />
-        {session.Workspaces.length > 1 && (
-          <Select
-            aria-label="Workspace"
-            data={[
-              { value: 'all', label: 'All workspaces' },
-              ...session.Workspaces.map((it) => ({ value: it.WorkspaceId, label: it.Name })),
-            ]}
-            value={workspace === '' ? 'all' : workspace}
-            onChange={(value) => set({ workspace: value ?? '' })}
-            allowDeselect={false}
-            w={180}
-          />
-        )}
+        <WorkspaceSelect value={workspace} onChange={(value) => set({ workspace: value })} hasAll />
       </Group>
       {listed.isPending ? (
         <Loading rows={12} />

@@ -1,11 +1,13 @@
-import { Anchor, Card, Group, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Button, Card, Group, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { answer, api } from '../api/api-client.ts';
 import type { Bases, Dependents } from '../api/replies.ts';
+import { newCampaignPath } from '../campaigns/draft.ts';
 import { Answered } from '../components/answered.tsx';
 import { DataTable } from '../components/data-table.tsx';
 import { Tone } from '../components/state-badge.tsx';
+import { isAtLeast, useSession } from '../session/session.ts';
 
 const dependentsShown = 50;
 
@@ -68,6 +70,7 @@ function Freshness({ base: { Newer, LatestDigest } }: { base: Bases['Bases'][num
 
 /** The images that were made from an image. */
 export function ImageDependents({ id }: { id: string }) {
+  const isOperator = isAtLeast(useSession(), 'operator');
   const found = useQuery({
     queryKey: ['dependents', id],
     queryFn: ({ signal }) => {
@@ -78,9 +81,16 @@ export function ImageDependents({ id }: { id: string }) {
   if (!found.data || found.data.TotalCount === 0) return null;
   return (
     <Card withBorder>
-      <Title order={2} size="h5" mb="xs">
-        What stands on it
-      </Title>
+      <Group justify="space-between" mb="xs">
+        <Title order={2} size="h5">
+          What stands on it
+        </Title>
+        {isOperator && (
+          <Button component={Link} href={newCampaignPath({ from: id })} size="xs" variant="default">
+            Build these anew
+          </Button>
+        )}
+      </Group>
       <DependentTable dependents={found.data} />
     </Card>
   );

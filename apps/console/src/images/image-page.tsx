@@ -29,6 +29,7 @@ import { ImageAttestations } from './image-attestations.tsx';
 import { ImageBases, ImageDependents } from './image-bases.tsx';
 import { ImageComparison } from './image-comparison.tsx';
 import { ImageContents } from './image-contents.tsx';
+import { ImageRetention } from './image-retention.tsx';
 import classes from './image-page.module.css';
 import { imageTone } from './image-tone.ts';
 import { ImageTable } from './images-page.tsx';
@@ -97,6 +98,7 @@ function Shown({ details }: { details: ImageDetails }) {
           )}
         </Stack>
       </Card>
+      {isThere && <ImageRetention image={image} />}
       {isThere && <ImageContents id={image.ImageId} />}
       {isThere && Versions.length > 0 && <ImageComparison id={image.ImageId} />}
       {isThere && ImageBuildId !== undefined && <ImageBases id={image.ImageId} />}

@@ -8,18 +8,19 @@ import { useRefetchInterval } from '../api/live-events.ts';
 import type { Image } from '../api/replies.ts';
 import { useAddress, useTyped } from '../components/address.ts';
 import { DataTable } from '../components/data-table.tsx';
-import { bytes } from '../components/format.ts';
-import { Page, useTitle } from '../components/page.tsx';
+import { bytes, counted } from '../components/format.ts';
 import { Empty, Failed, Loading } from '../components/page-state.tsx';
 import { Tone } from '../components/state-badge.tsx';
 import { When } from '../components/when.tsx';
+import { WorkspaceSelect } from '../components/workspace-select.tsx';
 import { useSession } from '../session/session.ts';
+import { ImageFacets, isFacet } from './image-facets.tsx';
 import { imageTone } from './image-tone.ts';
+import { ImagesFrame } from './images-frame.tsx';
 
 const pageSize = 25;
 
 export default function ImagesPage() {
-  useTitle('Images');
   const session = useSession();
   const { field, set } = useAddress();
   const [name, setName] = useTyped(field('name'));
@@ -28,16 +29,19 @@ export default function ImagesPage() {
   const workspace = field('workspace') || (session.Workspaces[0]?.WorkspaceId ?? '');
   const visibility = field('visibility') || 'all';
   const page = Math.max(1, Math.floor(Number(field('page')) || 1));
-  const query = {
+  const filter = {
     WorkspaceId: workspace,
+    Query: wanted,
+    Accessibility: visibility === 'all' ? undefined : visibility,
+  };
+  const query = {
+    ...filter,
     Verbose: true,
     SortBy: 'GmtCreateTime',
     Order: 'DESC',
     PageNumber: page,
     PageSize: pageSize,
-    Query: wanted,
     Labels: labels.length > 0 ? labels.join(',') : undefined,
-    Accessibility: visibility === 'all' ? undefined : visibility,
   };
   const images = useQuery({
     queryKey: ['images', query],
@@ -51,10 +55,14 @@ export default function ImagesPage() {
       answer(api.GET('/api/v1/image/labels', { params: { query: { WorkspaceId: workspace } }, signal })),
     staleTime: 60_000,
   });
+  const pairs = (known.data?.Labels ?? []).map((it) => `${it.Key}=${it.Value}`);
+  const chosen = labels.filter(isFacet);
+  const others = labels.filter((it) => !isFacet(it));
+  const setLabels = (all: string[]) => set({ labels: all.join(',') });
   const filtered = wanted !== '' || query.Labels !== undefined || visibility !== 'all';
   const pages = Math.ceil((images.data?.TotalCount ?? 0) / pageSize);
   return (
-    <Page title="Images">
+    <ImagesFrame path="/images">
       <Group gap="sm" align="end">
         <TextInput
           aria-label="Search by name or description"
@@ -69,11 +77,11 @@ export default function ImagesPage() {
         />
         <TagsInput
           aria-label="Labels"
-          placeholder={labels.length === 0 ? 'Labels: key=value' : ''}
-          data={[...new Set(known.data?.Labels.map((it) => `${it.Key}=${it.Value}`))].sort()}
-          value={labels}
+          placeholder={others.length === 0 ? 'Labels: key=value' : ''}
+          data={[...new Set(pairs.filter((it) => !isFacet(it)))].sort()}
+          value={others}
           // Half a pair is no filter.
-          onChange={(all) => set({ labels: all.filter((it) => /^[^=,]+=[^,]*$/.test(it)).join(',') })}
+          onChange={(all) => setLabels([...chosen, ...all.filter((it) => /^[^=,]+=[^,]*$/.test(it))])}
           maxTags={10}
           limit={100}
           style={{ flex: '1 1 220px' }}
@@ -90,16 +98,8 @@ export default function ImagesPage() {
           allowDeselect={false}
           w={180}
         />
-        {session.Workspaces.length > 1 && (
-          <Select
-            aria-label="Workspace"
-            data={session.Workspaces.map((it) => ({ value: it.WorkspaceId, label: it.Name }))}
-            value={workspace}
-            onChange={(value) => set({ workspace: value ?? '' })}
-            allowDeselect={false}
-            w={180}
-          />
-        )}
+        <WorkspaceSelect value={workspace} onChange={(id) => set({ workspace: id })} />
+        <ImageFacets known={known.data?.Labels ?? []} query={filter} labels={labels} onChange={setLabels} />
       </Group>
       {images.isPending ? (
         <Loading rows={10} />
@@ -123,7 +123,7 @@ export default function ImagesPage() {
       ) : (
         <>
           <Text size="sm" c="dimmed" role="status">
-            {images.data.TotalCount === 1 ? '1 image' : `${images.data.TotalCount} images`}
+            {counted(images.data.TotalCount, 'image')}
           </Text>
           <ImageTable images={images.data.Images} />
           {pages > 1 && (
@@ -136,7 +136,7 @@ export default function ImagesPage() {
           )}
         </>
       )}
-    </Page>
+    </ImagesFrame>
   );
 }
 

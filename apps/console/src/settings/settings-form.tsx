@@ -11,11 +11,14 @@ export function SettingsForm<T>({
   title,
   button,
   making,
+  isAtField = false,
   children,
 }: {
   title: string;
   button: string;
   making: Making<T>;
+  /** Whether a field says already what was wrong. */
+  isAtField?: boolean;
   children: ReactNode;
 }) {
   return (
@@ -31,7 +34,7 @@ export function SettingsForm<T>({
             {title}
           </Title>
           {children}
-          {making.error && <Failed error={making.error} />}
+          {making.error && !isAtField && <Failed error={making.error} />}
           <Group>
             <Button type="submit" loading={making.isPending}>
               {button}
