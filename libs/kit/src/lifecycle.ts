@@ -2,6 +2,10 @@ import { type Logger } from './observability/logger.ts';
 
 type Close = () => unknown;
 
+const stopSignals = ['SIGTERM', 'SIGINT'] as const;
+// The first process of a container ignores a signal that it has no handler for.
+const leave = () => process.exit(1);
+
 /** Closes what was opened, last opened first. `defer` stands on the line after each opening. */
 export class Lifecycle {
   readonly #log: Logger;
@@ -10,6 +14,7 @@ export class Lifecycle {
 
   constructor(log: Logger) {
     this.#log = log;
+    for (const it of stopSignals) process.on(it, leave);
   }
 
   defer(name: string, close: Close): void {
@@ -30,7 +35,7 @@ export class Lifecycle {
     return this.#closing;
   }
 
-  /** Closes on the first SIGTERM or SIGINT and leaves at once on the second. */
+  /** From now on, closes on the first SIGTERM or SIGINT, and leaves at once on the second; before, it leaves at once. */
   closeOnSignal(): void {
     let asked = false;
     const stop = (signal: NodeJS.Signals) => {
@@ -39,7 +44,6 @@ export class Lifecycle {
       this.#log.info({ signal }, 'stopping');
       void this.close().then(() => process.exit(0));
     };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
+    for (const it of stopSignals) process.off(it, leave).on(it, stop);
   }
 }
