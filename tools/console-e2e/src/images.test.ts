@@ -83,3 +83,24 @@ it('tries a policy out, keeps it, and shows an image that it refuses; and verifi
     .waitFor();
   await shoot('refused');
 });
+
+it('has an image verified again that is back in its registry', async () => {
+  const { ImageId } = await kiln.ended(
+    (await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo 4 > /four\n`))).ImageBuildId,
+  );
+  const { ImageUri, Digest } = (await kiln.pai('GET', `/api/v1/images/${ImageId}`)).body;
+  const [, host, repository] = /^([^/]+)\/(.+):[^:]+$/.exec(ImageUri) ?? [];
+  const url = `http://${host}/v2/${repository}/manifests/${Digest}`;
+  const type = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = await (await fetch(url, { headers: { accept: type } })).text();
+  expect((await fetch(url, { method: 'DELETE' })).status).toBe(202);
+  const synced = await kiln.pai('POST', `/api/v1/images/${ImageId}/verify`);
+  expect(synced.body).toMatchObject({ ImageId, Status: 'ERROR' });
+  await page.goto(`/images/${ImageId}`);
+  await page.getByText(synced.body.StatusMessage).first().waitFor();
+  const put = { method: 'PUT', body: manifest, headers: { 'content-type': type } };
+  expect((await fetch(url, put)).status).toBe(201);
+  await page.getByRole('button', { name: 'Verify again' }).click();
+  await page.getByText('The registry has it as it should be.').waitFor();
+  await page.getByRole('button', { name: 'Verify again' }).waitFor({ state: 'detached' });
+});

@@ -112,7 +112,7 @@ it('pins an image, which no plan lists any more, and unpins it', async () => {
   await page.getByText('Pinned', { exact: true }).waitFor();
   expect(await planned()).toEqual([]);
   await page.getByRole('button', { name: 'Unpin it' }).click();
-  await page.getByText('Not pinned', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Pin it', exact: true }).waitFor();
   expect(await planned()).toEqual([old.id]);
 }, 60_000);
 

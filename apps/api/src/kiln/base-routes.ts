@@ -1,9 +1,10 @@
 import { baseOperations } from '@kiln/contract';
 import { formatReference } from '@kiln/domain';
-import { type ChainEntry, type Database, listBases, listDependents, listDrift } from '@kiln/persistence';
-import { type Directory, requireWorkspace, showDrift } from '@kiln/usecases';
+import { type ChainEntry, listBases, listDependents, listDrift } from '@kiln/persistence';
+import { type Directory, requireOwner, requireWorkspace, showDrift } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
+import { type ChangeImageDeps, syncImage } from '../usecases/change-image.ts';
 import { requireImage } from '../usecases/require-image.ts';
 
 const renderEntry = (it: ChainEntry) => ({
@@ -14,7 +15,8 @@ const renderEntry = (it: ChainEntry) => ({
 });
 
 /** What images stand on, and what stands on them. */
-export function baseRoutes({ db, directory }: { db: Database; directory: Directory }): Route[] {
+export function baseRoutes(deps: ChangeImageDeps & { directory: Directory }): Route[] {
+  const { db, directory } = deps;
   return [
     route(baseOperations.ListBases, async ({ viewer, params, requestId }) => {
       const bases = await listBases(db, viewer, await requireImage(db, viewer, params.ImageId));
@@ -44,11 +46,20 @@ export function baseRoutes({ db, directory }: { db: Database; directory: Directo
           TotalCount: total,
           Images: images.map((it) => ({
             ...renderEntry({ ...it, digest: it.digest ?? '' }),
+            WorkspaceId: it.workspaceId,
             Status: it.status,
             ...optional('Drift', it.drift && showDrift(it.drift)),
             Stale: it.stale,
           })),
         },
+      };
+    }),
+    route(baseOperations.VerifyImage, async ({ viewer, params, requestId }) => {
+      const found = await requireImage(db, viewer, params.ImageId);
+      requireOwner(viewer, found, `image ${params.ImageId}`, 'operator');
+      const image = await syncImage(deps, found);
+      return {
+        body: { RequestId: requestId, ImageId: image.paiId, Status: image.status, StatusMessage: image.statusMessage },
       };
     }),
     route(baseOperations.ListDependents, async ({ viewer, params, query, requestId }) => {

@@ -18,6 +18,7 @@ import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { renderPaiImage } from '../pai/render-image.ts';
 import { requireImage } from '../usecases/require-image.ts';
+import { renderRetiring } from './render-retiring.ts';
 
 const versionsMax = 50;
 
@@ -111,6 +112,8 @@ export function overviewRoutes({
             ...optional('Compression', it.compression),
           })),
           ...optional('ImageBuildId', image.buildId),
+          Pinned: image.pinned,
+          ...optional('Retiring', renderRetiring(image)),
           PullReference: pullReference(image),
           Versions: versions.map((it) => renderPaiImage({ ...it, labels: [] }, false)),
         },

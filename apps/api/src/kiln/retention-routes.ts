@@ -21,6 +21,7 @@ import { type Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { requireImage } from '../usecases/require-image.ts';
+import { renderRetiring } from './render-retiring.ts';
 
 type Body = z.output<NonNullable<typeof retentionOperations.PutRetention.body>>;
 
@@ -123,17 +124,10 @@ export function retentionRoutes({ db, directory }: { db: Database; directory: Di
       return {
         body: {
           RequestId: requestId,
-          Images: retiring.flatMap((it) =>
-            it.retiring && it.retireAt
-              ? [
-                  {
-                    ...renderImage(it, it.retiring.reason),
-                    Stage: it.retiring.stage,
-                    GmtNextTime: it.retireAt.toISOString(),
-                  },
-                ]
-              : [],
-          ),
+          Images: retiring.flatMap((it) => {
+            const shown = renderRetiring(it);
+            return shown ? [{ ...renderImage(it, shown.Reason), ...shown }] : [];
+          }),
         },
       };
     }),

@@ -153,10 +153,10 @@ const kindsOf = ({ Drift: drift, Stale }: DriftedImage): Kind[] => [
 ];
 
 /** A campaign leaves out those of which somebody else has the tag. */
-const BuildAnew = ({ image: { ImageId, Name } }: { image: DriftedImage }) => (
+const BuildAnew = ({ image: { ImageId, Name, WorkspaceId } }: { image: DriftedImage }) => (
   <Button
     component={Link}
-    href={newCampaignPath({ images: [ImageId] })}
+    href={newCampaignPath({ workspace: WorkspaceId, images: [ImageId] })}
     size="xs"
     variant="default"
     aria-label={`Build anew: ${Name}`}

@@ -29,6 +29,7 @@ import { ImageAttestations } from './image-attestations.tsx';
 import { ImageBases, ImageDependents } from './image-bases.tsx';
 import { ImageComparison } from './image-comparison.tsx';
 import { ImageContents } from './image-contents.tsx';
+import { VerifyAgain } from './verify-again.tsx';
 import { ImageRetention } from './image-retention.tsx';
 import classes from './image-page.module.css';
 import { imageTone } from './image-tone.ts';
@@ -64,6 +65,7 @@ function Shown({ details }: { details: ImageDetails }) {
       }
     >
       {image.StatusMessage !== '' && <Text size="sm">{image.StatusMessage}</Text>}
+      <VerifyAgain image={image} />
       <Card withBorder>
         <Stack gap="sm">
           {image.Description !== '' && <Text size="sm">{image.Description}</Text>}
@@ -98,7 +100,7 @@ function Shown({ details }: { details: ImageDetails }) {
           )}
         </Stack>
       </Card>
-      {isThere && <ImageRetention image={image} />}
+      {isThere && <ImageRetention details={details} />}
       {isThere && <ImageContents id={image.ImageId} />}
       {isThere && Versions.length > 0 && <ImageComparison id={image.ImageId} />}
       {isThere && ImageBuildId !== undefined && <ImageBases id={image.ImageId} />}

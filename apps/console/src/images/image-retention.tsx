@@ -1,22 +1,19 @@
 import { Button, Card, Group, Stack, Text, Title } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { answer, api } from '../api/api-client.ts';
-import type { Image } from '../api/replies.ts';
+import type { ImageDetails } from '../api/replies.ts';
 import { tell, tellError } from '../components/notifications.ts';
 import { Tone } from '../components/state-badge.tsx';
 import { When } from '../components/when.tsx';
 import { stageLooks } from '../retention/retiring-images.tsx';
-import { useRestoring, useRetiring } from '../retention/use-retiring.ts';
+import { useRestoring } from '../retention/use-retiring.ts';
 import { mayChange, useSession } from '../session/session.ts';
 
 /** Whether an image is on its way out, and what keeps it. */
-export function ImageRetention({ image }: { image: Image }) {
+export function ImageRetention({ details: { Image: image, Pinned, Retiring } }: { details: ImageDetails }) {
   const may = mayChange(useSession(), image, 'operator');
   const restoring = useRestoring();
-  const found = useRetiring(image.WorkspaceId).data?.Images.find((it) => it.ImageId === image.ImageId);
-  // Those who are no operators read it in the status.
-  const isRetiring = found !== undefined || image.StatusMessage.startsWith('deprecated: ');
-  if (!may && !isRetiring) return null;
+  if (!may && !Pinned && !Retiring) return null;
   return (
     <Card withBorder>
       <Stack gap="sm">
@@ -24,25 +21,22 @@ export function ImageRetention({ image }: { image: Image }) {
           <Title order={2} size="h5">
             How long it is kept
           </Title>
-          {isRetiring && (
-            <Tone tone={stageLooks[found?.Stage ?? 'deprecated'].tone}>
-              {stageLooks[found?.Stage ?? 'deprecated'].label}
-            </Tone>
-          )}
+          {Pinned && <Tone tone="good">Pinned</Tone>}
+          {Retiring && <Tone tone={stageLooks[Retiring.Stage].tone}>{stageLooks[Retiring.Stage].label}</Tone>}
         </Group>
-        {found && (
+        {Retiring && (
           <Text size="sm">
-            It is {stageLooks[found.Stage].next} <When at={found.GmtNextTime} />: {found.Reason}.
+            It is {stageLooks[Retiring.Stage].next} <When at={Retiring.GmtNextTime} />: {Retiring.Reason}.
           </Text>
         )}
         {may && (
           <Group gap="xs">
-            {isRetiring && (
+            {Retiring && (
               <Button size="xs" loading={restoring.isPending} onClick={() => restoring.mutate(image.ImageId)}>
                 Restore
               </Button>
             )}
-            <Pin id={image.ImageId} />
+            <Pin id={image.ImageId} isPinned={Pinned} />
           </Group>
         )}
       </Stack>
@@ -50,29 +44,24 @@ export function ImageRetention({ image }: { image: Image }) {
   );
 }
 
-/** The api does not tell whether an image is pinned: both ways are offered, and what was done is shown. */
-function Pin({ id }: { id: string }) {
+function Pin({ id, isPinned }: { id: string; isPinned: boolean }) {
+  const client = useQueryClient();
   const pinning = useMutation({
-    mutationFn: (isPinned: boolean) =>
+    mutationFn: () =>
       answer(
-        api.PUT('/api/v1/images/{ImageId}/pin', { params: { path: { ImageId: id } }, body: { Pinned: isPinned } }),
+        api.PUT('/api/v1/images/{ImageId}/pin', { params: { path: { ImageId: id } }, body: { Pinned: !isPinned } }),
       ),
-    onSuccess: ({ Pinned }) =>
-      tell(Pinned ? 'It is kept, whatever the rules of its workspace say.' : 'The rules of its workspace decide.'),
+    async onSuccess({ Pinned }) {
+      tell(Pinned ? 'It is kept, whatever the rules of its workspace say.' : 'The rules of its workspace decide.');
+      await client.invalidateQueries({ queryKey: ['image', id] });
+    },
     onError: tellError,
   });
-  const look = { size: 'xs', variant: 'default', loading: pinning.isPending } as const;
   return (
     <>
-      <Button {...look} onClick={() => pinning.mutate(true)}>
-        Pin it
+      <Button size="xs" variant="default" loading={pinning.isPending} onClick={() => pinning.mutate()}>
+        {isPinned ? 'Unpin it' : 'Pin it'}
       </Button>
-      <Button {...look} onClick={() => pinning.mutate(false)}>
-        Unpin it
-      </Button>
-      {pinning.data && (
-        <Tone tone={pinning.data.Pinned ? 'good' : 'quiet'}>{pinning.data.Pinned ? 'Pinned' : 'Not pinned'}</Tone>
-      )}
       <Text size="sm" c="dimmed">
         A pinned image stays, whatever the rules of its workspace say.
       </Text>

@@ -56,12 +56,36 @@ export const baseOperations = {
       ...requestId,
       TotalCount: z.int(),
       Images: z
-        .array(entry.extend({ Status: z.enum(imageStatuses), Drift: imageDrift.optional(), Stale: z.boolean() }))
+        .array(
+          entry.extend({
+            WorkspaceId: z.string(),
+            Status: z.enum(imageStatuses),
+            Drift: imageDrift.optional(),
+            Stale: z.boolean(),
+          }),
+        )
         .describe('the newest first'),
     }),
     statuses: [200],
     errors: ['WorkspaceNotFound'],
     example: { reply: { RequestId, TotalCount: 0, Images: [] } },
+  }),
+  VerifyImage: operation({
+    name: 'VerifyImage',
+    api: 'Kiln',
+    method: 'POST',
+    path: '/api/v1/images/{ImageId}/verify',
+    summary: 'Verifies an image again at its registry, and waits a moment for what is found',
+    query: z.object({}),
+    reply: z.object({
+      ...requestId,
+      ImageId: z.string(),
+      Status: z.enum(imageStatuses),
+      StatusMessage: z.string(),
+    }),
+    statuses: [200],
+    errors: ['ImageNotFound'],
+    example: { params: { ImageId }, reply: { RequestId, ImageId, Status: 'ACTIVE', StatusMessage: '' } },
   }),
   ListDependents: operation({
     name: 'ListDependents',

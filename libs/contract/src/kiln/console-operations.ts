@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildStates, compressionChoices, lanes, scopes } from '@kiln/domain';
+import { buildStates, compressionChoices, lanes, retiringStages, scopes } from '@kiln/domain';
 import { operation } from '../operation.ts';
 import { queryInt } from '../text.ts';
 import { shownImage } from '../pai/image.ts';
@@ -169,6 +169,14 @@ export const consoleOperations = {
         }),
       ),
       ImageBuildId: z.string().optional().describe('the build that made it'),
+      Pinned: z.boolean().describe('it is kept, whatever the rules of its workspace say'),
+      Retiring: z
+        .object({
+          Stage: z.enum(retiringStages),
+          Reason: z.string(),
+          GmtNextTime: z.iso.datetime().describe('when it is hidden, or deleted'),
+        })
+        .optional(),
       PullReference: z.string().describe('what gets this very image, whatever becomes of its tag'),
       Versions: z.array(shownImage),
     }),
@@ -181,6 +189,7 @@ export const consoleOperations = {
         Image: exampleImage,
         Platforms: ['linux/amd64'],
         History: [{ Instruction: 'RUN pip install torch', Digest: exampleImage.Digest, SizeInBytes: 2_900_000_000 }],
+        Pinned: false,
         PullReference: `registry.example.com/ml/torch-serving@${exampleImage.Digest}`,
         Versions: [],
       },
