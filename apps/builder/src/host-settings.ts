@@ -38,7 +38,15 @@ const keptBytes = 512 * 2 ** 20;
 /** @param resolvers the operator's; the machine's own when there are none */
 export async function hostSettings(
   resolvers: readonly string[],
-  { slots, ...settings }: Pick<HostSettings, 'ways' | 'layerCache' | 'stagingTag'> & { slots: number },
+  {
+    slots,
+    isElsewhere,
+    ...settings
+  }: Pick<HostSettings, 'ways' | 'layerCache' | 'stagingTag'> & {
+    slots: number;
+    /** Whether builds run on other machines, and take nothing of this one's memory. */
+    isElsewhere: boolean;
+  },
 ): Promise<HostSettings> {
   // Without the links of rooms, which come and go, and which the machine's own firewall closes to them.
   const own = Object.entries(networkInterfaces())
@@ -53,7 +61,7 @@ export async function hostSettings(
     resolvers: resolvers.length > 0 ? resolvers : await resolversOfHost(),
     own,
     // Builds that run at once must not take the machine's memory from each other, nor from the builder.
-    memoryBytesMax: Math.floor(Math.max(memory / 2, memory - keptBytes) / slots),
+    memoryBytesMax: isElsewhere ? Infinity : Math.floor(Math.max(memory / 2, memory - keptBytes) / slots),
     ...settings,
   };
 }

@@ -83,7 +83,9 @@ const storeDir = join(dir, 'store');
 const platform = readPlatform(config.KILN_PLATFORM);
 const slots = config.KILN_BUILDER_SLOTS;
 const cached = config.KILN_LAYER_CACHE_BYTES > 0;
+const isElsewhere = config.KILN_BUILDKIT_ADDRESS.length > 0;
 const host = await hostSettings(config.KILN_BUILD_RESOLVERS, {
+  isElsewhere,
   layerCache: cached,
   slots,
   ways: config.KILN_BUILD_WAYS.length,

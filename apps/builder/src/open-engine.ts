@@ -76,6 +76,8 @@ export function fleetOf(config: EngineConfig, dir: string): Parameters<typeof op
       'KILN_BUILDKIT_ADDRESS needs KILN_BUILDKIT_GATEWAY: the address where the BuildKits reach this builder',
     );
   const gateway = new URL(config.KILN_BUILDKIT_GATEWAY);
+  if (gateway.protocol === 'http:' && !loopback.test(gateway.hostname))
+    throw new Error('KILN_BUILDKIT_GATEWAY: elsewhere than on loopback, the gateway is spoken to with TLS: use https');
   if (gateway.protocol === 'https:' && !tls)
     throw new Error('KILN_BUILDKIT_GATEWAY with https needs KILN_BUILDKIT_CERT and KILN_BUILDKIT_KEY');
   return { daemons: config.KILN_BUILDKIT_ADDRESS.map((it) => addressOf(it, tls)), gateway, certificate: tls, dir };

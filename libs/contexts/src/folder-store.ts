@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chown, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { lchown, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { filesIn, readEntries, writeEntries } from '@kiln/domain';
 import { forEachOf, inOrder, openWriters } from './file-writer.ts';
@@ -24,7 +24,7 @@ export async function openFolderStore(dir: string): Promise<ContextStore> {
   const owner = await stat(dir);
   /** A builder is root beside an api that is not: what root makes belongs to whose the folder is. */
   const give = async (path: string): Promise<void> => {
-    if (process.getuid?.() === 0 && owner.uid !== 0) await chown(path, owner.uid, owner.gid);
+    if (process.getuid?.() === 0 && owner.uid !== 0) await lchown(path, owner.uid, owner.gid);
   };
   const makeFolder = async (path: string): Promise<void> => {
     const first = await mkdir(path, { recursive: true, mode: 0o700 });

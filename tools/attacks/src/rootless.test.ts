@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { appUrls, asRoot, logTail, type Managed, root, runQuietly, startProcess } from '@kiln/stack';
@@ -69,19 +69,25 @@ describe('a builder in a user namespace', () => {
     );
   });
   afterAll(async () => {
+    // The servers' end waits for its connections.
+    for (const it of started) await it.stop();
     await place.close();
     await runQuietly(asRoot(['rm', '-rf', folder]));
   });
-  const start = (tenants: 'trusted' | 'untrusted'): Managed => {
+  const start = (tenants: 'trusted' | 'untrusted', more: Record<string, string> = {}): Managed => {
     const env = {
       ...kiln.env,
       ...appUrls(kiln.env, 'builder'),
       KILN_BUILDER_DIR: join(folder, 'builder'),
       KILN_CONTEXT_DIR: join(folder, 'contexts'),
       KILN_BUILDER_TENANTS: tenants,
+      ...more,
     };
     const command = [...place.command, process.execPath, join(root, 'apps/builder/dist/main.js')];
-    const it = startProcess(join(kiln.env['KILN_BUILDER_DIR'] ?? '', '..'), `namespace-${tenants}`, command, { env });
+    const it = startProcess(join(kiln.env['KILN_BUILDER_DIR'] ?? '', '..'), `namespace-${tenants}`, command, {
+      env,
+      graceMs: 0,
+    });
     started.push(it);
     return it;
   };
@@ -117,5 +123,19 @@ RUN echo ${randomUUID()} > /a && chown 1000:65533 /a && ls -ln /a && echo proces
     expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'cancelled' });
     const running = () => spawnSync('pgrep', ['-f', `^${sleep}`]).stdout.toString();
     await eventually(() => running() === '' || undefined, 'the end of the step');
+    await builder.stop();
+  }, 120_000);
+
+  it('outlives files of a build that lie deeper than a path is long, and removes them', async () => {
+    const builder = start('trusted', { KILN_LAYER_CACHE_BYTES: '0', KILN_BUILDER_DIR: join(folder, 'other') });
+    await builder.logged('"ready"');
+    // Each time, all that is there goes into a new folder: no path on the way is long.
+    const deep = 'i=0; while [ $i -lt 40 ]; do mkdir t && mv $n t/ && mv t $n || exit 1; i=$((i + 1)); done';
+    const dockerfile = `FROM ${kiln.base}\nRUN --mount=type=cache,target=/c cd /c; n=${'d'.repeat(200)}; mkdir -p $n; ${deep}\n`;
+    for (let n = 0; n < 2; n += 1) {
+      const { ImageBuildId } = await kiln.submit(kiln.buildRequest(dockerfile));
+      expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'succeeded' });
+    }
+    await eventually(() => readdirSync(join(folder, 'other/store/rooms')).length === 0 || undefined, 'its end');
   }, 120_000);
 });

@@ -64,7 +64,7 @@ const signaturePackages = ['cosign', 'oras', 'ca-certificates'];
 
 /** What Kiln's container images stand on and stand beside, and the packages that its builder adds. */
 const serverPackages = ['postgresql', 'redis-server', 'docker-registry', 'wget', 'ca-certificates'];
-const builderPackages = ['runc', 'nftables', 'iproute2', 'e2fsprogs'];
+const builderPackages = ['runc', 'nftables', 'iproute2', 'e2fsprogs', 'git'];
 
 /** Where the engine root lies that is made of these packages. */
 export const engineRootIn = (cacheDir: string): string =>

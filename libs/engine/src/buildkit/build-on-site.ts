@@ -5,13 +5,15 @@ import {
   diagnosePush,
   diagnoseStep,
   diskFull,
+  isGatewayAway,
   plainWords,
+  saysDiskFull,
   type StepsReport,
   wordsOf,
 } from './diagnosis.ts';
 import { Progress } from './progress.ts';
 import { type Site } from './site.ts';
-import { type Solve, startSolve } from './solve.ts';
+import { type Solve, type SolveOptions, startSolve } from './solve.ts';
 
 /**
  * Runs a build's steps, and leaves the site when they fail, or when their image is discarded.
@@ -49,12 +51,12 @@ async function runSteps(request: BuildRequest, site: Site): Promise<Solve> {
     await solve.progress.stop();
     signal.throwIfAborted();
     ended.throwIfAborted();
-    throw await explain(request, solve.progress, error, {
+    throw await explain(request, site, error, {
       ...(await site.usage()),
       timedOut: clock.signal.aborted && !disk.isOver(),
-      disk: disk.isOver() ? 'over its limit' : disk.wasFull() ? 'full' : 'enough',
+      disk: disk.isOver() ? 'over its limit' : disk.wasFull() && site.hasOwnDisk ? 'full' : 'enough',
       refused: await site.listRefused(),
-      hostFull: await site.isHostFull(),
+      hostFull: (disk.wasFull() && !site.hasOwnDisk) || (await isHostFull(site, error)),
     });
   } finally {
     clearTimeout(timer);
@@ -62,7 +64,11 @@ async function runSteps(request: BuildRequest, site: Site): Promise<Solve> {
   }
 }
 
-async function explain(request: BuildRequest, progress: Progress, error: unknown, report: StepsReport): Promise<Fault> {
+/** Whether what failed did so for want of a disk that is not the build's own. */
+const isHostFull = async (site: Site, error: unknown): Promise<boolean> =>
+  (!site.hasOwnDisk && saysDiskFull(wordsOf(error))) || (await site.isHostFull());
+
+async function explain(request: BuildRequest, site: Site, error: unknown, report: StepsReport): Promise<Fault> {
   for (const it of report.refused)
     await request.onLine(
       `kiln: refused: ${it.address} port ${it.port}/${it.protocol}, which this build may not reach`,
@@ -70,14 +76,21 @@ async function explain(request: BuildRequest, progress: Progress, error: unknown
       0,
     );
   if (error instanceof Fault) return error;
-  return diagnose(request, progress, error, report);
+  return diagnose(request, site.solve, error, report);
 }
 
-function diagnose({ parsed, limits }: BuildRequest, progress: Progress, error: unknown, report: StepsReport): Fault {
+function diagnose(
+  { parsed, limits }: BuildRequest,
+  { progress, registry }: SolveOptions,
+  error: unknown,
+  report: StepsReport,
+): Fault {
   const words = wordsOf(error);
   if (report.hostFull) return diskFull(words, progress.tailOf());
   const { failed } = progress;
   const step = failed && parsed.steps[failed.number - 1];
+  if (step?.keyword !== 'RUN' && isGatewayAway(words, registry.host))
+    return new Fault('EngineFailed', `BuildKit does not reach this builder: ${plainWords(words)}`, {}, error);
   if (failed && step) return diagnoseStep(step, failed.error, progress.tailOf(failed.number), report, limits);
   if (report.timedOut || report.disk !== 'enough') {
     const at = progress.running();
@@ -111,7 +124,7 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
       } catch (error) {
         signal.throwIfAborted();
         ended.throwIfAborted();
-        throw diagnosePush(error, await site.isHostFull());
+        throw diagnosePush(error, await isHostFull(site, error));
       } finally {
         solve = undefined;
       }

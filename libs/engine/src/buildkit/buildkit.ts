@@ -64,6 +64,7 @@ export function openBuildkit(options: BuildkitOptions): Engine {
       endSteps: () => endSteps(group),
       usage: () => (isRootOfMachine ? usageOf(group) : Promise.resolve(unknownUsage)),
       listRefused: () => room.listRefused(),
+      hasOwnDisk: isRootOfMachine,
       isHostFull: () => isFull(storeDir),
       condemn: () => lease.condemn(),
       async leave() {
@@ -109,7 +110,12 @@ export function openBuildkit(options: BuildkitOptions): Engine {
       return {
         fetch: (number, commit) =>
           openRepository(
-            { exec: (program, until) => room.exec(program, until), ended: room.ended, folder: inside.store },
+            {
+              exec: (program, until) => room.exec(program, until),
+              ended: room.ended,
+              folder: inside.store,
+              hasOwnDisk: isRootOfMachine,
+            },
             { url: `${gateway}/v2/${id}/git/${number}`, commit, signal: ended },
           ),
         close() {

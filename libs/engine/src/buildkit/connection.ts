@@ -64,10 +64,8 @@ class OneConnection extends ChannelCredentials {
     return {
       connect: async (socket: Socket) => {
         if (this.#made) throw new Error('the daemon closed its connection');
+        const open = await greeted(socket, this.#address);
         this.#made = true;
-        const { daemon } = this.#address;
-        const inner = await secured(socket, this.#address);
-        const open = daemon === 'dockerd' ? await upgrade(inner) : inner;
         // HTTP/2 takes any stream.
         return { socket: limitHeaders(open) as Socket, secure: false };
       },
@@ -75,6 +73,23 @@ class OneConnection extends ChannelCredentials {
       getCallCredentials: () => CallCredentials.createEmpty(),
       destroy: () => undefined,
     };
+  }
+}
+
+/** How long a daemon may take to greet back. */
+const greetingMs = 10_000;
+
+/** The stream that gRPC is spoken on. @throws Error when the daemon does not greet back */
+async function greeted(socket: Socket, address: DaemonAddress): Promise<Socket> {
+  const late = setTimeout(
+    () => socket.destroy(new Error(`it has not greeted back within ${greetingMs} ms`)),
+    greetingMs,
+  );
+  try {
+    const inner = await secured(socket, address);
+    return address.daemon === 'dockerd' ? await upgrade(inner) : inner;
+  } finally {
+    clearTimeout(late);
   }
 }
 
@@ -191,12 +206,12 @@ export function connect(address: DaemonAddress): Connection {
   };
 }
 
-/** Whether a daemon answers within a time. */
-export async function answers(connection: Connection, ms: number): Promise<boolean> {
-  const late = sleep(ms, false, { ref: false });
+/** Asks a daemon whether it is there. @returns why it is not, when it has not answered well within a time */
+export async function askDaemon(connection: Connection, ms: number): Promise<unknown> {
+  const late = sleep(ms, new Error(`it has not answered within ${ms} ms`), { ref: false });
   const info = connection.info().then(
-    () => true,
-    () => false,
+    () => undefined,
+    (error: unknown) => error,
   );
   return Promise.race([info, late]);
 }

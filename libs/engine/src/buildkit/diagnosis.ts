@@ -15,6 +15,12 @@ export interface StepsReport extends GroupUsage {
 
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 const noRoom = /no space left on device|disk quota exceeded/i;
+export const saysDiskFull = (words: string): boolean => noRoom.test(words);
+
+/** Whether a daemon could not speak to the gateway of its build, which is none of the build's fault. */
+export const isGatewayAway = (words: string, host: string): boolean =>
+  words.includes(host) && /failed to do request|x509:|dial tcp|tls: /.test(words);
+
 const noMemory = /\bkilled\b|out of memory|cannot allocate memory|MemoryError|bad_alloc/i;
 const noFork =
   /resource temporarily unavailable|can't fork|cannot fork|failed to create new OS thread|unable to create.*thread/i;

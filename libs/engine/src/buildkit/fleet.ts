@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer, isIP, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { openRepository } from '../git/repository.ts';
 import { unknownUsage } from '../jail/cgroups.ts';
 import { type Door, openDoor } from '../jail/door.ts';
 import { buildOnSite } from './build-on-site.ts';
-import { answers, connect, type Connection, type DaemonAddress } from './connection.ts';
+import { askDaemon, connect, type DaemonAddress } from './connection.ts';
 import { daemonVersion } from './daemon-version.ts';
 import { wordsOf } from './diagnosis.ts';
 import { type Progress } from './progress.ts';
@@ -57,12 +57,13 @@ const noWatch = { isOver: () => false, wasFull: () => false, close: () => undefi
  * enforced: for trusted tenants only.
  */
 export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_000 }: FleetOptions): Engine {
+  const gitDir = join(dir, 'git');
   const isPlain = gateway.protocol === 'http:';
   const doors: { outside?: Promise<Door>; git?: Promise<{ door: Door; port: number }> } = {};
   // A name may stand for any address of this machine.
   const host = gateway.hostname.replace(/^\[|\]$/g, '');
   const outside = () =>
-    (doors.outside ??= listen(isIP(host) ? host : '::', portOf(gateway)).then((it) =>
+    (doors.outside ??= listen(isIP(host) || host === 'localhost' ? host : '::', portOf(gateway)).then((it) =>
       openDoor(it, isPlain ? undefined : certificate),
     ));
   const git = () =>
@@ -72,38 +73,31 @@ export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_00
     }));
   let busy = 0;
 
-  /** Connects to the first daemon that answers. @throws Fault EngineFailed */
-  const reach = async (
-    order: readonly DaemonAddress[],
-  ): Promise<{ connection: Connection; address: DaemonAddress }> => {
+  /** Connects to the first daemon that answers. @throws Fault EngineFailed; the signal's reason */
+  const reach = async (order: readonly DaemonAddress[], signal: AbortSignal) => {
     const words: string[] = [];
     for (const address of order) {
       const connection = connect(address);
-      try {
-        if (await answers(connection, silentMs)) return { connection, address };
-        words.push(
-          `${nameOf(address)}: ${wordsOf(
-            await connection.info().then(
-              () => '',
-              (error: unknown) => error,
-            ),
-          )}`,
-        );
-      } catch (error) {
-        words.push(`${nameOf(address)}: ${wordsOf(error)}`);
-      }
+      const stop = () => connection.close();
+      signal.addEventListener('abort', stop);
+      const why = await askDaemon(connection, silentMs);
+      signal.removeEventListener('abort', stop);
+      if (why === undefined && !signal.aborted) return { connection, address };
       connection.close();
+      signal.throwIfAborted();
+      words.push(`${nameOf(address)}: ${wordsOf(why)}`);
     }
     throw new Fault('EngineFailed', `no BuildKit of the fleet answers: ${words.join('; ')}`);
   };
 
   const enter = async (request: BuildRequest, progress: Progress): Promise<Site> => {
     const door = await outside();
-    const { connection } = await reach(orderFor(request.owner, daemons));
+    const { connection } = await reach(orderFor(request.owner, daemons), request.signal);
     const ending = new AbortController();
     const watch = setInterval(() => {
-      void answers(connection, silentMs).then((it) => {
-        if (!it) ending.abort(new Fault('EngineFailed', 'the BuildKit of this build does not answer any more'));
+      void askDaemon(connection, silentMs).then((why) => {
+        if (why !== undefined)
+          ending.abort(new Fault('EngineFailed', 'the BuildKit of this build does not answer any more'));
       });
     }, silentMs / 3);
     const entry = door.open(request.id, request.registry);
@@ -122,6 +116,7 @@ export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_00
       endSteps: () => Promise.resolve(),
       usage: () => Promise.resolve(unknownUsage),
       listRefused: () => Promise.resolve([]),
+      hasOwnDisk: false,
       isHostFull: () => Promise.resolve(false),
       condemn: () => undefined,
       leave() {
@@ -139,7 +134,7 @@ export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_00
     async check() {
       try {
         await outside();
-        const { connection, address } = await reach(daemons);
+        const { connection, address } = await reach(daemons, new AbortController().signal);
         const version = await daemonVersion(connection, address).finally(() => connection.close());
         return { version, jail: 'none: BuildKits elsewhere', enforces: ['time'] };
       } catch (error) {
@@ -150,18 +145,19 @@ export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_00
     async openGit({ id, registry, signal }) {
       const { door, port } = await git();
       const entry = door.open(id, registry);
-      const folder = join(dir, 'git');
-      await mkdir(folder, { recursive: true, mode: 0o700 });
       const url = (number: number) => `http://kiln:${door.password}@127.0.0.1:${port}/v2/${id}/git/${number}`;
-      const place = { exec: execOutside, ended: new AbortController().signal, folder };
+      const place = { exec: execOutside, ended: new AbortController().signal, folder: gitDir, hasOwnDisk: false };
       return {
         fetch: (number, commit) => openRepository(place, { url: url(number), commit, signal }),
         close: () => entry.close(),
       };
     },
-    usage: () => Promise.resolve({ rooms: 0, busy, warmStarts: 0, coldStarts: 0, storesLost: 0, caches: [] }),
+    usage: () => Promise.resolve({ rooms: busy, busy, warmStarts: 0, coldStarts: 0, storesLost: 0, caches: [] }),
     forget: () => Promise.resolve(),
-    reap: () => mkdir(dir, { recursive: true, mode: 0o700 }).then(() => undefined),
+    async reap() {
+      await rm(gitDir, { recursive: true, force: true });
+      await mkdir(gitDir, { recursive: true, mode: 0o700 });
+    },
     async close() {
       await (await doors.outside?.catch(() => undefined))?.close();
       await (await doors.git?.catch(() => undefined))?.door.close();

@@ -8,7 +8,7 @@ import { memoryOf, removeGroup, type RoomLimits } from '../jail/cgroups.ts';
 import { type EngineRoot } from '../jail/engine-root.ts';
 import { roomsMax } from '../jail/ids.ts';
 import { groupsOf, isNumberInUse, NumberTaken, removeSockets, type Room, startRoom } from '../jail/room.ts';
-import { answers, connect, type Connection } from './connection.ts';
+import { askDaemon, connect, type Connection } from './connection.ts';
 import { daemonSettings } from './daemon-settings.ts';
 import { openStores, volumeOf } from './stores.ts';
 
@@ -140,10 +140,13 @@ export function openRooms(options: RoomsOptions): Rooms {
       const warm = await entry.started.catch(() => undefined);
       warm?.connection.close();
       await warm?.room.close();
-      if (entry.condemned || options.cacheBytes === 0) await stores.remove(entry.folder);
+      // What cannot be removed now is found by the next look at what all stores take.
+      if (entry.condemned || options.cacheBytes === 0) await stores.remove(entry.folder).catch(() => undefined);
       else if (warm) await stores.settle(entry.folder);
       entries.delete(key);
-      await stores.keepWithin(options.storeBytes, new Set([...entries.values()].map((it) => it.folder)));
+      await stores
+        .keepWithin(options.storeBytes, new Set([...entries.values()].map((it) => it.folder)))
+        .catch(() => undefined);
     })();
     return entry.stopping;
   };
@@ -198,7 +201,12 @@ export function openRooms(options: RoomsOptions): Rooms {
   const watch = async (key: string, entry: Entry, warm: WarmRoom): Promise<void> => {
     while (!entry.stopping) {
       await sleep(silentMs / 3, undefined, { ref: false });
-      if (entry.users > 0 && !entry.stopping && !(await answers(warm.connection, silentMs)) && !entry.stopping)
+      if (
+        entry.users > 0 &&
+        !entry.stopping &&
+        (await askDaemon(warm.connection, silentMs)) !== undefined &&
+        !entry.stopping
+      )
         await endSilent(key, entry);
     }
   };
@@ -221,7 +229,7 @@ export function openRooms(options: RoomsOptions): Rooms {
         };
         try {
           const warm = await entry.started;
-          if (known && !(await answers(warm.connection, silentMs))) {
+          if (known && (await askDaemon(warm.connection, silentMs)) !== undefined) {
             letGo();
             if (!entry.stopping) await endSilent(key, entry);
             continue;

@@ -18,6 +18,8 @@ export interface Site {
   usage(): Promise<GroupUsage>;
   /** What the firewall refused while they ran. */
   listRefused(): Promise<RefusedDestination[]>;
+  /** Whether builds have a disk of their own: where not, one that is full is none of their fault. */
+  hasOwnDisk: boolean;
   /** Whether the builder's own disk is full. */
   isHostFull(): Promise<boolean>;
   /** The daemon's store is not to be trusted any more. */

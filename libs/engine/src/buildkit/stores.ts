@@ -51,7 +51,7 @@ export function openStores(dir: string, bytes: number): Stores {
     return boot === undefined || boot === (await bootId());
   };
 
-  const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
+  const remove = (folder: string): Promise<void> => volumes.remove(folder);
 
   const list = async (): Promise<Store[]> =>
     Promise.all(

@@ -36,6 +36,8 @@ export interface GitPlace {
   ended: AbortSignal;
   /** Folder for repositories, as the programs see it. */
   folder: string;
+  /** Whether its disk is the build's own: where not, one that is full is none of the build's fault. */
+  hasOwnDisk: boolean;
 }
 
 export interface RepositoryRequest {
@@ -77,7 +79,7 @@ echo '* -export-ignore -export-subst' > "$dir/info/attributes"
 echo "$dir"`;
 
 /** What a program prints, which is whole only when the program has ended well. @throws Fault with its last words */
-async function* wholeOutput(child: ChildProcess, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* wholeOutput(child: ChildProcess, signal: AbortSignal, hasOwnDisk: boolean): AsyncGenerator<Buffer> {
   const ended = new Promise<number | Error | null>((resolve) => child.once('close', resolve).once('error', resolve));
   let words = '';
   child.stderr?.on('data', (bytes: Buffer) => (words = (words + bytes.toString()).slice(-wordsMax)));
@@ -85,20 +87,25 @@ async function* wholeOutput(child: ChildProcess, signal: AbortSignal): AsyncGene
   const code = await ended;
   signal.throwIfAborted();
   if (code instanceof Error) throw new Fault('EngineFailed', `git could not be started: ${code.message}`, {}, code);
-  if (code !== 0) throw gitFault(code, words);
+  if (code !== 0) throw gitFault(code, words, hasOwnDisk);
 }
 
 /** Runs a program to its end. @throws Fault SourceInvalid with its last words */
-async function finish(child: ChildProcess, signal: AbortSignal): Promise<string> {
+async function finish(child: ChildProcess, signal: AbortSignal, hasOwnDisk: boolean): Promise<string> {
   const tooLong = () => new Fault('SourceInvalid', 'git lists more than can be looked at');
-  return (await readAtMost(wholeOutput(child, signal), printedMax, tooLong)).toString();
+  return (await readAtMost(wholeOutput(child, signal, hasOwnDisk), printedMax, tooLong)).toString();
 }
 
-function gitFault(code: number | null, words: string): Fault {
+function gitFault(code: number | null, words: string, hasOwnDisk: boolean): Fault {
   const said = words.trim().split('\n').slice(-3).join(' / ').slice(-500).toWellFormed() || 'it said nothing';
   if (code === 124) return new Fault('SourceUnreachable', `git was not done after ${secondsMax} s: ${said}`);
+  if (code === 126 || code === 127) return new Fault('EngineFailed', `git could not be started: ${said}`);
   if (/no space left/i.test(said))
-    return new Fault('ContextTooLarge', 'the repository needs more disk than the build has');
+    return hasOwnDisk
+      ? new Fault('ContextTooLarge', 'the repository needs more disk than the build has')
+      : new Fault('BuilderDiskFull', `the builder's disk is full: ${said}`);
+  if (/file size limit|file too large/i.test(said) || code === 153)
+    return new Fault('ContextTooLarge', 'the repository is larger than this builder fetches');
   return new Fault('SourceInvalid', `git: ${said}`);
 }
 
@@ -107,12 +114,12 @@ export async function openRepository(place: GitPlace, { url, commit, signal }: R
   if (!isCommit(commit)) throw new Fault('SourceInvalid', `${commit.slice(0, 80)} is no commit`);
   const program = (args: readonly string[], cwd = '/') => ({ args, environment, cwd, secondsMax });
   const run = async (args: readonly string[], cwd?: string) =>
-    finish(await place.exec(program(args, cwd), signal), signal);
+    finish(await place.exec(program(args, cwd), signal), signal, place.hasOwnDisk);
   const dir = (await run(['sh', '-c', prepare, 'prepare', place.folder])).trim();
   const git = (...args: string[]) => run(['git', ...settings, ...args], dir);
   const remove = async (): Promise<void> => {
     const child = await place.exec(program(['rm', '-rf', dir]), place.ended);
-    await finish(child, place.ended).catch(() => undefined);
+    await finish(child, place.ended, place.hasOwnDisk).catch(() => undefined);
   };
   const fetch = async (): Promise<void> => {
     try {
@@ -133,7 +140,7 @@ export async function openRepository(place: GitPlace, { url, commit, signal }: R
       submodules: () => listSubmodules(git, commit),
       async archive() {
         const child = await place.exec(program(['git', ...settings, 'archive', '--format=tar', commit], dir), signal);
-        return Readable.from(wholeOutput(child, signal), { objectMode: false });
+        return Readable.from(wholeOutput(child, signal, place.hasOwnDisk), { objectMode: false });
       },
       close: remove,
     };

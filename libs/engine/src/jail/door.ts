@@ -30,6 +30,8 @@ export interface Door {
 
 /** Enough for the builds of a room; steps see the port too, and may try to use all that there are. */
 const connectionsMax = 512;
+/** One that asks for nothing is not kept for others to wait for. */
+const headersMs = 10_000;
 
 function isRight(req: IncomingMessage, password: string): boolean {
   const [, encoded = ''] = /^Basic ([A-Za-z0-9+/=]{1,400})$/.exec(req.headers.authorization ?? '') ?? [];
@@ -68,8 +70,10 @@ export function openDoor(listener: Server, tls?: { cert: string; key: string }):
     );
   };
   // A layer takes as long as it takes; the build has a clock of its own.
-  const settings = { requestTimeout: 0 };
-  const server = tls ? createTlsServer({ ...settings, ...tls }, answer) : createServer(settings, answer);
+  const settings = { requestTimeout: 0, headersTimeout: headersMs };
+  const server = tls
+    ? createTlsServer({ ...settings, ...tls, handshakeTimeout: headersMs }, answer)
+    : createServer(settings, answer);
   server.maxConnections = connectionsMax;
   server.listen(listener);
   return {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, type NetworkRules } from '@kiln/domain';
 import { bundleOf } from './bundle.ts';
-import { delegateGroup, makeRoomForBuilds, removeGroup, type RoomLimits } from './cgroups.ts';
+import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLimits } from './cgroups.ts';
 import { hostEnvironment } from './command.ts';
 import { type Door, openDoor } from './door.ts';
 import { execInside, type RoomProgram } from './exec.ts';
@@ -205,6 +205,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
     };
     const init = await waitFor(() => initOf(child.pid ?? 0));
     if (isRootOfMachine) {
+      await waitFor(async () => (await processesOf(group)).includes(init) || undefined);
       await delegateGroup(group, rootOf(number));
       await makeRoomForBuilds(group);
     }

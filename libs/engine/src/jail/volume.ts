@@ -12,6 +12,8 @@ interface Volumes {
   isWhole(path: string, bytes: number): Promise<boolean>;
   /** What it takes of the disk. */
   bytesOf(path: string): Promise<number>;
+  /** Removes a folder with a volume in it. */
+  remove(folder: string): Promise<void>;
   /** Command that mounts it, before the volume and the place. */
   mount: readonly string[];
 }
@@ -38,6 +40,7 @@ const filesWithin: Volumes = {
     return found?.isFile() === true && found.size >= bytes;
   },
   bytesOf: async (path) => ((await stat(path).catch(() => undefined))?.blocks ?? 0) * 512,
+  remove: (folder) => rm(folder, { recursive: true, force: true }),
   // `discard` gives the disk back what is deleted inside.
   mount: ['mount', '-n', '-t', 'ext4', '-o', 'loop,noatime,noinit_itable,discard,nodev'],
 };
@@ -46,10 +49,13 @@ const filesWithin: Volumes = {
 const sizeMs = 60_000;
 const sizes = new Map<string, { bytes: number; atMs: number }>();
 
+/** Whatever a build has left there: paths may be longer than a system call takes. */
+const removeTree = async (path: string): Promise<void> => void (await run(['rm', '-rf', '--', path]));
+
 /** Only root of the machine mounts a file system of a file; what a folder takes is not bounded. */
 const folders: Volumes = {
   async make(path, _bytes, owner) {
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
     await mkdir(path, { mode: 0o711 });
     await chown(path, owner, owner);
   },
@@ -57,11 +63,15 @@ const folders: Volumes = {
   async bytesOf(path) {
     const known = sizes.get(path);
     if (known && performance.now() - known.atMs < sizeMs) return known.bytes;
-    // Files come and go meanwhile.
-    const said = await run(['du', '-s', '--block-size=1', path]).catch(() => '');
+    // Files come and go meanwhile, of which it complains.
+    const said = await run(['sh', '-c', 'du -s --block-size=1 "$1" || true', 'du', path]);
     const bytes = Number.parseInt(said, 10) || 0;
     sizes.set(path, { bytes, atMs: performance.now() });
     return bytes;
+  },
+  async remove(folder) {
+    for (const path of sizes.keys()) if (path.startsWith(`${folder}/`)) sizes.delete(path);
+    await removeTree(folder);
   },
   mount: ['mount', '-n', '--bind'],
 };

@@ -18,7 +18,11 @@ const { createServer, connect } = require('node:net');
 const { spawn } = require('node:child_process');
 const [dir, ports, file, ...args] = process.argv.slice(1);
 for (const port of ports.split(','))
-  createServer((it) => it.pipe(connect(dir + '/' + port)).pipe(it)).listen(Number(port), '127.0.0.1');
+  createServer((it) => {
+    const out = connect(dir + '/' + port);
+    for (const end of [it, out]) end.on('error', () => [it, out].forEach((each) => each.destroy()));
+    it.pipe(out).pipe(it);
+  }).listen(Number(port), '127.0.0.1');
 const child = spawn(file, args, { stdio: 'inherit' });
 for (const it of ['SIGTERM', 'SIGINT']) process.on(it, () => child.kill(it));
 child.on('exit', (code) => process.exit(code ?? 1));
