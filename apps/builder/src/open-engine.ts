@@ -1,5 +1,13 @@
 import { diskBytesMax, type Platform } from '@kiln/domain';
-import { type DaemonAddress, type Engine, type MutualTls, openBuildkit, openFleet, readEngineRoot } from '@kiln/engine';
+import {
+  type DaemonAddress,
+  type Engine,
+  type FleetOptions,
+  type MutualTls,
+  openBuildkit,
+  openFleet,
+  readEngineRoot,
+} from '@kiln/engine';
 import { listSetting } from '@kiln/kit';
 import { z } from 'zod';
 
@@ -65,7 +73,7 @@ export function openEngine(config: EngineConfig, { storeDir, slots, memoryBytesM
 }
 
 /** @throws Error that names the setting that is missing or wrong */
-export function fleetOf(config: EngineConfig, dir: string): Parameters<typeof openFleet>[0] {
+function fleetOf(config: EngineConfig, dir: string): FleetOptions {
   const { KILN_BUILDKIT_CA: ca, KILN_BUILDKIT_CERT: cert, KILN_BUILDKIT_KEY: key } = config;
   const given = [ca, cert, key].filter((it) => it !== undefined).length;
   if (given > 0 && given < 3)

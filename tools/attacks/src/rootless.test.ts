@@ -61,12 +61,7 @@ describe('a builder in a user namespace', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'kiln-namespace-'));
     chmodSync(folder, 0o777);
-    const urls = [kiln.env['KILN_DATABASE_URL'], kiln.env['KILN_REDIS_URL'], `http://${kiln.stack.registryHost}`];
-    place = await openUserNamespace(
-      65_536,
-      folder,
-      urls.map((it) => Number(new URL(it ?? '').port)),
-    );
+    place = await openUserNamespace(65_536, folder, kiln);
   });
   afterAll(async () => {
     // The servers' end waits for its connections.

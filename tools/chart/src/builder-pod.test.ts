@@ -18,11 +18,7 @@ const rootfs = mkdtempSync(join(tmpdir(), 'kiln-rootfs-'));
 beforeAll(async () => {
   kiln = await openTestKiln({ apps: ['registrar'] });
   chmodSync(dir, 0o777);
-  const urls = [kiln.env['KILN_DATABASE_URL'], kiln.env['KILN_REDIS_URL'], `http://${kiln.stack.registryHost}`];
-  servers = await carryServers(
-    dir,
-    urls.map((it) => Number(new URL(it ?? '').port)),
-  );
+  servers = await carryServers(dir, kiln);
 }, 60_000);
 afterAll(async () => {
   for (const it of pods) await it.stop();

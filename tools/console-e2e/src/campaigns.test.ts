@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { type Browser, type Page } from 'playwright-core';
-import { openBrowser, signIn, visit } from '@kiln/stack/browser';
+import { openBrowser, shoot, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
@@ -25,10 +24,6 @@ afterAll(async () => {
   await kiln.stop();
 });
 
-const shoot = async (name: string) => {
-  if (process.env['KILN_SHOTS'])
-    await page.screenshot({ path: join(process.env['KILN_SHOTS'], `${name}.png`), fullPage: true });
-};
 const built = async (dockerfile: string) => {
   const request = kiln.buildRequest(dockerfile);
   const ended = await kiln.ended((await kiln.submit(request)).ImageBuildId);
@@ -60,7 +55,7 @@ it('says what a campaign is for, and lists exactly what it would build before it
   await page.getByRole('combobox', { name: 'Made from' }).fill(base.name);
   await page.getByRole('option', { name: base.name }).click();
   await page.getByLabel('Builds an hour').fill('100000');
-  await shoot('campaign-new');
+  await shoot(page, 'campaign-new');
   await button('List the images').click();
   await page.getByText('Nothing is built yet').waitFor();
   await rows().filter({ hasText: top.uri }).waitFor();
@@ -68,7 +63,7 @@ it('says what a campaign is for, and lists exactly what it would build before it
   expect(await rows().count()).toBe(2);
   const builds = async () => (await kiln.pai('GET', '/api/v1/imagebuilds')).body.ImageBuilds.length as number;
   const before = await builds();
-  await shoot('campaign-planned');
+  await shoot(page, 'campaign-planned');
 
   await button('Start').click();
   await outcome(top.name, 'Built').waitFor({ timeout: 60_000 });
@@ -77,7 +72,7 @@ it('says what a campaign is for, and lists exactly what it would build before it
   await page.getByText('1 built', { exact: true }).waitFor();
   await page.getByRole('heading', { level: 1 }).getByText('Done').waitFor();
   expect(await button('Cancel').count()).toBe(0);
-  await shoot('campaign-done');
+  await shoot(page, 'campaign-done');
   await rows()
     .getByRole('link', { name: /^build-/ })
     .click();
@@ -102,7 +97,7 @@ it('shows why a campaign stopped, and lets it go on and be cancelled', async () 
   await page.getByText('1 of the first 1 failed', { exact: false }).first().waitFor({ timeout: 60_000 });
   await page.getByRole('heading', { level: 1 }).getByText('Stopped').waitFor();
   await page.getByText('1 failed, 1 to go').waitFor();
-  await shoot('campaign-stopped');
+  await shoot(page, 'campaign-stopped');
   await page.getByRole('combobox', { name: 'Outcome' }).click();
   await page.getByRole('option', { name: 'Failed' }).click();
   await rows().nth(2).waitFor({ state: 'detached' });
@@ -118,7 +113,7 @@ it('shows why a campaign stopped, and lets it go on and be cancelled', async () 
   await page.getByRole('link', { name: 'Campaigns' }).click();
   const listed = page.getByRole('region', { name: 'Campaigns' }).getByRole('row').filter({ hasText: 'Stops' });
   await listed.getByText('Cancelled').waitFor();
-  await shoot('campaigns');
+  await shoot(page, 'campaigns');
 }, 120_000);
 
 it('keeps campaigns from those who are no operators', async () => {

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { type Browser, type Page } from 'playwright-core';
-import { openBrowser, signIn, visit } from '@kiln/stack/browser';
+import { openBrowser, shoot, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
@@ -44,8 +43,7 @@ it('shows what is in an image, how it does by profiles with the lines that mend 
   const eas = page.getByLabel('PAI EAS', { exact: true });
   await eas.getByText('it exposes 8080, which the platform uses itself').waitFor();
   await eas.getByText('EXPOSE 8000').waitFor();
-  if (process.env['KILN_SHOTS'])
-    await page.screenshot({ path: join(process.env['KILN_SHOTS'], 'contents.png'), fullPage: true });
+  await shoot(page, 'contents');
   await page.getByRole('combobox', { name: 'Hold it against' }).click();
   await page.getByRole('option', { name: 'ModelArts inference', exact: true }).click();
   await page.getByLabel('ModelArts inference', { exact: true }).getByText('/home/mind/model is free').waitFor();

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { type Browser, type Page } from 'playwright-core';
-import { openBrowser, signIn, visit } from '@kiln/stack/browser';
+import { openBrowser, shoot, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
@@ -17,10 +16,6 @@ afterAll(async () => {
   await browser.close();
   await kiln.stop();
 });
-const shoot = async (name: string) => {
-  if (process.env['KILN_SHOTS'])
-    await page.screenshot({ path: join(process.env['KILN_SHOTS'], `${name}.png`), fullPage: true });
-};
 
 it('shows what an image stands on, what stands on it, and what changed in it', async () => {
   const built = async (dockerfile: string, uri?: string) => {
@@ -37,7 +32,7 @@ it('shows what an image stands on, what stands on it, and what changed in it', a
   const bases = page.getByRole('region', { name: 'Bases' });
   await bases.getByText('has a newer image').waitFor();
   await bases.getByRole('link', { name: newer.name }).waitFor();
-  await shoot('bases');
+  await shoot(page, 'bases');
   await bases.getByRole('link', { name: base.uri }).click();
   await page.getByRole('region', { name: 'Dependents' }).getByRole('link', { name: top.name }).waitFor();
 
@@ -45,7 +40,7 @@ it('shows what an image stands on, what stands on it, and what changed in it', a
   await page.getByRole('button', { name: 'Compare with the image before it' }).click();
   await page.getByText('1 shared, 1 new').waitFor();
   await page.getByText('The packages are the same.').waitFor();
-  await shoot('comparison');
+  await shoot(page, 'comparison');
 });
 
 it('tries a policy out, keeps it, and shows an image that it refuses; and verifies what is attached to one', async () => {
@@ -61,7 +56,7 @@ it('tries a policy out, keeps it, and shows an image that it refuses; and verifi
   await documents.getByText('Provenance (SLSA)').waitFor();
   await documents.getByRole('button', { name: 'Verify: Signature' }).click();
   await documents.getByText('verified', { exact: true }).waitFor();
-  await shoot('attached');
+  await shoot(page, 'attached');
 
   await page.goto('/settings?tab=policy');
   await page.getByRole('combobox', { name: 'When an image fails a profile' }).click();
@@ -69,7 +64,7 @@ it('tries a policy out, keeps it, and shows an image that it refuses; and verifi
   await page.getByRole('button', { name: 'Try the policy' }).click();
   await page.getByLabel('Outcome').getByText('1 fail').waitFor();
   await page.getByRole('region', { name: 'Images that fail' }).getByText('pai-eas P1: it exposes 8080').waitFor();
-  await shoot('policy');
+  await shoot(page, 'policy');
   const kept = page.waitForResponse((it) => it.url().endsWith('/policy') && it.request().method() === 'PUT');
   await page.getByRole('button', { name: 'Keep the policy' }).click();
   expect((await kept).status()).toBe(200);
@@ -81,7 +76,7 @@ it('tries a policy out, keeps it, and shows an image that it refuses; and verifi
     .getByText(/the policy of its workspace refuses the image/)
     .first()
     .waitFor();
-  await shoot('refused');
+  await shoot(page, 'refused');
 });
 
 it('has an image verified again that is back in its registry', async () => {

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { pushImage } from '@kiln/stack/client';
 import { type Browser, type Page } from 'playwright-core';
-import { openBrowser, signIn, visit } from '@kiln/stack/browser';
+import { openBrowser, shoot, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 /** Its own part of the registry, which other runs have used, too. */
@@ -31,10 +30,6 @@ afterAll(async () => {
   await kiln.stop();
 });
 
-const shoot = async (name: string) => {
-  if (process.env['KILN_SHOTS'])
-    await page.screenshot({ path: join(process.env['KILN_SHOTS'], `${name}.png`), fullPage: true });
-};
 const row = (table: string, text: string) =>
   page.getByRole('region', { name: table }).getByRole('row').filter({ hasText: text });
 const image = async (id: string) => (await kiln.pai('GET', `/api/v1/images/${id}`)).body;
@@ -79,7 +74,7 @@ it('lists what rules let go with its reason, takes only that out once it is conf
   // The plan outlives a reload: it is run by its id.
   await page.reload();
   await row('Images that may go', old.name).waitFor();
-  await shoot('retention-plan');
+  await shoot(page, 'retention-plan');
   await page.getByRole('button', { name: 'Run this plan' }).click();
   await page.getByText('1 image deprecated').waitFor();
   expect(asked.at(-1)).toContain('After 3 days it is hidden');
@@ -88,11 +83,11 @@ it('lists what rules let go with its reason, takes only that out once it is conf
   await going.getByText('hidden').waitFor();
   expect((await image(old.id)).StatusMessage).toContain('deprecated');
   expect((await image(last.id)).StatusMessage).toBe('');
-  await shoot('retention-run');
+  await shoot(page, 'retention-run');
 
   await page.goto(`/images/${old.id}`);
   await page.getByText('Deprecated', { exact: true }).waitFor();
-  await shoot('image-deprecated');
+  await shoot(page, 'image-deprecated');
   await page.getByRole('button', { name: 'Restore' }).click();
   await page.getByRole('button', { name: 'Restore' }).waitFor({ state: 'detached' });
   expect((await image(old.id)).StatusMessage).toBe('');
@@ -125,7 +120,7 @@ it('shows how images differ from what the registry holds, by kind, with what the
   // It comes without a reload.
   await shown.getByText('Tag moved').waitFor({ timeout: 40_000 });
   await shown.getByText(pushed.digest.slice(0, 19)).waitFor();
-  await shoot('drift');
+  await shoot(page, 'drift');
   await page.getByRole('combobox', { name: 'Kind' }).click();
   await page.getByRole('option', { name: 'Image gone' }).click();
   await page.getByText('No image fits').waitFor();
@@ -146,7 +141,7 @@ it('offers a campaign for the images of which a base has a newer image', async (
   await submit(`FROM ${kiln.base}\nRUN echo 3 > /one\n`, base.uri);
   await page.goto('/images/drift?kind=stale');
   await row('Images that differ', top.name).getByText('Stale').waitFor({ timeout: 40_000 });
-  await shoot('drift-stale');
+  await shoot(page, 'drift-stale');
   await page.getByRole('link', { name: 'Build the stale ones anew' }).click();
   await page.getByRole('button', { name: 'List the images' }).click();
   await row('Images of the campaign', top.uri).waitFor();
@@ -160,7 +155,7 @@ it('filters images by what was found in them, with how many there are of each', 
   await page.goto('/images?name=facets');
   await page.getByRole('combobox', { name: 'Python' }).click();
   await page.getByRole('option', { name: '3.9 1' }).waitFor();
-  await shoot('facets');
+  await shoot(page, 'facets');
   await page.getByRole('option', { name: '3.11 2' }).click();
   await page.getByText('2 images', { exact: true }).waitFor();
   for (const it of [a, b]) await row('Images', it.name).waitFor();
@@ -193,7 +188,7 @@ RUN mkdir -p ${dist} && printf 'Name: torch\\nVersion: 2.5.1\\n' > ${dist}/METAD
   await page.getByRole('textbox', { name: 'Packages' }).fill('torch<2.6');
   await page.keyboard.press('Enter');
   await row('Images with these packages', request.Image.Name).getByText('torch 2.5.1').waitFor();
-  await shoot('package-search');
+  await shoot(page, 'package-search');
 }, 90_000);
 
 it('shows viewers the rules, and nothing that they may not do', async () => {

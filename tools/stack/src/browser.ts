@@ -1,4 +1,5 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { join } from 'node:path';
 import { program } from './parts.ts';
 
 /** Debian's Chromium, without a window. */
@@ -38,4 +39,10 @@ export async function signIn(page: Page, token: string): Promise<void> {
   await page.getByLabel('Token').fill(token);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Overview' }).waitFor();
+}
+
+/** A picture of a whole page, where `KILN_SHOTS` names a folder for pictures. */
+export async function shoot(page: Page, name: string): Promise<void> {
+  const dir = process.env['KILN_SHOTS'];
+  if (dir) await page.screenshot({ path: join(dir, `${name}.png`), fullPage: true });
 }

@@ -35,7 +35,7 @@ const portOf = (url: URL): number => Number(url.port) || (url.protocol === 'http
 const nameOf = ({ at }: DaemonAddress): string => ('socket' in at ? at.socket : `${at.host}:${at.port}`);
 
 /** Daemons in the order in which an owner's builds try them: the same first one, as long as that is in the list. */
-export function orderFor(owner: string, daemons: readonly DaemonAddress[]): DaemonAddress[] {
+function orderFor(owner: string, daemons: readonly DaemonAddress[]): DaemonAddress[] {
   const rank = (it: DaemonAddress) =>
     createHash('sha256')
       .update(`${owner}\0${nameOf(it)}`)
@@ -109,7 +109,6 @@ export function openFleet({ daemons, gateway, certificate, dir, silentMs = 15_00
       solve: solveOptionsOf(request, progress, {
         registry,
         forceHostNetwork: false,
-
         frontendOptions: {},
       }),
       watchDisk: () => Promise.resolve(noWatch),

@@ -4,6 +4,7 @@ import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { chmod } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type TestKiln } from './test-kiln.ts';
 
 /** A user namespace with a network and mounts of its own, as a container that does not share its host's users has. */
 export interface UserNamespace {
@@ -36,10 +37,15 @@ export interface CarriedServers {
 }
 
 /**
+ * PostgreSQL, Redis and the registry of a test's Kiln.
  * @param dir folder for sockets, which the process can reach
- * @param ports of the servers
  */
-export async function carryServers(dir: string, ports: readonly number[]): Promise<CarriedServers> {
+export async function carryServers(
+  dir: string,
+  { env, stack }: Pick<TestKiln, 'env' | 'stack'>,
+): Promise<CarriedServers> {
+  const urls = [env.KILN_DATABASE_URL, env.KILN_REDIS_URL, `http://${stack.registryHost}`];
+  const ports = urls.map((it) => Number(new URL(it).port));
   const servers = await Promise.all(
     ports.map(async (port) => {
       const file = join(dir, String(port));
@@ -62,16 +68,20 @@ export async function carryServers(dir: string, ports: readonly number[]): Promi
 /**
  * @param ids how many ids it has
  * @param dir folder for sockets, which root in there can reach
- * @param ports of servers on this machine's loopback
+ * @param kiln whose servers are on its loopback
  */
-export async function openUserNamespace(ids: number, dir: string, ports: readonly number[]): Promise<UserNamespace> {
+export async function openUserNamespace(
+  ids: number,
+  dir: string,
+  kiln: Pick<TestKiln, 'env' | 'stack'>,
+): Promise<UserNamespace> {
   const firstId = 1_700_000_000;
   const holder = spawn('unshare', ['--user', '--net', '--mount', '--cgroup', 'sleep', 'infinity'], { stdio: 'ignore' });
   const pid = holder.pid ?? 0;
   const own = readlinkSync('/proc/self/ns/user');
   while (!existsSync(`/proc/${pid}/ns/user`) || readlinkSync(`/proc/${pid}/ns/user`) === own) await sleep(10);
   for (const map of ['uid_map', 'gid_map']) writeFileSync(`/proc/${pid}/${map}`, `0 ${firstId} ${ids}`);
-  const servers = await carryServers(dir, ports);
+  const servers = await carryServers(dir, kiln);
   const inside = 'mount -t tmpfs tmpfs /run; ip link set lo up; exec "$@"';
   return {
     command: [
