@@ -15,5 +15,5 @@ export const preset = {
   transform: { '^.+\\.ts$': swc },
   extensionsToTreatAsEsm: ['.ts'],
   testEnvironmentOptions: { customExportConditions: ['@kiln/source', 'node', 'node-addons'] },
-  testTimeout: 60_000,
+  testTimeout: 180_000,
 };

@@ -160,7 +160,7 @@ it('says what is wrong with a bucket, when it is opened and later', async () => 
   const files = store?.write('10000000000000');
   await files?.put(Readable.from([Buffer.from('x')]), 10);
   await expect(files?.done()).rejects.toMatchObject({ code: 'ServiceUnavailable' });
-}, 30_000);
+});
 
 // Only root can give a file away.
 (process.getuid?.() === 0 ? it : it.skip)(

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
@@ -10,9 +9,8 @@ import { attack, longTest, openAttackedKiln, openVictim, ownAddress } from './at
 let kiln: TestKiln;
 beforeAll(async () => {
   kiln = await openAttackedKiln();
-}, 60_000);
+});
 afterAll(() => kiln.stop());
-jest.setTimeout(120_000);
 
 const isUsable = async (): Promise<void> => {
   const { State, Error: error, log } = await attack(kiln, 'RUN echo well');

@@ -70,7 +70,7 @@ it('a server that answers nonsense, without an end, slowly or not at all is told
     expect([name, status >= 400, body.Message]).toEqual([name, true, expect.stringMatching(words)]);
     expect([name, performance.now() - begun < 25_000]).toEqual([name, true]);
   }
-}, 120_000);
+});
 
 it('credentials go to the host that they are for, and to nobody that it leads to', async () => {
   const heard: (string | undefined)[] = [];
@@ -84,7 +84,7 @@ it('credentials go to the host that they are for, and to nobody that it leads to
   await submit({ Url: `https://${host}/a.git` });
   other.close();
   expect(heard).toEqual([undefined]);
-}, 60_000);
+});
 
 it('a server that promises a commit and sends something else fails the build, and nothing of it is kept', async () => {
   const packs: [string, (res: ServerResponse) => void][] = [
@@ -103,7 +103,7 @@ it('a server that promises a commit and sends something else fails the build, an
     const { build } = await buildOf({ Url: `https://${host}/a.git` });
     expect([name, build.State, build.Error?.Code]).toEqual([name, 'failed', expect.stringMatching(/^Source/)]);
   }
-}, 120_000);
+});
 
 /** Makes a commit with entries that git itself would not write. */
 function craft(repository: string, entries: { mode: string; name: string; content: string }[]): void {
@@ -145,7 +145,7 @@ it('repositories with names that lead out, hooks, filters and links change nothi
   expect(links.build).toMatchObject({ State: 'succeeded' });
   expect(links.log).toMatch(/shadow -> \/etc\/shadow/);
   expect(existsSync(mark)).toBe(false);
-}, 120_000);
+});
 
 it('submodules lead to https and ssh alone, and not without an end', async () => {
   for (const address of [
@@ -171,7 +171,7 @@ it('submodules lead to https and ssh alone, and not without an end', async () =>
   git.git('team/self.git', 'push', '-q', 'origin', 'main');
   const { build } = await buildOf({ Url: `https://${git.httpHost}/team/self.git`, Submodules: true });
   expect(['succeeded', 'failed']).toContain(build.State);
-}, 120_000);
+});
 
 it('a small pack that becomes gigabytes, and a million files, end at the limits of a context', async () => {
   git.commit('team/bomb.git', { zeros: '\0'.repeat(64 << 20) });
@@ -180,4 +180,4 @@ it('a small pack that becomes gigabytes, and a million files, end at the limits 
   git.commit('team/many.git', Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`f/${n}`, ''])));
   const many = await buildOf({ Url: `https://${git.httpHost}/team/many.git` });
   expect(many.build.Error).toMatchObject({ Code: 'ContextTooLarge' });
-}, 120_000);
+});

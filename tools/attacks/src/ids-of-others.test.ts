@@ -13,7 +13,7 @@ beforeAll(async () => {
     `stranger-${randomUUID().slice(0, 8)}`,
     kiln.stack.registryHost,
   );
-}, 60_000);
+});
 afterAll(() => kiln.stop());
 
 /** An id that looks like another one and is nobody's. */
@@ -62,7 +62,7 @@ it('an id that another account has is told to be taken, and nothing more', async
     Code: 'ImageIdDuplicated',
     Message: `ImageId: ${body.ImageId} is in use`,
   });
-}, 30_000);
+});
 
 it('what has a name in one account is another thing in another account', async () => {
   const token = async (of: string) => {
@@ -81,7 +81,7 @@ it('what has a name in one account is another thing in another account', async (
   }
   expect(await token(kiln.account.token)).toEqual(ours);
   expect((await token(stranger.token)).map((it) => it.Name)).toEqual(['shared-name']);
-}, 30_000);
+});
 
 describe('with the ids of another account, a caller gets exactly what one gets for ids of nobody', () => {
   it.each(withIds.map((it) => [it.name, it] as const))('%s', async (_, operation) => {

@@ -29,7 +29,7 @@ beforeAll(async () => {
     env: { KILN_OPEN_ADDRESSES: host, KILN_REGISTER_WAIT_MS: '8000' },
   });
   await kiln.trustPlainHttp(host);
-}, 60_000);
+});
 afterAll(async () => {
   await kiln.stop();
   hostile.close();

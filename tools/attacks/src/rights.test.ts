@@ -10,7 +10,7 @@ let owner: string;
 beforeAll(async () => {
   kiln = await openTestKiln({ apps: ['registrar'], env: { KILN_REQUESTS_PER_SECOND: '0' } });
   owner = kiln.account.accountName;
-}, 60_000);
+});
 afterAll(() => kiln.stop());
 
 const admin = (...args: string[]) => kiln.admin(args);

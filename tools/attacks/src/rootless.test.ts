@@ -16,7 +16,7 @@ beforeAll(async () => {
   kiln = await openTestKiln({ apps: ['registrar'] });
   dir = mkdtempSync(join(tmpdir(), 'kiln-rootless-'));
   await runQuietly(asRoot(['chown', `${uid}:${uid}`, dir]));
-}, 60_000);
+});
 afterAll(async () => {
   for (const it of started) await it.stop();
   await kiln.stop();
@@ -53,7 +53,7 @@ it('a builder without privileges does not start, and says what it needs', async 
   const builder = startRootless('trusted');
   expect(await builder.ended).not.toBe(0);
   expect(logTail(builder)).toContain('it needs root');
-}, 60_000);
+});
 
 describe('a builder in a user namespace', () => {
   let place: UserNamespace;
@@ -91,7 +91,7 @@ describe('a builder in a user namespace', () => {
     const builder = start('untrusted');
     expect(await builder.ended).toBe(1);
     expect(logTail(builder)).toContain('does not enforce own users, memory, cpu, pids, disk here');
-  }, 60_000);
+  });
 
   it('builds, uses its cache, ends what is cancelled, and shows a step nothing of other processes', async () => {
     const builder = start('trusted');
@@ -119,7 +119,7 @@ RUN echo ${randomUUID()} > /a && chown 1000:65533 /a && ls -ln /a && echo proces
     const running = () => spawnSync('pgrep', ['-f', `^${sleep}`]).stdout.toString();
     await eventually(() => running() === '' || undefined, 'the end of the step');
     await builder.stop();
-  }, 120_000);
+  });
 
   it('outlives files of a build that lie deeper than a path is long, and removes them', async () => {
     const builder = start('trusted', { KILN_LAYER_CACHE_BYTES: '0', KILN_BUILDER_DIR: join(folder, 'other') });
@@ -132,5 +132,5 @@ RUN echo ${randomUUID()} > /a && chown 1000:65533 /a && ls -ln /a && echo proces
       expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'succeeded' });
     }
     await eventually(() => readdirSync(join(folder, 'other/store/rooms')).length === 0 || undefined, 'its end');
-  }, 120_000);
+  });
 });

@@ -7,7 +7,7 @@ import { attack, openAttackedKiln } from './attacked-kiln.ts';
 let kiln: TestKiln;
 beforeAll(async () => {
   kiln = await openAttackedKiln();
-}, 60_000);
+});
 afterAll(() => kiln.stop());
 
 const admin = (args: string[], env?: Record<string, string>) => kiln.admin(args, env);
@@ -64,7 +64,7 @@ it('a build secret is there in its step, and nowhere else: not in logs, layers, 
   });
   expect([answer.status, answer.body.Code]).toEqual([400, 'BuildSecretNotFound']);
   expect(answer.body.Message).toContain('line 3');
-}, 60_000);
+});
 
 it('what was sealed with an old key opens until all is sealed anew, and then with the new one alone', async () => {
   await admin(['secret', 'put', kiln.account.accountName, 'kept'], { KILN_BUILD_SECRET: 'still here' });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   kiln = await openTestKiln({ apps: ['registrar'] });
   chmodSync(dir, 0o777);
   servers = await carryServers(dir, kiln);
-}, 60_000);
+});
 afterAll(async () => {
   for (const it of pods) await it.stop();
   await servers.close();
@@ -70,7 +70,7 @@ it('a builder builds in the pod that the chart makes of the profile userNamespac
     kiln.buildRequest(`FROM ${kiln.base}\nRUN echo ${randomUUID()} > /a && chown 1000:65533 /a\n`),
   );
   expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'succeeded' });
-}, 120_000);
+});
 
 type Security = NonNullable<Container['securityContext']>;
 const without = (name: string) => (it: Security) =>

@@ -18,7 +18,7 @@ beforeAll(async () => {
     void it.accept();
   });
   await signIn(page, kiln.account.token);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await kiln.stop();
@@ -77,7 +77,7 @@ it('says what a campaign is for, and lists exactly what it would build before it
     .getByRole('link', { name: /^build-/ })
     .click();
   await page.getByText('Rerun of').waitFor();
-}, 120_000);
+});
 
 it('shows why a campaign stopped, and lets it go on and be cancelled', async () => {
   const both = [await built(`FROM ${kiln.base}\nRUN true\n`), await built(`FROM ${kiln.base}\nRUN echo > /good\n`)];
@@ -114,7 +114,7 @@ it('shows why a campaign stopped, and lets it go on and be cancelled', async () 
   const listed = page.getByRole('region', { name: 'Campaigns' }).getByRole('row').filter({ hasText: 'Stops' });
   await listed.getByText('Cancelled').waitFor();
   await shoot(page, 'campaigns');
-}, 120_000);
+});
 
 it('keeps campaigns from those who are no operators', async () => {
   const { UserId } = (await kiln.pai('POST', '/api/v1/users', { body: { Name: 'dev', Role: 'developer' } })).body;
@@ -127,4 +127,4 @@ it('keeps campaigns from those who are no operators', async () => {
   await other.page.goto('/builds/campaigns/new');
   await other.page.getByText('There is no such page').waitFor();
   await other.context.close();
-}, 60_000);
+});

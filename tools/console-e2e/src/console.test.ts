@@ -29,7 +29,7 @@ beforeAll(async () => {
   page.on('console', (it) => {
     if (it.type() === 'error' && /Content Security Policy|Uncaught/.test(it.text())) troubles.push(it.text());
   });
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await kiln.stop();
@@ -162,7 +162,7 @@ describe('somebody with a browser', () => {
       document.dispatchEvent(new Event('visibilitychange'));`);
     await eventually(async () => (await readers()) === 0 || undefined, 'no reader of events');
     await other.close();
-  }, 40_000);
+  });
 
   it('adds a webhook, tries it out, and sees what came of it', async () => {
     await page.goto('/settings?tab=webhooks');
@@ -180,7 +180,7 @@ describe('somebody with a browser', () => {
     expect(sent()).toBe(1);
     await test.getByRole('button', { name: 'Send again' }).click();
     await eventually(() => sent() === 2 || undefined, 'the second delivery');
-  }, 40_000);
+  });
 
   it('signs out, after which the session is good for nothing', async () => {
     const cookies = await page.context().cookies();

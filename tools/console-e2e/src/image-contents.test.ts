@@ -10,7 +10,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
   page.setDefaultTimeout(12_000);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await kiln.stop();

@@ -11,7 +11,7 @@ beforeAll(async () => {
   ({ page } = await visit(browser, kiln.url));
   page.setDefaultTimeout(12_000);
   await signIn(page, kiln.account.token);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await kiln.stop();

@@ -22,7 +22,7 @@ beforeAll(async () => {
   page.setDefaultTimeout(12_000);
   await page.goto('/builds/new');
   await signIn(page, kiln.account.token);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await git.close();
@@ -88,7 +88,7 @@ it('takes a folder, leaves out what its ignore file says, and builds it with arg
   await log.getByText('hello console', { exact: true }).waitFor();
   await log.getByText('words from the deep', { exact: true }).waitFor();
   expect(await log.getByText('secret.env').count()).toBe(0);
-}, 90_000);
+});
 
 it('takes an archive, and says what is wrong with one', async () => {
   const { path } = project();
@@ -110,7 +110,7 @@ it('takes an archive, and says what is wrong with one', async () => {
   await page.getByText('Largest first').click();
   await page.getByRole('row', { name: 'Dockerfile' }).first().waitFor();
   if (process.env['KILN_SHOTS']) await page.screenshot({ path: join(process.env['KILN_SHOTS'], 'files.png') });
-}, 90_000);
+});
 
 it('takes what is dropped on it', async () => {
   await form('from-a-drop');
@@ -129,7 +129,7 @@ it('takes what is dropped on it', async () => {
   await page.getByText('2 files, ').waitFor();
   await build().click();
   await (await ended('succeeded')).getByText('it was dropped', { exact: true }).waitFor();
-}, 90_000);
+});
 
 it('builds a repository with the Dockerfile that is in it', async () => {
   const commit = git.commit('team/app.git', {
@@ -149,4 +149,4 @@ it('builds a repository with the Dockerfile that is in it', async () => {
   const log = await ended('succeeded');
   await log.getByText('out of git', { exact: true }).waitFor();
   await log.getByText(commit).first().waitFor();
-}, 90_000);
+});

@@ -24,7 +24,7 @@ beforeAll(async () => {
     void it.accept();
   });
   await signIn(page, kiln.account.token);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await kiln.stop();
@@ -91,7 +91,7 @@ it('lists what rules let go with its reason, takes only that out once it is conf
   await page.getByRole('button', { name: 'Restore' }).click();
   await page.getByRole('button', { name: 'Restore' }).waitFor({ state: 'detached' });
   expect((await image(old.id)).StatusMessage).toBe('');
-}, 90_000);
+});
 
 it('pins an image, which no plan lists any more, and unpins it', async () => {
   const path = `/api/v1/workspaces/${kiln.account.workspaceId}/retention`;
@@ -109,7 +109,7 @@ it('pins an image, which no plan lists any more, and unpins it', async () => {
   await page.getByRole('button', { name: 'Unpin it' }).click();
   await page.getByRole('button', { name: 'Pin it', exact: true }).waitFor();
   expect(await planned()).toEqual([old.id]);
-}, 60_000);
+});
 
 it('shows how images differ from what the registry holds, by kind, with what their tags name now', async () => {
   await page.goto('/images/drift');
@@ -127,7 +127,7 @@ it('shows how images differ from what the registry holds, by kind, with what the
   await page.goto('/images/drift?kind=moved');
   await shown.getByRole('link', { name: made.name }).click();
   await page.getByText(`its tag names ${pushed.digest} now`).waitFor();
-}, 90_000);
+});
 
 it('offers a campaign for the images of which a base has a newer image', async () => {
   const submit = async (dockerfile: string, uri?: string) => {
@@ -146,7 +146,7 @@ it('offers a campaign for the images of which a base has a newer image', async (
   await page.getByRole('button', { name: 'List the images' }).click();
   await row('Images of the campaign', top.uri).waitFor();
   expect(await page.getByRole('region', { name: 'Images of the campaign' }).getByRole('row').count()).toBe(2);
-}, 90_000);
+});
 
 it('filters images by what was found in them, with how many there are of each', async () => {
   const python = (Value: string) => [{ Key: 'system.pythonVersion', Value }];
@@ -163,7 +163,7 @@ it('filters images by what was found in them, with how many there are of each', 
   await page.getByRole('combobox', { name: 'Python' }).click();
   await page.getByRole('option', { name: 'Python: any' }).click();
   await row('Images', c.name).waitFor();
-}, 60_000);
+});
 
 it('says what is wrong with a condition on packages', async () => {
   await page.goto('/images/packages');
@@ -189,7 +189,7 @@ RUN mkdir -p ${dist} && printf 'Name: torch\\nVersion: 2.5.1\\n' > ${dist}/METAD
   await page.keyboard.press('Enter');
   await row('Images with these packages', request.Image.Name).getByText('torch 2.5.1').waitFor();
   await shoot(page, 'package-search');
-}, 90_000);
+});
 
 it('shows viewers the rules, and nothing that they may not do', async () => {
   const path = `/api/v1/workspaces/${kiln.account.workspaceId}/retention`;
@@ -206,4 +206,4 @@ it('shows viewers the rules, and nothing that they may not do', async () => {
     expect(await other.page.getByRole('button', { name }).count()).toBe(0);
   expect(await other.page.getByText('On their way out').count()).toBe(0);
   await other.context.close();
-}, 60_000);
+});

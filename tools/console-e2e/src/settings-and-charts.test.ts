@@ -15,7 +15,7 @@ beforeAll(async () => {
   page.on('dialog', (it) => void it.accept());
   await page.goto('/settings');
   await signIn(page, kiln.account.token);
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await kiln.stop();
@@ -44,7 +44,7 @@ it('an admin tries a registry and keeps it, and forgets it', async () => {
   await shot('registries');
   await page.getByRole('button', { name: 'Remove registry second' }).click();
   await row('Registries', 'second').waitFor({ state: 'detached' });
-}, 60_000);
+});
 
 it('somebody makes a token that works, and an access key, and revokes both', async () => {
   await open('keys');
@@ -60,7 +60,7 @@ it('somebody makes a token that works, and an access key, and revokes both', asy
   const [id = ''] = /KILN\w+/.exec(await shown.innerText()) ?? [];
   await page.getByRole('button', { name: `Remove access key ${id}` }).click();
   await row('Access keys', id).waitFor({ state: 'detached' });
-}, 60_000);
+});
 
 it('an admin makes a user who signs in, gives another role, and revokes the user; the last admin stays', async () => {
   await open('users');
@@ -76,7 +76,7 @@ it('an admin makes a user who signs in, gives another role, and revokes the user
   await page.getByText('only admin of the account').first().waitFor();
   await page.getByRole('button', { name: 'Remove ada' }).click();
   await row('Users', 'ada').waitFor({ state: 'detached' });
-}, 60_000);
+});
 
 it('an admin keeps a secret and a source of files', async () => {
   await open('builds');
@@ -94,7 +94,7 @@ it('an admin keeps a secret and a source of files', async () => {
   await shot('builds');
   await page.getByRole('button', { name: 'Remove source git.example.com' }).click();
   await page.getByText('No source yet').waitFor();
-}, 60_000);
+});
 
 it('reads the present in the legend of a chart that nothing points at', async () => {
   await page.goto('/');

@@ -95,7 +95,7 @@ beforeAll(async () => {
     ip6tables: false,
     features: { 'containerd-snapshotter': true },
   });
-}, 120_000);
+});
 const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
 const access = { host: stack.registryHost, tlsMode: 'http' as const };
 afterAll(async () => {

@@ -74,4 +74,4 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
   expect((await restored.pai('GET', `/api/v1/imagebuilds/${done}/logs`)).text).toContain('in the log');
   const query = { WorkspaceId: kiln.account.workspaceId };
   expect((await restored.pai('GET', '/api/v1/images', { query })).body.TotalCount).toBe(4);
-}, 120_000);
+});

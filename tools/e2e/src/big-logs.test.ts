@@ -4,7 +4,7 @@ import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 let kiln: TestKiln;
 beforeAll(async () => {
   kiln = await openTestKiln();
-}, 60_000);
+});
 afterAll(() => kiln.stop());
 
 const residentMiB = (pid: number): number =>

@@ -94,7 +94,7 @@ it('builds a folder, says how it goes, and writes what scripts want; the second 
   expect(again.out).toMatch(/^sha256:[0-9a-f]{64}\n$/);
   const third = await run(args, { change: { WHO: 'you' } });
   expect(third.err).toContain('sent 0 B');
-}, 60_000);
+});
 
 it('sends of a large tree no more than the file that changed', async () => {
   const files = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`data/${n}`, randomBytes(1 << 20)]));
@@ -104,7 +104,7 @@ it('sends of a large tree no more than the file that changed', async () => {
   writeFileSync(join(path, 'data/7'), randomBytes(1 << 20));
   const { code, err } = await run(args);
   expect({ code, sent: /sent ([\d.]+ \wB)/.exec(err)?.[1] }).toEqual({ code: 0, sent: '1.0 MB' });
-}, 60_000);
+});
 
 it('shows what failed with its lines and what to do, and exits as the failure’s kind says', async () => {
   project('broken', { Dockerfile: `FROM ${kiln.base}\nRUN echo before\nRUN cat /nothing/there\n` });
@@ -117,7 +117,7 @@ it('shows what failed with its lines and what to do, and exits as the failure’
   expect(stranger).toMatchObject({ code: 2, err: expect.stringContaining('token is unknown') as string });
   const nobody = await run(['ps'], { change: { KILN_TOKEN: '' } });
   expect(nobody).toMatchObject({ code: 2, err: expect.stringContaining('kiln login') as string });
-}, 60_000);
+});
 
 it.each([
   [['build', '.'], /-t is missing/],
@@ -151,7 +151,7 @@ it('takes a Dockerfile or a tar from the standard input, and a Dockerfile from b
   project('', { 'Other.Dockerfile': `FROM ${kiln.base}\nCOPY a /\nRUN echo beside && cat /a\n` });
   const beside = await run(['build', '-t', tag('beside'), '-f', 'Other.Dockerfile', 'tar']);
   expect(beside).toMatchObject({ code: 0, err: expect.stringContaining('beside') as string });
-}, 60_000);
+});
 
 it('knows the verbs of ma-cli image', async () => {
   const path = project('ma', { 'docker/Dockerfile': `FROM ${kiln.base}\nARG A\nCOPY a /\nRUN echo $A\n`, a: 'a' });
@@ -180,7 +180,7 @@ it('knows the verbs of ma-cli image', async () => {
   expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('resource_category') as string });
   const debug = await run(['ma', 'image', 'debug', '-swr', 'x', '-s', 'y']);
   expect(debug).toMatchObject({ code: 2, err: expect.stringMatching(/not taken here.*docker run/s) as string });
-}, 60_000);
+});
 
 it('takes files and images by name, labels, and a platform', async () => {
   const path = project('named', {
@@ -199,7 +199,7 @@ COPY --from=make /for /
   const built = await run(['build', '-t', tag('named'), ...args, '--platform', 'linux/arm64', '--label', 'a=b', path]);
   expect(built).toMatchObject({ code: 0, err: expect.stringContaining('for arm64') as string });
   expect(built.err).toContain('these are shared');
-}, 60_000);
+});
 
 it('leaves a build running, lists, follows and cancels it', async () => {
   project('slow', { Dockerfile: `FROM ${kiln.base}\nRUN echo begun; sleep 60\n` });
@@ -220,7 +220,7 @@ it('leaves a build running, lists, follows and cancels it', async () => {
   expect(watched).toMatchObject({ code: 130, err: expect.stringContaining('was cancelled') as string });
   expect((await run(['show', id])).out).toContain('cancelled');
   log.kill();
-}, 60_000);
+});
 
 it('keeps who signs in for this user alone, and tells what is wrong before a build does', async () => {
   const config = { KILN_URL: '', KILN_TOKEN: '', XDG_CONFIG_HOME: join(dir, 'config') };
@@ -293,4 +293,4 @@ it('draws the steps of parallel stages in a terminal, and asks what a Ctrl-C mea
   } finally {
     tmux('kill-server');
   }
-}, 90_000);
+});

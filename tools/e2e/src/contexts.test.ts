@@ -94,7 +94,7 @@ it('builds a folder that came as an archive, with its Dockerfile, its ignore fil
     { Path: 'main.txt', Type: 'file', Size: 13 },
   ]);
   expect((await call('GET', '/api/v1/contexts')).body.Contexts).toMatchObject([{ Id: created.body.Id }]);
-}, 60_000);
+});
 
 it('sends only the files that are missing, and builds from a folder below, another Dockerfile and stage', async () => {
   const big = randomBytes(4 << 20).toString('latin1');
@@ -151,7 +151,7 @@ it('sends only the files that are missing, and builds from a folder below, anoth
   });
   const ended = await kiln.ended(again.body.ImageBuildId);
   expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
-}, 60_000);
+});
 
 it('gives a failing COPY its line, and an account nothing of another one', async () => {
   const { body } = await call('POST', '/api/v1/contexts', folder('small', { a: '1' }).tar, tar);
@@ -171,7 +171,7 @@ it('gives a failing COPY its line, and an account nothing of another one', async
     'content-type': 'application/x-ndjson',
   });
   expect(planned.body.Missing).toEqual([sha256('1')]);
-}, 60_000);
+});
 
 it.each([
   [
@@ -263,7 +263,7 @@ it('applies an ignore file that is made to be slow without holding up other buil
     1,
     true,
   ]);
-}, 60_000);
+});
 
 it('takes nothing from a stranger', async () => {
   const answer = await fetch(`${kiln.url}/api/v1/contexts`, { method: 'POST', body: new Uint8Array(1 << 20) });
@@ -280,4 +280,4 @@ it('builds what is in the files now, also where only their content has changed, 
     const below = `FROM ${kiln.base}\nCOPY . /x/\nRUN test "$(cat /x/a.txt)" = "${words.toUpperCase()}"\n`;
     expect((await buildOf({ Type: 'Upload', Id: body.Id, SubPath: 'b' }, {}, below)).build.State).toBe('succeeded');
   }
-}, 60_000);
+});

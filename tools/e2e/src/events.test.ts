@@ -10,7 +10,7 @@ beforeAll(async () => {
   kiln = await openTestKiln({ env: { KILN_REQUESTS_PER_SECOND: '0' } });
   second = await kiln.startApi({ KILN_ACCOUNT_REQUESTS_PER_SECOND: '0', KILN_ADDRESS_REQUESTS_PER_SECOND: '0' });
   headers = { authorization: `Bearer ${kiln.account.token}` };
-}, 60_000);
+});
 afterAll(() => kiln.stop());
 
 const submit = async (change = {}) =>
@@ -56,7 +56,7 @@ it('what happens to builds and images is told at once, in order, at any api, and
   // The cloud's own call tells the same.
   const events = await kiln.pai('GET', `/api/v1/jobs/${ImageBuildJobId}/events`);
   for (const state of ['Queuing', 'Running', 'Succeeded']) expect(events.text).toContain(state);
-}, 60_000);
+});
 
 it('a list goes through all that is kept, page by page, and says where to go on', async () => {
   await kiln.ended((await submit()).ImageBuildId);
@@ -118,7 +118,7 @@ it('an admin who follows is told of a workspace that is made meanwhile', async (
   await new Promise((resolve) => setTimeout(resolve, 2200));
   const { ImageBuildId } = await submit({ top: { WorkspaceId: id } });
   await until(events, ({ data }) => data.data?.ImageBuildId === ImageBuildId);
-}, 30_000);
+});
 
 describe('who sees what', () => {
   it('members see what is public in their workspaces and their own, others nothing of it', async () => {
@@ -144,7 +144,7 @@ describe('who sees what', () => {
       query: { WorkspaceId: workspaceId },
     });
     expect(foreign.status).toBe(404);
-  }, 60_000);
+  });
 });
 
 it('three hundred readers of an account get every event once, over few connections', async () => {
@@ -175,4 +175,4 @@ it('three hundred readers of an account get every event once, over few connectio
   const all = await Promise.all(reading);
   expect(new Set(all.map((it) => it.filter((type) => type !== 'build.succeeded').join())).size).toBe(1);
   expect((await connections()) - before).toBeLessThan(60);
-}, 60_000);
+});

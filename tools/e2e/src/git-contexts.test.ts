@@ -69,7 +69,7 @@ it('builds a branch at the commit that it stood for at acceptance, with its Dock
   expect(again.status).toBe(200);
   expect(await kiln.ended(again.body.ImageBuildId)).toMatchObject({ State: 'succeeded' });
   expect(git.asked).toHaveLength(asked);
-}, 120_000);
+});
 
 it('builds a tag, a commit and a folder of a repository, as docker writes them behind its address', async () => {
   const commit = git.commit(
@@ -89,7 +89,7 @@ it('builds a tag, a commit and a folder of a repository, as docker writes them b
   const lost = await buildOf({ Url: url('team/mono.git'), Ref: '1'.repeat(40) }, dockerfile());
   expect(lost.build).toMatchObject({ State: 'failed' });
   expect(lost.build.Error).toMatchObject({ Code: 'SourceInvalid', Message: expect.stringContaining('1111111') });
-}, 120_000);
+});
 
 it('fetches submodules and files of LFS where they are asked for', async () => {
   git.commit('team/lib.git', { 'lib.txt': 'of the library' });
@@ -118,7 +118,7 @@ it('fetches submodules and files of LFS where they are asked for', async () => {
   const weigh = `FROM ${kiln.base}\nCOPY . /app/\nRUN wc -c < /app/model.bin\n`;
   expect((await buildOf({ Url: url('team/large.git') }, weigh)).log).toMatch(/^13\d$/m);
   expect((await buildOf({ Url: url('team/large.git'), Lfs: true }, weigh)).log).toMatch(/^160000$/m);
-}, 120_000);
+});
 
 it('says what is wrong with an address, a branch or credentials before anything is accepted', async () => {
   git.commit('team/app.git', {});
@@ -164,7 +164,7 @@ it('says what is wrong with an address, a branch or credentials before anything 
   expect(known.build).toMatchObject({ State: 'succeeded' });
   expect(known.log).toContain('of few');
   expect(known.log).not.toContain(gitUser.password);
-}, 120_000);
+});
 
 it('fetches by ssh with the account’s key, from a host that shows a key that is known', async () => {
   const commit = git.commit('team/ssh.git', { Dockerfile: dockerfile(), 'main.txt': 'by ssh' });
@@ -186,7 +186,7 @@ it('fetches by ssh with the account’s key, from a host that shows a key that i
   expect(await refusal({ Url: `ssh://root@${git.sshHost}/nowhere.git` })).toMatchObject({
     body: { Code: 'SourceNotFound' },
   });
-}, 120_000);
+});
 
 it('builds an address that is given to the command', async () => {
   const commit = git.commit('team/cli.git', { 'api/Dockerfile': dockerfile(), 'api/main.txt': 'from the command' });
@@ -207,4 +207,4 @@ it('builds an address that is given to the command', async () => {
   expect(submitted).toEqual({ code: 0, said: expect.stringMatching(/^build-\w+\n$/) });
   const refused = await command('build', '-t', 'e2e/from-git:v1', `${url('team/cli.git')}#nope`);
   expect(refused).toEqual({ code: 2, said: expect.stringContaining('no branch and no tag nope') });
-}, 60_000);
+});

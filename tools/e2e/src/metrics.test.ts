@@ -15,7 +15,7 @@ beforeAll(async () => {
   api = await kiln.startApi(setting('api'));
   kiln.start('builder', setting('builder'));
   kiln.start('registrar', setting('registrar'));
-}, 60_000);
+});
 afterAll(() => kiln.stop());
 
 const scrape = async (app: string): Promise<string> => (await fetch(`http://127.0.0.1:${ports[app]}/metrics`)).text();
@@ -52,7 +52,7 @@ describe('metrics', () => {
       expect(sum(text, 'kiln_database_connections', { state: 'idle' })).toBeGreaterThan(0);
       expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds\{/m);
     }
-  }, 60_000);
+  });
 
   it('show what waits, by lane', async () => {
     const slow = () => kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN : ${Math.random()}; sleep 30\n`));
@@ -65,7 +65,7 @@ describe('metrics', () => {
     for (const id of ids) await kiln.pai('POST', `/api/v1/imagebuilds/${id}/cancel`);
     for (const id of ids) await kiln.ended(id);
     expect(sum(await scrape('registrar'), 'kiln_builds_waiting')).toBe(0);
-  }, 60_000);
+  });
 
   it('follow the naming conventions, and name nobody', async () => {
     const text = (await Promise.all(['api', 'builder', 'registrar'].map(scrape))).join('\n');

@@ -68,7 +68,7 @@ COPY --from=second /b.txt /b.txt
     expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
     expect(log).toContain('context shared: .dockerignore leaves out 1 of 3 files and folders');
     expect(ended.Request.BuildConfig.NamedContexts.context).toEqual({ Type: 'Upload', Id: model, SubPath: 'v1' });
-  }, 60_000);
+  });
 
   it('stand for images and for stages of the Dockerfile', async () => {
     const dockerfile = `FROM python:3 AS deps
@@ -92,7 +92,7 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
       body: { Image: { Name: `${ended.ImageName}-again`, Uri: `${ended.ImageUri}-again` } },
     });
     expect((await kiln.ended(again.body.ImageBuildId)).State).toBe('succeeded');
-  }, 60_000);
+  });
 
   it('replace a stage by an image', async () => {
     const { build: ended } = await build(
@@ -100,7 +100,7 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
       { NamedContexts: { base: { Type: 'Image', Uri: kiln.base } } },
     );
     expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
-  }, 60_000);
+  });
 
   it('are built again when only their files have changed', async () => {
     for (const words of ['one', 'two']) {
@@ -110,7 +110,7 @@ RUN test "$(cat /who)" = files && test -e /deps && test -s /tools
       );
       expect(ended.State).toBe('succeeded');
     }
-  }, 60_000);
+  });
 
   it('are told apart by their names, also where their files look alike', async () => {
     const [x, y] = [await upload({ a: 'x' }), await upload({ a: 'y' })];
@@ -127,7 +127,7 @@ RUN test "$(cat /x /y)" = xy
       const { build: ended } = await build(dockerfile, { NamedContexts: named });
       expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
     }
-  }, 60_000);
+  });
 
   it('stand for a stage on that stage’s own platform, and what is not built is not looked up', async () => {
     const dockerfile = `FROM --platform=linux/s390x ${kiln.base} AS unused
@@ -140,7 +140,7 @@ COPY --from=make /bin/busybox /
       Platform: 'linux/arm64',
     });
     expect({ state: ended.State, error: ended.Error }).toEqual({ state: 'succeeded', error: undefined });
-  }, 60_000);
+  });
 
   it.each([
     [
@@ -207,7 +207,7 @@ COPY --from=a /again /again
 `;
     expect((await build(mixed, { Platform: 'linux/arm64' })).build).toMatchObject({ State: 'succeeded' });
     expect((await build(copy, {})).build.Error).toMatchObject({ Code: 'ArchMismatch', FirstLine: 1 });
-  }, 60_000);
+  });
 
   it('goes with labels of the request', async () => {
     const { build: ended } = await build('FROM scratch\nLABEL a=1 b=2\n', {
@@ -220,7 +220,7 @@ COPY --from=a /again /again
     });
     expect(ended.Request.BuildConfig.Labels).toEqual({ b: 'three words "here"', 'com.example/c': '' });
     expect(await refused('FROM scratch\n', { Labels: { 'a b': 'c' } })).toMatch(/BuildConfig\.Labels\.a b: must be/);
-  }, 60_000);
+  });
 
   it('has to be a base’s, too, and a step that cannot run says why', async () => {
     const base = await build(`FROM ${kiln.base}\nRUN true\n`, { Platform: 'linux/arm64' });
@@ -236,7 +236,7 @@ COPY --from=a /again /again
       Platform: 'linux/arm64',
     });
     expect(ended.Error).toMatchObject({ Class: 'user', FirstLine: 3, Reason: 'OtherArchitecture' });
-  }, 60_000);
+  });
 
   it.each(['arm64', 'linux/arm/v7', 'windows/amd64', 'linux/', 'linux/arm64/8', 1])(
     '%j is refused',

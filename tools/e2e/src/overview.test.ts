@@ -5,7 +5,7 @@ let kiln: TestKiln;
 beforeAll(async () => {
   // Below, a build is made to look as if it had waited for hours.
   kiln = await openTestKiln({ env: { KILN_QUEUE_CLOCK_S: '36000' } });
-}, 60_000);
+});
 
 afterAll(() => kiln.stop());
 
@@ -54,7 +54,7 @@ it('an overview counts what runs, waits, ended and why, and how that was before'
   expect(later.Pieces.at(-1)).toMatchObject({ Waiting: 0, Running: 0 });
   // They may have ended on both sides of a border between two pieces.
   expect(later.Pieces.at(-2).Cancelled + later.Pieces.at(-1).Cancelled).toBe(3);
-}, 60_000);
+});
 
 it('a builder that an operator drains ends what it has and takes nothing new, until it may again', async () => {
   const { body: listed } = await kiln.pai('GET', '/api/v1/workers');
@@ -74,7 +74,7 @@ it('a builder that an operator drains ends what it has and takes nothing new, un
   expect((await kiln.pai('PUT', '/api/v1/workers/nobody', { body: { Cordoned: true } })).body.Code).toBe(
     'WorkerNotFound',
   );
-}, 60_000);
+});
 
 it('a builder tells what it keeps of each account, and removes it when an operator wants that', async () => {
   const dockerfile = `FROM ${kiln.base}\nRUN : ${Math.random()}\n`;
@@ -98,4 +98,4 @@ it('a builder tells what it keeps of each account, and removes it when an operat
   await kiln.ended(again.ImageBuildId);
   expect(await kiln.logs(again.ImageBuildId)).not.toContain('CACHED');
   expect((await kiln.pai('DELETE', '/api/v1/workers/nobody/caches/x')).body.Code).toBe('WorkerNotFound');
-}, 60_000);
+});

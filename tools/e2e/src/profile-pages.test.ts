@@ -21,7 +21,7 @@ beforeAll(async () => {
   kiln = await openTestKiln();
   const stack = testStack();
   debian = await ensureDebianBase(stack.registryHost, join(stack.dir, 'work'), join(root, '.kiln/cache'));
-}, 120_000);
+});
 afterAll(() => kiln.stop());
 
 it.each(profiles.map((it) => [it.name, it] as const))('the page of %s has its rules', async (name, profile) => {

@@ -195,4 +195,4 @@ it('puts a build away that took two workers with it, and lets an operator run it
       .map((it: { app: string }) => it.app)
       .sort(),
   ).toEqual(['builder', 'registrar']);
-}, 60_000);
+});

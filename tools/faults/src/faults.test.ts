@@ -10,8 +10,8 @@ import { complaints, runTrial, scenarios } from './trial.ts';
 let kiln: FaultKiln;
 beforeAll(async () => {
   kiln = await openFaultKiln(join(testStack().dir, 'faults'), 1 / 2);
-}, 60_000);
-afterAll(() => kiln.stop(), 60_000);
+});
+afterAll(() => kiln.stop());
 
 // What is measured is in docs/reliability.md; here, on a machine that does other things besides, only that it is no
 // other matter.
@@ -75,5 +75,5 @@ describe('the oracle', () => {
       }
     };
     for (const it of [group, dirname(group)]) await eventually(() => remove(it), `${it} to be let go of`);
-  }, 20_000);
+  });
 }); // prettier-ignore

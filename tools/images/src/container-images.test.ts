@@ -157,5 +157,5 @@ describe('with Docker, as the README says', () => {
       .filter((it) => /\/docker\/[0-9a-f]+\/kiln\//.test(it));
     expect(left).toEqual([]);
     expect(await runQuietly(['losetup', '--list', '--noheadings'])).not.toContain(dir);
-  }, 100_000);
+  });
 });

@@ -12,6 +12,8 @@ const slowest = [
   'faults.test.ts',
   'registry-faults.test.ts',
   'container-images.test.ts',
+  'dockerfiles.test.ts',
+  'hostile.test.ts',
   'console.test.ts',
   'absent-registries.test.ts',
   'start.test.ts',

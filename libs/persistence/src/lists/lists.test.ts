@@ -119,7 +119,7 @@ it('lists and counts what is there, whatever was remembered before', async () =>
     });
     expect({ dlc, total: jobs.total }).toEqual({ dlc, total: found.length });
   }
-}, 60_000);
+});
 
 it('remembers until the list changes', async () => {
   const remembered = openRememberedLists();
