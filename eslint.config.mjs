@@ -44,8 +44,9 @@ export default defineConfig(
             layer('domain', []),
             layer('contract', ['domain']),
             layer('kit', ['domain', 'contract']),
-            layer('persistence', base, ['pg', 'drizzle-orm']),
-            layer('queue', base, ['bullmq', 'ioredis']),
+            // BullMQ's tables lie beside its own.
+            layer('persistence', base, ['pg', 'drizzle-orm', 'bullmq']),
+            layer('queue', base, ['bullmq', 'ioredis', 'pg']),
             layer('registry', base, ['undici']),
             // By the same address rules.
             layer('sources', [...base, 'registry'], ['undici']),

@@ -29,7 +29,12 @@ async function serve(change: { directory?: Directory; perSecond?: number; failur
   const log = openLogger('test', 'silent');
   const { db, close } = openDatabase(new Secret('postgres://nobody@127.0.0.1:1/none'));
   life.defer('database', close);
-  const settings = { KILN_REDIS_URL: new Secret(testStack().redisUrl), KILN_REDIS_PREFIX: 'test-app' };
+  const settings = {
+    KILN_QUEUE: 'redis' as const,
+    KILN_DATABASE_URL: new Secret(testStack().postgresUrl),
+    KILN_REDIS_URL: new Secret(testStack().redisUrl),
+    KILN_REDIS_PREFIX: 'test-app',
+  };
   const messaging = openMessaging(settings, { db, life, log });
   const app = createApp({
     db,

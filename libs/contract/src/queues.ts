@@ -24,7 +24,7 @@ export const queues = {
 
 export type QueueName = keyof typeof queues;
 export type QueuePayload<N extends QueueName> = z.infer<(typeof queues)[N]>;
-/** What a queue is called in Redis: each pool of builders has one of its own. */
+/** What a queue is called at the broker: each pool of builders has one of its own. */
 export const queueOf = (queue: QueueName, pool = commonPool): string =>
   pool === commonPool ? queue : `${queue}.${pool}`;
 export const queueNames = Object.keys(queues) as QueueName[];

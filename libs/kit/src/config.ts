@@ -96,10 +96,14 @@ export const commonSettings = {
     .string()
     .url()
     .transform((it) => new Secret(it)),
+  /** Where jobs wait and signals pass: in Redis, or in the database, on one machine as fast. */
+  KILN_QUEUE: z.enum(['redis', 'postgres']).default('redis'),
+  /** Is needed where the queue is Redis. */
   KILN_REDIS_URL: z
     .string()
     .url()
-    .transform((it) => new Secret(it)),
+    .transform((it) => new Secret(it))
+    .optional(),
   /** Namespace of Kiln's keys in Redis. */
   KILN_REDIS_PREFIX: z
     .string()

@@ -34,6 +34,7 @@ export { openRememberedLists, type RememberedLists } from './lists/remembered.ts
 export { inScope, type ListScope, workspacesSeenBy } from './lists/scope.ts';
 export * from './schema/app-roles.ts';
 export * from './schema/migrate.ts';
+export { queueSchema } from './schema/queue-schema.ts';
 export * from './builds/move-build.ts';
 export * from './accounts/nonces.ts';
 export * from './outbox/outbox.ts';

@@ -1,9 +1,9 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { queues } from '@kiln/contract';
-import { type Redis } from 'ioredis';
+import { type Broker } from './broker.ts';
 import { everyQueue, openQueues } from './open-queues.ts';
 
-/** What a dashboard over Redis is shown: every queue, with no more of a job than the ids in it. */
+/** What a dashboard over the queues is shown: every queue, with no more of a job than the ids in it. */
 export interface BoardQueues {
   /** A queue that is made while Redis is away never becomes usable: undefined then. */
   adapters(options: { readOnly: boolean }): BullMQAdapter[] | undefined;
@@ -17,11 +17,11 @@ const shownPayload = (name: keyof typeof queues, data: unknown): unknown => {
 };
 
 /** @param pools pools of builders, each of which has a queue of its own */
-export function openBoardQueues(redis: Redis, prefix: string, pools: readonly string[]): BoardQueues {
-  const opened = openQueues(redis, prefix);
+export function openBoardQueues(broker: Broker, pools: readonly string[]): BoardQueues {
+  const opened = openQueues(broker);
   return {
     adapters({ readOnly }) {
-      if (redis.status !== 'ready') return undefined;
+      if (!broker.isReachable()) return undefined;
       return everyQueue(pools).map(({ name, queue }) => {
         const adapter = new BullMQAdapter(opened.get(queue), { readOnlyMode: readOnly, allowRetries: false });
         adapter.setFormatter('data', (data: unknown) => shownPayload(name, data));
@@ -29,7 +29,7 @@ export function openBoardQueues(redis: Redis, prefix: string, pools: readonly st
       });
     },
     async close() {
-      // Closing says goodbye to Redis, which may be away.
+      // Closing says goodbye to a server that may be away.
       await opened.close().catch(() => undefined);
     },
   };

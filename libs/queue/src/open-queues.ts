@@ -1,23 +1,26 @@
 import { queueNames, queueOf } from '@kiln/contract';
-import { Queue } from 'bullmq';
-import { type Redis } from 'ioredis';
-import { openTelemetry } from './telemetry.ts';
+import { type Queue } from 'bullmq';
+import { type Broker } from './broker.ts';
 
-/** Queues by their names in Redis. */
+/** Queues by their names. */
 export interface OpenQueues {
   get(name: string): Queue;
   close: () => Promise<void>;
 }
 
-/** Each is opened on first use: a Queue that is made while Redis is away never becomes usable. */
-export function openQueues(redis: Redis, prefix: string): OpenQueues {
+/** Each is opened on first use, and anew where the server was away then: that one would never become usable. */
+export function openQueues(broker: Broker): OpenQueues {
   const open = new Map<string, Queue>();
   return {
     get(name) {
       const found = open.get(name);
       if (found) return found;
-      const made = new Queue(name, { connection: redis, prefix, ...openTelemetry() });
+      const made = broker.openQueue(name);
       made.on('error', () => undefined); // told by the call that fails
+      made.waitUntilReady().catch(() => {
+        open.delete(name);
+        return made.close();
+      });
       open.set(name, made);
       return made;
     },
@@ -27,7 +30,7 @@ export function openQueues(redis: Redis, prefix: string): OpenQueues {
   };
 }
 
-/** Every queue with its name in Redis; each pool of builders has one of its own. */
+/** Every queue with its name at the broker; each pool of builders has one of its own. */
 export const everyQueue = (pools: readonly string[]) => [
   ...queueNames.map((name) => ({ name, queue: queueOf(name) })),
   ...pools.map((pool) => ({ name: 'image-build' as const, queue: queueOf('image-build', pool) })),

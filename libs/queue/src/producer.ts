@@ -1,7 +1,7 @@
 import { isTracing, withTrace } from '@kiln/kit';
 import { queueNames, queueOf, queues } from '@kiln/contract';
 import { type Queue } from 'bullmq';
-import { type Redis } from 'ioredis';
+import { type Broker } from './broker.ts';
 import { everyQueue, openQueues } from './open-queues.ts';
 
 export interface QueueJob {
@@ -13,12 +13,13 @@ export interface QueueJob {
 }
 
 export interface Producer {
+  kind: Broker['kind'];
   /**
    * Adds jobs to their queues; one whose key is still there is left as it is.
-   * @throws Error when Redis does not answer within 5 s
+   * @throws Error when the broker does not answer within 5 s
    */
   send(jobs: QueueJob[]): Promise<void>;
-  /** Whether Redis has the mark that `mark` leaves there: it goes when Redis loses what it knew. */
+  /** Whether the broker has the mark that `mark` leaves there: it goes when the broker loses what it knew. */
   isMarked(): Promise<boolean>;
   mark(): Promise<void>;
   /** Jobs by state of each queue, those of pools of builders among them, for dashboards. */
@@ -29,14 +30,21 @@ export interface Producer {
 const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`redis did not answer within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`the queue did not answer within ${ms} ms`)), ms);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
 
-export function openProducer(redis: Redis, prefix: string): Producer {
-  const opened = openQueues(redis, prefix);
+/** One alone is cheaper to add as one: PostgreSQL makes tables for a batch. */
+function addAll(queue: Queue, bulk: Parameters<Queue['addBulk']>[0]): Promise<unknown> {
+  const [first, ...rest] = bulk;
+  return first && rest.length === 0 ? queue.add(first.name, first.data, first.opts) : queue.addBulk(bulk);
+}
+
+export function openProducer(broker: Broker): Producer {
+  const opened = openQueues(broker);
   return {
+    kind: broker.kind,
     async send(jobs) {
       for (const name of queueNames) {
         const traced: (() => Promise<unknown>)[] = [];
@@ -53,13 +61,11 @@ export function openProducer(redis: Redis, prefix: string): Producer {
           } else byQueue.set(to, [...(byQueue.get(to) ?? []), { name, data, opts }]);
         }
         if (traced.length > 0) await withTimeout(Promise.all(traced.map((add) => add())), 5000);
-        for (const [to, bulk] of byQueue) await withTimeout(opened.get(to).addBulk(bulk), 5000);
+        for (const [to, bulk] of byQueue) await withTimeout(addAll(opened.get(to), bulk), 5000);
       }
     },
-    isMarked: async () => (await withTimeout(redis.exists(`${prefix}:epoch`), 2000)) === 1,
-    async mark() {
-      await withTimeout(redis.set(`${prefix}:epoch`, new Date().toISOString()), 2000);
-    },
+    isMarked: () => withTimeout(broker.isMarked(), 2000),
+    mark: () => withTimeout(broker.mark(), 2000),
     async counts(pools = []) {
       const entries = everyQueue(pools).map(
         async ({ queue }) => [queue, await withTimeout(opened.get(queue).getJobCounts(), 5000)] as const,
@@ -67,7 +73,7 @@ export function openProducer(redis: Redis, prefix: string): Producer {
       return Object.fromEntries(await Promise.all(entries));
     },
     async close() {
-      // Closing says goodbye to Redis, which may be away.
+      // Closing says goodbye to a server that may be away.
       await withTimeout(opened.close(), 1000).catch(() => undefined);
     },
   };

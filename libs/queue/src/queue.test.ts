@@ -1,43 +1,90 @@
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
-import { openLogger, Secret } from '@kiln/kit';
+import { openLogger, openPollLoop, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
-import { closeRedis, openRedis } from './redis.ts';
+import { DEFAULT_SCHEMA, runMigrations } from 'bullmq';
+import pg from 'pg';
+import { type Broker } from './broker.ts';
 import { consume } from './consumer.ts';
+import { openPostgresBroker } from './postgres-broker.ts';
 import { openProducer } from './producer.ts';
-import { openPollLoop } from '@kiln/kit';
+import { openRedisBroker } from './redis-broker.ts';
+import { closeRedis, openRedis } from './redis.ts';
 import { openSignals } from './signals.ts';
 
 const log = openLogger('test', 'silent');
-const prefix = `test-${randomUUID().slice(0, 8)}`;
-const url = new Secret(testStack().redisUrl);
+const stack = testStack();
+const url = new Secret(stack.redisUrl);
 const closers: (() => unknown)[] = [];
 afterAll(async () => {
   for (const close of closers.reverse()) await close();
 });
-const redis = (patience: 'command' | 'blocking') => {
-  const opened = openRedis(url, patience, log);
-  closers.push(() => closeRedis(opened));
-  return opened;
-};
 const job = (buildId: string, attempt = 0) => ({
   topic: 'image-build',
   key: `${buildId}-${attempt}`,
   payload: { v: 1, buildId, attempt },
 });
 
-describe('queue', () => {
-  it('delivers a job once however often it is sent, and again after it is done', async () => {
-    const producer = openProducer(redis('command'), prefix);
+/** The queues of a Kiln of its own in Redis. */
+const inRedis = (prefix: string, at = url): Promise<Broker> =>
+  Promise.resolve(openRedisBroker({ url: at, prefix, log }));
+
+/** A pool that finds BullMQ's tables first. */
+const queuePool = (connectionString: string) =>
+  new pg.Pool({ connectionString, options: `-c search_path=${DEFAULT_SCHEMA}`, connectionTimeoutMillis: 2000 })
+    .setMaxListeners(0)
+    .on('error', () => undefined);
+
+/** The same in a database of its own. */
+async function inPostgres(name: string): Promise<Broker> {
+  const database = name.replaceAll('-', '_');
+  const server = new pg.Client({ connectionString: stack.postgresUrl });
+  await server.connect();
+  closers.push(() => server.end());
+  await server.query(`CREATE DATABASE ${database}`);
+  closers.push(() => server.query(`DROP DATABASE ${database} WITH (FORCE)`));
+  const address = new URL(stack.postgresUrl);
+  address.pathname = database;
+  const pool = queuePool(address.href);
+  closers.push(() => pool.end());
+  const owner = new pg.Client({ connectionString: address.href });
+  await owner.connect();
+  await runMigrations(owner).finally(() => owner.end());
+  return openPostgresBroker({ pool, log });
+}
+
+describe.each([
+  ['redis', inRedis],
+  ['postgres', inPostgres],
+] as const)('queues in %s', (kind, open) => {
+  let broker: Broker;
+  const opened = async (): Promise<Broker> => {
+    const made = await open(`test-${randomUUID().slice(0, 8)}`);
+    closers.push(made.close);
+    return made;
+  };
+  const producerOf = (of: Broker) => {
+    const producer = openProducer(of);
     closers.push(producer.close);
+    return producer;
+  };
+  const consumerOf = (of: Broker, concurrency: number, handle: (id: string) => Promise<void> | void) => {
+    const consumer = consume({ broker: of, queue: 'image-build', concurrency, log }, async ({ buildId }) =>
+      handle(buildId),
+    );
+    closers.push(consumer.close);
+    return consumer;
+  };
+  beforeAll(async () => {
+    broker = await opened();
+  });
+
+  it('deliver a job once however often it is sent, and again after it is done', async () => {
+    const producer = producerOf(broker);
     await producer.send([job('a'), job('a'), job('b')]);
     await producer.send([job('a')]);
     const seen: string[] = [];
-    const consumer = consume(
-      { redis: redis('blocking'), prefix, queue: 'image-build', concurrency: 2, log },
-      ({ buildId }) => Promise.resolve(void seen.push(buildId)),
-    );
-    closers.push(consumer.close);
+    consumerOf(broker, 2, (id) => void seen.push(id));
     await eventually(() => (seen.length >= 2 ? true : undefined), 'both jobs');
     expect([...seen].sort()).toEqual(['a', 'b']);
     await eventually(
@@ -48,35 +95,61 @@ describe('queue', () => {
     await eventually(() => (seen.length === 3 ? true : undefined), 'the job sent anew');
   });
 
-  it('goes on after a handler that throws, and drops what does not parse', async () => {
-    const producer = openProducer(redis('command'), `${prefix}-2`);
-    closers.push(producer.close);
+  it('go on after a handler that throws, and refuse what does not parse', async () => {
+    const own = await opened();
+    const producer = producerOf(own);
     await expect(producer.send([{ topic: 'image-build', key: 'bad', payload: { buildId: 1 } }])).rejects.toThrow();
     const seen: string[] = [];
-    const consumer = consume(
-      { redis: redis('blocking'), prefix: `${prefix}-2`, queue: 'image-build', concurrency: 1, log },
-      ({ buildId }) => {
-        seen.push(buildId);
-        return buildId === 'a' ? Promise.reject(new Error('no')) : Promise.resolve();
-      },
-    );
-    closers.push(consumer.close);
+    consumerOf(own, 1, (id) => {
+      seen.push(id);
+      return id === 'a' ? Promise.reject(new Error('no')) : Promise.resolve();
+    });
     await producer.send([job('a'), job('b')]);
     await eventually(() => (seen.includes('b') ? true : undefined), 'the second job');
   });
 
-  it('fails within seconds when Redis is away, instead of hanging', async () => {
-    const away = openRedis(new Secret('redis://127.0.0.1:1'), 'command', log);
-    const producer = openProducer(away, prefix);
-    const started = Date.now();
-    await expect(producer.send([job('c')])).rejects.toThrow();
-    expect(Date.now() - started).toBeLessThan(6000);
-    closeRedis(away);
-    await producer.close();
+  it('give nothing to a consumer that pauses, from its beginning too, until it goes on', async () => {
+    const own = await opened();
+    const producer = producerOf(own);
+    const seen: string[] = [];
+    const consumer = consumerOf(own, 1, (id) => void seen.push(id));
+    consumer.pause(true);
+    await producer.send([job('a')]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(seen).toEqual([]);
+    consumer.pause(false);
+    await eventually(() => (seen.length === 1 ? true : undefined), 'the job');
+    consumer.pause(true);
+    await producer.send([job('b'), job('c')]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    // The one that it was waiting for already may come yet.
+    expect(seen.length).toBeLessThan(3);
+    consumer.pause(false);
+    await eventually(() => (seen.length === 3 ? true : undefined), 'the other jobs');
   });
 
-  it('wakes listeners of the same id only', async () => {
-    const signals = openSignals(redis('command'), redis('blocking'), prefix);
+  it('take a job within a tenth of a second, however long nothing came', async () => {
+    const own = await opened();
+    const producer = producerOf(own);
+    let took: (id: string) => void = () => undefined;
+    consumerOf(own, 1, (id) => took(id));
+    await producer.send([job('first')]);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const waits: number[] = [];
+    for (const id of ['a', 'b', 'c', 'd', 'e']) {
+      const taken = new Promise<string>((resolve) => (took = resolve));
+      const sent = performance.now();
+      await producer.send([job(id)]);
+      expect(await taken).toBe(id);
+      waits.push(performance.now() - sent);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    // Of five, the middle one: the machine has more to do.
+    expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(100);
+  });
+
+  it('wake listeners of the same id only', async () => {
+    const signals = openSignals(broker);
     closers.push(signals.close);
     const seen: string[] = [];
     signals.on('cancel', 'x', () => seen.push('x'));
@@ -88,9 +161,68 @@ describe('queue', () => {
     expect(new Set(seen)).toEqual(new Set(['x']));
     stop();
   });
+
+  it('say whether they were told that they know all', async () => {
+    const own = await opened();
+    const producer = producerOf(own);
+    expect(await producer.isMarked()).toBe(kind === 'postgres');
+    await producer.mark();
+    expect(await producer.isMarked()).toBe(true);
+  });
 });
 
-describe('a connection', () => {
+describe('queues in postgres', () => {
+  it('go on after the server has ended every connection', async () => {
+    const name = `test_${randomUUID().slice(0, 8)}`;
+    const broker = await inPostgres(name);
+    const producer = openProducer(broker);
+    const signals = openSignals(broker);
+    closers.push(producer.close, signals.close);
+    const seen: string[] = [];
+    const consumer = consume({ broker, queue: 'image-build', concurrency: 1, log }, ({ buildId }) =>
+      Promise.resolve(void seen.push(buildId)),
+    );
+    closers.push(consumer.close);
+    await producer.send([job('a')]);
+    await eventually(() => (seen.length === 1 ? true : undefined), 'the first job');
+    const server = new pg.Client({ connectionString: stack.postgresUrl });
+    await server.connect();
+    await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+    await server.end();
+    await eventually(
+      () =>
+        producer.send([job('b')]).then(
+          () => true as const,
+          () => undefined,
+        ),
+      'the next job to be sent',
+    );
+    await eventually(() => (seen.includes('b') ? true : undefined), 'the next job');
+    let heard = 0;
+    signals.on('cancel', 'x', () => (heard += 1));
+    await eventually(() => {
+      signals.send('cancel', 'x');
+      return heard > 0 ? true : undefined;
+    }, 'a signal');
+  });
+});
+
+describe.each([
+  ['redis', () => openRedisBroker({ url: new Secret('redis://127.0.0.1:1'), prefix: 'away', log })],
+  ['postgres', () => openPostgresBroker({ pool: queuePool('postgres://127.0.0.1:1/kiln'), log })],
+] as const)('a %s that is away', (_kind, open) => {
+  it('fails a call within seconds, instead of leaving it hanging', async () => {
+    const broker = open();
+    const producer = openProducer(broker);
+    const started = Date.now();
+    await expect(producer.send([job('c')])).rejects.toThrow();
+    expect(Date.now() - started).toBeLessThan(6000);
+    await producer.close();
+    await broker.close();
+  });
+});
+
+describe('a connection to redis', () => {
   it.each(['command', 'blocking'] as const)(
     'for %s is given up when the server does not greet back',
     async (patience) => {

@@ -1,5 +1,5 @@
 import { everyone, signals, type SignalName } from '@kiln/contract';
-import { type Redis } from 'ioredis';
+import { type Broker, type Message } from './broker.ts';
 
 /** Wakes other processes at once, where otherwise they would find out at their next look at PostgreSQL. */
 export interface SignalBus {
@@ -10,31 +10,29 @@ export interface SignalBus {
   close: () => void;
 }
 
-export function openSignals(publisher: Redis, subscriber: Redis, prefix: string): SignalBus {
-  const unsent = new Set<string>();
+const keyOf = ({ topic, id }: Message): string => `${topic} ${id}`;
+
+export function openSignals(broker: Broker): SignalBus {
   const listeners = new Map<string, Set<() => void>>();
-  const channel = (signal: SignalName) => `${prefix}:signal:${signals[signal]}`;
-  const channels = (Object.keys(signals) as SignalName[]).map(channel);
-  // ioredis subscribes again by itself after a reconnect.
-  subscriber.subscribe(...channels).catch(() => undefined);
-  // A subscriber says nothing, so that it would not notice a connection that has died without a word.
-  const ping = setInterval(() => void subscriber.ping().catch(() => undefined), 3000);
-  subscriber.on('message', (from: string, id: string) => {
-    for (const about of new Set([id, everyone])) for (const listen of listeners.get(`${from} ${about}`) ?? []) listen();
+  // The same signal many times in one turn is one signal.
+  const unsent = new Map<string, Message>();
+  const sendAll = () => {
+    const messages = [...unsent.values()];
+    unsent.clear();
+    broker.publish(messages).catch(() => undefined);
+  };
+  const stop = broker.subscribe(Object.values(signals), ({ topic, id }) => {
+    for (const about of new Set([id, everyone]))
+      for (const listen of listeners.get(keyOf({ topic, id: about })) ?? []) listen();
   });
   return {
     send(signal, id) {
-      // The same signal many times in one turn is one signal.
-      const key = `${signal} ${id}`;
-      if (unsent.has(key)) return;
-      unsent.add(key);
-      setImmediate(() => {
-        unsent.delete(key);
-        publisher.publish(channel(signal), id).catch(() => undefined);
-      });
+      if (unsent.size === 0) setImmediate(sendAll);
+      const message = { topic: signals[signal], id };
+      unsent.set(keyOf(message), message);
     },
     on(signal, id, listen) {
-      const key = `${channel(signal)} ${id}`;
+      const key = keyOf({ topic: signals[signal], id });
       const set = listeners.get(key) ?? new Set();
       listeners.set(key, set.add(listen));
       return () => {
@@ -43,7 +41,7 @@ export function openSignals(publisher: Redis, subscriber: Redis, prefix: string)
       };
     },
     close() {
-      clearInterval(ping);
+      stop();
       listeners.clear();
     },
   };

@@ -1,19 +1,18 @@
 import { commonPool } from '@kiln/domain';
-import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
+import { type Lifecycle, type Logger } from '@kiln/kit';
 import { type Database } from '@kiln/persistence';
 import {
   type BoardQueues,
-  closeRedis,
   type Consumer,
   consume,
   openBoardQueues,
   openProducer,
-  openRedis,
   openSignals,
   type Producer,
   type SignalBus,
 } from '@kiln/queue';
 import { type QueueName, type QueuePayload } from '@kiln/contract';
+import { openBroker, type QueueSettings } from './open-broker.ts';
 import { openOutboxRelay, type Relay } from './relay.ts';
 
 export interface Messaging {
@@ -31,21 +30,16 @@ export interface Messaging {
   ) => Consumer;
 }
 
-/** Everything of an app that talks to Redis, closed with the app. Each app has the same. */
+/** Everything of an app that adds jobs, takes them or passes signals, closed with the app. Each app has the same. */
 export function openMessaging(
-  settings: { KILN_REDIS_URL: Secret; KILN_REDIS_PREFIX: string },
+  settings: QueueSettings,
   { db, life, log }: { db: Database; life: Lifecycle; log: Logger },
 ): Messaging {
-  const prefix = settings.KILN_REDIS_PREFIX;
-  const connect = (name: string, patience: 'command' | 'blocking') => {
-    const redis = openRedis(settings.KILN_REDIS_URL, patience, log);
-    life.defer(`redis ${name}`, () => closeRedis(redis));
-    return redis;
-  };
-  const commands = connect('commands', 'command');
-  const signals = openSignals(commands, connect('signals', 'blocking'), prefix);
+  const broker = openBroker(settings, life, log);
+  life.defer('broker', broker.close);
+  const signals = openSignals(broker);
   life.defer('signals', signals.close);
-  const producer = openProducer(commands, prefix);
+  const producer = openProducer(broker);
   life.defer('producer', producer.close);
   const relay = openOutboxRelay(db, producer, log);
   life.defer('relay', relay.close);
@@ -54,11 +48,11 @@ export function openMessaging(
     relay,
     signals,
     openBoard(pools) {
-      const board = openBoardQueues(commands, prefix, pools);
+      const board = openBoardQueues(broker, pools);
       life.defer('board', board.close);
       return board;
     },
     consume: (queue, concurrency, handle, pool = commonPool) =>
-      consume({ redis: connect(queue, 'blocking'), prefix, queue, pool, concurrency, log }, handle),
+      consume({ broker, queue, pool, concurrency, log }, handle),
   };
 }

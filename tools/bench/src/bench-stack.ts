@@ -17,6 +17,7 @@ import {
   pushFiles,
   readState,
   runQuietly,
+  redisPart,
   serverParts,
   startApi,
   startApp,
@@ -36,6 +37,8 @@ export interface BenchStack {
   registryHost: string;
   databaseUrl: string;
   sealingKey: string;
+  /** What its apps are started with. */
+  env: AppEnvironment;
   database: OpenDatabase;
   tiny: string;
   big: string;
@@ -54,7 +57,7 @@ const tools = [
 
 /** Servers with their usual durability, one api, one registrar, one builder with four slots. */
 export async function startBenchStack(dir: string): Promise<BenchStack> {
-  const missing = missingParts([...serverParts, ...engineParts, ...tools]);
+  const missing = missingParts([...serverParts, redisPart, ...engineParts, ...tools]);
   if (missing.length > 0) await installParts(missing);
   await endLeftovers(dir);
   rmSync(dir, { recursive: true, force: true });
@@ -108,7 +111,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     apps.push({ name, startMs: took, process: worker as unknown as Managed });
   }
   return {
-    dir, url, client: openSignedClient(url, account), account, registryHost: registry.host, databaseUrl: postgres.url, sealingKey: state.sealingKey, database, tiny, big, apps, processes: started,
+    dir, url, client: openSignedClient(url, account), account, registryHost: registry.host, databaseUrl: postgres.url, sealingKey: state.sealingKey, env, database, tiny, big, apps, processes: started,
     async stop() {
       await database.close();
       for (const it of started.reverse()) await it.stop();

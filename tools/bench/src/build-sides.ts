@@ -15,7 +15,11 @@ export type Side = (dockerfile: string) => Promise<number>;
  * From the submission to the image being ACTIVE, by the build's own record: the follower looks a few times a second, as
  * clients may, and looking more often would be load of its own.
  */
-export function kilnSide({ url, registryHost }: BenchStack, account: ProvisionedAccount, lookMs = 150): Side {
+export function kilnSide(
+  { url, registryHost }: Pick<BenchStack, 'url' | 'registryHost'>,
+  account: ProvisionedAccount,
+  lookMs = 150,
+): Side {
   const client = openSignedClient(url, account);
   return async (dockerfile) => {
     const startedAt = Date.now();

@@ -6,7 +6,7 @@ import { buildahSide, kilnSide, openBuildxSide, type Side } from './build-sides.
 import { inTurn, median, ms, type Row, timed } from './measure.ts';
 
 // Other content each time, or the cache and the registry would have the layers already.
-const twoSteps = (base: string): string =>
+export const twoSteps = (base: string): string =>
   `FROM ${base}\nRUN echo ${randomUUID()} > /id\nRUN dd if=/dev/urandom of=/payload bs=1024 count=1\n`;
 const megabytes = (base: string, count: number): string =>
   `FROM ${base}\nRUN echo ${randomUUID()} && head -c ${count * 1_000_000} /dev/urandom > /payload\n`;
@@ -14,7 +14,7 @@ const stages = (base: string): string =>
   `FROM ${base} AS one\nRUN echo ${randomUUID()} > /1; sleep 3\nFROM ${base} AS two\nRUN echo ${randomUUID()} > /2; sleep 3\nFROM scratch\nCOPY --from=one /1 /\nCOPY --from=two /2 /\n`;
 
 /** As many at once, each of another text; until the last has ended. */
-const together = (side: Side, count: number, make: () => string) => async (): Promise<number> =>
+export const together = (side: Side, count: number, make: () => string) => async (): Promise<number> =>
   Math.max(...(await Promise.all(Array.from({ length: count }, () => side(make())))));
 
 /** Builds one after the other on some lanes at once; each lane has a side. */
@@ -32,7 +32,7 @@ const lanes = (sides: readonly Side[], builds: number, make: () => string) => as
   );
 };
 
-const row = (what: string, ours: number[], other: string, theirs: number[], aim: string): Row => ({
+export const row = (what: string, ours: number[], other: string, theirs: number[], aim: string): Row => ({
   what,
   ours: ms(median(ours)),
   other: `${other}: ${ms(median(theirs))}`,

@@ -1,5 +1,6 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only builds`, `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`) measures those alone.
+// `--only builds`, `--only queues`, `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`)
+// measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { benchIdle } from './idle.ts';
 import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchPackages } from './packages.ts';
+import { benchQueues } from './queues.ts';
 import { benchRegistrations } from './registrations.ts';
 import { benchSubmissions } from './submissions.ts';
 import { benchUploads } from './uploads.ts';
@@ -30,6 +32,7 @@ try {
   if (values.only === 'lists') await benchLists(stack);
   else if (values.only === 'packages') await benchPackages(stack);
   else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
+  else if (values.only === 'queues') printRows(await benchQueues(stack, Number(values.rounds)));
   else if (values.only === 'uploads') printRows(await benchUploads(stack, Number(values.rounds)));
   else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));
   else await benchAll();
@@ -44,6 +47,7 @@ async function benchAll(): Promise<void> {
   const rows: Row[] = [];
   const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
   rows.push(...(await benchBuilds(stack, Number(values.rounds))));
+  rows.push(...(await benchQueues(stack, Number(values.rounds))));
   rows.push(...(await benchUploads(stack, Number(values.rounds))));
   rows.push(...(await benchRegistrations(stack)));
   await stack.apps.find((it) => it.name === 'builder')?.process.stop();

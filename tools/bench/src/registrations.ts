@@ -6,7 +6,10 @@ const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const count = 600;
 
 /** Registrations a second against `skopeo inspect` of the same images, eight at once each. */
-export async function benchRegistrations({ client, account, registryHost, tiny }: BenchStack): Promise<Row[]> {
+type Registers = Pick<BenchStack, 'client' | 'account' | 'registryHost' | 'tiny'>;
+
+/** Puts that many tags of one image into the registry. */
+async function pushTags({ registryHost }: Registers): Promise<void> {
   const manifest = await (
     await fetch(`http://${registryHost}/v2/kiln/busybox/manifests/base`, { headers: { accept: manifestType } })
   ).text();
@@ -17,6 +20,12 @@ export async function benchRegistrations({ client, account, registryHost, tiny }
       headers: { 'content-type': manifestType },
     });
   }
+}
+
+/** Registers each of them, eight at once. */
+async function registerAll(stack: Registers): Promise<{ perSecond: number; latencies: number[] }> {
+  await pushTags(stack);
+  const { client, account, tiny } = stack;
   const reference = tiny.slice(0, tiny.lastIndexOf(':'));
   let next = 0;
   const latencies: number[] = [];
@@ -33,7 +42,15 @@ export async function benchRegistrations({ client, account, registryHost, tiny }
     }
   };
   const took = await timed(() => Promise.all(Array.from({ length: 8 }, lane)));
-  const ours = (count / took) * 1000;
+  return { perSecond: (count / took) * 1000, latencies };
+}
+
+const tell = ({ perSecond, latencies }: { perSecond: number; latencies: number[] }) =>
+  `${perSecond.toFixed(0)}/s, p50 ${ms(quantile(latencies, 0.5))}, p99 ${ms(quantile(latencies, 0.99))}`;
+
+export async function benchRegistrations(stack: BenchStack): Promise<Row[]> {
+  const ours = await registerAll(stack);
+  const reference = stack.tiny.slice(0, stack.tiny.lastIndexOf(':'));
   let asked = 0;
   const theirs = await load(
     8,
@@ -46,15 +63,24 @@ export async function benchRegistrations({ client, account, registryHost, tiny }
         `docker://${reference}:n${asked++ % count}`,
       ])),
   );
-  const tell = (perSecond: number, all: number[]) =>
-    `${perSecond.toFixed(0)}/s, p50 ${ms(quantile(all, 0.5))}, p99 ${ms(quantile(all, 0.99))}`;
   return [
     {
       what: '(d) registrations, 8 at once',
-      ours: tell(ours, latencies),
-      other: `skopeo inspect: ${tell(theirs.perSecond, theirs.latencies)}`,
-      ratio: ours / theirs.perSecond,
+      ours: tell(ours),
+      other: `skopeo inspect: ${tell(theirs)}`,
+      ratio: ours.perSecond / theirs.perSecond,
       aim: '≥ 10',
     },
   ];
+}
+
+/** The same of two Kilns. */
+export async function compareRegistrations(
+  what: string,
+  ours: Registers,
+  theirs: Registers,
+  aim: string,
+): Promise<Row> {
+  const [first, second] = [await registerAll(ours), await registerAll(theirs)];
+  return { what, ours: tell(first), other: tell(second), ratio: first.perSecond / second.perSecond, aim };
 }

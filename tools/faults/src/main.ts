@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { engineParts, installParts, missingParts, root, serverParts } from '@kiln/stack';
+import { engineParts, installParts, missingParts, redisPart, root, serverParts } from '@kiln/stack';
 import { openFaultKiln } from './fault-kiln.ts';
 import { renderTable, summarise } from './report.ts';
 import { type Scenario } from './scenario.ts';
@@ -43,7 +43,7 @@ if (values.write && (values.only ?? values.skip ?? values.short)) {
   console.error('the table of docs/reliability.md has every fault: --write goes with --runs and --seed only');
   process.exit(2);
 }
-const missing = missingParts([...serverParts, ...engineParts, faketime]);
+const missing = missingParts([...serverParts, redisPart, ...engineParts, faketime]);
 if (missing.length > 0) await installParts(missing);
 
 let stop = (): Promise<void> => Promise.resolve();

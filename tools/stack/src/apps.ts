@@ -7,7 +7,8 @@ import { root } from './root.ts';
 /** Settings that all three apps share. The servers' addresses are those of their owner; each app signs in as itself. */
 export interface AppEnvironment {
   KILN_DATABASE_URL: string;
-  KILN_REDIS_URL: string;
+  /** Left out where the queue is in PostgreSQL. */
+  KILN_REDIS_URL?: string;
   KILN_SEALING_KEY: string;
   [name: string]: string;
 }
@@ -32,8 +33,9 @@ export async function startApi(
   stackDir: string,
   env: AppEnvironment,
   port: number,
+  name = 'api',
 ): Promise<{ server: Managed; url: string }> {
-  const server = startApp(stackDir, 'api', { ...env, KILN_API_PORT: String(port) });
+  const server = startApp(stackDir, 'api', { ...env, KILN_API_PORT: String(port) }, name);
   const url = `http://127.0.0.1:${port}`;
   let over = false;
   void server.ended.then(() => (over = true));

@@ -9,9 +9,9 @@ interface Part {
   why: string;
 }
 
+export const redisPart: Part = { program: 'redis-server', package: 'redis-server', why: 'wakes the workers' };
 export const serverParts: Part[] = [
-  { program: 'postgres', package: 'postgresql', why: 'keeps all that Kiln knows' },
-  { program: 'redis-server', package: 'redis-server', why: 'wakes the workers' },
+  { program: 'postgres', package: 'postgresql', why: 'keeps all that Kiln knows, and wakes the workers' },
   { program: 'docker-registry', package: 'docker-registry', why: 'holds the images of this machine' },
 ];
 export const engineParts: Part[] = [

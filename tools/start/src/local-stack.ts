@@ -18,6 +18,7 @@ import {
   provisionAccount,
   type ProvisionedAccount,
   readState,
+  redisPart,
   serverParts,
   startApi,
   startApp,
@@ -49,6 +50,8 @@ export async function startLocalStack(
   signal: AbortSignal,
 ): Promise<LocalStack> {
   const asked = operatorsSettings(process.env);
+  // On one machine the database is as fast a queue as Redis, and one server less.
+  const queue = asked['KILN_QUEUE'] ?? 'postgres';
   const state = readState(dir);
   const processes: Managed[] = [];
   const keep = <T extends Managed>(it: T): T => {
@@ -56,9 +59,30 @@ export async function startLocalStack(
     closers.push({ name: it.name, close: () => it.stop() });
     return it;
   };
+  const startQueueRedis = async (): Promise<string> => {
+    const { url } = await step(
+      'Redis',
+      async () => {
+        const started = await startRedis(dir, {
+          port: await portFor(state, 'redis'),
+          password: state.redisPassword,
+          ...(asked['KILN_REDIS_PREFIX'] ? { prefix: asked['KILN_REDIS_PREFIX'] } : {}),
+        });
+        keep(started.server);
+        return started;
+      },
+      ({ url }) => `${versionOf('redis-server')} on ${new URL(url).host}`,
+    );
+    return url;
+  };
 
   say(`\n${bold('System parts')}`);
-  const missing = missingParts([...serverParts, ...engineParts, ...debianParts]);
+  const missing = missingParts([
+    ...serverParts,
+    ...(queue === 'redis' ? [redisPart] : []),
+    ...engineParts,
+    ...debianParts,
+  ]);
   if (missing.length > 0) {
     for (const it of missing) say(dim(`    ${it.package}: ${it.why}`));
     await step(`installing ${missing.map((it) => it.package).join(', ')} from this system's packages`, () =>
@@ -82,19 +106,7 @@ export async function startLocalStack(
     },
     ({ url }) => `${versionOf('postgres')} on ${new URL(url).host}`,
   );
-  const redis = await step(
-    'Redis',
-    async () => {
-      const started = await startRedis(dir, {
-        port: await portFor(state, 'redis'),
-        password: state.redisPassword,
-        ...(asked['KILN_REDIS_PREFIX'] ? { prefix: asked['KILN_REDIS_PREFIX'] } : {}),
-      });
-      keep(started.server);
-      return started;
-    },
-    ({ url }) => `${versionOf('redis-server')} on ${new URL(url).host}`,
-  );
+  const redisUrl = queue === 'redis' ? await startQueueRedis() : undefined;
   const registry = await step(
     'OCI registry',
     async () => {
@@ -123,7 +135,8 @@ export async function startLocalStack(
   const env: AppEnvironment = {
     ...asked,
     KILN_DATABASE_URL: postgres.url,
-    KILN_REDIS_URL: redis.url,
+    KILN_QUEUE: queue,
+    ...(redisUrl === undefined ? {} : { KILN_REDIS_URL: redisUrl }),
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
     KILN_CONTEXT_DIR: join(dir, 'contexts'),

@@ -9,8 +9,9 @@ import { startTestStack } from '@kiln/stack/testing';
 import { runChecks } from './checks.ts';
 import { type JestResults, printSummary } from './summary.ts';
 
-// Most tests wait for half of their time, so that there are more at once than cores.
-const workers = availableParallelism() + 1;
+// Most tests wait for half of their time: more at once would keep two cores busy all of it, and measure nothing but
+// that.
+const workers = Math.max(2, availableParallelism() - 1);
 
 const projects = ['libs', 'apps', 'tools']
   .flatMap((folder) => readdirSync(join(root, folder)).map((it) => join(root, folder, it)))

@@ -22,7 +22,8 @@ export function healthRoutes({
     const outbox = await readOutbox(db).catch(() => undefined);
     if (outbox === undefined) return void res.status(503).json({ status: 'unavailable', postgres: 'down' });
     const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts(pools).catch(() => undefined)]);
-    res.json({ status: 'ok', postgres: 'up', redis: queues ? 'up' : 'down', outbox: outbox.waiting, builds, queues });
+    const redis = producer.kind === 'redis' ? { redis: queues ? 'up' : 'down' } : {};
+    res.json({ status: 'ok', postgres: 'up', ...redis, outbox: outbox.waiting, builds, queues });
   });
   return router;
 }

@@ -26,7 +26,7 @@ function openBoard(queues: BoardQueues, readOnly: boolean): RequestHandler | und
   createBullBoard({
     queues: adapters,
     serverAdapter: server,
-    options: { uiConfig: { boardTitle: 'Kiln: jobs in Redis' } },
+    options: { uiConfig: { boardTitle: 'Kiln: jobs in the queues' } },
   });
   return server.getRouter() as RequestHandler;
 }
@@ -45,7 +45,7 @@ async function identifyOperator(deps: QueueBoardDeps, req: Request): Promise<Cal
   // It has no method that matters: what its own page asks for was looked at just now.
   const caller = await identify(deps, paiDialect(deps), req, { ...signedRequest(req), method: 'GET' });
   if (!caller.operates || !isAtLeast(caller.role, 'operator') || caller.credential?.scopes)
-    throw new Fault('Forbidden', 'the jobs in Redis are for operators of accounts that run the installation');
+    throw new Fault('Forbidden', 'the jobs in the queues are for operators of accounts that run the installation');
   return caller;
 }
 
@@ -57,7 +57,7 @@ export interface QueueBoardDeps extends AuthenticateDeps {
 }
 
 /**
- * Jobs in Redis at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run the
+ * Jobs in the queues at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run the
  * installation.
  */
 export function queueBoard(deps: QueueBoardDeps): Router {
@@ -92,7 +92,7 @@ export function queueBoard(deps: QueueBoardDeps): Router {
     identifyOperator(deps, req).then(
       (caller) => {
         const board = boardFor(caller.role !== 'admin');
-        if (!board) return void res.status(503).type('text/plain').send('Redis cannot be reached; try again\n');
+        if (!board) return void res.status(503).type('text/plain').send('the queues cannot be reached; try again\n');
         if (!isSafe(req)) record(req, res, caller);
         res.set('content-security-policy', policy);
         return board(req, res, next);

@@ -27,7 +27,7 @@ export default function QueuesPage() {
       title="Queues"
       actions={
         <Button component="a" href="/admin/queues" variant="default">
-          Jobs in Redis
+          Jobs
         </Button>
       }
     >
@@ -74,9 +74,9 @@ function Shown({ queues }: { queues: Queues }) {
       <Card withBorder>
         <Group justify="space-between" mb="xs">
           <Title order={2} size="h5">
-            Delivery to Redis
+            Delivery to the queues
           </Title>
-          <Tone tone={jobs ? 'good' : 'bad'}>{jobs ? 'Redis is there' : 'Redis is away'}</Tone>
+          <Tone tone={jobs ? 'good' : 'bad'}>{jobs ? 'can be reached' : 'cannot be reached'}</Tone>
         </Group>
         <Text size="sm" mb="xs">
           {Outbox.Waiting === 0

@@ -219,7 +219,7 @@ export const consoleOperations = {
       Queues: z
         .record(z.string(), z.record(z.string(), z.int()))
         .optional()
-        .describe('jobs in Redis by queue and state; absent while Redis is away'),
+        .describe('jobs by queue and state; absent while the queues cannot be reached'),
       Quarantine: z.array(
         z.object({
           ImageBuildId: z.string(),

@@ -27,6 +27,8 @@ export interface DatabaseOptions {
   statementMs?: number;
   /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
   scope?: 'all' | 'caller';
+  /** Where names without a schema are looked for, instead of `public`. */
+  schema?: string;
   /** What its connections are called in the metrics; they are not measured without a name. */
   name?: string;
   onError?: (error: Error) => void;
@@ -34,7 +36,7 @@ export interface DatabaseOptions {
 
 export function openDatabase(
   url: Secret,
-  { connections = 10, durable = true, statementMs = 8000, scope = 'all', name, onError }: DatabaseOptions = {},
+  { connections = 10, durable = true, statementMs = 8000, scope = 'all', schema, name, onError }: DatabaseOptions = {},
 ): OpenDatabase {
   const { connectionString, options: own } = readUrl(url);
   const options = [
@@ -42,6 +44,7 @@ export function openDatabase(
     `-c synchronous_commit=${durable ? 'on' : 'off'}`,
     // The wall makes statements look dear, and compiling one then takes longer than running it.
     '-c jit=off',
+    ...(schema === undefined ? [] : [`-c search_path=${schema}`]),
     ...(scope === 'all' ? [tenantOption(allTenants)] : []),
   ];
   const pool = new (scope === 'all' ? pg.Pool : TenantPool)({

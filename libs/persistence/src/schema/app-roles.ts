@@ -3,6 +3,7 @@ import { type Secret } from '@kiln/kit';
 import pg from 'pg';
 import { type Executor } from '../db/database.ts';
 import { sql } from 'drizzle-orm';
+import { ensureQueueRole, grantQueueRights } from './queue-schema.ts';
 
 /**
  * The users as which the apps sign in to PostgreSQL, and what scales builders; each may do what it does and nothing else.
@@ -14,6 +15,9 @@ export const appRoles = {
   scaler: 'kiln_scaler',
 } as const;
 export type App = keyof typeof appRoles;
+
+/** The apps that add jobs or take them. */
+const queueUsers: App[] = ['api', 'builder', 'registrar'];
 
 const everything = 'SELECT, INSERT, UPDATE, DELETE';
 
@@ -145,6 +149,7 @@ export async function putAppRoles(db: Executor, passwords: Partial<Record<App, S
     const { rows } = await db.execute(sql`SELECT 1 FROM pg_roles WHERE rolname = ${appRoles[app]}`);
     await db.execute(sql.raw(`${rows.length > 0 ? 'ALTER' : 'CREATE'} ROLE ${role} LOGIN PASSWORD ${verifier}`));
   }
+  await ensureQueueRole(db);
 }
 
 /** Which of the apps' users the server has. */
@@ -182,4 +187,8 @@ export async function grantRights(db: Executor): Promise<void> {
       ];
     });
   if (statements.length > 0) await db.execute(sql.raw(statements.join(';\n')));
+  await grantQueueRights(
+    db,
+    queueUsers.map((app) => appRoles[app]).filter((it) => there.has(it)),
+  );
 }

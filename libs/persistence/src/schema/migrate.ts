@@ -5,6 +5,7 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import { retry, type Secret } from '@kiln/kit';
 import { type App, grantRights, putAppRoles } from './app-roles.ts';
+import { putQueueSchema } from './queue-schema.ts';
 import { type Database, type Executor } from '../db/database.ts';
 import { lock } from '../db/locks.ts';
 import { adoptCopiedEvents } from '../events/events.ts';
@@ -37,8 +38,9 @@ export async function migrateDatabase(
   await client.connect();
   try {
     await retry(
-      () =>
-        drizzle(client).transaction(async (tx) => {
+      async () => {
+        await putQueueSchema(client);
+        await drizzle(client).transaction(async (tx) => {
           await lock(tx, 'migration');
           // Whoever waits for a table keeps everybody behind it waiting, too: better to step back and try again.
           await tx.execute(sql`SET LOCAL lock_timeout = '5s'`);
@@ -47,7 +49,8 @@ export async function migrateDatabase(
           await adoptCopiedEvents(tx);
           await letSearchesUseIndexes(tx);
           await grantRights(tx);
-        }),
+        });
+      },
       { tries: triesMax, pauseMs: () => 1000, isPassing },
     );
   } finally {

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '@kiln/kit';
+import { LATEST_SCHEMA_VERSION } from 'bullmq';
 import pg from 'pg';
 import { grantRights } from '../schema/app-roles.ts';
 import { openDatabase, type OpenDatabase } from '../db/database.ts';
@@ -42,6 +43,7 @@ function ensureTemplate(serverUrl: string): Promise<string> {
   const hash = createHash('sha256');
   for (const it of readdirSync(migrationsFolder).filter((file) => file.endsWith('.sql')))
     hash.update(readFileSync(join(migrationsFolder, it)));
+  hash.update(`bullmq ${LATEST_SCHEMA_VERSION}`);
   const name = `template_${hash.digest('hex').slice(0, 16)}`;
   return asOwner(serverUrl, async (client) => {
     // One maker at a time; it is there under its name only when it is whole.

@@ -44,7 +44,7 @@ export async function carryServers(
   dir: string,
   { env, stack }: Pick<TestKiln, 'env' | 'stack'>,
 ): Promise<CarriedServers> {
-  const urls = [env.KILN_DATABASE_URL, env.KILN_REDIS_URL, `http://${stack.registryHost}`];
+  const urls = [env.KILN_DATABASE_URL, stack.redisUrl, `http://${stack.registryHost}`];
   const ports = urls.map((it) => Number(new URL(it).port));
   const servers = await Promise.all(
     ports.map(async (port) => {

@@ -1,0 +1,56 @@
+import { type Logger, type Secret } from '@kiln/kit';
+import { Queue, Worker } from 'bullmq';
+import { type Broker } from './broker.ts';
+import { closeRedis, openRedis } from './redis.ts';
+import { openTelemetry } from './telemetry.ts';
+
+/** @param prefix namespace of all keys and channels */
+export function openRedisBroker({ url, prefix, log }: { url: Secret; prefix: string; log: Logger }): Broker {
+  const opened: ReturnType<typeof openRedis>[] = [];
+  const connect = (patience: 'command' | 'blocking') => {
+    const redis = openRedis(url, patience, log);
+    opened.push(redis);
+    return redis;
+  };
+  const redis = connect('command');
+  const mark = `${prefix}:epoch`;
+  const channel = `${prefix}:signal:`;
+  return {
+    kind: 'redis',
+    openQueue: (name) => new Queue(name, { connection: redis, prefix, ...openTelemetry() }),
+    openWorker: (name, process, options) =>
+      new Worker(name, process, {
+        connection: connect('blocking'),
+        prefix,
+        ...openTelemetry(),
+        ...options,
+        autorun: false,
+        // Seconds that one wait for work takes: a dead connection is noticed by the wait that does not end.
+        drainDelay: 1,
+      }),
+    isReachable: () => redis.status === 'ready',
+    isMarked: async () => (await redis.exists(mark)) === 1,
+    async mark() {
+      await redis.set(mark, new Date().toISOString());
+    },
+    async publish(messages) {
+      await Promise.all(messages.map(({ topic, id }) => redis.publish(`${channel}${topic}`, id)));
+    },
+    subscribe(topics, listen) {
+      const subscriber = connect('blocking');
+      // ioredis subscribes again by itself after a reconnect.
+      subscriber.subscribe(...topics.map((it) => `${channel}${it}`)).catch(() => undefined);
+      // A subscriber says nothing, so that it would not notice a connection that has died without a word.
+      const ping = setInterval(() => void subscriber.ping().catch(() => undefined), 3000);
+      subscriber.on('message', (from: string, id: string) => listen({ topic: from.slice(channel.length), id }));
+      return () => {
+        clearInterval(ping);
+        closeRedis(subscriber);
+      };
+    },
+    close() {
+      for (const it of opened.reverse()) closeRedis(it);
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
+import { openDatabase, queueSchema } from '@kiln/persistence';
+import { type Broker, openPostgresBroker, openRedisBroker } from '@kiln/queue';
+
+export interface QueueSettings {
+  KILN_QUEUE: Broker['kind'];
+  KILN_DATABASE_URL: Secret;
+  KILN_REDIS_URL?: Secret | undefined;
+  KILN_REDIS_PREFIX: string;
+}
+
+/** Connections of one app to its queues in PostgreSQL: each consumer and the signals keep one. */
+const queueConnections = 16;
+
+/** @throws Error when the settings do not say where Redis is */
+export function openBroker(settings: QueueSettings, life: Lifecycle, log: Logger): Broker {
+  const { KILN_QUEUE: kind, KILN_REDIS_URL: url, KILN_REDIS_PREFIX: prefix } = settings;
+  if (kind === 'postgres') {
+    const { db, close } = openDatabase(settings.KILN_DATABASE_URL, {
+      connections: queueConnections,
+      schema: queueSchema,
+      // A job that a crash of the server loses is announced again.
+      durable: false,
+      name: 'queue',
+      onError: (error) => log.warn({ err: error.message }, 'queue connection'),
+    });
+    // Each queue listens for its errors.
+    db.$client.setMaxListeners(0);
+    life.defer('queue connections', close);
+    return openPostgresBroker({ pool: db.$client, log });
+  }
+  if (!url)
+    throw new Error(
+      'settings are missing or wrong:\n  KILN_REDIS_URL: is needed; or set KILN_QUEUE=postgres to do without Redis',
+    );
+  return openRedisBroker({ url, prefix, log });
+}
