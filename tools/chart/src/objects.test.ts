@@ -179,3 +179,10 @@ describe('network policies', () => {
     expect(specOf(objects, 'NetworkPolicy', 'kiln-registrar')['ingress']).toBeUndefined();
   });
 });
+
+it('names Redis nowhere where the queue is in PostgreSQL', async () => {
+  const text = JSON.stringify(await render(valuesOf('no Redis')));
+  expect(text).toContain('{"name":"KILN_QUEUE","value":"postgres"}');
+  expect(text.toLowerCase()).not.toContain('redis');
+  expect(text).not.toContain('6379');
+});

@@ -19,6 +19,8 @@ const refused: [string, Values, RegExp][] = [
     /secrets\.owner\.database\.secret/,
   ],
   ['no Redis of the api', { secrets: { api: { redis: { secret: '' } } } }, /secrets\.api\.redis\.secret is empty/],
+  ['a queue that is neither', { queue: 'rabbitmq' }, /queue/],
+  ['the queue as a setting', { settings: { KILN_QUEUE: 'postgres' } }, /remove it there, and set queue/],
   ['no database of builders', { secrets: { builder: { database: { secret: '' } } } }, /secrets\.builder\.database/],
   ['a secret as a setting', { settings: { KILN_SEALING_KEY: 'x' } }, /remove it there, and set secrets\.sealingKey/],
   [

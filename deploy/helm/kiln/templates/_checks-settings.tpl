@@ -2,6 +2,7 @@
 {{- define "kiln.reservedSettings" -}}
 KILN_DATABASE_URL: secrets.<app>.database
 KILN_REDIS_URL: secrets.<app>.redis
+KILN_QUEUE: queue
 KILN_SEALING_KEY: secrets.sealingKey
 KILN_SEALING_KEYS_OLD: secrets.sealingKeysOld
 KILN_API_PASSWORD: secrets.passwords

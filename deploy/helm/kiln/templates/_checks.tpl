@@ -48,7 +48,7 @@
 {{- range $app, $there := $apps -}}
 {{- if $there -}}
 {{- $_ := set $needed (printf "%s.database" $app) (get $secrets $app).database -}}
-{{- $_ := set $needed (printf "%s.redis" $app) (get $secrets $app).redis -}}
+{{- if eq $.Values.queue "redis" }}{{ $_ := set $needed (printf "%s.redis" $app) (get $secrets $app).redis }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $ref := $needed -}}

@@ -33,7 +33,9 @@
 {{- $policy := .Values.networkPolicy -}}
 {{- include "kiln.egress.dns" . }}
 {{ include "kiln.egress.server" $policy.postgresql }}
+{{- if eq .Values.queue "redis" }}
 {{ include "kiln.egress.server" $policy.redis }}
+{{- end }}
 {{- if get .Values.settings "OTEL_EXPORTER_OTLP_ENDPOINT" }}
 {{ include "kiln.egress.server" $policy.otlp }}
 {{- end }}

@@ -13,7 +13,7 @@
 {{- $app := default $secrets.owner (get $own .app) -}}
 {{- $wanted := list
   (list "KILN_DATABASE_URL" "database-url" $app.database)
-  (list "KILN_REDIS_URL" "redis-url" $app.redis)
+  (list "KILN_REDIS_URL" "redis-url" (ternary $app.redis nil (eq .root.Values.queue "redis")))
   (list "KILN_SEALING_KEY" "sealing-key" $secrets.sealingKey)
   (list "KILN_SEALING_KEYS_OLD" "sealing-keys-old" $secrets.sealingKeysOld) -}}
 {{- if eq .app "migrate" -}}
@@ -50,6 +50,7 @@
 {{- if has .app (list "api" "registrar" "builder") -}}
 {{- $_ := set $out "KILN_METRICS_PORT" (include "kiln.text" $values.metrics.port) -}}
 {{- $_ := set $out "KILN_METRICS_HOST" $values.listenAddress -}}
+{{- $_ := set $out "KILN_QUEUE" $values.queue -}}
 {{- end -}}
 {{- if eq .app "api" -}}
 {{- $_ := set $out "KILN_API_HOST" $values.listenAddress -}}

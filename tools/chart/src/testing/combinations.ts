@@ -41,6 +41,11 @@ const off = { enabled: false };
 /** Installations that the chart is made for, by what is special about them. */
 export const combinations: Record<string, Values> = {
   least: {},
+  'no Redis': {
+    queue: 'postgres',
+    networkPolicy: { enabled: true },
+    secrets: Object.fromEntries(['api', 'registrar', 'builder'].map((it) => [it, { redis: { secret: '' } }])),
+  },
   'two pools': changed(gpu, pools({ common: {}, gpu: { pool: 'gpu', slots: 1, drainSeconds: 3600, replicas: 3 } })),
   'builders in user namespaces': pools({ trusted: { profile: 'userNamespace', runtimeClassName: 'crun' } }),
   'both profiles': changed(gpu, pools({ a: {}, b: { pool: 'gpu', profile: 'userNamespace' } })),
