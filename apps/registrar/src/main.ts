@@ -34,6 +34,7 @@ import { clockSettings, clocksOf } from './settings.ts';
 import { openWatch } from './watch.ts';
 import { openWebhookSender } from './webhooks.ts';
 
+const daysSetting = (fallback: number) => z.coerce.number().int().min(0).max(36_500).default(fallback);
 const config = readConfig(
   z.object({
     ...commonSettings,
@@ -52,6 +53,9 @@ const config = readConfig(
     KILN_TAG_CHECKS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(60),
     /** How long events are kept, with what became of telling webhooks of them, which may take a day. */
     KILN_EVENT_DAYS: z.coerce.number().int().min(2).max(3650).default(30),
+    /** How long the log of a build is kept, and all of a build whose image is in no catalogue; 0 keeps them for ever. */
+    KILN_LOG_DAYS: daysSetting(90),
+    KILN_BUILD_DAYS: daysSetting(365),
   }),
 );
 const profiles = readProfiles(config.KILN_PROFILES_DIR);
@@ -97,7 +101,8 @@ const outgoing = openGuardedPost(rules);
 life.defer('outgoing', outgoing.close);
 const webhooks = openWebhookSender({ ...deps, outgoing, rules });
 life.defer('webhooks', webhooks.close);
-const sweeper = openSweeper({ ...deps, producer, dispatcher, eventDays: config.KILN_EVENT_DAYS }, clocksOf(config), {
+const keptDays = { events: config.KILN_EVENT_DAYS, logs: config.KILN_LOG_DAYS, builds: config.KILN_BUILD_DAYS };
+const sweeper = openSweeper({ ...deps, producer, dispatcher, keptDays }, clocksOf(config), {
   attemptsMax: config.KILN_ATTEMPTS_MAX,
   crashesMax: config.KILN_CRASHES_MAX,
 });

@@ -3,6 +3,9 @@ import {
   asOnlySweeper,
   type Clocks,
   type Database,
+  type EndedCursor,
+  firstEnded,
+  forgetBuilds,
   forgetEvents,
   forgetInspections,
   forgetOldWorkers,
@@ -36,8 +39,8 @@ export interface SweeperDeps {
   relay: Relay;
   dispatcher: PollLoop;
   signals: SignalBus;
-  /** How long events are kept. */
-  eventDays: number;
+  /** How long what is over is kept, in days. */
+  keptDays: { events: number; logs: number; builds: number };
   log: Logger;
 }
 
@@ -65,7 +68,7 @@ function openAbsences() {
 }
 
 export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPolicy): Sweeper {
-  const { db, producer, relay, dispatcher, signals, eventDays, log } = deps;
+  const { db, producer, relay, dispatcher, signals, keptDays, log } = deps;
   const absences = openAbsences();
   let round = 0;
   const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
@@ -99,6 +102,8 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
   let tidiedAt = -Infinity;
   let forgotAt = -Infinity;
   let oldEvents = false;
+  /** From where on builds that ended are to be looked at; undefined when all were. */
+  let endedFrom: EndedCursor | undefined;
   const tidyUp = async () => {
     if (performance.now() - tidiedAt >= tidyUpEveryMs) {
       tidiedAt = performance.now();
@@ -108,15 +113,17 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     // They look at every image.
     if (performance.now() - forgotAt >= forgetEveryMs) {
       forgotAt = performance.now();
+      endedFrom = firstEnded;
       await forgetInspections(db);
       await watchForgottenTags(db);
     }
     // Some thousand at a time, so that it is soon somebody else's turn.
-    if (oldEvents) oldEvents = await forgetEvents(db, eventDays);
+    if (oldEvents) oldEvents = await forgetEvents(db, keptDays.events);
+    if (endedFrom) endedFrom = await forgetBuilds(db, keptDays, endedFrom);
   };
   return {
     async sweep(underWay) {
-      const isTidy = !oldEvents && performance.now() - tidiedAt < tidyUpEveryMs;
+      const isTidy = !oldEvents && !endedFrom && performance.now() - tidiedAt < tidyUpEveryMs;
       if (!underWay) absences.forget();
       if (!underWay && isTidy) return;
       const isMine = await asOnlySweeper(db, async () => {
@@ -131,5 +138,5 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
 async function alarm(db: Database, log: Logger): Promise<void> {
   const { waiting, oldestMs } = await readOutbox(db);
   if (oldestMs > outboxAlarmMs)
-    log.error({ waiting, oldestMs }, 'announcements do not reach the queue; is Redis away?');
+    log.error({ waiting, oldestMs }, 'announcements do not reach the queue; can it be reached?');
 }

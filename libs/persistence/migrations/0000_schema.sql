@@ -720,6 +720,14 @@ END $$;
 CREATE TRIGGER builds_check_move BEFORE UPDATE OF state ON builds
   FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION check_build_move();
 --> statement-breakpoint
+CREATE FUNCTION keep_live_build() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'build % has not ended', OLD.id;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER builds_keep_live BEFORE DELETE ON builds
+  FOR EACH ROW WHEN (OLD.finished_at IS NULL) EXECUTE FUNCTION keep_live_build();
+--> statement-breakpoint
 -- Substring search without reading every row.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 --> statement-breakpoint

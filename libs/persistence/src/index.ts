@@ -51,6 +51,7 @@ export * from './drift/image-drift.ts';
 export * from './drift/list-drift.ts';
 export * from './builds/requeue-or-fail.ts';
 export * from './builds/submit-build.ts';
+export * from './sweeps/forget-builds.ts';
 export * from './sweeps/sweep-clocks.ts';
 export * from './sweeps/sweep-leases.ts';
 export * from './sweeps/sweep-queue.ts';

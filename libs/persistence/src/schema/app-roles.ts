@@ -97,7 +97,9 @@ const rights: Record<App, Record<string, string>> = {
     tokens: 'SELECT (expires_at), DELETE',
     workers: everything,
     slot_samples: 'SELECT, INSERT, DELETE',
-    builds: 'SELECT, UPDATE',
+    builds: 'SELECT, UPDATE, DELETE',
+    build_log_chunks:
+      'SELECT (build_id, attempt, seq, line_times), UPDATE (first_line, line_times, line_steps, text), DELETE',
     build_attempts: 'SELECT, INSERT, UPDATE',
     build_phases: 'SELECT, INSERT, UPDATE',
     build_events: 'INSERT',
