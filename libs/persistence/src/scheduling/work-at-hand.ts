@@ -28,14 +28,19 @@ const dueDeliveries = `
     WHERE d.webhook_id = w.id AND d.state = 'waiting'
       ORDER BY next_at LIMIT 1) <= CASE WHEN w.enabled THEN now() ELSE 'infinity' END`;
 
+// The first of an order, rather than EXISTS: by the index always, whatever is guessed of how many there are. A guess of
+// many makes EXISTS read the whole table, to find nothing.
 const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
-    EXISTS (${undispatchedEvents}) OR EXISTS (${dueDeliveries}) AS webhooks,
+    (${undispatchedEvents}) IS NOT NULL OR EXISTS (${dueDeliveries}) AS webhooks,
     EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
-    EXISTS (SELECT 1 FROM images WHERE policy_due) OR EXISTS (SELECT 1 FROM images WHERE retire_at <= now()) AS checks,
+    EXISTS (SELECT 1 FROM images WHERE policy_due)
+      OR coalesce((SELECT retire_at FROM images WHERE retire_at IS NOT NULL ORDER BY retire_at LIMIT 1) <= now(), false)
+      AS checks,
     EXISTS (SELECT 1 FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()) AS attestations,
-    EXISTS (SELECT 1 FROM watched_tags WHERE due_at <= now()) OR EXISTS (SELECT 1 FROM watched_tags WHERE due_at IS NULL) AS tags,
+    coalesce((SELECT due_at FROM watched_tags ORDER BY due_at LIMIT 1) <= now(), false)
+      OR coalesce((SELECT due_at IS NULL FROM watched_tags ORDER BY due_at DESC LIMIT 1), false) AS tags,
     EXISTS (SELECT 1 FROM builds WHERE ${isLiveSql()}) OR EXISTS (SELECT 1 FROM images WHERE pending) AS "underWay"`;
 
 /** Asks, in one statement, whether there is anything to do. */
