@@ -1001,6 +1001,15 @@ CREATE FUNCTION watch_tags() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'UPDATE' AND OLD.status = 'ACTIVE' THEN RETURN NULL; END IF;
+  -- What no build made has no bases: what looks for them is dear to plan.
+  IF NEW.build_id IS NULL THEN
+    INSERT INTO watched_tags (account_id, reference, host, registry_connection_id)
+    SELECT NEW.account_id, NEW.host || '/' || NEW.repository || ':' || NEW.tag, NEW.host, NEW.registry_connection_id
+    WHERE NOT EXISTS (SELECT FROM watched_tags w WHERE w.account_id = NEW.account_id
+      AND w.reference = NEW.host || '/' || NEW.repository || ':' || NEW.tag)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+  END IF;
   -- One that is there is not even looked at by who would have to wait for whoever changes it.
   INSERT INTO watched_tags (account_id, reference, host, registry_connection_id)
   SELECT wanted.* FROM (

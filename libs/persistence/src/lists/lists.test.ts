@@ -35,14 +35,16 @@ const addImage = (n: number) =>
       ${`${pick(['torch', 'jax'])}-${n}`}, 'h', ${`ml/repo-${random(3)}`}, ${`v${n}`}, ${pick(['PUBLIC', 'PRIVATE'])}, 'X86_64',
       '{CPU}', ${pick(['TRAIN', 'DEV'])}, '{SSH}', ${pick(['INIT', 'ACTIVE', 'ACTIVE', 'CREATE_FAILED'])}, 'modelarts', ${random(5)},
       now() - ${random(100)} * interval '1 minute')`);
-const addBuild = (n: number) =>
-  database.db.execute(sql`
+const addBuild = (n: number) => {
+  const state = pick(['queued', 'failed', 'succeeded', 'expired']);
+  return database.db.execute(sql`
     INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
-      registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, created_at)
+      registry_connection_id, host, repository, tag, overwrite, accessibility, state, phase, finished_at, created_at)
     VALUES (${`build-${String(n).padStart(6, '0')}`}, ${`dlc-${n}`}, ${account.id}, ${account.projectId}, ${account.workspaceId},
       ${pick(users)}, '', '{"resources": {}}', ${`${pick(['nightly', 'Release'])}-${n}`}, ${`image-${n}`}, 'c', 'h', 'r', ${`t${n}`}, false,
-      ${pick(['PUBLIC', 'PRIVATE'])}, ${pick(['queued', 'failed', 'succeeded', 'expired'])}, 'wait',
+      ${pick(['PUBLIC', 'PRIVATE'])}, ${state}, 'wait', ${state === 'queued' ? null : new Date()},
       now() - ${random(12 * 24)} * interval '1 hour')`);
+};
 
 /** Some change that a list may show. */
 async function change(n: number): Promise<void> {
@@ -55,9 +57,10 @@ async function change(n: number): Promise<void> {
     () => db.execute(sql`UPDATE images SET status = 'DELETED', updated_at = now() WHERE ${anImage}`),
     () => db.execute(sql`UPDATE images SET status = 'ACTIVE', updated_at = now() WHERE status = 'INIT' AND ${anImage}`),
     () => db.execute(sql`UPDATE images SET visibility = 'PUBLIC', updated_at = now() WHERE ${anImage}`),
-    () => db.execute(sql`UPDATE builds SET state = 'cancelled' WHERE state = 'queued' AND ${aBuild}`),
+    () =>
+      db.execute(sql`UPDATE builds SET state = 'cancelled', finished_at = now() WHERE state = 'queued' AND ${aBuild}`),
     () => db.execute(sql`UPDATE builds SET job_deleted_at = now() WHERE state <> 'queued' AND ${aBuild}`),
-    () => db.execute(sql`DELETE FROM builds WHERE ${aBuild}`),
+    () => db.execute(sql`DELETE FROM builds WHERE finished_at IS NOT NULL AND ${aBuild}`),
     () => sweepTallies(db),
   ])();
 }
