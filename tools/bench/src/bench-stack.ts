@@ -91,6 +91,8 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     KILN_ENGINE_ROOT: await ensureEngineRoot(join(root, '.kiln/cache')),
     KILN_BUILDER_SLOTS: '4',
     KILN_OPEN_ADDRESSES: registry.host,
+    // Images that were only written into the tables have no registry behind them.
+    KILN_TAG_CHECK_S: '0',
   };
   const apps: BenchStack['apps'] = [];
   let url = '';

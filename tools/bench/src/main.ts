@@ -1,5 +1,5 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only builds`, `--only queues`, `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`)
+// `--only builds`, `--only queues`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`)
 // measures those alone.
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -14,6 +14,7 @@ import { printRows, type Row } from './measure.ts';
 import { benchPackages } from './packages.ts';
 import { benchQueues } from './queues.ts';
 import { benchRegistrations } from './registrations.ts';
+import { benchRows } from './rows.ts';
 import { benchSubmissions } from './submissions.ts';
 import { benchUploads } from './uploads.ts';
 
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '9' },
     only: { type: 'string' },
     minutes: { type: 'string', default: '5' },
+    rows: { type: 'string', default: '1000000' },
   },
 });
 const stack = await startBenchStack(join(root, '.kiln/bench'));
@@ -30,6 +32,7 @@ const residentMb = (pid: number): number =>
 
 try {
   if (values.only === 'lists') await benchLists(stack);
+  else if (values.only === 'rows') await benchRows(stack, Number(values.rows));
   else if (values.only === 'packages') await benchPackages(stack);
   else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
   else if (values.only === 'queues') printRows(await benchQueues(stack, Number(values.rounds)));

@@ -13,14 +13,22 @@ export async function withoutReading({ db }: OpenDatabase, work: () => Promise<v
 
 /**
  * Fills one account with images (in 5,000 repositories, two labels each) and builds (spread over 60 days), as a busy
- * platform would have them after a year.
+ * platform would have them after a year: those after number `from` up to number `until`.
  */
-export async function seedLists({ database, account, registryHost }: BenchStack): Promise<void> {
+export async function seedLists(
+  { database, account, registryHost }: BenchStack,
+  from = 0,
+  until = seeded,
+): Promise<void> {
   const run = (text: string, values: unknown[] = []) => database.db.$client.query(text, values);
   const { accountId, projectId, workspaceId, userId } = account;
   const whose = [accountId, projectId, workspaceId, userId, registryHost];
   // A statement may take half a minute at most.
-  const batches = Array.from({ length: 10 }, (_, n) => [(n * seeded) / 10 + 1, ((n + 1) * seeded) / 10] as const);
+  const most = 20_000;
+  const batches = Array.from(
+    { length: Math.ceil((until - from) / most) },
+    (_, n) => [from + n * most + 1, Math.min(until, from + (n + 1) * most)] as const,
+  );
   await withoutReading(database, async () => {
     for (const batch of batches)
       await run(
@@ -35,11 +43,15 @@ export async function seedLists({ database, account, registryHost }: BenchStack)
         [...whose, ...batch],
       );
   });
-  await run(
-    `INSERT INTO image_labels (image_id, key, value)
-     SELECT id, 'system.chipType', CASE size_bytes / 1000 % 2 WHEN 0 THEN 'GPU' ELSE 'CPU' END FROM images
-     UNION ALL SELECT id, 'team', 'team-' || size_bytes / 1000 % 1000 FROM images`,
-  );
+  for (const batch of batches)
+    await run(
+      `INSERT INTO image_labels (image_id, key, value)
+     SELECT id, it.* FROM images, LATERAL (VALUES
+       ('system.chipType', CASE size_bytes / 1000 % 2 WHEN 0 THEN 'GPU' ELSE 'CPU' END),
+       ('team', 'team-' || size_bytes / 1000 % 1000)) it
+     WHERE pai_id BETWEEN 'image-' || lpad($1::text, 18, '0') AND 'image-' || lpad($2::text, 18, '0')`,
+      [...batch],
+    );
   for (const batch of batches)
     await run(
       `INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, request_hash, request, display_name, image_name,
