@@ -9,6 +9,7 @@ import { isDatabaseDown, migrateDatabase, openDatabase } from '@kiln/persistence
 import pg from 'pg';
 import {
   type AppEnvironment,
+  copyPostgres,
   endLeftovers,
   ensureBusyboxBase,
   ensureEngineRoot,
@@ -31,10 +32,12 @@ import { type Link, openLink } from './link.ts';
 export interface Server {
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** A process that runs already takes its place, and is started so from now on. */
+  adopt(server: Managed, start: () => Promise<{ server: Managed }>): void;
   stop(): Promise<void>;
 }
 
-/** A whole Kiln, two of each app, on servers of its own, everything of which may be broken. */
+/** A whole Kiln, two or more of each app, on servers of its own, everything of which may be broken. */
 export interface FaultKiln {
   dir: string;
   /** What durations of Kiln are multiplied with; scenarios wait by it, too. */
@@ -50,8 +53,8 @@ export interface FaultKiln {
   base: string;
   /** Straight to PostgreSQL; it connects anew when the server was restarted. */
   sql<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
-  /** One of the two apis. */
-  api(n: 1 | 2): SignedClient;
+  /** One of the apis, from 1. */
+  api(n: number): SignedClient;
   /** A step that runs for so many seconds. */
   request(options?: { seconds?: number; step?: string }): BuildBody;
   /**
@@ -62,6 +65,8 @@ export interface FaultKiln {
   /** Folders of the builders. */
   builderDirs(): string[];
   flushRedis(): Promise<void>;
+  /** Gives PostgreSQL a standby, for which each commit waits; the answer kills the one and promotes the other. */
+  followPostgres(): Promise<() => Promise<void>>;
   /** Leaves no connection to PostgreSQL for anybody; the answer gives them back. */
   takeAllConnections(): Promise<() => Promise<void>>;
   /** Every id that was answered with 200. */
@@ -78,7 +83,11 @@ export interface BuildBody {
   [field: string]: unknown;
 }
 
-export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKiln> {
+export async function openFaultKiln(
+  dir: string,
+  timeScale = 1,
+  processes: Record<App, number> = { registrar: 2, builder: 2, api: 2 },
+): Promise<FaultKiln> {
   await endLeftovers(dir);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(join(dir, 'logs'), { recursive: true });
@@ -86,12 +95,13 @@ export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKi
   const ports = { postgres: await freePort(), redis: await freePort(), registry: await freePort() };
   const passwords = { postgres: state.postgresPassword, redis: state.redisPassword };
 
-  const postgres = await openServer(() =>
-    startPostgres(dir, { port: ports.postgres, password: passwords.postgres, durable: true }),
-  );
+  const startServer = (stackDir: string, port: number, isStandby = false) =>
+    startPostgres(stackDir, { port, password: passwords.postgres, durable: true, isStandby });
+  const postgres = await openServer(() => startServer(dir, ports.postgres));
   const redis = await openServer(() => startRedis(dir, { port: ports.redis, password: passwords.redis }));
   const registry = await openServer(() => startRegistry(dir, { port: ports.registry }));
-  const databaseUrl = `postgres://kiln:${passwords.postgres}@127.0.0.1:${ports.postgres}/kiln`;
+  const urlAt = (port: number) => `postgres://kiln:${passwords.postgres}@127.0.0.1:${port}/kiln`;
+  let databaseUrl = urlAt(ports.postgres);
   const redisUrl = `redis://:${passwords.redis}@127.0.0.1:${ports.redis}`;
   const front = await openRegistryFront(ports.registry);
   const base = await ensureBusyboxBase(front.host, dir);
@@ -104,7 +114,7 @@ export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKi
 
   const links: Link[] = [];
   const members: Member[] = [];
-  for (const [app, count] of [['registrar', 2], ['builder', 2], ['api', 2]] as [App, number][]) {
+  for (const [app, count] of Object.entries(processes) as [App, number][]) {
     for (let n = 1; n <= count; n += 1) {
       const own = { postgres: await openLink(ports.postgres), redis: await openLink(ports.redis) };
       links.push(own.postgres, own.redis);
@@ -134,7 +144,7 @@ export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKi
   const clients = members
     .filter((it) => it.app === 'api')
     .map((it) => openSignedClient(`http://127.0.0.1:${it.env['KILN_API_PORT']}`, account));
-  const api = (n: 1 | 2): SignedClient => {
+  const api = (n: number): SignedClient => {
     const client = clients[n - 1];
     if (!client) throw new Error(`there is no api-${n}`);
     return client;
@@ -164,6 +174,28 @@ export async function openFaultKiln(dir: string, timeScale = 1): Promise<FaultKi
       void (await promisify(execFile)('redis-cli', ['-p', String(ports.redis), 'FLUSHALL'], {
         env: { ...process.env, REDISCLI_AUTH: passwords.redis },
       })),
+    async followPostgres() {
+      const [port, standbyDir] = [await freePort(), join(dir, `standby-${randomUUID().slice(0, 8)}`)];
+      mkdirSync(join(standbyDir, 'logs'), { recursive: true });
+      await copyPostgres(databaseUrl, standbyDir);
+      const { server } = await startServer(standbyDir, port, true);
+      await kiln.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`);
+      await kiln.sql('SELECT pg_reload_conf()');
+      await eventually(
+        async () =>
+          (await kiln.sql(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`)).length > 0 || undefined,
+        'the standby to be waited for',
+      );
+      return async () => {
+        await postgres.kill();
+        databaseUrl = urlAt(port);
+        const promoted = await connect(databaseUrl);
+        await promoted.query('SELECT pg_promote()');
+        await promoted.end();
+        for (const it of members) it.links.postgres.lead(port);
+        postgres.adopt(server, () => startServer(standbyDir, port));
+      };
+    },
     async takeAllConnections() {
       const taken: pg.Client[] = [];
       try {
@@ -246,7 +278,8 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-async function openServer(start: () => Promise<{ server: Managed }>): Promise<Server> {
+async function openServer(firstStart: () => Promise<{ server: Managed }>): Promise<Server> {
+  let start = firstStart;
   let { server } = await start();
   return {
     async kill() {
@@ -264,6 +297,10 @@ async function openServer(start: () => Promise<{ server: Managed }>): Promise<Se
           await new Promise((resolve) => setTimeout(resolve, 250));
         }
       }
+    },
+    adopt(next, nextStart) {
+      server = next;
+      start = nextStart;
     },
     stop: () => server.stop(),
   };

@@ -8,6 +8,8 @@ export interface Link {
    * broken, as behind a middlebox that lost its table. `refuse`: connections are closed at once.
    */
   set(mode: 'pass' | 'black-hole' | 'refuse'): void;
+  /** Leads to another server from now on; what is connected to the old one is cut. */
+  lead(targetPort: number): void;
   close(): Promise<void>;
 }
 
@@ -17,7 +19,8 @@ interface Pair {
   swallows: boolean;
 }
 
-export async function openLink(targetPort: number): Promise<Link> {
+export async function openLink(firstPort: number): Promise<Link> {
+  let targetPort = firstPort;
   const pairs = new Set<Pair>();
   let mode: Parameters<Link['set']>[0] = 'pass';
   const server = createServer({ pauseOnConnect: false }, (near) => {
@@ -53,6 +56,10 @@ export async function openLink(targetPort: number): Promise<Link> {
         if (mode === 'black-hole') pair.swallows = true;
         if (mode === 'refuse') end(pair);
       }
+    },
+    lead(next) {
+      targetPort = next;
+      pairs.forEach(end);
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));

@@ -49,12 +49,23 @@ export interface PostgresOptions {
   password: string;
   /** `false` skips waiting for the disk: for tests only. */
   durable: boolean;
+  /** Its data were copied from a server that it follows: nothing can be written to it. */
+  isStandby?: boolean;
+}
+
+/** Copies a running server's data, for another one below `stackDir` that follows it from then on. */
+export async function copyPostgres(url: string, stackDir: string): Promise<void> {
+  const data = join(stackDir, 'postgres');
+  const { prefix, own } = unprivileged();
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  own(data);
+  await runQuietly([...prefix, program('pg_basebackup'), '-d', url, '-D', data, '-R', '-X', 'stream', '-c', 'fast']);
 }
 
 /** Starts PostgreSQL with its data under `dir`, on loopback only, and makes the database `kiln`. */
 export async function startPostgres(
   stackDir: string,
-  { port, password, durable }: PostgresOptions,
+  { port, password, durable, isStandby = false }: PostgresOptions,
 ): Promise<{ server: Managed; url: string }> {
   const data = join(stackDir, 'postgres');
   const { prefix, own } = unprivileged();
@@ -106,6 +117,7 @@ export async function startPostgres(
     }
   };
   await waitFor(server, async () => (await query('postgres', 'SELECT 1')) === 1);
+  if (isStandby) return { server, url: `${url}/kiln` };
   if ((await query('postgres', "SELECT 1 FROM pg_database WHERE datname = 'kiln'")) === 0)
     await query('postgres', 'CREATE DATABASE kiln');
   await putRoles(`${url}/kiln`, password);

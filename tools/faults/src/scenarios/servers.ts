@@ -140,6 +140,37 @@ export const servers: Scenario[] = [
       return recovery(kiln, ids, Date.now(), 'first attempt');
     },
   },
+  {
+    name: 'PostgreSQL killed and its synchronous standby promoted',
+    aim: 'server',
+    short: true,
+    async run(kiln) {
+      const promote = await kiln.followPostgres();
+      const hit = [await kiln.submit(kiln.request({ seconds: 4 }))];
+      await kiln.stepRuns(hit[0] ?? '');
+      // Until the last moment: what was accepted then must be there afterwards.
+      const submitted: Promise<string>[] = [];
+      let isOver = false;
+      const submitting = (async () => {
+        while (!isOver) {
+          submitted.push(kiln.submit(kiln.request({ seconds: 0 })));
+          await sleep(150);
+        }
+      })();
+      await sleep(1000);
+      await promote();
+      const since = Date.now();
+      isOver = true;
+      const late = await kiln.submit(kiln.request({ seconds: 0 }));
+      await submitting;
+      await kiln.ended(await Promise.all(submitted), 120_000);
+      const times = [
+        await recovery(kiln, [late], since, 'first attempt'),
+        await recovery(kiln, hit, since, 'next attempt'),
+      ];
+      return Math.max(...times.map((it) => it ?? 0));
+    },
+  },
   postgresOutage({
     name: 'PostgreSQL killed (kill -9) and started again at once',
     ms: 0,
