@@ -3,7 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engineParts, installParts, missingParts, redisPart, root, serverParts } from '@kiln/stack';
+import { openRandom } from '@kiln/kit/testing';
 import { openFaultKiln } from './fault-kiln.ts';
+import { runLoad } from './load.ts';
 import { renderTable, summarise } from './report.ts';
 import { type Scenario } from './scenario.ts';
 import { complaints, isGood, runTrial, scenarios, type Trial } from './trial.ts';
@@ -16,6 +18,7 @@ const { values } = parseArgs({
     skip: { type: 'string' },
     short: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    load: { type: 'string' },
     help: { type: 'boolean', default: false, short: 'h' },
   },
 });
@@ -26,6 +29,7 @@ npm run faults -- --only storm       those whose name holds these words
 npm run faults -- --skip storm       all but those
 npm run faults -- --short            the part that npm test runs
 npm run faults -- --seed 7           other moments and mishaps; the same seed gives the same
+npm run faults -- --load 10          a fleet of 4 apis, 4 registrars and 8 builders at work for ten minutes
 npm run faults -- --write            put the table into docs/reliability.md`);
   process.exit(0);
 }
@@ -54,8 +58,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 const quickTimes = 3;
 const timesOf = ({ aim }: Scenario): number => (aim === 'process' ? runs * quickTimes : runs);
 const trials: Trial[] = [];
-const kiln = await openFaultKiln(join(root, '.kiln/faults'));
+const fleet = values.load === undefined ? undefined : { registrar: 4, builder: 8, api: 4 };
+const kiln = await openFaultKiln(join(root, '.kiln/faults'), 1, fleet);
 stop = () => kiln.stop();
+if (values.load !== undefined) {
+  const isWell = await runLoad(kiln, Number(values.load), openRandom(seed)).finally(stop);
+  process.exit(isWell ? 0 : 1);
+}
 try {
   for (let run = 1; run <= runs * quickTimes; run += 1) {
     for (const scenario of chosen.filter((it) => run <= timesOf(it))) {

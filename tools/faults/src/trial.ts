@@ -1,6 +1,6 @@
+import { openRandom } from '@kiln/kit/testing';
 import { type FaultKiln } from './fault-kiln.ts';
 import { judge, type Verdict } from './oracle.ts';
-import { openRandom } from './random.ts';
 import { aimSeconds, type Scenario } from './scenario.ts';
 import { clients } from './scenarios/clients.ts';
 import { killed } from './scenarios/killed.ts';

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+export * from './random.ts';
+
 /** The real servers that tests use, as the running test stack describes itself. */
 export interface TestStack {
   /** A PostgreSQL server in which databases may be created. */

@@ -1,0 +1,255 @@
+import { byLaneAndAge, chooseNext, type Contender, type Lane, lanes, type Waiting } from '@kiln/domain';
+import TinyQueue from 'tinyqueue';
+import { type Random } from '@kiln/kit/testing';
+import { type Arrival } from './arrivals.ts';
+import { exponential } from './distributions.ts';
+
+export interface Fleet {
+  builders: number;
+  slots: number;
+  /** What a pass of the dispatcher takes, from what woke it to its commit. */
+  passMs: number;
+  /** From the admission of a build until its builder has begun. */
+  startMs: number;
+  /** Days that a builder lives until it is killed; it is back a minute later. */
+  killedAfterDays: number;
+  /** Each is drained and started anew once in so many hours. */
+  drainedEveryHours: number;
+}
+
+export type Policy = 'fair share' | 'in order of arrival';
+
+interface SimulatedBuild extends Arrival {
+  id: string;
+  /** Raised whenever it begins, so that an end that was foreseen for an earlier attempt is none. */
+  attempt: number;
+  startedAt?: number;
+  builder?: number;
+}
+
+export interface Outcome {
+  /** Each build, with when it first began. */
+  builds: (Arrival & { startedAt: number })[];
+  passes: number;
+  /** Begun again after a builder was killed. */
+  repeated: number;
+  killed: number;
+  drained: number;
+  endedAt: number;
+  /** Milliseconds that slots were in use, together. */
+  busyMs: number;
+  /** Of each minute in which at least two accounts had builds waiting all the time: Jain's index of what they got. */
+  fairness: number[];
+  /** Most builds that waited at once. */
+  deepest: number;
+}
+
+const minute = 60_000;
+/** A killed builder's builds are given back after this long. */
+const givenBackMs = 1500;
+/** Of one account and lane, the dispatcher looks at this many at most. */
+const headsOfAccount = 16;
+
+interface Account {
+  id: string;
+  waiting: Record<Lane, SimulatedBuild[]>;
+  running: number;
+  finishTag: number;
+  /** What it got in the current minute, or undefined when it has not been waiting through all of it. */
+  got: number | undefined;
+}
+interface Builder {
+  free: number;
+  isDown: boolean;
+  isDraining: boolean;
+}
+
+const count = ({ waiting }: Account): number => lanes.reduce((sum, lane) => sum + waiting[lane].length, 0);
+
+/** Jain's index: 1 when all got the same, 1/n when one got everything. */
+export const jain = (values: number[]): number => {
+  const sum = values.reduce((a, b) => a + b, 0);
+  const squares = values.reduce((a, b) => a + b * b, 0);
+  return squares === 0 ? 1 : (sum * sum) / (values.length * squares);
+};
+
+/** Plays arrivals on a fleet, by the fair share that the dispatcher has. */
+export function simulate(arrivals: readonly Arrival[], fleet: Fleet, policy: Policy, random: Random): Outcome {
+  const accounts = new Map<number, Account>();
+  const waiters = new Set<Account>();
+  const builders: Builder[] = Array.from({ length: fleet.builders }, () => ({
+    free: fleet.slots,
+    isDown: false,
+    isDraining: false,
+  }));
+  const running = new Map<string, SimulatedBuild>();
+  const events = new TinyQueue<{ at: number; run: () => void }>([], (a, b) => a.at - b.at);
+  const outcome: Outcome = {
+    builds: [], passes: 0, repeated: 0, killed: 0, drained: 0, endedAt: 0, busyMs: 0, fairness: [], deepest: 0,
+  }; // prettier-ignore
+  let now = 0;
+  let virtualTime = 0;
+  let isAwake = false;
+  let waitingBuilds = 0;
+  let left = arrivals.length;
+
+  const after = (ms: number, run: () => void) => events.push({ at: now + ms, run });
+  // One account and one lane for all is one queue in the order of arrival.
+  const laneOf = (build: Arrival): Lane => (policy === 'fair share' ? build.lane : 'normal');
+  const accountOf = (build: Arrival): Account => {
+    const owner = policy === 'fair share' ? build.account : 0;
+    const found = accounts.get(owner);
+    if (found) return found;
+    const made: Account = {
+      id: String(owner),
+      waiting: { interactive: [], normal: [], bulk: [] },
+      running: 0,
+      finishTag: 0,
+      got: undefined,
+    };
+    accounts.set(owner, made);
+    return made;
+  };
+  /** Whatever wakes the dispatcher while it is about to look is seen by that look. */
+  const wake = (): void => {
+    if (isAwake) return;
+    isAwake = true;
+    after(fleet.passMs, pass);
+  };
+  const enqueue = (build: SimulatedBuild): void => {
+    const account = accountOf(build);
+    const queue = account.waiting[laneOf(build)];
+    let place = queue.length;
+    while (place > 0 && (queue[place - 1]?.at ?? 0) > build.at) place -= 1;
+    queue.splice(place, 0, build);
+    waiters.add(account);
+    waitingBuilds += 1;
+    outcome.deepest = Math.max(outcome.deepest, waitingBuilds);
+    wake();
+  };
+  const takes = ({ isDown, isDraining, free }: Builder): boolean => !isDown && !isDraining && free > 0;
+  const begin = (build: SimulatedBuild): void => {
+    const account = accountOf(build);
+    const queue = account.waiting[laneOf(build)];
+    queue.splice(queue.indexOf(build), 1);
+    waitingBuilds -= 1;
+    if (account.got !== undefined) account.got += 1;
+    if (count(account) === 0) {
+      waiters.delete(account);
+      account.got = undefined;
+    }
+    account.running += 1;
+    let at = random.int(0, builders.length - 1);
+    while (!takes(builders[at] as Builder)) at = (at + 1) % builders.length;
+    (builders[at] as Builder).free -= 1;
+    build.builder = at;
+    build.attempt += 1;
+    const { attempt } = build;
+    running.set(build.id, build);
+    build.startedAt ??= now + fleet.startMs;
+    const takesMs = fleet.startMs + build.takesMs;
+    outcome.busyMs += takesMs;
+    after(takesMs, () => {
+      if (build.attempt === attempt && running.has(build.id)) end(build);
+    });
+  };
+  const end = (build: SimulatedBuild): void => {
+    running.delete(build.id);
+    accountOf(build).running -= 1;
+    (builders[build.builder ?? 0] as Builder).free += 1;
+    outcome.builds.push({ ...build, startedAt: build.startedAt ?? now });
+    outcome.endedAt = now;
+    left -= 1;
+    wake();
+  };
+  const contender = (account: Account, heads: number): Contender<Waiting & { build: SimulatedBuild }> => ({
+    accountId: account.id,
+    running: account.running,
+    weight: 1,
+    runningMax: Infinity,
+    finishTag: account.finishTag,
+    waiting: lanes
+      .flatMap((lane) => account.waiting[lane].slice(0, heads))
+      .map((build) => ({ id: build.id, lane: laneOf(build), waitedSeconds: (now - build.at) / 1000, build }))
+      .sort(byLaneAndAge),
+  });
+  const pass = (): void => {
+    isAwake = false;
+    outcome.passes += 1;
+    const free = builders.reduce((sum, it) => sum + (takes(it) ? it.free : 0), 0);
+    if (free === 0 || waiters.size === 0) return;
+    const contenders = [...waiters].map((it) => contender(it, Math.min(free, headsOfAccount)));
+    const next = chooseNext(contenders, free, virtualTime);
+    virtualTime = next.virtualTime;
+    for (const [id, tag] of next.finishTags) (accounts.get(Number(id)) as Account).finishTag = tag;
+    for (const { build } of next.chosen) begin(build);
+    if (waiters.size > 0 && builders.some(takes)) wake();
+  };
+  const upAgain = (builder: Builder): void => {
+    Object.assign(builder, { isDown: false, isDraining: false, free: fleet.slots });
+    wake();
+  };
+  const kill = (at: number): void => {
+    const builder = builders[at] as Builder;
+    if (left === 0) return;
+    after(exponential(random, fleet.killedAfterDays * 86_400_000), () => kill(at));
+    if (builder.isDown) return;
+    builder.isDown = true;
+    outcome.killed += 1;
+    const lost = [...running.values()].filter((it) => it.builder === at);
+    for (const build of lost) {
+      running.delete(build.id);
+      build.attempt += 1;
+    }
+    after(givenBackMs, () => {
+      for (const build of lost) {
+        accountOf(build).running -= 1;
+        outcome.repeated += 1;
+        enqueue(build);
+      }
+    });
+    after(minute, () => upAgain(builder));
+  };
+  const drain = (at: number): void => {
+    const builder = builders[at] as Builder;
+    if (left === 0) return;
+    after(fleet.drainedEveryHours * 3_600_000, () => drain(at));
+    if (builder.isDown) return;
+    builder.isDraining = true;
+    outcome.drained += 1;
+    const whenEmpty = (): void => {
+      if (builder.isDown) return;
+      if (builder.free < fleet.slots) return after(1000, whenEmpty);
+      builder.isDown = true;
+      after(minute, () => upAgain(builder));
+    };
+    whenEmpty();
+  };
+  const closeMinute = (): void => {
+    const all = [...accounts.values()].flatMap(({ got }) => (got === undefined ? [] : [got]));
+    if (all.length > 1) outcome.fairness.push(jain(all));
+    for (const it of accounts.values()) it.got = waiters.has(it) ? 0 : undefined;
+    if (left > 0) after(minute, closeMinute);
+  };
+
+  for (const at of builders.keys()) {
+    after(exponential(random, fleet.killedAfterDays * 86_400_000), () => kill(at));
+    after(random.next() * fleet.drainedEveryHours * 3_600_000, () => drain(at));
+  }
+  after(minute, closeMinute);
+  let next = 0;
+  for (;;) {
+    const event = events.peek();
+    const arrival = arrivals[next];
+    if (arrival && (!event || arrival.at <= event.at)) {
+      now = arrival.at;
+      enqueue({ ...arrival, id: String(next), attempt: 0 });
+      next += 1;
+    } else if (event && left > 0) {
+      events.pop();
+      now = event.at;
+      event.run();
+    } else break;
+  }
+  return outcome;
+}
