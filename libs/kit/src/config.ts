@@ -104,6 +104,10 @@ export const commonSettings = {
     .url()
     .transform((it) => new Secret(it))
     .optional(),
+  /** Sentinels that know which Redis is the primary of a name, as `host:port` between commas. */
+  KILN_REDIS_SENTINELS: listSetting.pipe(z.array(z.string().regex(/^\S+:\d+$/, 'is host:port, with commas between'))),
+  KILN_REDIS_SENTINEL_NAME: z.string().min(1).default('mymaster'),
+  KILN_REDIS_SENTINEL_PASSWORD: secretSetting.optional(),
   /** Namespace of Kiln's keys in Redis. */
   KILN_REDIS_PREFIX: z
     .string()

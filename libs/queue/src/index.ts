@@ -4,4 +4,5 @@ export * from './consumer.ts';
 export * from './postgres-broker.ts';
 export * from './producer.ts';
 export * from './redis-broker.ts';
+export { type RedisAddress } from './redis.ts';
 export * from './signals.ts';

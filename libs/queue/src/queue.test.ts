@@ -27,7 +27,7 @@ const job = (buildId: string, attempt = 0) => ({
 
 /** The queues of a Kiln of its own in Redis. */
 const inRedis = (prefix: string, at = url): Promise<Broker> =>
-  Promise.resolve(openRedisBroker({ url: at, prefix, log }));
+  Promise.resolve(openRedisBroker({ address: { url: at }, prefix, log }));
 
 /** A pool that finds BullMQ's tables first. */
 const queuePool = (connectionString: string) =>
@@ -208,7 +208,7 @@ describe('queues in postgres', () => {
 });
 
 describe.each([
-  ['redis', () => openRedisBroker({ url: new Secret('redis://127.0.0.1:1'), prefix: 'away', log })],
+  ['redis', () => openRedisBroker({ address: { url: new Secret('redis://127.0.0.1:1') }, prefix: 'away', log })],
   ['postgres', () => openPostgresBroker({ pool: queuePool('postgres://127.0.0.1:1/kiln'), log })],
 ] as const)('a %s that is away', (_kind, open) => {
   it('fails a call within seconds, instead of leaving it hanging', async () => {
@@ -233,7 +233,7 @@ describe('a connection to redis', () => {
       });
       await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
       const { port } = silent.address() as AddressInfo;
-      const opened = openRedis(new Secret(`redis://:x@127.0.0.1:${port}`), patience, log);
+      const opened = openRedis({ url: new Secret(`redis://:x@127.0.0.1:${port}`) }, patience, log);
       await eventually(() => (connections >= 2 ? true : undefined), 'another connection', 8000);
       closeRedis(opened);
       silent.close();

@@ -1,14 +1,22 @@
-import { type Logger, type Secret } from '@kiln/kit';
+import { type Logger } from '@kiln/kit';
 import { Queue, Worker } from 'bullmq';
 import { type Broker } from './broker.ts';
-import { closeRedis, openRedis } from './redis.ts';
+import { closeRedis, openRedis, type RedisAddress } from './redis.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** @param prefix namespace of all keys and channels */
-export function openRedisBroker({ url, prefix, log }: { url: Secret; prefix: string; log: Logger }): Broker {
+export function openRedisBroker({
+  address,
+  prefix,
+  log,
+}: {
+  address: RedisAddress;
+  prefix: string;
+  log: Logger;
+}): Broker {
   const opened: ReturnType<typeof openRedis>[] = [];
   const connect = (patience: 'command' | 'blocking') => {
-    const redis = openRedis(url, patience, log);
+    const redis = openRedis(address, patience, log);
     opened.push(redis);
     return redis;
   };

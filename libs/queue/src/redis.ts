@@ -1,6 +1,14 @@
 import { type Logger, type Secret } from '@kiln/kit';
 import { Redis } from 'ioredis';
 
+/** Where Redis is. */
+export interface RedisAddress {
+  /** With the user and the password; its host is that of the server, unless sentinels know a better one. */
+  url: Secret;
+  /** Who is asked which server is the primary of this name now. */
+  sentinels?: { addresses: { host: string; port: number }[]; name: string; password?: Secret | undefined } | undefined;
+}
+
 /** How long the server may take to greet back. */
 const greetingMs = 3000;
 
@@ -8,8 +16,19 @@ const greetingMs = 3000;
  * Connects to Redis in the background: an app starts, and the API accepts, while Redis is away.
  * @param patience `command`: a call fails after 2 s; `blocking`: for consumers, whose calls wait for work
  */
-export function openRedis(url: Secret, patience: 'command' | 'blocking', log: Logger): Redis {
+export function openRedis({ url, sentinels }: RedisAddress, patience: 'command' | 'blocking', log: Logger): Redis {
   const redis = new Redis(url.reveal(), {
+    ...(sentinels
+      ? {
+          sentinels: sentinels.addresses,
+          name: sentinels.name,
+          ...(sentinels.password ? { sentinelPassword: sentinels.password.reveal() } : {}),
+          enableTLSForSentinelMode: url.reveal().startsWith('rediss:'),
+          // A primary that was replaced while it could not be reached is left as soon as the sentinels say so.
+          failoverDetector: true,
+          sentinelRetryStrategy: (times: number) => Math.min(1000, 50 * times),
+        }
+      : {}),
     keepAlive: 5000,
     connectTimeout: 5000,
     // A connection that swallows bytes without closing would otherwise hang its consumer for ever.

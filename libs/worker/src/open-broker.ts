@@ -1,12 +1,26 @@
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { openDatabase, queueSchema } from '@kiln/persistence';
-import { type Broker, openPostgresBroker, openRedisBroker } from '@kiln/queue';
+import { type Broker, openPostgresBroker, openRedisBroker, type RedisAddress } from '@kiln/queue';
 
 export interface QueueSettings {
   KILN_QUEUE: Broker['kind'];
   KILN_DATABASE_URL: Secret;
   KILN_REDIS_URL?: Secret | undefined;
+  KILN_REDIS_SENTINELS?: string[];
+  KILN_REDIS_SENTINEL_NAME?: string;
+  KILN_REDIS_SENTINEL_PASSWORD?: Secret | undefined;
   KILN_REDIS_PREFIX: string;
+}
+
+/** Who knows where Redis is, if the settings name anybody. */
+function sentinelsOf(settings: QueueSettings): RedisAddress['sentinels'] {
+  const { KILN_REDIS_SENTINELS: named = [], KILN_REDIS_SENTINEL_NAME: name = '' } = settings;
+  if (named.length === 0) return undefined;
+  const addresses = named.map((it) => ({
+    host: it.slice(0, it.lastIndexOf(':')),
+    port: Number(it.slice(it.lastIndexOf(':') + 1)),
+  }));
+  return { addresses, name, password: settings.KILN_REDIS_SENTINEL_PASSWORD };
 }
 
 /** Connections of one app to its queues in PostgreSQL: each consumer and the signals keep one. */
@@ -33,5 +47,5 @@ export function openBroker(settings: QueueSettings, life: Lifecycle, log: Logger
     throw new Error(
       'settings are missing or wrong:\n  KILN_REDIS_URL: is needed; or set KILN_QUEUE=postgres to do without Redis',
     );
-  return openRedisBroker({ url, prefix, log });
+  return openRedisBroker({ address: { url, sentinels: sentinelsOf(settings) }, prefix, log });
 }
