@@ -46,6 +46,7 @@ export interface SweeperDeps {
 
 const tidyUpEveryMs = 60_000;
 const forgetEveryMs = 3_600_000;
+const forgetBuildsEveryMs = 86_400_000;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
 const missedMs = 900;
 /** A job that nobody took within this time is announced again. */
@@ -101,6 +102,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
   };
   let tidiedAt = -Infinity;
   let forgotAt = -Infinity;
+  let endedAt = -Infinity;
   let oldEvents = false;
   /** From where on builds that ended are to be looked at; undefined when all were. */
   let endedFrom: EndedCursor | undefined;
@@ -110,16 +112,24 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
       oldEvents = true;
       await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
     }
+    if (performance.now() - endedAt >= forgetBuildsEveryMs) {
+      endedAt = performance.now();
+      endedFrom = firstEnded;
+    }
     // They look at every image.
     if (performance.now() - forgotAt >= forgetEveryMs) {
       forgotAt = performance.now();
-      endedFrom = firstEnded;
       await forgetInspections(db);
       await watchForgottenTags(db);
     }
     // Some thousand at a time, so that it is soon somebody else's turn.
     if (oldEvents) oldEvents = await forgetEvents(db, keptDays.events);
-    if (endedFrom) endedFrom = await forgetBuilds(db, keptDays, endedFrom);
+    if (endedFrom) {
+      const from = endedFrom;
+      // What fails now is tried again with the next day's.
+      endedFrom = undefined;
+      endedFrom = await forgetBuilds(db, keptDays, from);
+    }
   };
   return {
     async sweep(underWay) {

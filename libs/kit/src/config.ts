@@ -96,7 +96,7 @@ export const commonSettings = {
     .string()
     .url()
     .transform((it) => new Secret(it)),
-  /** Where jobs wait and signals pass: in Redis, or in the database, on one machine as fast. */
+  /** Where jobs wait and signals pass: in Redis, or in the database. */
   KILN_QUEUE: z.enum(['redis', 'postgres']).default('redis'),
   /** Is needed where the queue is Redis. */
   KILN_REDIS_URL: z

@@ -12,7 +12,7 @@ export interface Consumer {
 }
 
 /** Between two tries to begin, where the server is away. */
-const beginAgainMs = 500;
+const beginAgainMs = 1000;
 
 /**
  * Runs `handle` for each job of a queue. A handler decides by its row in PostgreSQL whether there is anything to do, so
@@ -51,13 +51,14 @@ export function consume<N extends QueueName>(
   let isPaused = false;
   // One that was made while its server was away stays useless: another is made then.
   const begin = async (): Promise<void> => {
-    while (!isClosing) {
+    for (let isTold = false; !isClosing; isTold = true) {
       try {
         await worker.waitUntilReady();
         hasBegun = true;
         if (isPaused) return;
         return void worker.run().catch((error: unknown) => log.error({ err: error, queue }, 'queue worker ended'));
-      } catch {
+      } catch (error) {
+        if (!isTold) log.warn({ err: error, queue }, 'queue worker cannot begin; it tries again');
         await worker.close().catch(() => undefined);
         await sleep(beginAgainMs);
         if (!isClosing) worker = open();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger } from '@kiln/kit';
 import {
   type BackendFactory,
@@ -16,8 +17,31 @@ import { openTelemetry } from './telemetry.ts';
 /** The one channel of all signals: a listener of PostgreSQL's is told of every one anyway. */
 const channel = 'kiln_signals';
 
+/** Until a worker looks for work without having been told of any: a connection that died without a word tells nothing. */
+const longestWaitSeconds = 5;
+const afterFailureMs = 500;
+
+/**
+ * BullMQ's backend, for a server that comes and goes: a worker that was refused does not ask again at once, and none
+ * waits for longer than it may, not after an error either.
+ */
+const createPatientBackend: typeof createPostgresBackend = (name, opts, more) => {
+  const made = createPostgresBackend(name, opts, more);
+  const take: (...about: Parameters<typeof made.moveToActive>) => Promise<unknown[]> = made.moveToActive.bind(made);
+  made.moveToActive = async (...about) => {
+    try {
+      return await take(...about);
+    } catch (error) {
+      await sleep(afterFailureMs);
+      throw error;
+    }
+  };
+  Object.defineProperty(made, 'maximumBlockTimeout', { value: longestWaitSeconds });
+  return made;
+};
+
 // BullMQ's types tell its backends apart, which is nothing to those who use a queue.
-const backend = createPostgresBackend as unknown as BackendFactory<RedisQueueBackend>;
+const backend = createPatientBackend as unknown as BackendFactory<RedisQueueBackend>;
 
 /**
  * BullMQ on PostgreSQL.
@@ -29,8 +53,9 @@ export function openPostgresBroker({ pool, log }: { pool: pg.Pool; log: Logger }
   return {
     kind: 'postgres',
     openQueue: (name) => new Queue(name, { connection, ...openTelemetry() }, backend),
-    openWorker: (name, process, options) =>
-      new Worker(
+    openWorker(name, process, options) {
+      const others = pool.listeners('error');
+      const worker = new Worker(
         name,
         process,
         {
@@ -38,13 +63,16 @@ export function openPostgresBroker({ pool, log }: { pool: pg.Pool; log: Logger }
           ...openTelemetry(),
           ...options,
           autorun: false,
-          // Seconds until it looks for work without having been told of any: a connection that has died without a word
-          // tells nothing.
-          drainDelay: 5,
-          runRetryDelay: 500,
+          drainDelay: longestWaitSeconds,
+          runRetryDelay: afterFailureMs,
         },
         backend,
-      ),
+      );
+      // BullMQ leaves its listener at the pool for good.
+      const own = pool.listeners('error').filter((it) => !others.includes(it)) as (() => void)[];
+      worker.on('closed', () => own.forEach((it) => pool.off('error', it)));
+      return worker;
+    },
     isReachable: () => true,
     // It forgets nothing that Kiln's own tables beside it still know.
     isMarked: () => Promise.resolve(true),
@@ -58,15 +86,19 @@ export function openPostgresBroker({ pool, log }: { pool: pg.Pool; log: Logger }
       opened.add(listener);
       let isOver = false;
       let again: NodeJS.Timeout | undefined;
+      let heard: unknown;
       const start = async () => {
         const client = await listener.getListenClient();
-        client.on('notification', ({ channel: from, payload = '' }) => {
-          const [topic = '', id = ''] = payload.split(' ');
-          if (from === channel) listen({ topic, id });
-        });
+        if (heard !== client)
+          client.on('notification', ({ channel: from, payload = '' }) => {
+            const [topic = '', id = ''] = payload.split(' ');
+            if (from === channel) listen({ topic, id });
+          });
+        heard = client;
         await client.query(`LISTEN ${channel}`);
       };
       const keepTrying = () => {
+        clearTimeout(again);
         start().catch((error: unknown) => {
           if (isOver) return;
           log.warn({ err: error instanceof Error ? error.message : String(error) }, 'cannot listen for signals');

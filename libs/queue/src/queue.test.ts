@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { openLogger, openPollLoop, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { DEFAULT_SCHEMA, runMigrations } from 'bullmq';
@@ -220,6 +220,44 @@ describe.each([
     await producer.close();
     await broker.close();
   });
+});
+
+it('a consumer begins when a PostgreSQL that was away at its start has come', async () => {
+  const name = `test_${randomUUID().slice(0, 8)}`;
+  const there = await inPostgres(name);
+  closers.push(there.close);
+  const reserved = createServer();
+  await new Promise<void>((resolve) => reserved.listen(0, '127.0.0.1', resolve));
+  const { port } = reserved.address() as AddressInfo;
+  await new Promise((resolve) => reserved.close(resolve));
+  const address = new URL(stack.postgresUrl);
+  const server = Number(address.port);
+  address.port = String(port);
+  address.pathname = name;
+  const pool = queuePool(address.href);
+  closers.push(() => pool.end());
+  const broker = openPostgresBroker({ pool, log });
+  closers.push(broker.close);
+  const seen: string[] = [];
+  const consumer = consume({ broker, queue: 'image-build', concurrency: 1, log }, ({ buildId }) =>
+    Promise.resolve(void seen.push(buildId)),
+  );
+  closers.push(consumer.close);
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const listeners = pool.listenerCount('error');
+  const come = createServer((near) => {
+    const far = connect(server, '127.0.0.1');
+    for (const end of [near, far]) end.on('error', () => [near, far].forEach((it) => it.destroy()));
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => come.listen(port, '127.0.0.1', resolve));
+  closers.push(() => come.close());
+  const producer = openProducer(there);
+  closers.push(producer.close);
+  await producer.send([job('a')]);
+  await eventually(() => (seen.length === 1 ? true : undefined), 'the job');
+  // However often it tried, one worker is left that listens.
+  expect(pool.listenerCount('error')).toBeLessThanOrEqual(listeners + 1);
 });
 
 describe('a connection to redis', () => {

@@ -14,11 +14,15 @@ export function openRedisBroker({
   prefix: string;
   log: Logger;
 }): Broker {
-  const opened: ReturnType<typeof openRedis>[] = [];
+  const opened = new Set<ReturnType<typeof openRedis>>();
   const connect = (patience: 'command' | 'blocking') => {
     const redis = openRedis(address, patience, log);
-    opened.push(redis);
+    opened.add(redis);
     return redis;
+  };
+  const disconnect = (redis: ReturnType<typeof openRedis>) => {
+    opened.delete(redis);
+    closeRedis(redis);
   };
   const redis = connect('command');
   const mark = `${prefix}:epoch`;
@@ -26,16 +30,21 @@ export function openRedisBroker({
   return {
     kind: 'redis',
     openQueue: (name) => new Queue(name, { connection: redis, prefix, ...openTelemetry() }),
-    openWorker: (name, process, options) =>
-      new Worker(name, process, {
-        connection: connect('blocking'),
+    openWorker(name, process, options) {
+      const connection = connect('blocking');
+      const worker = new Worker(name, process, {
+        connection,
         prefix,
         ...openTelemetry(),
         ...options,
         autorun: false,
         // Seconds that one wait for work takes: a dead connection is noticed by the wait that does not end.
         drainDelay: 1,
-      }),
+      });
+      // BullMQ closes only the connections that it made.
+      worker.on('closed', () => disconnect(connection));
+      return worker;
+    },
     isReachable: () => redis.status === 'ready',
     isMarked: async () => (await redis.exists(mark)) === 1,
     async mark() {
@@ -53,11 +62,11 @@ export function openRedisBroker({
       subscriber.on('message', (from: string, id: string) => listen({ topic: from.slice(channel.length), id }));
       return () => {
         clearInterval(ping);
-        closeRedis(subscriber);
+        disconnect(subscriber);
       };
     },
     close() {
-      for (const it of opened.reverse()) closeRedis(it);
+      opened.forEach(disconnect);
       return Promise.resolve();
     },
   };

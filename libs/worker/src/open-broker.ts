@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
 import { openDatabase, queueSchema } from '@kiln/persistence';
 import { type Broker, openPostgresBroker, openRedisBroker, type RedisAddress } from '@kiln/queue';
@@ -23,6 +24,8 @@ function sentinelsOf(settings: QueueSettings): RedisAddress['sentinels'] {
   return { addresses, name, password: settings.KILN_REDIS_SENTINEL_PASSWORD };
 }
 
+const closeMs = 2000;
+
 /** Connections of one app to its queues in PostgreSQL: each consumer and the signals keep one. */
 const queueConnections = 16;
 
@@ -40,7 +43,8 @@ export function openBroker(settings: QueueSettings, life: Lifecycle, log: Logger
     });
     // Each queue listens for its errors.
     db.$client.setMaxListeners(0);
-    life.defer('queue connections', close);
+    // A connection that is being made while its worker closes is given back by nobody, and waited for in vain.
+    life.defer('queue connections', () => Promise.race([close(), sleep(closeMs, undefined, { ref: false })]));
     return openPostgresBroker({ pool: db.$client, log });
   }
   if (!url)

@@ -58,7 +58,7 @@ export interface FaultKiln {
   /** A step that runs for so many seconds. */
   request(options?: { seconds?: number; step?: string }): BuildBody;
   /**
-   * Submits as a careful client does: with one token, to one api or the other, until it is accepted.
+   * Submits as a careful client does: with one token, to one api after the other, until it is accepted.
    * @returns the build's id
    */
   submit(body?: BuildBody, token?: string): Promise<string>;
@@ -153,6 +153,7 @@ export async function openFaultKiln(
   let query = connect(databaseUrl);
   const accepted = new Set<string>();
   let made = 0;
+  let submissions = 0;
   const kiln: FaultKiln = {
     dir, timeScale, account, fleet, postgres, redis, registry, front, base, api, accepted,
     registryHost: `127.0.0.1:${ports.registry}`,
@@ -222,8 +223,10 @@ export async function openFaultKiln(
       };
     },
     async submit(body = kiln.request(), token = randomUUID()) {
+      submissions += 1;
+      const turn = submissions;
       for (let tries = 0; tries < 300; tries += 1) {
-        const answer: Answer | undefined = await api(tries % 2 === 0 ? 1 : 2)
+        const answer: Answer | undefined = await api(1 + ((turn + tries) % clients.length))
           .pai('POST', '/api/v1/imagebuilds', { body, query: { ClientToken: token } })
           .catch(() => undefined);
         if (answer?.status === 200) {

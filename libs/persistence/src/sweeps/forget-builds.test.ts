@@ -66,7 +66,14 @@ it('removes old logs but for one line, and old builds whose image is in no catal
   expect(await isThere(old)).toBe(false);
   expect(await logOf(pictured)).toEqual(line);
   const before = await readLogPiece(bench.db, middle, 1, 0);
-  await bench.db.execute(sql`DELETE FROM images WHERE id = ${image?.id}`);
+  await bench.db.execute(sql`UPDATE images SET status = 'DELETED' WHERE id = ${image?.id}`);
+  await bench.db.execute(sql`INSERT INTO tag_moves (host, repository, tag, seq, digest, build_id)
+    VALUES ('r', 'a/b', 'moved', 1, 'sha256:1', ${pictured})`);
+  await forget({ logs: 10, builds: 40 });
+  // It is the last that set this tag.
+  expect(await isThere(pictured)).toBe(true);
+  await bench.db.execute(sql`INSERT INTO tag_moves (host, repository, tag, seq, digest, build_id)
+    VALUES ('r', 'a/b', 'moved', 2, 'sha256:2', ${young})`);
   await forget({ logs: 10, builds: 40 });
   expect(await isThere(pictured)).toBe(false);
   expect(await readLogPiece(bench.db, middle, 1, 0)).toEqual(before);

@@ -1,5 +1,6 @@
 import { type Executor } from '../db/database.ts';
 import { sql } from 'drizzle-orm';
+import { heldStatus } from '../tables/images.ts';
 
 /** A place among the builds that have ended, in the order in which they ended. */
 export interface EndedCursor {
@@ -9,12 +10,13 @@ export interface EndedCursor {
 
 export const firstEnded: EndedCursor = { finishedAt: '-infinity', id: '' };
 
-const lookedAtOnce = 500;
+/** Logs may be large, and a statement is ended after some seconds. */
+const lookedAtOnce = 100;
 
 /**
  * Forgets what is old of the next builds in the order of their ends: of those that ended more than `logs` days ago
  * the log, of which one line is left that says so; of those that ended more than `builds` days ago all that is known,
- * unless their image is in the catalogue. 0 forgets nothing.
+ * unless their image is in the catalogue, or nobody set their tag after them. 0 forgets nothing.
  * @returns where to go on, or undefined when the last old build was looked at
  */
 export async function forgetBuilds(
@@ -34,10 +36,17 @@ export async function forgetBuilds(
     ), gone AS (
       DELETE FROM builds WHERE ${buildDays} > 0 AND id IN (
         SELECT id FROM old WHERE finished_at < ${age(buildDays)}
-          AND NOT EXISTS (SELECT FROM images WHERE images.build_id = old.id))
+          AND NOT EXISTS (
+            SELECT FROM images WHERE images.build_id = old.id AND (images.pending OR ${sql.raw(heldStatus)}))
+          -- Whose tag it is says the build that set it last.
+          AND NOT EXISTS (
+            SELECT FROM tag_moves t WHERE t.build_id = old.id AND NOT EXISTS (
+              SELECT FROM tag_moves later WHERE (later.host, later.repository, later.tag) = (t.host, t.repository, t.tag)
+                AND later.seq > t.seq)))
     ), shortened AS (
       SELECT id, attempt, finished_at FROM old WHERE ${logDays} > 0 AND finished_at < ${age(logDays)}
-        AND EXISTS (SELECT FROM build_log_chunks WHERE build_id = old.id AND (seq > 0 OR cardinality(line_times) > 1))
+        AND EXISTS (SELECT FROM build_log_chunks WHERE build_id = old.id
+          AND (seq > 0 OR cardinality(line_times) > 1 OR attempt <> old.attempt))
     ), removed AS (
       DELETE FROM build_log_chunks c USING shortened s
       WHERE c.build_id = s.id AND (c.attempt, c.seq) <> (s.attempt, 0)
