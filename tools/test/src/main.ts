@@ -21,6 +21,8 @@ const running = await startTestStack(dir);
 const resultFile = join(dir, 'results.json');
 const args = [
   `--maxWorkers=${workers}`,
+  // A worker keeps something of each file that it has run, until there is no memory left for the last ones.
+  '--workerIdleMemoryLimit=1500MB',
   `--testSequencer=${join(import.meta.dirname, 'slowest-first.js')}`,
   '--json',
   `--outputFile=${resultFile}`,
