@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGzip, gzipSync } from 'node:zlib';
 import { eventually } from '@kiln/kit/testing';
+import { memoryMiB } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 import { type Header, pack } from 'tar-stream';
 import { atLength, longTest } from './attacked-kiln.ts';
@@ -24,8 +25,7 @@ afterEach(async () => {
   await eventually(() => Promise.resolve(incoming().length === 0 || undefined), 'that nothing half is kept');
 });
 
-const peakMb = (): number =>
-  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${kiln.pids()['api']}/status`, 'utf8'))?.[1]) / 1024;
+const peakMb = (): number => memoryMiB(kiln.pids()['api'] ?? 0, 'peak');
 const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 interface Answered {

@@ -1,11 +1,10 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
 // `--only builds`, `--only queues`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`)
 // measures those alone.
-import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from '@kiln/stack';
+import { memoryMiB, root } from '@kiln/stack';
 import { startBenchStack } from './bench-stack.ts';
 import { benchBuilds } from './builds.ts';
 import { benchIdle } from './idle.ts';
@@ -27,8 +26,6 @@ const { values } = parseArgs({
   },
 });
 const stack = await startBenchStack(join(root, '.kiln/bench'));
-const residentMb = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 
 try {
   if (values.only === 'lists') await benchLists(stack);
@@ -48,7 +45,7 @@ async function benchAll(): Promise<void> {
     `\n${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; medians of ${values.rounds} rounds, both sides in turn\n`,
   );
   const rows: Row[] = [];
-  const idle = stack.apps.map((it) => ({ ...it, memory: residentMb(it.process.pid) }));
+  const idle = stack.apps.map((it) => ({ ...it, memory: memoryMiB(it.process.pid) }));
   rows.push(...(await benchBuilds(stack, Number(values.rounds))));
   rows.push(...(await benchQueues(stack, Number(values.rounds))));
   rows.push(...(await benchUploads(stack, Number(values.rounds))));
@@ -58,7 +55,7 @@ async function benchAll(): Promise<void> {
   printRows(rows);
   console.log('\n(e) app        start    memory idle    memory after the run');
   for (const it of idle) {
-    const after = it.name === 'builder' ? '(stopped before (c))' : `${residentMb(it.process.pid).toFixed(0)} MB`;
+    const after = it.name === 'builder' ? '(stopped before (c))' : `${memoryMiB(it.process.pid).toFixed(0)} MB`;
     console.log(
       `    ${it.name.padEnd(10)} ${`${it.startMs.toFixed(0)} ms`.padEnd(8)} ${`${it.memory.toFixed(0)} MB`.padEnd(14)} ${after}`,
     );

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { root } from '@kiln/stack';
+import { memoryMiB, root } from '@kiln/stack';
 import { type BenchStack } from './bench-stack.ts';
 import { inTurn, median, ms, type Row, timed } from './measure.ts';
 
@@ -47,9 +47,6 @@ async function startCounter(url: string): Promise<{ url: string; sent(): number;
     stop: () => void server.close(),
   };
 }
-
-const peakMb = (pid: number): number =>
-  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 
 /** Contexts that are sent, beside the same bytes sent by curl to a server that only writes them down. */
 export async function benchUploads(stack: BenchStack, rounds: number): Promise<Row[]> {
@@ -143,15 +140,15 @@ export async function benchUploads(stack: BenchStack, rounds: number): Promise<R
       aim: '< 1.05',
     });
 
-    const idle = peakMb(api);
+    const idle = memoryMiB(api, 'peak');
     const huge = join(work, 'huge');
     await run('sh', ['-c', `head -c 1900000000 /dev/urandom > '${huge}' && tar -C '${work}' -cf '${huge}.tar' huge`]);
     await post(`${huge}.tar`, `${url}/api/v1/contexts`);
     rows.push({
       what: '(h) api’s memory at its peak, 1.9 GB sent',
-      ours: `${peakMb(api).toFixed(0)} MB`,
+      ours: `${memoryMiB(api, 'peak').toFixed(0)} MB`,
       other: `before: ${idle.toFixed(0)} MB`,
-      ratio: peakMb(api) / idle,
+      ratio: memoryMiB(api, 'peak') / idle,
       aim: '≤ 1.2',
     });
   } finally {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { memoryMiB } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
@@ -7,15 +7,12 @@ beforeAll(async () => {
 });
 afterAll(() => kiln.stop());
 
-const residentMiB = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-
 it('a log of 100 MB keeps every process’s memory flat, head and tail of it are kept, and the cut is marked', async () => {
   const pids = kiln.pids();
   const run = async (dockerfile: string, watch: boolean) => {
     const peak: Record<string, number> = {};
     const look = () => {
-      for (const [name, pid] of Object.entries(pids)) peak[name] = Math.max(peak[name] ?? 0, residentMiB(pid));
+      for (const [name, pid] of Object.entries(pids)) peak[name] = Math.max(peak[name] ?? 0, memoryMiB(pid));
     };
     const timer = setInterval(look, 100);
     const { ImageBuildId: id } = await kiln.submit(kiln.buildRequest(dockerfile));

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { memoryMiB } from '@kiln/stack';
 import { type Random } from '@kiln/kit/testing';
 import { type FaultKiln } from './fault-kiln.ts';
 import { type App } from './fleet.ts';
@@ -21,11 +21,12 @@ interface Sample {
   memory: Record<App, number>;
 }
 
-const residentMb = (pid: number): number => {
+/** Of one that was killed just now, nothing. */
+const memoryOf = (pid: number): number => {
   try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+    return memoryMiB(pid);
   } catch {
-    return 0; // killed just now
+    return 0;
   }
 };
 
@@ -36,7 +37,7 @@ async function sample(kiln: FaultKiln): Promise<Sample> {
        (SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()) AS connections`,
   );
   const memory: Record<App, number> = { api: 0, builder: 0, registrar: 0 };
-  for (const { name, app } of kiln.fleet.members) memory[app] += residentMb(kiln.fleet.pidOf(name));
+  for (const { name, app } of kiln.fleet.members) memory[app] += memoryOf(kiln.fleet.pidOf(name));
   return { builds: 0, transactions: 0, connections: 0, ...row, memory };
 }
 

@@ -130,3 +130,12 @@ export async function freePort(wanted?: number): Promise<number> {
   }
   throw new Error('no free port on 127.0.0.1');
 }
+
+/**
+ * What a process has of the memory in MiB, now or at most until now.
+ * @throws Error when there is no such process
+ */
+export const memoryMiB = (pid: number, when: 'now' | 'peak' = 'now'): number => {
+  const name = when === 'now' ? 'VmRSS' : 'VmHWM';
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+};
