@@ -11,6 +11,7 @@ import { openProducer } from './producer.ts';
 import { openRedisBroker } from './redis-broker.ts';
 import { closeRedis, openRedis } from './redis.ts';
 import { openSignals } from './signals.ts';
+import { job, watchBroker } from './testing/watched-broker.ts';
 
 const log = openLogger('test', 'silent');
 const stack = testStack();
@@ -19,12 +20,6 @@ const closers: (() => unknown)[] = [];
 afterAll(async () => {
   for (const close of closers.reverse()) await close();
 });
-const job = (buildId: string, attempt = 0) => ({
-  topic: 'image-build',
-  key: `${buildId}-${attempt}`,
-  payload: { v: 1, buildId, attempt },
-});
-
 /** The queues of a Kiln of its own in Redis. */
 const inRedis = (prefix: string, at = url): Promise<Broker> =>
   Promise.resolve(openRedisBroker({ address: { url: at }, prefix, log }));
@@ -175,35 +170,15 @@ describe('queues in postgres', () => {
   it('go on after the server has ended every connection', async () => {
     const name = `test_${randomUUID().slice(0, 8)}`;
     const broker = await inPostgres(name);
-    const producer = openProducer(broker);
-    const signals = openSignals(broker);
-    closers.push(producer.close, signals.close);
-    const seen: string[] = [];
-    const consumer = consume({ broker, queue: 'image-build', concurrency: 1, log }, ({ buildId }) =>
-      Promise.resolve(void seen.push(buildId)),
-    );
-    closers.push(consumer.close);
-    await producer.send([job('a')]);
-    await eventually(() => (seen.length === 1 ? true : undefined), 'the first job');
+    const watched = watchBroker(broker, log);
+    closers.push(watched.close);
+    await watched.send('a');
+    await watched.took('a');
     const server = new pg.Client({ connectionString: stack.postgresUrl });
     await server.connect();
     await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
     await server.end();
-    await eventually(
-      () =>
-        producer.send([job('b')]).then(
-          () => true as const,
-          () => undefined,
-        ),
-      'the next job to be sent',
-    );
-    await eventually(() => (seen.includes('b') ? true : undefined), 'the next job');
-    let heard = 0;
-    signals.on('cancel', 'x', () => (heard += 1));
-    await eventually(() => {
-      signals.send('cancel', 'x');
-      return heard > 0 ? true : undefined;
-    }, 'a signal');
+    await watched.goesOn('b');
   });
 });
 

@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { openLogger, Secret } from '@kiln/kit';
 import { eventually } from '@kiln/kit/testing';
 import { Redis } from 'ioredis';
-import { consume } from './consumer.ts';
-import { openProducer } from './producer.ts';
 import { openRedisBroker } from './redis-broker.ts';
-import { openSignals } from './signals.ts';
+import { watchBroker } from './testing/watched-broker.ts';
 
 const log = openLogger('test', 'silent');
 const dir = mkdtempSync(join(tmpdir(), 'kiln-sentinels-'));
@@ -72,36 +70,14 @@ it('queues and signals go on within seconds after the primary was killed', async
   const url = new Secret(`redis://:${password}@sentinels-know-better:1`);
   const broker = openRedisBroker({ address: { url, sentinels: { addresses, name: 'kiln' } }, prefix: 'test', log });
   closers.push(broker.close);
-  const producer = openProducer(broker);
-  const signals = openSignals(broker);
-  const seen: string[] = [];
-  const consumer = consume({ broker, queue: 'image-build', concurrency: 1, log }, ({ buildId }) =>
-    Promise.resolve(void seen.push(buildId)),
-  );
-  closers.push(producer.close, signals.close, consumer.close);
-  const send = (buildId: string) =>
-    producer.send([{ topic: 'image-build', key: buildId, payload: { v: 1, buildId, attempt: 0 } }]);
-  await send('before');
-  await eventually(() => (seen.includes('before') ? true : undefined), 'a job of the first server');
+  const watched = watchBroker(broker, log);
+  closers.push(watched.close);
+  await watched.send('before');
+  await watched.took('before');
 
   started.get('first')?.kill('SIGKILL');
   const killedAt = Date.now();
-  // As the relay does: what could not be sent is sent again.
-  await eventually(
-    () =>
-      send('after').then(
-        () => true as const,
-        () => undefined,
-      ),
-    'a job to be taken by the second server',
-  );
-  await eventually(() => (seen.includes('after') ? true : undefined), 'that job');
-  let heard = 0;
-  signals.on('cancel', 'x', () => (heard += 1));
-  await eventually(() => {
-    signals.send('cancel', 'x');
-    return heard > 0 ? true : undefined;
-  }, 'a signal');
+  await watched.goesOn('after');
   // One second until the sentinels believe it, and what they take to agree.
   expect(Date.now() - killedAt).toBeLessThan(15_000);
 });

@@ -1,4 +1,4 @@
-import { testStack } from '@kiln/kit/testing';
+import { openRandom, testStack } from '@kiln/kit/testing';
 import { listImageQuery, listImagesQuery, listJobsQuery } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import { createAccount } from '../accounts/provision.ts';
@@ -16,14 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-// A generator of its own, so that a failure can be seen again: mulberry32.
-let seed = 7;
-function random(below: number): number {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let it = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  it = (it + Math.imul(it ^ (it >>> 7), 61 | it)) ^ it;
-  return ((it ^ (it >>> 14)) >>> 0) % below;
-}
+// So that a failure can be seen again.
+const generator = openRandom(7);
+const random = (below: number): number => generator.int(0, below - 1);
 const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T;
 const users = ['u1', 'u2'];
 
