@@ -53,7 +53,7 @@ const config = readConfig(
     KILN_TAG_CHECKS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(60),
     /** How long events are kept, with what became of telling webhooks of them, which may take a day. */
     KILN_EVENT_DAYS: z.coerce.number().int().min(2).max(3650).default(30),
-    /** How long the log of a build is kept, and all of a build whose image is in no catalogue; 0 keeps them for ever. */
+    /** How long a build's log is kept, and all of a build whose image is in no catalogue; 0 keeps them for ever. */
     KILN_LOG_DAYS: daysSetting(90),
     KILN_BUILD_DAYS: daysSetting(365),
   }),

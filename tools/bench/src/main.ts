@@ -1,6 +1,6 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only builds`, `--only queues`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`, `--only packages` or `--only idle` (`--minutes 5`)
-// measures those alone.
+// `--only builds`, `--only queues`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`,
+// `--only packages` or `--only idle` (`--minutes 5`) measures those alone.
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

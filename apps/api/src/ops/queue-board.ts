@@ -57,8 +57,8 @@ export interface QueueBoardDeps extends AuthenticateDeps {
 }
 
 /**
- * Jobs in the queues at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run the
- * installation.
+ * Jobs in the queues at `/admin/queues`: to be looked at by operators, and to be changed by admins, of accounts that run
+ * the installation.
  */
 export function queueBoard(deps: QueueBoardDeps): Router {
   const router = Router();

@@ -3,7 +3,7 @@ import { type Secret } from '@kiln/kit';
 import pg from 'pg';
 import { type Executor } from '../db/database.ts';
 import { sql } from 'drizzle-orm';
-import { ensureQueueRole, grantQueueRights } from './queue-schema.ts';
+import { grantQueueRights } from './queue-schema.ts';
 
 /**
  * The users as which the apps sign in to PostgreSQL, and what scales builders; each may do what it does and nothing else.
@@ -151,7 +151,6 @@ export async function putAppRoles(db: Executor, passwords: Partial<Record<App, S
     const { rows } = await db.execute(sql`SELECT 1 FROM pg_roles WHERE rolname = ${appRoles[app]}`);
     await db.execute(sql.raw(`${rows.length > 0 ? 'ALTER' : 'CREATE'} ROLE ${role} LOGIN PASSWORD ${verifier}`));
   }
-  await ensureQueueRole(db);
 }
 
 /** Which of the apps' users the server has. */

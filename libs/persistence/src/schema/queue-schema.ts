@@ -23,7 +23,7 @@ export async function putQueueSchema(client: pg.Client): Promise<void> {
 }
 
 /** Makes the role of BullMQ's functions, which belongs to the server, and a member of whoever migrates, if that may be. */
-export const ensureQueueRole = (db: Executor) =>
+const ensureQueueRole = (db: Executor) =>
   db.execute(
     sql.raw(`
       DO $$ BEGIN
@@ -63,7 +63,8 @@ export async function grantQueueRights(db: Executor, roles: readonly string[]): 
         GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${queueSchema} TO ${queueRole};
         -- What adds several jobs at once sorts them in a table of its own.
         EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO ${queueRole}', current_database());
-        FOR it IN SELECT oid FROM pg_proc WHERE pronamespace = '${queueSchema}'::regnamespace LOOP
+        FOR it IN SELECT oid FROM pg_proc WHERE pronamespace = '${queueSchema}'::regnamespace
+          AND NOT (prosecdef AND proowner = '${queueRole}'::regrole) LOOP
           EXECUTE format('ALTER ROUTINE %s OWNER TO ${queueRole}', it);
           EXECUTE format('ALTER ROUTINE %s SECURITY DEFINER SET search_path = ${queueSchema}, pg_temp', it);
         END LOOP;
