@@ -35,6 +35,8 @@ export interface WebhookSenderDeps {
 
 /** Deliveries are looked at no more often than this, however many events there are. */
 const intervalMs = 500;
+/** A build changes many times in a moment: what comes within this time is looked at together. */
+const gatherMs = 50;
 const atOnce = { all: 32, account: 8, webhook: 4 };
 const timeoutMs = 10_000;
 /** After this time a delivery's sender counts as dead. */
@@ -156,21 +158,28 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
 
   const pass = async (): Promise<number> => {
     const planned = await planDeliveries(db);
-    // Most wake-ups are for events of accounts without webhooks.
-    if (planned === 0 && performance.now() - looked < intervalMs) return 0;
+    // Most events are of accounts without webhooks.
+    if (planned.made === 0 && performance.now() - looked < intervalMs) return planned.looked;
     looked = performance.now();
     const given = await giveUpStopped(db);
-    if (working.size >= atOnce.all) return planned + given;
+    if (working.size >= atOnce.all) return planned.looked + given;
     const taken = await takeDeliveries(db, atOnce, { all: working.size, accounts, webhooks }, patienceSeconds);
     for (const it of taken) start(it);
-    return planned + given + taken.length;
+    return planned.looked + given + taken.length;
   };
   loop = openPollLoop('webhooks', pass, log);
-  const unsubscribe = onChanges(signals, () => loop.wake());
+  let gathering: NodeJS.Timeout | undefined;
+  const unsubscribe = onChanges(signals, () => {
+    gathering ??= setTimeout(() => {
+      gathering = undefined;
+      loop.wake();
+    }, gatherMs);
+  });
   return {
     wake: () => loop.wake(),
     async close() {
       unsubscribe();
+      clearTimeout(gathering);
       await loop.close();
       await Promise.all(working);
     },

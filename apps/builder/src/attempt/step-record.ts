@@ -5,10 +5,10 @@ import { type Database, recordSteps, type StepProgress } from '@kiln/persistence
 import { type Redaction } from '../log/redaction.ts';
 import { retryWrite } from './retry-write.ts';
 
-/**
- * An attempt's steps, written to PostgreSQL as they come: as many at once as came while the last ones were being
- * written.
- */
+/** What comes within this time is written at once. */
+const gatherMs = 100;
+
+/** An attempt's steps, written to PostgreSQL soon after they come, several at once. */
 export interface StepRecord {
   /** @param logLine number that the next line of the log will have */
   take(run: StepRun, logLine: number): void;
@@ -30,8 +30,20 @@ export function openStepRecord(
   let writing: Promise<void> | undefined;
   let hasBegun = false;
 
+  let hurried = false;
+  let endGathering = (): void => undefined;
+  const gather = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, gatherMs);
+      endGathering = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
   const write = async (): Promise<void> => {
     while (waiting.size > 0) {
+      if (!hurried) await gather();
       const steps = [...waiting.values()];
       waiting.clear();
       await retryWrite(() => recordSteps(db, attempt, steps), stopped);
@@ -63,6 +75,11 @@ export function openStepRecord(
       writing ??= write();
     },
     begun: () => hasBegun,
-    written: async () => writing,
+    async written() {
+      hurried = true;
+      endGathering();
+      await writing;
+      hurried = false;
+    },
   };
 }

@@ -1,9 +1,9 @@
 import { metrics, timings } from '@kiln/kit';
 import { type BuildPhase, type BuildRequest, commonPool } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { type Build } from '../tables/builds.ts';
-import { buildAttempts, buildEvents, builds } from '../tables/builds.ts';
+import { type Executor } from '../db/database.ts';
+import { type Build, builds } from '../tables/builds.ts';
+import { eventOfMoved } from './move-build.ts';
 
 /** When a lease that begins now ends, in the database's time. */
 export const newLease = sql.raw(`now() + interval '${timings.leaseMs} milliseconds'`);
@@ -14,15 +14,15 @@ export const newLease = sql.raw(`now() + interval '${timings.leaseMs} millisecon
  * nothing
  * @param pool whose builds the worker takes
  */
-export const claimBuild = (
-  db: Database,
+export async function claimBuild(
+  db: Executor,
   id: string,
   attempt: number,
   worker: string,
   pool = commonPool,
-): Promise<Build | undefined> =>
-  inTransaction(db, async (tx) => {
-    const [build] = await tx
+): Promise<Build | undefined> {
+  const moved = db.$with('moved').as(
+    db
       .update(builds)
       .set({
         state: 'assigned',
@@ -45,14 +45,13 @@ export const claimBuild = (
           sql`${builds.notBefore} <= now()`,
         ),
       )
-      .returning();
-    if (!build) return undefined;
-    await tx.insert(buildAttempts).values({ buildId: id, attempt: build.attempt, fence: build.fence, worker });
-    await tx
-      .insert(buildEvents)
-      .values({ buildId: id, state: 'assigned', attempt: build.attempt, message: `taken by ${worker}` });
-    return build;
-  });
+      .returning(),
+  );
+  const begun = db.$with('begun', {}).as(sql`
+    INSERT INTO build_attempts (build_id, attempt, fence, worker) SELECT id, attempt, fence, worker FROM moved`);
+  const [build] = await db.with(moved, begun, eventOfMoved(db, `taken by ${worker}`)).select().from(moved);
+  return build;
+}
 
 /** Ends the phase that an attempt was in, and names the next one. Nothing happens when the fence is stale. */
 export async function recordPhase(

@@ -1,10 +1,9 @@
 import { metrics } from '@kiln/kit';
 import { isTerminal, type BuildState } from '@kiln/domain';
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
-import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { announce, type Announcement } from '../outbox/outbox.ts';
-import { buildAttempts, buildEvents, builds } from '../tables/builds.ts';
-import { type Build } from '../tables/builds.ts';
+import { type Database, type Executor } from '../db/database.ts';
+import { type Announcement, announceMoved } from '../outbox/outbox.ts';
+import { type Build, builds } from '../tables/builds.ts';
 
 export interface Move {
   id: string;
@@ -28,68 +27,71 @@ export interface Move {
 
 const outcomes: Partial<Record<BuildState, string>> = { registering: 'pushed' };
 
+/** Writes the event of the build in `moved`, which another part of the same statement has changed. */
+export const eventOfMoved = (db: Executor, message: string) =>
+  db.$with('event', {}).as(sql`
+    INSERT INTO build_events (build_id, state, attempt, message)
+    SELECT id, state, attempt, ${message} FROM moved`);
+
 /**
- * The only way in which a build changes state: one guarded UPDATE, with its event, its attempt's end and its
- * announcement in the same transaction.
+ * The only way in which a build changes state: one statement, whose guarded UPDATE brings its event, its attempt's end
+ * and its announcement with it.
  * @returns the build as it is now, or undefined when the guard did not hold and nothing changed
  */
-export async function moveBuildIn(tx: Executor, move: Move): Promise<Build | undefined> {
+export async function moveBuildIn(db: Executor, move: Move): Promise<Build | undefined> {
   const endsLease = move.to === 'queued' || move.to === 'registering' || isTerminal(move.to);
-  const [build] = await tx
-    .update(builds)
-    .set({
-      ...move.set,
-      state: move.to,
-      updatedAt: sql`now()`,
-      ...(endsLease
-        ? {
-            leaseUntil: null,
-            worker: null,
-            phaseStartedAt: move.to === 'registering' ? sql`now()` : null,
-            outputAt: null,
-          }
-        : {}),
-      ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
-      ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
-      // Back in the pending queue; the dispatcher lets it out again.
-      ...(move.to === 'queued' ? { phase: 'wait' as const, admittedAt: null } : {}),
-      ...(move.to === 'running' ? { outputAt: sql`now()` } : {}),
-      ...(endsLease && !isTerminal(move.to)
-        ? { notBefore: sql`now() + make_interval(secs => ${(move.delayMs ?? 0) / 1000})`, announcedAt: sql`now()` }
-        : {}),
-    })
-    .where(
-      and(
-        eq(builds.id, move.id),
-        inArray(builds.state, [...move.from]),
-        move.fence === undefined ? undefined : eq(builds.fence, move.fence),
-        move.unlessCancelled ? isNull(builds.cancelRequestedAt) : undefined,
-        move.when,
-      ),
-    )
-    .returning();
-  if (!build) return undefined;
-  await tx
-    .insert(buildEvents)
-    .values({ buildId: build.id, state: move.to, attempt: build.attempt, message: move.message });
-  if (endsLease) {
-    await tx
-      .update(buildAttempts)
-      .set({ endedAt: sql`now()`, outcome: move.outcome ?? outcomes[move.to] ?? move.to })
+  const moved = db.$with('moved').as(
+    db
+      .update(builds)
+      .set({
+        ...move.set,
+        state: move.to,
+        updatedAt: sql`now()`,
+        ...(endsLease
+          ? {
+              leaseUntil: null,
+              worker: null,
+              phaseStartedAt: move.to === 'registering' ? sql`now()` : null,
+              outputAt: null,
+            }
+          : {}),
+        ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
+        ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
+        // Back in the pending queue; the dispatcher lets it out again.
+        ...(move.to === 'queued' ? { phase: 'wait' as const, admittedAt: null } : {}),
+        ...(move.to === 'running' ? { outputAt: sql`now()` } : {}),
+        ...(endsLease && !isTerminal(move.to)
+          ? { notBefore: sql`now() + make_interval(secs => ${(move.delayMs ?? 0) / 1000})`, announcedAt: sql`now()` }
+          : {}),
+      })
       .where(
         and(
-          eq(buildAttempts.buildId, build.id),
-          eq(buildAttempts.attempt, build.attempt),
-          isNull(buildAttempts.endedAt),
+          eq(builds.id, move.id),
+          inArray(builds.state, [...move.from]),
+          move.fence === undefined ? undefined : eq(builds.fence, move.fence),
+          move.unlessCancelled ? isNull(builds.cancelRequestedAt) : undefined,
+          move.when,
         ),
-      );
-  }
-  if (move.announcement) await announce(tx, move.announcement);
+      )
+      .returning(),
+  );
+  const outcome = move.outcome ?? outcomes[move.to] ?? move.to;
+  const ended = db.$with('ended', {}).as(sql`
+    UPDATE build_attempts a SET ended_at = now(), outcome = ${outcome} FROM moved
+    WHERE a.build_id = moved.id AND a.attempt = moved.attempt AND a.ended_at IS NULL`);
+  const [build] = await db
+    .with(
+      moved,
+      eventOfMoved(db, move.message),
+      ...(endsLease ? [ended] : []),
+      ...(move.announcement ? [announceMoved(db, move.announcement)] : []),
+    )
+    .select()
+    .from(moved);
   return build;
 }
-
 export async function moveBuild(db: Database, move: Move): Promise<Build | undefined> {
-  const build = await inTransaction(db, (tx) => moveBuildIn(tx, move));
+  const build = await moveBuildIn(db, move);
   if (build && isTerminal(build.state)) countEnd(build);
   return build;
 }

@@ -5,7 +5,7 @@ import { allTenants, tenantOption, TenantPool } from './tenant-pool.ts';
 
 export type Database = NodePgDatabase & { $client: pg.Pool };
 /** A database or a transaction of one: what statements that may run inside a transaction take. */
-export type Executor = Pick<Database, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
+export type Executor = Pick<Database, 'select' | 'insert' | 'update' | 'delete' | 'execute' | 'with' | '$with'>;
 
 export interface OpenDatabase {
   db: Database;
@@ -82,12 +82,17 @@ export function readUrl(url: Secret): { connectionString: string; options: strin
 /**
  * Runs `work` in a transaction on a connection of its own, and gives the connection back whatever happens: one that
  * fails even to roll back is thrown away.
+ * @param durable `false` as of `openDatabase`, for this transaction alone
  */
-export async function inTransaction<T>(db: Database, work: (tx: Executor) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  db: Database,
+  work: (tx: Executor) => Promise<T>,
+  { durable = true }: Pick<DatabaseOptions, 'durable'> = {},
+): Promise<T> {
   const client = await db.$client.connect();
   let broken: Error | undefined;
   try {
-    await client.query('BEGIN');
+    await client.query(durable ? 'BEGIN' : 'BEGIN; SET LOCAL synchronous_commit = off');
     const result = await work(drizzle(client));
     await client.query('COMMIT');
     return result;

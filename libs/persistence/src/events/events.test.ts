@@ -37,7 +37,7 @@ const readAll = async () => {
 };
 const plan = async () => {
   await horizon();
-  return planDeliveries(bench.db);
+  return (await planDeliveries(bench.db)).looked;
 };
 const insertEvent = (type: string) =>
   sql`INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data) VALUES (${bench.account.id}, '', '', 'PUBLIC', ${type}, '{}')`;

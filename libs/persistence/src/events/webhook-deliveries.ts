@@ -21,33 +21,31 @@ export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} 
 
 /**
  * Makes deliveries of the events that have none yet. One process does so at a time; the mark moves in the same
- * transaction.
- * @returns how many events were looked at
+ * statement.
+ * @returns how many events were looked at, and how many deliveries were made
  */
-export async function planDeliveries(db: Database): Promise<number> {
+export async function planDeliveries(db: Database): Promise<{ looked: number; made: number }> {
   // Most of the time there is nothing, and finding that out writes nothing.
   const { rows: news } = await db.execute(sql.raw(undispatchedEvents));
-  if (news.length === 0) return 0;
-  return inTransaction(db, async (tx) => {
-    const { rows } = await tx.execute<{ looked: number }>(sql`
-      WITH mark AS (SELECT xact, id FROM event_marks WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED),
-      fresh AS (
-        SELECT * FROM events e
-        WHERE ${sql.raw(afterMark('mark'))} AND e.xact < ${commitHorizon}
-        ORDER BY e.xact, e.id LIMIT ${eventsAtOnce}
-      ), planned AS (
-        INSERT INTO webhook_deliveries (webhook_id, account_id, event_id)
-        SELECT w.id, w.account_id, e.id FROM fresh e JOIN webhooks w ON w.account_id = e.account_id
-        WHERE w.enabled AND e.at >= w.created_at AND CASE WHEN e.type = 'webhook.test' THEN e.data->>'webhookId' = w.id
-          ELSE (w.workspace_id IS NULL OR w.workspace_id = e.workspace_id)
-            AND (cardinality(w.types) = 0 OR e.type = ANY (w.types)
-              OR split_part(e.type, '.', 1) || '.*' = ANY (w.types)) END
-        ON CONFLICT DO NOTHING
-      ), newest AS (SELECT xact, id FROM fresh ORDER BY xact DESC, id DESC LIMIT 1),
-      marked AS (UPDATE event_marks m SET xact = newest.xact, id = newest.id FROM newest WHERE m.name = 'webhooks')
-      SELECT count(*)::int AS looked FROM fresh`);
-    return rows[0]?.looked ?? 0;
-  });
+  if (news.length === 0) return { looked: 0, made: 0 };
+  const { rows } = await db.execute<{ looked: number; made: number }>(sql`
+    WITH mark AS (SELECT xact, id FROM event_marks WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED),
+    fresh AS (
+      SELECT * FROM events e
+      WHERE ${sql.raw(afterMark('mark'))} AND e.xact < ${commitHorizon}
+      ORDER BY e.xact, e.id LIMIT ${eventsAtOnce}
+    ), planned AS (
+      INSERT INTO webhook_deliveries (webhook_id, account_id, event_id)
+      SELECT w.id, w.account_id, e.id FROM fresh e JOIN webhooks w ON w.account_id = e.account_id
+      WHERE w.enabled AND e.at >= w.created_at AND CASE WHEN e.type = 'webhook.test' THEN e.data->>'webhookId' = w.id
+        ELSE (w.workspace_id IS NULL OR w.workspace_id = e.workspace_id)
+          AND (cardinality(w.types) = 0 OR e.type = ANY (w.types)
+            OR split_part(e.type, '.', 1) || '.*' = ANY (w.types)) END
+      ON CONFLICT DO NOTHING RETURNING id
+    ), newest AS (SELECT xact, id FROM fresh ORDER BY xact DESC, id DESC LIMIT 1),
+    marked AS (UPDATE event_marks m SET xact = newest.xact, id = newest.id FROM newest WHERE m.name = 'webhooks')
+    SELECT (SELECT count(*)::int FROM fresh) AS looked, (SELECT count(*)::int FROM planned) AS made`);
+  return rows[0] ?? { looked: 0, made: 0 };
 }
 
 /** A delivery that has been taken to be tried now. */

@@ -43,20 +43,28 @@ export const announceRegistration = (
   delayMs,
 });
 
+const rowOf = ({ topic, key, payload, trace = traceparent(), delayMs = 0 }: Announcement) => ({
+  topic,
+  key,
+  payload,
+  trace,
+  notBefore: sql`${atOnce} + make_interval(secs => ${delayMs / 1000})`,
+});
+
+/** Writes an announcement if there is a row in `moved`, which another part of the same statement has changed. */
+export function announceMoved(db: Executor, announcement: Announcement) {
+  const { topic, key, payload, trace, notBefore } = rowOf(announcement);
+  return db.$with('announced', {}).as(sql`
+    INSERT INTO outbox (topic, key, payload, trace, not_before)
+    SELECT ${topic}, ${key}, ${JSON.stringify(payload)}::jsonb, ${trace}, ${notBefore} FROM moved`);
+}
+
 /** Writes announcements; call it in the transaction of the change that they announce. */
 export const announce = async (db: Executor, ...announcements: Announcement[]): Promise<void> => {
   // A statement takes 65,535 values.
   const [now, later] = [announcements.slice(0, 10_000), announcements.slice(10_000)];
   if (now.length === 0) return;
-  await db.insert(outbox).values(
-    now.map(({ topic, key, payload, trace = traceparent(), delayMs = 0 }) => ({
-      topic,
-      key,
-      payload,
-      trace,
-      notBefore: sql`${atOnce} + make_interval(secs => ${delayMs / 1000})`,
-    })),
-  );
+  await db.insert(outbox).values(now.map(rowOf));
   await announce(db, ...later);
 };
 
@@ -74,20 +82,23 @@ export interface OutboxRow {
  * @returns how many were sent
  */
 export const relayOutbox = (db: Database, limit: number, send: (rows: OutboxRow[]) => Promise<void>): Promise<number> =>
-  inTransaction(db, async (tx) => {
+  inTransaction(
+    db,
+    async (tx) => {
+      const { rows } = await tx.execute<OutboxRow & Record<string, unknown>>(
+        sql`DELETE FROM outbox WHERE id IN (
+              SELECT id FROM outbox WHERE not_before <= now() ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED)
+            RETURNING topic, key || '-' || id AS key, payload, trace`,
+      );
+      if (rows.length > 0) {
+        await send(rows);
+        crashPoint('relay-sent');
+      }
+      return rows.length;
+    },
     // A crash of the server may bring deleted rows back: they are sent again, and their keys make the same jobs.
-    await tx.execute(sql`SET LOCAL synchronous_commit = off`);
-    const { rows } = await tx.execute<OutboxRow & Record<string, unknown>>(
-      sql`DELETE FROM outbox WHERE id IN (
-            SELECT id FROM outbox WHERE not_before <= now() ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED)
-          RETURNING topic, key || '-' || id AS key, payload, trace`,
-    );
-    if (rows.length > 0) {
-      await send(rows);
-      crashPoint('relay-sent');
-    }
-    return rows.length;
-  });
+    { durable: false },
+  );
 
 /** How many announcements are due, and for how long the oldest has been. */
 export async function readOutbox(db: Executor): Promise<{ waiting: number; oldestMs: number }> {

@@ -33,13 +33,20 @@ interface Head extends Waiting {
  * the same transaction. One dispatcher works at a time.
  * @returns how many were admitted; undefined when another dispatcher is at work
  */
-export const dispatch = (db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number | undefined> =>
-  inTransaction(db, async (tx) => {
+export async function dispatch(
+  db: Database,
+  defaults: Pick<DefaultLimits, 'runningMax'>,
+): Promise<number | undefined> {
+  // Most slots that come free are wanted by nobody.
+  const { rows } = await db.execute(sql`SELECT 1 FROM builds WHERE ${isPending()} AND not_before <= now() LIMIT 1`);
+  if (rows.length === 0) return 0;
+  return inTransaction(db, async (tx) => {
     if (!(await tryLock(tx, 'dispatch'))) return undefined;
     let admitted = 0;
     for (const { pool, free } of await listFreeSlots(tx)) admitted += await dispatchPool(tx, pool, free, defaults);
     return admitted;
   });
+}
 
 // Turns are taken in each pool for itself; an account's limit of running builds is one for all of them.
 async function dispatchPool(
@@ -148,11 +155,12 @@ async function admit(tx: Executor, chosen: Head[]): Promise<number> {
 
 async function charge(tx: Executor, pool: string, finishTags: Map<string, number>, virtualTime: number): Promise<void> {
   await tx.execute(sql`
-    INSERT INTO account_turns (account_id, pool, finish_tag)
-    SELECT account_id, ${pool}, finish_tag FROM unnest(${`{${[...finishTags.keys()].join(',')}}`}::text[],
-      ${`{${[...finishTags.values()].join(',')}}`}::float8[]) AS it (account_id, finish_tag)
-    ON CONFLICT (account_id, pool) DO UPDATE SET finish_tag = excluded.finish_tag`);
-  await tx.execute(sql`
+    WITH charged AS (
+      INSERT INTO account_turns (account_id, pool, finish_tag)
+      SELECT account_id, ${pool}, finish_tag FROM unnest(${`{${[...finishTags.keys()].join(',')}}`}::text[],
+        ${`{${[...finishTags.values()].join(',')}}`}::float8[]) AS it (account_id, finish_tag)
+      ON CONFLICT (account_id, pool) DO UPDATE SET finish_tag = excluded.finish_tag
+    )
     INSERT INTO pool_turns (pool, virtual_time) VALUES (${pool}, ${virtualTime})
     ON CONFLICT (pool) DO UPDATE SET virtual_time = excluded.virtual_time`);
 }

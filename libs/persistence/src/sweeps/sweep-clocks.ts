@@ -1,5 +1,5 @@
 import { attemptStates, type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/domain';
-import { and, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, inArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Database } from '../db/database.ts';
 import { moveBuild } from '../builds/move-build.ts';
 import { builds } from '../tables/builds.ts';
@@ -76,17 +76,31 @@ const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds, tag
  * @returns ids of the builds that were ended
  */
 export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[]> {
+  const all = clocksOf(clocks).map((clock) => {
+    const when = sql`(${builds.phase} = 'tag') = ${clock.pastCommit ?? false} AND ${clock.over}`;
+    return { ...clock, when, isOver: sql`(${inArray(builds.state, clock.from)} AND ${when})` };
+  });
+  const waiting = all.filter(({ from }) => from.includes('queued'));
   const ended: string[] = [];
-  for (const { to, from, over, pastCommit, code, message } of clocksOf(clocks)) {
-    const when = sql`(${builds.phase} = 'tag') = ${pastCommit ?? false} AND ${over}`;
+  // Many wait and few run: those that wait are found by an index of their own.
+  for (const some of [waiting, all.filter((it) => !waiting.includes(it))]) {
+    const states = [...new Set(some.flatMap(({ from }) => from))];
+    // The first that a build has overrun.
+    const which = sql.join(
+      [sql`CASE`, ...some.map((it, index) => sql`WHEN ${it.isOver} THEN ${index}::int`), sql`END`],
+      sql` `,
+    );
     const found = await db
-      .select({ id: builds.id, phase: builds.phase, attempt: builds.attempt })
+      .select({ id: builds.id, phase: builds.phase, attempt: builds.attempt, which: sql<number>`${which}` })
       .from(builds)
-      .where(and(inArray(builds.state, from), when))
+      .where(and(inArray(builds.state, states), or(...some.map((it) => it.isOver))))
       .limit(500)
       // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
       .for('update', { skipLocked: true });
-    for (const { id, phase, attempt } of found) {
+    for (const { id, phase, attempt, which: index } of found) {
+      const clock = some[index];
+      if (!clock) throw new Error(`there are ${some.length} clocks, and PostgreSQL named number ${index}`);
+      const { to, from, when, code, message } = clock;
       const error = describeFault(new Fault(code, message), phase, attempt);
       if (await moveBuild(db, { id, from, to, when, message, set: { error } })) ended.push(id);
     }
