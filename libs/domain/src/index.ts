@@ -17,6 +17,7 @@ export * from './builds/safe-line.ts';
 export { isImageName } from './dockerfile/check-image.ts';
 export * from './dockerfile/dockerfile.ts';
 export { nameOfStage } from './dockerfile/from-image.ts';
+export { checkRules, type RuleFinding } from './dockerfile/linter-rules.ts';
 export * from './dockerfile/package-installation.ts';
 export { isSecretLike } from './dockerfile/secret-like.ts';
 export { type Step, stepDetails } from './dockerfile/step.ts';

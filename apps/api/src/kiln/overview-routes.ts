@@ -74,7 +74,12 @@ export function overviewRoutes({
     }),
     route(consoleOperations.LintDockerfile, ({ body, requestId }) => {
       const { findings, steps, images } = lintDockerfile(body.Dockerfile, body.HasContext);
-      const shown = findings.map((it) => ({ Severity: it.severity, Line: it.line, Message: it.message }));
+      const shown = findings.map((it) => ({
+        Severity: it.severity,
+        Line: it.line,
+        ...optional('Rule', it.rule),
+        Message: it.message,
+      }));
       return Promise.resolve({ body: { RequestId: requestId, Findings: shown, Steps: steps, Images: images } });
     }),
     route(consoleOperations.GetPlatform, ({ viewer, requestId }) =>

@@ -1,14 +1,16 @@
-import { parseDockerfile, Fault } from '@kiln/domain';
+import { checkRules, Fault, parseDockerfile } from '@kiln/domain';
 
 export interface Finding {
   severity: 'error' | 'warning';
   /** From 1. */
   line: number;
+  /** BuildKit's name of the rule, if it is one of its linter's. */
+  rule?: string;
   message: string;
 }
 
 /**
- * What a submission would say of a Dockerfile.
+ * What a submission would say of a Dockerfile, and what BuildKit's linter does.
  * @param hasContext whether there are files to copy
  */
 export function lintDockerfile(
@@ -16,9 +18,19 @@ export function lintDockerfile(
   hasContext = false,
 ): { findings: Finding[]; steps: number; images: string[] } {
   try {
-    const { steps, images, warnings } = parseDockerfile(text, { hasContext });
-    const findings = warnings.map((it) => ({ severity: 'warning' as const, ...placed(it) }));
-    return { findings, steps: steps.length, images: [...new Set(images)] };
+    const parsed = parseDockerfile(text, { hasContext });
+    const { steps, images } = parsed;
+    const own = parsed.warnings.map(placed);
+    // Of a secret, Kiln's own words name the way out.
+    const rules = checkRules(text, parsed).filter(
+      ({ rule, line }) => rule !== 'SecretsUsedInArgOrEnv' || !own.some((it) => it.line === line),
+    );
+    const findings = [...own, ...rules].sort((a, b) => a.line - b.line);
+    return {
+      findings: findings.map((it) => ({ severity: 'warning' as const, ...it })),
+      steps: steps.length,
+      images: [...new Set(images)],
+    };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const { line, message } = placed(error.message.replace(/^BuildConfig\.Dockerfile: /, ''));

@@ -31,6 +31,7 @@ export function Findings({ lint }: { lint: Lint | undefined }) {
           {findings.map((it, n) => (
             <List.Item key={n}>
               <b>{it.Severity === 'error' ? 'Error' : 'Warning'}</b> in line {it.Line}: {it.Message}
+              {it.Rule !== undefined && <Text span size="sm" c="dimmed">{` (${it.Rule})`}</Text>}
             </List.Item>
           ))}
         </List>

@@ -77,7 +77,8 @@ export const consoleOperations = {
     api: 'Kiln',
     method: 'POST',
     path: '/api/v1/dockerfile/lint',
-    summary: 'Says what a submission would say of a Dockerfile: the error that refuses it, and warnings',
+    summary:
+      "Says what a submission would say of a Dockerfile: the error that refuses it, and warnings, also of BuildKit's linter",
     query: z.object({}),
     body: z.object(
       {
@@ -88,7 +89,14 @@ export const consoleOperations = {
     ),
     reply: z.object({
       ...requestId,
-      Findings: z.array(z.object({ Severity: z.enum(['error', 'warning']), Line: z.int(), Message: z.string() })),
+      Findings: z.array(
+        z.object({
+          Severity: z.enum(['error', 'warning']),
+          Line: z.int(),
+          Rule: z.string().optional().describe("BuildKit's name of the rule"),
+          Message: z.string(),
+        }),
+      ),
       Steps: z.int(),
       Images: z.array(z.string()).describe('what it starts or copies from'),
     }),

@@ -35,6 +35,8 @@ export interface ParsedDockerfile {
   built: ReadonlySet<number>;
   /** What is allowed, and most often a mistake. */
   warnings: string[];
+  /** The character that continues a line. */
+  escape: string;
 }
 
 export interface ParseOptions {
@@ -168,5 +170,6 @@ export function parseDockerfile(
     secrets: wanted,
     built,
     warnings,
+    escape,
   };
 }
