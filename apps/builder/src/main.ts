@@ -24,13 +24,14 @@ import {
   serveMetrics,
   timings,
 } from '@kiln/kit';
-import { openDatabase, openWorkerSession } from '@kiln/persistence';
+import { openCacheDirectory, openDatabase, openWorkerSession } from '@kiln/persistence';
 import { openContextStore } from '@kiln/contexts';
 import { openAddressRules, openLayerStore, openRegistryClients } from '@kiln/registry';
 import { openSources, readObjectStores } from '@kiln/sources';
-import { everyone, poolName } from '@kiln/contract';
+import { everyone, poolName, type QueuePayload } from '@kiln/contract';
 import { openBaseImages } from '@kiln/usecases';
 import { openLeases, openMessaging } from '@kiln/worker';
+import pLimit from 'p-limit';
 import { z } from 'zod';
 import { aboutRooms } from './about-rooms.ts';
 import { engineSettings, openEngine } from './open-engine.ts';
@@ -115,7 +116,7 @@ const database = openDatabase(config.KILN_DATABASE_URL, {
 });
 life.defer('database', database.close);
 life.defer('engine', engine.close);
-const { signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
+const { producer, signals, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const addressRules = openAddressRules(config.KILN_OPEN_ADDRESSES);
 const registries = openRegistryClients(addressRules);
 life.defer('registries', registries.close);
@@ -127,7 +128,12 @@ const readDisk = async () => {
   const { bavail, blocks, bsize } = await statfs(storeDir);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 };
-const look = async () => ({ disk: await readDisk(), ...aboutRooms(await engine.usage()) });
+const caches = cached ? openCacheDirectory(database.db, worker) : undefined;
+const look = async () => {
+  const usage = await engine.usage();
+  await caches?.set(usage.caches.map((it) => it.owner));
+  return { disk: await readDisk(), ...aboutRooms(usage) };
+};
 let seen = await look();
 const looks = setInterval(
   () =>
@@ -175,6 +181,7 @@ const deps: RunBuildDeps = {
   signals,
   relay,
   engine,
+  caches,
   registries,
   bases: openBaseImages(registries),
   contextRules: contextRulesOf(config),
@@ -194,15 +201,19 @@ const deps: RunBuildDeps = {
   host,
   policy: { attemptsMax: config.KILN_ATTEMPTS_MAX, crashesMax: config.KILN_CRASHES_MAX },
 };
-const consumer = consume('image-build', slots, (payload) => runBuild(deps, payload), pool);
-pause = (paused) => consumer.pause(paused);
+// Those that are meant for this builder, and those that any of its pool may have.
+const inSlot = pLimit(slots);
+const take = (payload: QueuePayload<'image-build'>) => inSlot(() => runBuild(deps, payload));
+const consumers = [{ pool, builder: worker }, { pool }].map((of) => consume('image-build', slots, take, of));
+pause = (paused) => consumers.forEach((it) => it.pause(paused));
 life.defer('consumer', async () => {
-  const drained = consumer.close();
+  const drained = Promise.all(consumers.map((it) => it.close()));
   await session.drain();
   crashPoint('drain-begun');
   const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);
   await drained;
   clearTimeout(late);
+  await producer.removeQueue({ name: worker, pool }).catch((error: unknown) => log.debug({ err: error }, 'queue left'));
 });
 serveMetrics(config, { app: 'builder', life, log });
 life.closeOnSignal();

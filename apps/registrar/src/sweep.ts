@@ -110,7 +110,11 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (performance.now() - tidiedAt >= tidyUpEveryMs) {
       tidiedAt = performance.now();
       oldEvents = true;
-      await Promise.all([sweepTallies(db), sweepExpired(db), forgetOldWorkers(db), sampleSlots(db)]);
+      await Promise.all([sweepTallies(db), sweepExpired(db), sampleSlots(db)]);
+      for (const it of (await forgetOldWorkers(db)).filter(({ app }) => app === 'builder'))
+        await producer
+          .removeQueue(it)
+          .catch((error: unknown) => log.warn({ err: error, builder: it.name }, 'queue left'));
     }
     if (performance.now() - endedAt >= forgetBuildsEveryMs) {
       endedAt = performance.now();

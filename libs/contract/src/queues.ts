@@ -13,6 +13,8 @@ export const queues = {
     attempt: z.int().min(0),
     /** Builders of this pool get it; those of the common one when left out. */
     pool: poolName.exactOptional(),
+    /** The builder that it is meant for gets it; any of the pool when left out. */
+    builder: z.string().exactOptional(),
   }),
   'image-register': z.object({
     v: z.literal(1),
@@ -24,9 +26,9 @@ export const queues = {
 
 export type QueueName = keyof typeof queues;
 export type QueuePayload<N extends QueueName> = z.infer<(typeof queues)[N]>;
-/** What a queue is called at the broker: each pool of builders has one of its own. */
-export const queueOf = (queue: QueueName, pool = commonPool): string =>
-  pool === commonPool ? queue : `${queue}.${pool}`;
+/** What a queue is called at the broker: each pool of builders has one of its own, and each builder one beside it. */
+export const queueOf = (queue: QueueName, pool = commonPool, builder?: string): string =>
+  `${queue}${pool === commonPool ? '' : `.${pool}`}${builder === undefined ? '' : `@${builder}`}`;
 export const queueNames = Object.keys(queues) as QueueName[];
 
 /** Wake-up calls between processes. Lost ones only cost time: every listener also looks at PostgreSQL. */

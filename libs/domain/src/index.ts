@@ -43,6 +43,7 @@ export * from './platform/platform.ts';
 export * from './platform/pools.ts';
 export * from './platform/resources.ts';
 export * from './scheduling/fair-share.ts';
+export * from './scheduling/placement.ts';
 export * from './campaigns/campaign.ts';
 export * from './retention/retention.ts';
 export * from './facts/compare-images.ts';

@@ -40,22 +40,6 @@ CREATE TABLE "audit_log" (
 	"hash" text NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE "account_shares" (
-	"account_id" text PRIMARY KEY NOT NULL,
-	"weight" double precision DEFAULT 1 NOT NULL,
-	"running_max" integer,
-	"waiting_max" integer,
-	"daily_max" integer,
-	"images_max" integer
-);
---> statement-breakpoint
-CREATE TABLE "account_turns" (
-	"account_id" text NOT NULL,
-	"pool" text NOT NULL,
-	"finish_tag" double precision NOT NULL,
-	CONSTRAINT "account_turns_account_id_pool_pk" PRIMARY KEY("account_id","pool")
-);
---> statement-breakpoint
 CREATE TABLE "build_attempts" (
 	"build_id" text NOT NULL,
 	"attempt" integer NOT NULL,
@@ -65,6 +49,7 @@ CREATE TABLE "build_attempts" (
 	"ended_at" timestamp (3) with time zone,
 	"outcome" text,
 	"bases" jsonb,
+	"placement" jsonb,
 	CONSTRAINT "build_attempts_build_id_attempt_pk" PRIMARY KEY("build_id","attempt"),
 	CONSTRAINT "build_attempts_fence_unique" UNIQUE("fence")
 );
@@ -147,6 +132,8 @@ CREATE TABLE "builds" (
 	"pool" text DEFAULT '' NOT NULL,
 	"notes" text[] DEFAULT '{}' NOT NULL,
 	"admitted_at" timestamp (3) with time zone,
+	"held_at" timestamp (3) with time zone,
+	"placement" jsonb,
 	"announced_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"cancel_requested_at" timestamp (3) with time zone,
 	"failures" integer DEFAULT 0 NOT NULL,
@@ -175,34 +162,6 @@ CREATE TABLE "outbox" (
 	"payload" jsonb NOT NULL,
 	"trace" text,
 	"not_before" timestamp (3) with time zone DEFAULT date_trunc('milliseconds', now()) NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "pool_turns" (
-	"pool" text PRIMARY KEY NOT NULL,
-	"virtual_time" double precision NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "slot_samples" (
-	"at" timestamp (3) with time zone NOT NULL,
-	"pool" text NOT NULL,
-	"slots" integer NOT NULL,
-	"busy" integer NOT NULL,
-	CONSTRAINT "slot_samples_at_pool_pk" PRIMARY KEY("at","pool")
-);
---> statement-breakpoint
-CREATE TABLE "workers" (
-	"number" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "workers_number_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
-	"name" text NOT NULL,
-	"app" text NOT NULL,
-	"slots" integer NOT NULL,
-	"pool" text DEFAULT '' NOT NULL,
-	"draining" boolean DEFAULT false NOT NULL,
-	"cordoned" boolean DEFAULT false NOT NULL,
-	"forget" text[] DEFAULT '{}' NOT NULL,
-	"about" jsonb DEFAULT '{}'::jsonb NOT NULL,
-	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "workers_name_unique" UNIQUE("name")
 );
 --> statement-breakpoint
 CREATE TABLE "campaign_images" (
@@ -610,6 +569,58 @@ CREATE TABLE "watched_tags" (
 	CONSTRAINT "watched_tags_account_id_reference_pk" PRIMARY KEY("account_id","reference")
 );
 --> statement-breakpoint
+CREATE TABLE "account_shares" (
+	"account_id" text PRIMARY KEY NOT NULL,
+	"weight" double precision DEFAULT 1 NOT NULL,
+	"running_max" integer,
+	"waiting_max" integer,
+	"daily_max" integer,
+	"images_max" integer
+);
+--> statement-breakpoint
+CREATE TABLE "account_turns" (
+	"account_id" text NOT NULL,
+	"pool" text NOT NULL,
+	"finish_tag" double precision NOT NULL,
+	"warm_seconds" double precision,
+	"cold_seconds" double precision,
+	CONSTRAINT "account_turns_account_id_pool_pk" PRIMARY KEY("account_id","pool")
+);
+--> statement-breakpoint
+CREATE TABLE "pool_turns" (
+	"pool" text PRIMARY KEY NOT NULL,
+	"virtual_time" double precision NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "slot_samples" (
+	"at" timestamp (3) with time zone NOT NULL,
+	"pool" text NOT NULL,
+	"slots" integer NOT NULL,
+	"busy" integer NOT NULL,
+	CONSTRAINT "slot_samples_at_pool_pk" PRIMARY KEY("at","pool")
+);
+--> statement-breakpoint
+CREATE TABLE "worker_caches" (
+	"account_id" text NOT NULL,
+	"worker" text NOT NULL,
+	CONSTRAINT "worker_caches_account_id_worker_pk" PRIMARY KEY("account_id","worker")
+);
+--> statement-breakpoint
+CREATE TABLE "workers" (
+	"number" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "workers_number_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"name" text NOT NULL,
+	"app" text NOT NULL,
+	"slots" integer NOT NULL,
+	"pool" text DEFAULT '' NOT NULL,
+	"draining" boolean DEFAULT false NOT NULL,
+	"cordoned" boolean DEFAULT false NOT NULL,
+	"forget" text[] DEFAULT '{}' NOT NULL,
+	"about" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "workers_name_unique" UNIQUE("name")
+);
+--> statement-breakpoint
 ALTER TABLE "attestations" ADD CONSTRAINT "attestations_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "build_attempts" ADD CONSTRAINT "build_attempts_build_id_builds_id_fk" FOREIGN KEY ("build_id") REFERENCES "public"."builds"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -692,7 +703,8 @@ CREATE INDEX "image_packages_search" ON "image_packages" USING btree ("account_i
 CREATE INDEX "inspections_due" ON "inspections" USING btree ("not_before") WHERE "inspections"."state" IN ('waiting', 'reading');--> statement-breakpoint
 CREATE INDEX "retention_plans_workspace" ON "retention_plans" USING btree ("workspace_id","created_at");--> statement-breakpoint
 CREATE INDEX "watched_tags_due" ON "watched_tags" USING btree ("host","due_at");--> statement-breakpoint
-CREATE INDEX "watched_tags_next" ON "watched_tags" USING btree ("due_at");
+CREATE INDEX "watched_tags_next" ON "watched_tags" USING btree ("due_at");--> statement-breakpoint
+CREATE INDEX "worker_caches_worker" ON "worker_caches" USING btree ("worker");
 --> statement-breakpoint
 -- From here on, written by hand: what the description of the tables in src/tables cannot say.
 
@@ -873,7 +885,7 @@ DECLARE
     'events', 'webhooks', 'webhook_deliveries', 'contexts', 'source_connections',
     'inspections', 'image_packages', 'layer_facts', 'workspace_policies',
     'attestations', 'signing_keys', 'watched_tags', 'retention_rules', 'retention_plans',
-    'campaigns', 'campaign_images'];
+    'campaigns', 'campaign_images', 'worker_caches'];
   -- Children are seen with their parents. One may be written in the statement that writes its parent, which is not
   -- there to be seen before it ends: what is refused is a parent of another account.
   children CONSTANT text[][] := ARRAY[

@@ -1,12 +1,12 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { queues } from '@kiln/contract';
 import { type Broker } from './broker.ts';
-import { everyQueue, openQueues } from './open-queues.ts';
+import { everyQueue, openQueues, type QueueBuilder } from './open-queues.ts';
 
 /** What a dashboard over the queues is shown: every queue, with no more of a job than the ids in it. */
 export interface BoardQueues {
   /** A queue that is made while Redis is away never becomes usable: undefined then. */
-  adapters(options: { readOnly: boolean }): BullMQAdapter[] | undefined;
+  adapters(options: { readOnly: boolean; builders: readonly QueueBuilder[] }): BullMQAdapter[] | undefined;
   close: () => Promise<void>;
 }
 
@@ -20,9 +20,9 @@ const shownPayload = (name: keyof typeof queues, data: unknown): unknown => {
 export function openBoardQueues(broker: Broker, pools: readonly string[]): BoardQueues {
   const opened = openQueues(broker);
   return {
-    adapters({ readOnly }) {
+    adapters({ readOnly, builders }) {
       if (!broker.isReachable()) return undefined;
-      return everyQueue(pools).map(({ name, queue }) => {
+      return everyQueue(pools, builders).map(({ name, queue }) => {
         const adapter = new BullMQAdapter(opened.get(queue), { readOnlyMode: readOnly, allowRetries: false });
         adapter.setFormatter('data', (data: unknown) => shownPayload(name, data));
         return adapter;

@@ -19,10 +19,10 @@ const beginAgainMs = 1000;
  * a job that comes twice does no harm; one that throws is logged and dropped, and the sweeper announces the row again.
  */
 export function consume<N extends QueueName>(
-  options: { broker: Broker; queue: N; pool?: string; concurrency: number; log: Logger },
+  options: { broker: Broker; queue: N; pool?: string; builder?: string | undefined; concurrency: number; log: Logger },
   handle: (payload: QueuePayload<N>) => Promise<void>,
 ): Consumer {
-  const { broker, queue, pool, concurrency, log } = options;
+  const { broker, queue, pool, builder, concurrency, log } = options;
   const schema = queues[queue];
   const process: ProcessJob = async (job) => {
     const payload = schema.safeParse(job.data);
@@ -34,7 +34,7 @@ export function consume<N extends QueueName>(
     }
   };
   const open = (): Worker => {
-    const worker = broker.openWorker(queueOf(queue, pool), process, {
+    const worker = broker.openWorker(queueOf(queue, pool, builder), process, {
       concurrency,
       lockDuration: 30_000,
       stalledInterval: 10_000,

@@ -30,8 +30,15 @@ export function openQueues(broker: Broker): OpenQueues {
   };
 }
 
-/** Every queue with its name at the broker; each pool of builders has one of its own. */
-export const everyQueue = (pools: readonly string[]) => [
+/** A builder that has a queue of its own. */
+export interface QueueBuilder {
+  name: string;
+  pool: string;
+}
+
+/** Every queue with its name at the broker; pools of builders have queues of their own, and so may builders. */
+export const everyQueue = (pools: readonly string[], builders: readonly QueueBuilder[]) => [
   ...queueNames.map((name) => ({ name, queue: queueOf(name) })),
   ...pools.map((pool) => ({ name: 'image-build' as const, queue: queueOf('image-build', pool) })),
+  ...builders.map(({ name, pool }) => ({ name: 'image-build' as const, queue: queueOf('image-build', pool, name) })),
 ];

@@ -2,7 +2,7 @@ import { isTracing, withTrace } from '@kiln/kit';
 import { queueNames, queueOf, queues } from '@kiln/contract';
 import { type Queue } from 'bullmq';
 import { type Broker } from './broker.ts';
-import { everyQueue, openQueues } from './open-queues.ts';
+import { everyQueue, openQueues, type QueueBuilder } from './open-queues.ts';
 
 export interface QueueJob {
   topic: string;
@@ -22,8 +22,13 @@ export interface Producer {
   /** Whether the broker has the mark that `mark` leaves there: it goes when the broker loses what it knew. */
   isMarked(): Promise<boolean>;
   mark(): Promise<void>;
-  /** Jobs by state of each queue, those of pools of builders among them, for dashboards. */
-  counts(pools?: readonly string[]): Promise<Record<string, Record<string, number>>>;
+  /** Jobs by state of each queue, those of pools and of builders among them, for dashboards. */
+  counts(
+    pools?: readonly string[],
+    builders?: readonly QueueBuilder[],
+  ): Promise<Record<string, Record<string, number>>>;
+  /** Removes the queue of a builder that is gone. */
+  removeQueue(builder: QueueBuilder): Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -51,7 +56,7 @@ export function openProducer(broker: Broker): Producer {
         const byQueue = new Map<string, Parameters<Queue['addBulk']>[0]>();
         for (const it of jobs.filter(({ topic }) => topic === name)) {
           const data = queues[name].parse(it.payload);
-          const to = queueOf(name, 'pool' in data ? data.pool : undefined);
+          const to = 'buildId' in data ? queueOf(name, data.pool, data.builder) : queueOf(name);
           // Retries and history live in PostgreSQL; a job that is done leaves nothing, so that its key is free again.
           const opts = { jobId: it.key, attempts: 1, removeOnComplete: true, removeOnFail: true };
           if (isTracing() && it.trace) {
@@ -66,11 +71,14 @@ export function openProducer(broker: Broker): Producer {
     },
     isMarked: () => withTimeout(broker.isMarked(), 2000),
     mark: () => withTimeout(broker.mark(), 2000),
-    async counts(pools = []) {
-      const entries = everyQueue(pools).map(
+    async counts(pools = [], builders = []) {
+      const entries = everyQueue(pools, builders).map(
         async ({ queue }) => [queue, await withTimeout(opened.get(queue).getJobCounts(), 5000)] as const,
       );
       return Object.fromEntries(await Promise.all(entries));
+    },
+    async removeQueue({ name, pool }) {
+      await withTimeout(opened.get(queueOf('image-build', pool, name)).obliterate({ force: true }), 5000);
     },
     async close() {
       // Closing says goodbye to a server that may be away.

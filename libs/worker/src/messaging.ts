@@ -26,7 +26,8 @@ export interface Messaging {
     queue: N,
     concurrency: number,
     handle: (payload: QueuePayload<N>) => Promise<void>,
-    pool?: string,
+    /** Whose builds: those for any builder of a pool, or those that are meant for one of them. */
+    of?: { pool: string; builder?: string },
   ) => Consumer;
 }
 
@@ -52,7 +53,7 @@ export function openMessaging(
       life.defer('board', board.close);
       return board;
     },
-    consume: (queue, concurrency, handle, pool = commonPool) =>
-      consume({ broker, queue, pool, concurrency, log }, handle),
+    consume: (queue, concurrency, handle, { pool, builder } = { pool: commonPool }) =>
+      consume({ broker, queue, pool, builder, concurrency, log }, handle),
   };
 }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { openRandom } from '@kiln/kit/testing';
 import { makeArrivals } from './arrivals.ts';
 import { printReport, report } from './report.ts';
-import { type Fleet, type Policy, simulate } from './simulate.ts';
+import { type Fleet, policies, simulate } from './simulate.ts';
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +24,8 @@ const fleet: Fleet = {
   startMs: 30,
   killedAfterDays: 10,
   drainedEveryHours: 24,
+  cachesMax: 40,
+  warmPart: 0.4,
 };
 const traffic = {
   accounts: Number(values.accounts),
@@ -34,7 +36,7 @@ const traffic = {
 console.log(
   `\n${fleet.builders} builders of ${fleet.slots} slots; ${traffic.accounts} accounts; ${traffic.builds} builds in ${traffic.hours} h, ${traffic.medianSeconds} s each by the median`,
 );
-for (const policy of ['fair share', 'in order of arrival'] as Policy[]) {
+for (const policy of policies) {
   const started = performance.now();
   // The same day for both.
   const arrivals = makeArrivals(traffic, openRandom(Number(values.seed)));

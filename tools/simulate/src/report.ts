@@ -20,6 +20,8 @@ export interface Report {
   fairness: number;
   contendedMinutes: number;
   passesPerSecond: number;
+  /** Share of the builds that found their account's cache. */
+  warm: number;
 }
 
 const waitsOf = (waits: number[]): Waits => {
@@ -42,6 +44,7 @@ export function report(outcome: Outcome, fleet: Fleet): Report {
     used: busyMs / (endedAt * fleet.builders * fleet.slots),
     fairness: fairness.reduce((a, b) => a + b, 0) / fairness.length,
     contendedMinutes: fairness.length,
+    warm: outcome.warm / (outcome.placed.warm + outcome.placed.cold + outcome.placed.spilled),
     passesPerSecond: (passes / endedAt) * 1000,
   };
 }
@@ -59,7 +62,8 @@ export function printReport(what: string, it: Report, outcome: Outcome): void {
   }
   console.log(
     [
-      `  slots in use ${(it.used * 100).toFixed(0)} %`,
+      `  found their cache ${(it.warm * 100).toFixed(0)} %`,
+      `slots in use ${(it.used * 100).toFixed(0)} %`,
       `most waiting at once ${outcome.deepest}`,
       `passes of the dispatcher ${it.passesPerSecond.toFixed(1)}/s`,
       it.contendedMinutes === 0

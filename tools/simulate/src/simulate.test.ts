@@ -1,7 +1,7 @@
 import { openRandom } from '@kiln/kit/testing';
 import { type Arrival, makeArrivals } from './arrivals.ts';
 import { report } from './report.ts';
-import { type Fleet, jain, simulate } from './simulate.ts';
+import { type Fleet, jain, type Policy, simulate } from './simulate.ts';
 
 const fleet: Fleet = {
   builders: 2,
@@ -10,9 +10,11 @@ const fleet: Fleet = {
   startMs: 0,
   killedAfterDays: Infinity,
   drainedEveryHours: Infinity,
+  cachesMax: 10,
+  warmPart: 1,
 };
 const build = (account: number, at: number, takesMs = 1000): Arrival => ({ account, at, lane: 'normal', takesMs });
-const play = (arrivals: Arrival[], change: Partial<Fleet> = {}, policy: 'fair share' | 'in order of arrival' = 'fair share') =>
+const play = (arrivals: Arrival[], change: Partial<Fleet> = {}, policy: Policy = 'fair share') =>
   simulate(arrivals, { ...fleet, ...change }, policy, openRandom(1)); // prettier-ignore
 
 it('begins builds as slots are free, and no more at once than there are slots', () => {
@@ -24,8 +26,7 @@ it('begins builds as slots are free, and no more at once than there are slots', 
 it('lets an account that comes late pass the many that another one has waiting', () => {
   const many = Array.from({ length: 100 }, () => build(1, 0));
   const arrivals = [...many, build(2, 500)];
-  const startOf = (policy: 'fair share' | 'in order of arrival') =>
-    play(arrivals, {}, policy).builds.find((it) => it.account === 2)?.startedAt;
+  const startOf = (policy: Policy) => play(arrivals, {}, policy).builds.find((it) => it.account === 2)?.startedAt;
   expect(startOf('fair share')).toBe(1020);
   expect(startOf('in order of arrival')).toBeGreaterThan(50_000);
 });

@@ -5,6 +5,7 @@ import {
   type Database,
   type DefaultLimits,
   listQuarantined,
+  listQueueBuilders,
   listWorkers,
   loadBuild,
   putAccountLimits,
@@ -59,7 +60,9 @@ export function operatorRoutes({ systemDb, producer, platform, limits, sealer }:
         readLanes(systemDb),
         readShares(systemDb, limits),
         readOutbox(systemDb),
-        producer.counts(pools).catch(() => undefined),
+        listQueueBuilders(systemDb)
+          .then((builders) => producer.counts(pools, builders))
+          .catch(() => undefined),
         listQuarantined(systemDb),
       ]);
       return {

@@ -1,5 +1,5 @@
 import { poolNames, type Platform } from '@kiln/domain';
-import { countLiveBuilds, type Database, readOutbox } from '@kiln/persistence';
+import { countLiveBuilds, type Database, listQueueBuilders, readOutbox } from '@kiln/persistence';
 import { type Producer } from '@kiln/queue';
 import { Router } from 'express';
 
@@ -21,7 +21,8 @@ export function healthRoutes({
   router.get('/readyz', async (_req, res) => {
     const outbox = await readOutbox(db).catch(() => undefined);
     if (outbox === undefined) return void res.status(503).json({ status: 'unavailable', postgres: 'down' });
-    const [builds, queues] = await Promise.all([countLiveBuilds(db), producer.counts(pools).catch(() => undefined)]);
+    const [builds, builders] = await Promise.all([countLiveBuilds(db), listQueueBuilders(db)]);
+    const queues = await producer.counts(pools, builders).catch(() => undefined);
     const redis = producer.kind === 'redis' ? { redis: queues ? 'up' : 'down' } : {};
     res.json({ status: 'ok', postgres: 'up', ...redis, outbox: outbox.waiting, builds, queues });
   });

@@ -1,6 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { ExpressAdapter } from '@bull-board/express';
-import { type BoardQueues } from '@kiln/queue';
+import { type Database, listQueueBuilders } from '@kiln/persistence';
+import { type BoardQueues, type QueueBuilder } from '@kiln/queue';
 import { asFault, Fault, isAtLeast } from '@kiln/domain';
 import { type AuditTrail } from '../callers/audit-trail.ts';
 import { type Caller } from '../callers/caller.ts';
@@ -18,8 +19,8 @@ const path = '/admin/queues';
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
-function openBoard(queues: BoardQueues, readOnly: boolean): RequestHandler | undefined {
-  const adapters = queues.adapters({ readOnly });
+function openBoard(queues: BoardQueues, readOnly: boolean, builders: QueueBuilder[]): RequestHandler | undefined {
+  const adapters = queues.adapters({ readOnly, builders });
   if (!adapters) return undefined;
   const server = new ExpressAdapter();
   server.setBasePath(path);
@@ -50,6 +51,7 @@ async function identifyOperator(deps: QueueBoardDeps, req: Request): Promise<Cal
 }
 
 export interface QueueBoardDeps extends AuthenticateDeps {
+  systemDb: Database;
   boardQueues: BoardQueues;
   throttle: Throttle;
   lastUsed: LastUsed;
@@ -62,10 +64,15 @@ export interface QueueBoardDeps extends AuthenticateDeps {
  */
 export function queueBoard(deps: QueueBoardDeps): Router {
   const router = Router();
-  const boards = new Map<boolean, RequestHandler>();
-  const boardFor = (readOnly: boolean): RequestHandler | undefined => {
-    const board = boards.get(readOnly) ?? openBoard(deps.boardQueues, readOnly);
-    if (board) boards.set(readOnly, board);
+  // Made anew when builders come and go.
+  const boards = new Map<boolean, { builders: string; board: RequestHandler }>();
+  const boardFor = async (readOnly: boolean): Promise<RequestHandler | undefined> => {
+    const builders = await listQueueBuilders(deps.systemDb);
+    const names = JSON.stringify(builders);
+    const known = boards.get(readOnly);
+    if (known?.builders === names) return known.board;
+    const board = openBoard(deps.boardQueues, readOnly, builders);
+    if (board) boards.set(readOnly, { builders: names, board });
     return board;
   };
   const refuse = (req: Request, res: Response, error: unknown): void => {
@@ -90,8 +97,8 @@ export function queueBoard(deps: QueueBoardDeps): Router {
     );
   router.use(path, (req, res, next) => {
     identifyOperator(deps, req).then(
-      (caller) => {
-        const board = boardFor(caller.role !== 'admin');
+      async (caller) => {
+        const board = await boardFor(caller.role !== 'admin').catch(() => undefined);
         if (!board) return void res.status(503).type('text/plain').send('the queues cannot be reached; try again\n');
         if (!isSafe(req)) record(req, res, caller);
         res.set('content-security-policy', policy);

@@ -87,6 +87,8 @@ export const renderBuild = (
     GmtStartTime: it.startedAt.toISOString(),
     ...optional('GmtFinishTime', it.endedAt?.toISOString()),
     ...optional('Outcome', it.outcome),
+    ...optional('Placement', it.placement?.why),
+    ...optional('HeldSeconds', it.placement?.heldMs ? it.placement.heldMs / 1000 : undefined),
   })),
   Phases: parts.phases.map((it) => ({
     Phase: it.phase,

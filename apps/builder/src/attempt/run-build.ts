@@ -18,6 +18,7 @@ import { crashPoint, inSpan, type Logger, metrics } from '@kiln/kit';
 import {
   announceRegistration,
   type Build,
+  type CacheDirectory,
   claimBuild,
   moveBuild,
   recordBases,
@@ -40,6 +41,8 @@ import { StaleAttempt } from './stale-attempt.ts';
 export interface RunBuildDeps extends AttemptDeps, FetchDeps {
   signals: SignalBus;
   relay: Relay;
+  /** Whose caches this builder keeps; undefined when it keeps none. */
+  caches: CacheDirectory | undefined;
   registries: RegistryClients;
   bases: BaseImages;
   /** Layers of bases that are on this builder's disk; undefined where none are kept. */
@@ -65,6 +68,8 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
   const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker, deps.pool);
   if (!build) return;
   crashPoint('build-claimed');
+  // Without it the next build of the account may go elsewhere, and nothing else is lost.
+  await deps.caches?.add(build.accountId).catch(() => undefined);
   const facts = { 'kiln.build.id': build.id, 'kiln.attempt': build.attempt };
   await inSpan('build attempt', facts, () => runAttempt(deps, build, claimedAtMs), {
     parent: build.trace,

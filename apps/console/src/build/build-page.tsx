@@ -135,6 +135,22 @@ function Shown({ build }: { build: Build }) {
   );
 }
 
+/** What brought a build to its builder, in words. */
+const placements = {
+  warm: 'has the cache of the account',
+  spilled: 'those with the cache of the account were busy',
+  cold: 'none had a cache of the account',
+} as const;
+
+/** The builder that has a build, or had it last, and why. */
+function builderOf({ Attempts }: Build): [string, React.ReactNode][] {
+  const last = Attempts.at(-1);
+  if (!last) return [];
+  const held = last.HeldSeconds === undefined ? '' : `, held back for ${last.HeldSeconds.toFixed(1)} s`;
+  const why = last.Placement === undefined ? '' : ` (${placements[last.Placement]}${held})`;
+  return [['Builder', `${last.Worker}${why}`]];
+}
+
 function Facts({ build }: { build: Build }) {
   const facts: [string, React.ReactNode][] = [
     [
@@ -154,6 +170,7 @@ function Facts({ build }: { build: Build }) {
         duration(Date.parse(build.GmtFinishTime) - Date.parse(build.GmtStartTime))
       ),
     ],
+    ...builderOf(build),
     ...(build.SizeInBytes === undefined ? [] : [['Size', bytes(build.SizeInBytes)] as [string, string]]),
     ...(build.ImageId === undefined
       ? []

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildPhases, buildStates, lanes, lineages, stepResults, waitingReasons } from '@kiln/domain';
+import { buildPhases, buildStates, lanes, lineages, placementReasons, stepResults, waitingReasons } from '@kiln/domain';
 import { oneOf, queryBoolean, queryInt, queryTime, text } from '../text.ts';
 import { imageName, imageUri } from './image.ts';
 import { clientToken } from './image-build.ts';
@@ -118,6 +118,11 @@ export const shownBuild = shownBuildSummary
         GmtStartTime: z.iso.datetime(),
         GmtFinishTime: z.iso.datetime().optional(),
         Outcome: z.string().optional(),
+        Placement: z
+          .enum(placementReasons)
+          .optional()
+          .describe('why it had its builder: it has the cache of the account, those that have it were busy, or none has'),
+        HeldSeconds: z.number().optional().describe('for how long it was held back for a builder that has the cache'),
       }),
     ),
     Phases: z.array(

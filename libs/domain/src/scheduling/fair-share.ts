@@ -1,4 +1,5 @@
 import { type Lane, lanes } from '../builds/build-states.ts';
+import { type Builder, type Cached, FreeSlots, type Place, type PlacementReason } from './placement.ts';
 
 /** A build that waits, as the dispatcher sees it. */
 export interface Waiting {
@@ -6,6 +7,8 @@ export interface Waiting {
   lane: Lane;
   /** How long it has waited, in seconds. */
   waitedSeconds: number;
+  /** For how long it has been its turn and it was held back for a builder that has its cache, in seconds. */
+  heldSeconds?: number;
 }
 
 /** An account's claim on the builders. */
@@ -17,8 +20,7 @@ export interface Share {
   finishTag: number;
 }
 
-export interface Contender<W extends Waiting = Waiting> extends Share {
-  accountId: string;
+export interface Contender<W extends Waiting = Waiting> extends Share, Cached {
   running: number;
   /** In the order in which the account's builds are to start. */
   waiting: W[];
@@ -43,41 +45,69 @@ interface Candidate<W extends Waiting> {
   start: number;
   head: W;
   of: Contender<W>;
+  why: PlacementReason;
 }
 
 const goesBefore = <W extends Waiting>(a: Candidate<W>, b: Candidate<W>): boolean =>
   (a.start - b.start || byLaneAndAge(a.head, b.head)) < 0;
 
+/** A build that goes next, and where to. */
+export interface Chosen<W extends Waiting> extends Place {
+  build: W;
+}
+
 /**
  * Chooses which builds go next, by start-time fair queueing: each account is charged 1/weight of virtual time for a
  * build, and the one whose next build starts earliest goes first; among equals the lane decides, then the age. An
  * account's first build therefore waits for at most a build of each other account, however many those have waiting.
- * @returns the chosen, in order, and what the choice costs
+ * An account whose build is held back for its cache costs nothing meanwhile, and keeps its turn.
+ * @param builders by their names
+ * @param free most builds to choose, no more than they have free slots
+ * @returns the chosen, in order, what the choice costs, and the builds whose turn it was and that are held back
  */
 export function chooseNext<W extends Waiting>(
   contenders: Contender<W>[],
+  builders: ReadonlyMap<string, Builder>,
   free: number,
   virtualTime: number,
-): { chosen: W[]; finishTags: Map<string, number>; virtualTime: number } {
-  const chosen: W[] = [];
+): { chosen: Chosen<W>[]; held: W[]; finishTags: Map<string, number>; virtualTime: number } {
+  const chosen: Chosen<W>[] = [];
+  const held: W[] = [];
   const finishTags = new Map<string, number>();
   let time = virtualTime;
+  const slots = new FreeSlots(builders);
   const rest = contenders.map((it) => ({ ...it, waiting: [...it.waiting] }));
   while (chosen.length < free) {
     let best: Candidate<W> | undefined;
+    const waitForCache: { start: number; of: Contender<W> }[] = [];
     for (const of of rest) {
       const head = of.waiting[0];
       if (!head || of.running >= of.runningMax) continue;
-      const candidate = { start: startTag(of, time), head, of };
+      const start = startTag(of, time);
+      if (best && best.start < start) continue;
+      const why = slots.reasonFor(of, head.heldSeconds ?? 0);
+      if (why === undefined) {
+        waitForCache.push({ start, of });
+        continue;
+      }
+      const candidate = { start, head, of, why };
       if (!best || goesBefore(candidate, best)) best = candidate;
     }
+    // Whose turn has come is held back, and the account's next one is looked at: they wait together, not one after the
+    // other. Whose turn has not come is not held back yet.
+    const due = waitForCache.filter(({ start }) => !best || start <= best.start);
+    for (const { of } of due) {
+      const head = of.waiting.shift();
+      if (head) held.push(head);
+    }
+    if (due.length > 0) continue;
     const next = best?.of.waiting.shift();
     if (!best || !next) break;
     time = best.start;
     best.of.finishTag = time + 1 / best.of.weight;
     best.of.running += 1;
     finishTags.set(best.of.accountId, best.of.finishTag);
-    chosen.push(next);
+    chosen.push({ build: next, ...slots.take(best.of, best.why) });
   }
-  return { chosen, finishTags, virtualTime: time };
+  return { chosen, held, finishTags, virtualTime: time };
 }

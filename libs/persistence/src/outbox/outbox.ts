@@ -18,16 +18,21 @@ export interface Announcement<N extends QueueName = QueueName> {
   delayMs?: number;
 }
 
-export const announceBuild = ({
-  id,
-  attempt,
-  pool,
-  trace,
-}: Pick<Build, 'id' | 'attempt' | 'pool' | 'trace'>): Announcement => ({
+/** @param builder name of the one that is to take it; any of its pool may when left out */
+export const announceBuild = (
+  { id, attempt, pool, trace }: Pick<Build, 'id' | 'attempt' | 'pool' | 'trace'>,
+  builder?: string,
+): Announcement => ({
   trace,
   topic: 'image-build',
   key: `${id}-${attempt}`,
-  payload: { v: 1, buildId: id, attempt, ...(pool === '' ? {} : { pool }) },
+  payload: {
+    v: 1,
+    buildId: id,
+    attempt,
+    ...(pool === '' ? {} : { pool }),
+    ...(builder === undefined ? {} : { builder }),
+  },
 });
 
 export const announceRegistration = (

@@ -4,7 +4,8 @@ import { buildsSeenBy } from '../builds/build-queries.ts';
 import { isLiveSql, isPending } from '../builds/state-conditions.ts';
 import { type Executor } from '../db/database.ts';
 import { type Viewer } from '../accounts/identity.ts';
-import { builds, slotSamples } from '../tables/builds.ts';
+import { builds } from '../tables/builds.ts';
+import { slotSamples } from '../tables/workers.ts';
 import { buildsUnderWay, liveBuilders } from '../scheduling/dispatch.ts';
 import { type DefaultLimits } from '../scheduling/limits.ts';
 

@@ -1,10 +1,21 @@
 import { crashPoint, timings } from '@kiln/kit';
-import { type Lane, lanes, byLaneAndAge, chooseNext, type Contender, type Waiting } from '@kiln/domain';
+import {
+  type Builder,
+  byLaneAndAge,
+  chooseNext,
+  type Chosen,
+  type Contender,
+  type Lane,
+  lanes,
+  patienceFor,
+  type Waiting,
+} from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { isAdmittedSql, isOccupyingSql, isPending } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { tryLock } from '../db/locks.ts';
 import { announce, announceBuild } from '../outbox/outbox.ts';
+import { type Placement } from '../tables/builds.ts';
 import { liveWorkerNumbers } from '../workers/worker-session.ts';
 import { type DefaultLimits } from './limits.ts';
 
@@ -15,11 +26,19 @@ export const liveBuilders = sql`
     AND seen_at > now() - interval '${sql.raw(String(timings.leaseMs))} milliseconds'
     AND number IN (${liveWorkerNumbers})`;
 
-/** Builds of each account that are on a builder, or on their way to one. */
+/** Builds of each account that are on a builder, or on their way to the one that they are meant for. */
 export const buildsUnderWay = sql`
   SELECT account_id, worker, pool FROM builds
   WHERE ${sql.raw(isOccupyingSql())} AND worker IS NOT NULL
-  UNION ALL SELECT account_id, NULL, pool FROM builds WHERE ${sql.raw(isAdmittedSql())}`;
+  UNION ALL SELECT account_id, placement->>'on', pool FROM builds WHERE ${sql.raw(isAdmittedSql())}`;
+
+/** The builders that get builds by queues of their own: those that are not alone in their pool. */
+export async function listQueueBuilders(db: Executor): Promise<{ name: string; pool: string }[]> {
+  const { rows } = await db.execute<{ name: string; pool: string }>(sql`
+    SELECT name, pool FROM (SELECT name, pool, count(*) OVER (PARTITION BY pool) AS n FROM (${liveBuilders}) it) it
+    WHERE n > 1 ORDER BY pool, name`);
+  return rows;
+}
 
 // Of one account, this many at a time are looked at; the next pass is a moment away.
 const headsOfAccount = 16;
@@ -33,49 +52,64 @@ interface Head extends Waiting {
  * the same transaction. One dispatcher works at a time.
  * @returns how many were admitted; undefined when another dispatcher is at work
  */
-export async function dispatch(
-  db: Database,
-  defaults: Pick<DefaultLimits, 'runningMax'>,
-): Promise<number | undefined> {
+export async function dispatch(db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number | undefined> {
   // Most slots that come free are wanted by nobody.
   const { rows } = await db.execute(sql`SELECT 1 FROM builds WHERE ${isPending()} AND not_before <= now() LIMIT 1`);
   if (rows.length === 0) return 0;
   return inTransaction(db, async (tx) => {
     if (!(await tryLock(tx, 'dispatch'))) return undefined;
     let admitted = 0;
-    for (const { pool, free } of await listFreeSlots(tx)) admitted += await dispatchPool(tx, pool, free, defaults);
+    for (const pool of await listPools(tx)) admitted += await dispatchPool(tx, pool, defaults);
     return admitted;
   });
 }
 
+interface Pool {
+  name: string;
+  /** By their names. */
+  builders: Map<string, Builder>;
+  /** How many builds may go to it now. */
+  free: number;
+}
+
 // Turns are taken in each pool for itself; an account's limit of running builds is one for all of them.
-async function dispatchPool(
-  tx: Executor,
-  pool: string,
-  free: number,
-  defaults: Pick<DefaultLimits, 'runningMax'>,
-): Promise<number> {
-  const contenders = await listContenders(tx, pool, Math.min(free, headsOfAccount), defaults);
+async function dispatchPool(tx: Executor, pool: Pool, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number> {
+  const contenders = await listContenders(tx, pool.name, Math.min(pool.free, headsOfAccount), defaults);
   if (contenders.length === 0) return 0;
   const { rows } = await tx.execute<{ time: number }>(
-    sql`SELECT virtual_time AS time FROM pool_turns WHERE pool = ${pool}`,
+    sql`SELECT virtual_time AS time FROM pool_turns WHERE pool = ${pool.name}`,
   );
-  const { chosen, finishTags, virtualTime } = chooseNext(contenders, free, rows[0]?.time ?? 0);
-  if (chosen.length > 0) crashPoint('dispatch-chosen');
-  const admitted = await admit(tx, chosen);
-  await charge(tx, pool, finishTags, virtualTime);
+  const next = chooseNext(contenders, pool.builders, pool.free, rows[0]?.time ?? 0);
+  if (next.chosen.length > 0) crashPoint('dispatch-chosen');
+  const held = next.held.filter((it) => it.heldSeconds === undefined).map((it) => it.id);
+  if (held.length > 0) await hold(tx, held);
+  if (next.chosen.length === 0) return 0;
+  const admitted = await admit(tx, next.chosen, pool.builders.size > 1);
+  await charge(tx, pool.name, next.finishTags, next.virtualTime);
   return admitted;
 }
 
-async function listFreeSlots(tx: Executor): Promise<{ pool: string; free: number }[]> {
-  const { rows } = await tx.execute<{ pool: string; free: number }>(sql`
+/** The pools that have a free slot. */
+async function listPools(tx: Executor): Promise<Pool[]> {
+  const { rows } = await tx.execute<{ pool: string; name: string; slots: number; free: number; loose: number }>(sql`
     WITH builders AS (${liveBuilders}), busy AS (
-      SELECT pool, count(*) AS n FROM (${buildsUnderWay}) it
-      WHERE worker IS NULL OR worker IN (SELECT name FROM builders) GROUP BY pool
+      SELECT pool, worker, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY pool, worker
+    ), loose AS (
+      -- Meant for no builder, or for one that is gone: any other may take them.
+      SELECT pool, sum(n)::int AS n FROM busy
+      WHERE worker IS NULL OR NOT EXISTS (SELECT FROM workers w WHERE w.name = busy.worker) GROUP BY pool
     )
-    SELECT pool, (sum(slots) - coalesce(min(busy.n), 0))::int AS free FROM builders LEFT JOIN busy USING (pool)
-      GROUP BY pool`);
-  return rows.filter((it) => it.free > 0);
+    SELECT builders.pool, builders.name, builders.slots, builders.slots - coalesce(busy.n, 0) AS free,
+      coalesce(loose.n, 0) AS loose
+    FROM builders LEFT JOIN busy ON busy.worker = builders.name LEFT JOIN loose ON loose.pool = builders.pool`);
+  const pools = new Map<string, Pool>();
+  for (const { pool, name, slots, free, loose } of rows) {
+    const known = pools.get(pool) ?? { name: pool, builders: new Map(), free: -loose };
+    known.builders.set(name, { name, slots, free });
+    known.free += Math.max(0, free);
+    pools.set(pool, known);
+  }
+  return [...pools.values()].filter((it) => it.free > 0);
 }
 
 async function listContenders(
@@ -91,9 +125,13 @@ async function listContenders(
     id: string;
     attempt: number;
     waited: number;
+    held: number | null;
     weight: number | null;
     running_max: number | null;
     finish_tag: number | null;
+    warm_seconds: number | null;
+    cold_seconds: number | null;
+    warm_on: string[] | null;
     running: number;
   }>(sql`
     -- From one account to the next by the index, however many builds each of them has waiting.
@@ -106,12 +144,16 @@ async function listContenders(
     ), running AS (
       SELECT account_id, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY account_id
     )
-    SELECT account.account_id, head.lane, head.id, head.attempt, head.waited, s.weight, s.running_max, turn.finish_tag,
+    SELECT account.account_id, head.lane, head.id, head.attempt, head.waited, head.held, s.weight, s.running_max,
+      turn.finish_tag, turn.warm_seconds, turn.cold_seconds,
+      (SELECT array_agg(worker) FROM worker_caches c WHERE c.account_id = account.account_id) AS warm_on,
       coalesce(running.n, 0) AS running
     FROM account
     CROSS JOIN unnest(${`{${lanes.join(',')}}`}::text[]) AS it (lane)
     CROSS JOIN LATERAL (
-      SELECT b.id, b.lane, b.attempt, extract(epoch FROM now() - b.created_at)::float8 AS waited FROM builds b
+      SELECT b.id, b.lane, b.attempt, extract(epoch FROM now() - b.created_at)::float8 AS waited,
+        extract(epoch FROM now() - b.held_at)::float8 AS held
+      FROM builds b
       WHERE ${waits} AND b.account_id = account.account_id AND b.pool = ${pool} AND b.lane = it.lane
         AND b.not_before <= now()
       ORDER BY b.created_at, b.id LIMIT ${heads}
@@ -127,31 +169,55 @@ async function listContenders(
       weight: row.weight ?? 1,
       runningMax: (row.running_max ?? defaults.runningMax) || Infinity,
       finishTag: row.finish_tag ?? 0,
+      warmOn: new Set(row.warm_on ?? []),
+      patienceSeconds: patienceFor({ warm: row.warm_seconds ?? undefined, cold: row.cold_seconds ?? undefined }),
       waiting: [],
     };
-    contender.waiting.push({ id: row.id, lane: row.lane, attempt: row.attempt, waitedSeconds: row.waited });
+    const { id, lane, attempt, waited, held } = row;
+    contender.waiting.push({
+      id,
+      lane,
+      attempt,
+      waitedSeconds: waited,
+      ...(held === null ? {} : { heldSeconds: held }),
+    });
     found.set(row.account_id, contender);
   }
   for (const it of found.values()) it.waiting.sort(byLaneAndAge);
   return [...found.values()];
 }
 
-async function admit(tx: Executor, chosen: Head[]): Promise<number> {
-  if (chosen.length === 0) return 0;
+/** Notes that their turn has come. */
+const hold = (tx: Executor, ids: string[]) =>
+  tx.execute(sql`UPDATE builds SET held_at = now() WHERE id = ANY(${textArray(ids)}::text[]) AND ${isPending()}`);
+
+/** @param byBuilder whether the builder that a build is meant for is told, and not any of the pool */
+async function admit(tx: Executor, chosen: Chosen<Head>[], byBuilder: boolean): Promise<number> {
+  const placements = chosen.map(({ build, on, why }): Placement => ({
+    on,
+    why,
+    heldMs: Math.round((build.heldSeconds ?? 0) * 1000),
+  }));
   const { rows } = await tx.execute<{
     id: string;
     attempt: number;
     pool: string;
     trace: string | null;
+    placement: Placement;
   }>(sql`
-    UPDATE builds b SET admitted_at = now(), announced_at = now()
-    WHERE b.id IN (
-        SELECT id FROM builds WHERE id = ANY(${`{${chosen.map((it) => it.id).join(',')}}`}::text[]) FOR UPDATE SKIP LOCKED)
+    UPDATE builds b SET admitted_at = now(), announced_at = now(), placement = it.placement
+    FROM unnest(${textArray(chosen.map((it) => it.build.id))}::text[],
+      ${sql.param(placements.map((it) => JSON.stringify(it)))}::jsonb[]) AS it (id, placement)
+    WHERE b.id = it.id
+      AND b.id IN (SELECT id FROM builds WHERE id = ANY(${textArray(chosen.map((it) => it.build.id))}::text[])
+        FOR UPDATE SKIP LOCKED)
       AND ${isPending('b.')}
-    RETURNING b.id, b.attempt, b.pool, b.trace`);
-  await announce(tx, ...rows.map(announceBuild));
+    RETURNING b.id, b.attempt, b.pool, b.trace, b.placement`);
+  await announce(tx, ...rows.map((it) => announceBuild(it, byBuilder ? it.placement.on : undefined)));
   return rows.length;
 }
+
+const textArray = (values: string[]): string => `{${values.join(',')}}`;
 
 async function charge(tx: Executor, pool: string, finishTags: Map<string, number>, virtualTime: number): Promise<void> {
   await tx.execute(sql`

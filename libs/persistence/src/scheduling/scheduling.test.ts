@@ -22,11 +22,15 @@ const contender = (
   runningMax: Infinity,
   running: 0,
   finishTag: 0,
+  warmOn: new Set(),
+  patienceSeconds: 0,
   waiting: Array.from({ length: waiting }, (_, n) => ({ id: `${accountId}-${n}`, lane, waitedSeconds: waiting - n })),
   ...change,
 });
 const ids = (contenders: Contender[], free: number, time = 0) =>
-  chooseNext(contenders, free, time).chosen.map((it) => it.id);
+  chooseNext(contenders, new Map([['w', { name: 'w', slots: free, free }]]), free, time).chosen.map(
+    (it) => it.build.id,
+  );
 
 describe('the choice', () => {
   it('takes accounts in turn, each in its own order', () => {

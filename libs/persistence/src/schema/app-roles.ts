@@ -78,6 +78,7 @@ const rights: Record<App, Record<string, string>> = {
     contexts: 'SELECT, INSERT, UPDATE',
     source_connections: 'SELECT',
     workers: 'SELECT, INSERT, UPDATE',
+    worker_caches: 'SELECT, INSERT, DELETE',
     builds: 'SELECT, UPDATE',
     build_attempts: 'SELECT, INSERT, UPDATE',
     build_phases: 'SELECT, INSERT, UPDATE',
@@ -96,6 +97,7 @@ const rights: Record<App, Record<string, string>> = {
     request_nonces: 'SELECT (expires_at), DELETE',
     tokens: 'SELECT (expires_at), DELETE',
     workers: everything,
+    worker_caches: 'SELECT, DELETE',
     slot_samples: 'SELECT, INSERT, DELETE',
     builds: 'SELECT, UPDATE, DELETE',
     build_log_chunks:

@@ -29,7 +29,8 @@ export const republishStale = (db: Database, afterSeconds: number): Promise<numb
     const pending = await announceTable('images', 'updated_at', 'pending');
     await announce(
       tx,
-      ...admitted.map(announceBuild),
+      // Whoever it was meant for has not come for it.
+      ...admitted.map((it) => announceBuild(it)),
       ...pushed.map(({ id, attempt, trace }) => announceRegistration('build', id, attempt, { trace })),
       ...pending.map((it) => announceRegistration('image', it.id, it.attempt)),
     );

@@ -8,12 +8,12 @@ import {
   visibilities,
   type BuildError,
   type BuildRequest,
+  type PlacementReason,
 } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
-  doublePrecision,
   index,
   integer,
   jsonb,
@@ -71,6 +71,10 @@ export const builds = pgTable(
     notes: text('notes').array().notNull().default([]),
     /** When the dispatcher let it out of the pending queue and into the queue; null while it waits. */
     admittedAt: moment('admitted_at'),
+    /** Since when its turn has come and it is held back for a builder that has its account's cache. */
+    heldAt: moment('held_at'),
+    /** Which builder the dispatcher meant it for, and why; null while it waits. */
+    placement: jsonb('placement').$type<Placement>(),
     /** When the queue was last told; the sweeper tells it again when nothing came of it. */
     announcedAt: moment('announced_at').notNull().defaultNow(),
     cancelRequestedAt: moment('cancel_requested_at'),
@@ -151,6 +155,15 @@ export interface BuildBase {
 }
 
 /** One try of a build on one worker. */
+/** What the dispatcher decided for a build. */
+export interface Placement {
+  /** Name of the builder. */
+  on: string;
+  why: PlacementReason;
+  /** For how long it was held back, in milliseconds. */
+  heldMs: number;
+}
+
 export const buildAttempts = pgTable(
   'build_attempts',
   {
@@ -163,6 +176,8 @@ export const buildAttempts = pgTable(
     outcome: text('outcome'),
     /** The images that it started from; null until they were found. */
     bases: jsonb('bases').$type<BuildBase[]>(),
+    /** Why its builder has it; null when another one had been meant. */
+    placement: jsonb('placement').$type<Placement>(),
   },
   (t) => [
     primaryKey({ columns: [t.buildId, t.attempt] }),
@@ -264,85 +279,6 @@ export const outbox = pgTable(
   },
   (t) => [index('outbox_due').on(t.notBefore, t.id)],
 );
-
-/** What a builder says of itself. */
-export interface WorkerAbout {
-  engine?: string;
-  version?: string;
-  jail?: string;
-  enforces?: string[];
-  missing?: string[];
-  disk?: { freeBytes: number; totalBytes: number };
-  /** Engines that run: with a build, and without one. */
-  rooms?: { warm: number; busy: number };
-  /** What the caches of all accounts take of its disk, and the largest of them. */
-  cacheBytes?: number;
-  caches?: { account: string; bytes: number; usedAt: string }[];
-}
-
-/**
- * Worker processes. Each holds an advisory lock on its number for as long as it lives, on the connection by which it
- * renews its leases: PostgreSQL drops the lock with the connection.
- */
-export const workers = pgTable('workers', {
-  number: integer('number').primaryKey().generatedAlwaysAsIdentity(),
-  name: text('name').notNull().unique(),
-  app: text('app').notNull(),
-  slots: integer('slots').notNull(),
-  /** Whose builds a builder takes; empty for the common pool. */
-  pool: text('pool').notNull().default(''),
-  draining: boolean('draining').notNull().default(false),
-  /** An operator wants it to take nothing new; it ends what it has. */
-  cordoned: boolean('cordoned').notNull().default(false),
-  /** Accounts whose caches an operator wants removed; it takes them with its next renewal. */
-  forget: text('forget').array().notNull().default([]),
-  /** What it says of itself: engine, jail, disk. */
-  about: jsonb('about').$type<WorkerAbout>().notNull().default({}),
-  startedAt: moment('started_at').notNull().defaultNow(),
-  seenAt: moment('seen_at').notNull().defaultNow(),
-});
-
-/** Slots of each pool's builders, as they were once a minute: nobody could tell afterwards. */
-export const slotSamples = pgTable(
-  'slot_samples',
-  {
-    at: moment('at').notNull(),
-    pool: text('pool').notNull(),
-    slots: integer('slots').notNull(),
-    busy: integer('busy').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.at, t.pool] })],
-);
-
-/** What an account may use of the builders; an account without a row has the defaults. */
-export const accountShares = pgTable('account_shares', {
-  accountId: text('account_id').primaryKey(),
-  weight: doublePrecision('weight').notNull().default(1),
-  /** Builds that may run at once; null for the installation's default. */
-  runningMax: integer('running_max'),
-  /** Builds that may wait; null for the installation's default. */
-  waitingMax: integer('waiting_max'),
-  /** Builds that are accepted within 24 hours, and entries of the catalogue; null for the installation's default. */
-  dailyMax: integer('daily_max'),
-  imagesMax: integer('images_max'),
-});
-
-/** Virtual time at which an account's last build that was admitted in a pool ends: start-time fair queueing. */
-export const accountTurns = pgTable(
-  'account_turns',
-  {
-    accountId: text('account_id').notNull(),
-    pool: text('pool').notNull(),
-    finishTag: doublePrecision('finish_tag').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.accountId, t.pool] })],
-);
-
-/** Virtual time at which the last build that was admitted in a pool started. */
-export const poolTurns = pgTable('pool_turns', {
-  pool: text('pool').primaryKey(),
-  virtualTime: doublePrecision('virtual_time').notNull(),
-});
 
 /** A row of the builds. */
 export type Build = typeof builds.$inferSelect;

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { isHeldSql, isLiveSql } from '../builds/state-conditions.ts';
 import { type Executor, readUrl } from '../db/database.ts';
 import { workerLocks } from '../db/locks.ts';
-import { type WorkerAbout } from '../tables/builds.ts';
+import { type WorkerAbout } from '../tables/workers.ts';
 import { allTenants, tenantOption } from '../db/tenant-pool.ts';
 
 /** A claim whose lease is to be renewed. */
@@ -265,8 +265,13 @@ export async function forgetCache(db: Executor, name: string, account: string): 
   return rowCount === 1;
 }
 
-/** Forgets workers that have been gone for a day. */
-export const forgetOldWorkers = (db: Executor) =>
-  db.execute(
-    sql`DELETE FROM workers WHERE seen_at < now() - interval '1 day' AND number NOT IN (${liveWorkerNumbers})`,
-  );
+/** Forgets workers that have been gone for a day, and what was known of their caches. */
+export async function forgetOldWorkers(db: Executor): Promise<Pick<Worker, 'name' | 'pool' | 'app'>[]> {
+  const { rows } = await db.execute<Pick<Worker, 'name' | 'pool' | 'app'>>(sql`
+    WITH gone AS (
+      DELETE FROM workers WHERE seen_at < now() - interval '1 day' AND number NOT IN (${liveWorkerNumbers})
+      RETURNING name, pool, app
+    ), caches AS (DELETE FROM worker_caches WHERE worker IN (SELECT name FROM gone))
+    SELECT name, pool, app FROM gone`);
+  return rows;
+}

@@ -1,0 +1,112 @@
+/** A builder as the dispatcher sees it. */
+export interface Builder {
+  name: string;
+  slots: number;
+  /** Slots in which nothing runs and for which nothing is meant; below 0 when more was meant for it than it has. */
+  free: number;
+}
+
+/**
+ * Why a build goes to a builder: it has a cache of the account; those that have one were busy for too long; or none has.
+ */
+export const placementReasons = ['warm', 'spilled', 'cold'] as const;
+export type PlacementReason = (typeof placementReasons)[number];
+
+/** An account, and where what earlier builds of it left is. */
+export interface Cached {
+  accountId: string;
+  /** Names of the builders that have a cache of the account. */
+  warmOn: ReadonlySet<string>;
+  /** For how long its turn may be held back for one of them, in seconds. */
+  patienceSeconds: number;
+}
+
+export interface Place {
+  /** Name of the builder. */
+  on: string;
+  why: PlacementReason;
+}
+
+const patienceSecondsMax = 10;
+const patienceShare = 0.3;
+
+/**
+ * For how long a build is held back for a builder that has its account's cache, in seconds: a part of what the cache
+ * has saved before.
+ * @param took how long the account's builds took of late, in seconds, by whether their builder had the cache
+ */
+export const patienceFor = (took: { warm: number | undefined; cold: number | undefined }): number =>
+  took.cold === undefined ? 0 : Math.min(patienceSecondsMax, patienceShare * Math.max(0, took.cold - (took.warm ?? 0)));
+
+/** A builder may have this much more than the others before an account that is new goes elsewhere. */
+const loadMax = 1.25;
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  return value;
+}
+
+/** Slots of builders that are free, and which of them an account's next build is to have. */
+export class FreeSlots {
+  readonly #builders: ReadonlyMap<string, Builder>;
+  readonly #taken = new Map<string, number>();
+
+  /** @param builders by their names */
+  constructor(builders: ReadonlyMap<string, Builder>) {
+    this.#builders = builders;
+  }
+
+  /**
+   * Why a build of the account may go now, as long as any slot is free.
+   * @param heldSeconds for how long its turn has been held back
+   * @returns undefined while it is to wait for a builder that has the account's cache
+   */
+  reasonFor(account: Cached, heldSeconds: number): PlacementReason | undefined {
+    const warm = this.#warmFor(account);
+    if (warm.some((it) => this.#free(it) > 0)) return 'warm';
+    if (warm.length === 0) return 'cold';
+    return heldSeconds >= account.patienceSeconds ? 'spilled' : undefined;
+  }
+
+  /** Takes a slot for a build of the account, for the reason that there is. */
+  take(account: Cached, why: PlacementReason): Place {
+    const builder = why === 'warm' ? this.#freestOf(this.#warmFor(account)) : this.#lightFor(account.accountId);
+    if (!builder) throw new Error('no slot is free');
+    this.#taken.set(builder.name, (this.#taken.get(builder.name) ?? 0) + 1);
+    return { on: builder.name, why };
+  }
+
+  #free({ name, free }: Builder): number {
+    return free - (this.#taken.get(name) ?? 0);
+  }
+
+  #warmFor({ warmOn }: Cached): Builder[] {
+    return [...warmOn].flatMap((it) => this.#builders.get(it) ?? []);
+  }
+
+  #freestOf(builders: Builder[]): Builder | undefined {
+    let best: Builder | undefined;
+    for (const it of builders) if (!best || this.#free(it) > this.#free(best)) best = it;
+    return best;
+  }
+
+  // The builds of an account that is new go to the same builder, unless that has more to do than the others: by
+  // rendezvous hashing with bounded loads.
+  #lightFor(accountId: string): Builder | undefined {
+    const load = (it: Builder): number => (it.slots - this.#free(it)) / it.slots;
+    let sum = 0;
+    for (const it of this.#builders.values()) sum += load(it);
+    const most = (loadMax * sum) / this.#builders.size;
+    let best: { builder: Builder; isLight: boolean; rank: number } | undefined;
+    for (const builder of this.#builders.values()) {
+      if (this.#free(builder) <= 0) continue;
+      const isLight = load(builder) <= most;
+      if (best?.isLight && !isLight) continue;
+      const rank = hash(`${accountId} ${builder.name}`);
+      if (!best || (isLight && !best.isLight) || rank > best.rank) best = { builder, isLight, rank };
+    }
+    return best?.builder;
+  }
+}

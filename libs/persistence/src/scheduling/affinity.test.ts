@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { Secret } from '@kiln/kit';
+import { sql } from 'drizzle-orm';
+import { claimBuild } from '../builds/build-work.ts';
+import { loadBuild } from '../builds/build-queries.ts';
+import { republishStale } from '../sweeps/sweep-queue.ts';
+import { type BuildBench, openBuildBench } from '../testing/build-bench.ts';
+import { openCacheDirectory } from '../workers/worker-caches.ts';
+import { forgetOldWorkers, openWorkerSession, type WorkerSession } from '../workers/worker-session.ts';
+import { dispatch as dispatchOf, listQueueBuilders } from './dispatch.ts';
+
+let bench: BuildBench;
+const sessions: WorkerSession[] = [];
+beforeEach(async () => {
+  bench = await openBuildBench();
+});
+afterEach(async () => {
+  for (const it of sessions.splice(0)) await it.close();
+  await bench.close();
+});
+
+const dispatch = () => dispatchOf(bench.db, { runningMax: 0 });
+const builder = async (slots = 1, pool = '') => {
+  const name = `w-${randomUUID()}`;
+  const session = openWorkerSession(new Secret(bench.url), { name, app: 'builder', slots, pool }, () => undefined);
+  await session.renew([]);
+  sessions.push(session);
+  return { name, session };
+};
+const rows = async <T extends Record<string, unknown>>(query: ReturnType<typeof sql>) =>
+  (await bench.db.execute<T>(query)).rows;
+const placementOf = async (id: string) => (await loadBuild(bench.db, id))?.placement;
+/** Builders that the outbox names, for each announcement of a build. */
+const toldOf = async (id: string) =>
+  (
+    await rows<{ builder: string | null }>(
+      sql`SELECT payload->>'builder' AS builder FROM outbox WHERE payload->>'buildId' = ${id} ORDER BY outbox.id`,
+    )
+  ).map((it) => it.builder);
+const hasCache = (name: string) => openCacheDirectory(bench.db, name).add(bench.account.id);
+/** Earlier builds of the account: a part of the difference is what waiting is worth. */
+const took = (warm: number, cold: number) =>
+  bench.db.execute(sql`INSERT INTO account_turns (account_id, pool, finish_tag, warm_seconds, cold_seconds)
+    VALUES (${bench.account.id}, '', 0, ${warm}, ${cold})`);
+
+it('sends a build where its account’s cache is, and tells that builder alone', async () => {
+  const all = [await builder(), await builder(), await builder()];
+  for (const { name } of all) {
+    await bench.db.execute(sql`DELETE FROM worker_caches`);
+    await hasCache(name);
+    const { id } = await bench.newBuild();
+    expect(await dispatch()).toBe(1);
+    expect(await placementOf(id)).toEqual({ on: name, why: 'warm', heldMs: 0 });
+    expect(await toldOf(id)).toEqual([name]);
+    const claimed = await claimBuild(bench.db, id, 0, name);
+    expect(claimed).toMatchObject({ worker: name });
+  }
+  const attempts = await rows<{ why: string }>(sql`SELECT placement->>'why' AS why FROM build_attempts`);
+  expect(attempts.map((it) => it.why)).toEqual(['warm', 'warm', 'warm']);
+});
+
+it('holds a build back while that builder is busy, and no longer than the cache is worth', async () => {
+  const [warm, other] = [await builder(), await builder()];
+  await hasCache(warm.name);
+  await took(5, 15);
+  const first = await bench.newBuild();
+  await dispatch();
+  const second = await bench.newBuild();
+  expect(await dispatch()).toBe(0);
+  const held = (await loadBuild(bench.db, second.id))?.heldAt;
+  expect(held).toBeInstanceOf(Date);
+  // Its turn came once.
+  expect(await dispatch()).toBe(0);
+  expect((await loadBuild(bench.db, second.id))?.heldAt).toEqual(held);
+  // What is held back costs nothing.
+  const [turn] = await rows<{ tag: number }>(sql`SELECT finish_tag AS tag FROM account_turns`);
+  expect(turn?.tag).toBe(1);
+  await bench.db.execute(sql`UPDATE builds SET held_at = now() - interval '3.1 s' WHERE id = ${second.id}`);
+  expect(await dispatch()).toBe(1);
+  const placement = await placementOf(second.id);
+  expect(placement).toMatchObject({ on: other.name, why: 'spilled' });
+  expect(placement?.heldMs).toBeGreaterThan(3000);
+  expect(await placementOf(first.id)).toMatchObject({ on: warm.name });
+});
+
+it('lets any builder have what the one that it was meant for does not take', async () => {
+  const [warm, other] = [await builder(), await builder()];
+  await hasCache(warm.name);
+  const { id } = await bench.newBuild();
+  await dispatch();
+  await bench.db.execute(
+    sql`UPDATE builds SET announced_at = now() - interval '2 s', not_before = now() - interval '2 s'`,
+  );
+  expect(await republishStale(bench.db, 1.5)).toBe(1);
+  expect(await toldOf(id)).toEqual([warm.name, null]);
+  await claimBuild(bench.db, id, 0, other.name);
+  expect(await rows(sql`SELECT worker, placement FROM build_attempts`)).toEqual([
+    { worker: other.name, placement: null },
+  ]);
+});
+
+it('counts a slot for what is meant for a builder, and none of others for what is meant for one that is gone', async () => {
+  const [one, two] = [await builder(), await builder()];
+  await bench.db.execute(sql`UPDATE workers SET slots = 1`);
+  await bench.newBuild();
+  await bench.newBuild();
+  expect(await dispatch()).toBe(2);
+  const places = await rows<{ on: string }>(sql`SELECT placement->>'on' AS on FROM builds`);
+  expect(places.map((it) => it.on).sort()).toEqual([one.name, two.name].sort());
+  await bench.newBuild();
+  expect(await dispatch()).toBe(0);
+});
+
+it('needs no queue of its own for a builder that is alone in its pool', async () => {
+  const alone = await builder(2);
+  await builder(1, 'gpu');
+  expect(await listQueueBuilders(bench.db)).toEqual([]);
+  const { id } = await bench.newBuild();
+  await dispatch();
+  expect(await toldOf(id)).toEqual([null]);
+  expect(await placementOf(id)).toEqual({ on: alone.name, why: 'cold', heldMs: 0 });
+});
+
+it('follows what a builder keeps, and forgets those that are gone', async () => {
+  const { name, session } = await builder();
+  const directory = openCacheDirectory(bench.db, name);
+  const kept = async () =>
+    (await rows<{ account_id: string }>(sql`SELECT account_id FROM worker_caches ORDER BY 1`)).map((it) => it.account_id);
+  await directory.set(['a', 'b']);
+  await directory.add('c');
+  expect(await kept()).toEqual(['a', 'b', 'c']);
+  await directory.set(['b']);
+  expect(await kept()).toEqual(['b']);
+  await directory.set([]);
+  expect(await kept()).toEqual([]);
+  await directory.set(['d']);
+  await session.close();
+  sessions.splice(0);
+  await bench.db.execute(sql`UPDATE workers SET seen_at = now() - interval '2 days'`);
+  expect(await forgetOldWorkers(bench.db)).toEqual([{ name, pool: '', app: 'builder' }]);
+  expect(await kept()).toEqual([]);
+}); // prettier-ignore
