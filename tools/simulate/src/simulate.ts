@@ -5,8 +5,8 @@ import {
   type Contender,
   type Lane,
   lanes,
-  patienceFor,
   type PlacementReason,
+  type Took,
   type Waiting,
 } from '@kiln/domain';
 import TinyQueue from 'tinyqueue';
@@ -84,7 +84,7 @@ interface Account {
   /** Numbers of the builders that have its cache. */
   warmOn: Set<string>;
   /** How long its builds took of late, in seconds. */
-  took: { warm: number | undefined; cold: number | undefined };
+  took: Took;
   /** What it got in the current minute, or undefined when it has not been waiting through all of it. */
   got: number | undefined;
 }
@@ -241,7 +241,7 @@ export function simulate(arrivals: readonly Arrival[], fleet: Fleet, policy: Pol
     runningMax: Infinity,
     finishTag: account.finishTag,
     warmOn: policy === 'fair share' ? account.warmOn : new Set(),
-    patienceSeconds: patienceFor(account.took),
+    took: account.took,
     waiting: lanes
       .flatMap((lane) => account.waiting[lane].slice(0, heads))
       .map((build) => ({

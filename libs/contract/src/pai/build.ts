@@ -121,7 +121,9 @@ export const shownBuild = shownBuildSummary
         Placement: z
           .enum(placementReasons)
           .optional()
-          .describe('why it had its builder: it has the cache of the account, those that have it were busy, or none has'),
+          .describe(
+            'why it had its builder: it has the cache of the account, those that have it were busy, or none has',
+          ),
         HeldSeconds: z.number().optional().describe('for how long it was held back for a builder that has the cache'),
       }),
     ),

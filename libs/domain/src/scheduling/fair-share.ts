@@ -76,16 +76,16 @@ export function chooseNext<W extends Waiting>(
   const finishTags = new Map<string, number>();
   let time = virtualTime;
   const slots = new FreeSlots(builders);
-  const rest = contenders.map((it) => ({ ...it, waiting: [...it.waiting] }));
+  const rest = contenders.map((it) => ({ ...it, waiting: [...it.waiting], held: 0 }));
   while (chosen.length < free) {
     let best: Candidate<W> | undefined;
-    const waitForCache: { start: number; of: Contender<W> }[] = [];
+    const waitForCache: { start: number; of: Contender<W> & { held: number } }[] = [];
     for (const of of rest) {
       const head = of.waiting[0];
       if (!head || of.running >= of.runningMax) continue;
       const start = startTag(of, time);
       if (best && best.start < start) continue;
-      const why = slots.reasonFor(of, head.heldSeconds ?? 0);
+      const why = slots.reasonFor(of, head.heldSeconds ?? 0, of.held);
       if (why === undefined) {
         waitForCache.push({ start, of });
         continue;
@@ -99,6 +99,7 @@ export function chooseNext<W extends Waiting>(
     for (const { of } of due) {
       const head = of.waiting.shift();
       if (head) held.push(head);
+      of.held += 1;
     }
     if (due.length > 0) continue;
     const next = best?.of.waiting.shift();

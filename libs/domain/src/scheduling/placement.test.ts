@@ -8,7 +8,8 @@ const account = (accountId: string, waiting: number, change: Partial<Contender> 
   running: 0,
   finishTag: 0,
   warmOn: new Set(),
-  patienceSeconds: 5,
+  // Five seconds of patience, and four builds that are held back for two slots.
+  took: { warm: 2.5, cold: 2.5 + 5 / 0.3 },
   waiting: Array.from({ length: waiting }, (_, n) => ({
     id: `${accountId}-${n}`,
     lane: 'normal',
@@ -47,6 +48,18 @@ it('lets go elsewhere what was held back for long enough, all at once', () => {
   expect(choose([held], builders(0, 2, 2)).chosen.map((it) => it.split(' ')[1])).toEqual(['spilled', 'spilled', 'spilled']);
   expect(choose([account('a', 3, { warmOn: new Set(['w0']), heldSeconds: 4.9 })], builders(0, 2, 2)).chosen).toEqual([]);
 }); // prettier-ignore
+
+it('holds back no more builds than those builders can take in time', () => {
+  const warm = account('a', 9, { warmOn: new Set(['w0']) });
+  const { chosen, held } = choose([warm], builders(0, 2, 2));
+  expect(held).toEqual(['a-0', 'a-1', 'a-2', 'a-3']);
+  expect(chosen.map((it) => it.split(' ').slice(0, 2))).toEqual([
+    ['a-4', 'spilled'],
+    ['a-5', 'spilled'],
+    ['a-6', 'spilled'],
+    ['a-7', 'spilled'],
+  ]);
+});
 
 it('does not hold back what could not go anywhere, or whose turn has not come', () => {
   const warmOn = new Set(['w0']);

@@ -17,8 +17,13 @@ export interface Cached {
   accountId: string;
   /** Names of the builders that have a cache of the account. */
   warmOn: ReadonlySet<string>;
-  /** For how long its turn may be held back for one of them, in seconds. */
-  patienceSeconds: number;
+  took: Took;
+}
+
+/** How long an account's builds took of late, in seconds, where the builder had its cache and where not. */
+export interface Took {
+  warm: number | undefined;
+  cold: number | undefined;
 }
 
 export interface Place {
@@ -33,9 +38,8 @@ const patienceShare = 0.3;
 /**
  * For how long a build is held back for a builder that has its account's cache, in seconds: a part of what the cache
  * has saved before.
- * @param took how long the account's builds took of late, in seconds, by whether their builder had the cache
  */
-export const patienceFor = (took: { warm: number | undefined; cold: number | undefined }): number =>
+export const patienceFor = (took: Took): number =>
   took.cold === undefined ? 0 : Math.min(patienceSecondsMax, patienceShare * Math.max(0, took.cold - (took.warm ?? 0)));
 
 /** A builder may have this much more than the others before an account that is new goes elsewhere. */
@@ -61,13 +65,19 @@ export class FreeSlots {
   /**
    * Why a build of the account may go now, as long as any slot is free.
    * @param heldSeconds for how long its turn has been held back
+   * @param heldBefore how many builds of the account are held back before it
    * @returns undefined while it is to wait for a builder that has the account's cache
    */
-  reasonFor(account: Cached, heldSeconds: number): PlacementReason | undefined {
+  reasonFor(account: Cached, heldSeconds: number, heldBefore: number): PlacementReason | undefined {
     const warm = this.#warmFor(account);
     if (warm.some((it) => this.#free(it) > 0)) return 'warm';
     if (warm.length === 0) return 'cold';
-    return heldSeconds >= account.patienceSeconds ? 'spilled' : undefined;
+    const patience = patienceFor(account.took);
+    if (heldSeconds >= patience) return 'spilled';
+    // More than these builders will have ended by then would wait in vain.
+    const slots = warm.reduce((sum, it) => sum + it.slots, 0);
+    const inTime = (slots * patience) / (account.took.warm ?? account.took.cold ?? Infinity);
+    return heldBefore < Math.max(1, Math.floor(inTime)) ? undefined : 'spilled';
   }
 
   /** Takes a slot for a build of the account, for the reason that there is. */

@@ -50,7 +50,10 @@ export async function claimBuild(
   const begun = db.$with('begun', {}).as(sql`
     INSERT INTO build_attempts (build_id, attempt, fence, worker, placement)
     SELECT id, attempt, fence, worker, CASE WHEN placement->>'on' = worker THEN placement END FROM moved`);
-  const [build] = await db.with(moved, begun, eventOfMoved(db, `taken by ${worker}`)).select().from(moved);
+  const [build] = await db
+    .with(moved, begun, eventOfMoved(db, `taken by ${worker}`))
+    .select()
+    .from(moved);
   return build;
 }
 

@@ -7,7 +7,6 @@ import {
   type Contender,
   type Lane,
   lanes,
-  patienceFor,
   type Waiting,
 } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
@@ -170,7 +169,7 @@ async function listContenders(
       runningMax: (row.running_max ?? defaults.runningMax) || Infinity,
       finishTag: row.finish_tag ?? 0,
       warmOn: new Set(row.warm_on ?? []),
-      patienceSeconds: patienceFor({ warm: row.warm_seconds ?? undefined, cold: row.cold_seconds ?? undefined }),
+      took: { warm: row.warm_seconds ?? undefined, cold: row.cold_seconds ?? undefined },
       waiting: [],
     };
     const { id, lane, attempt, waited, held } = row;

@@ -23,7 +23,7 @@ const contender = (
   running: 0,
   finishTag: 0,
   warmOn: new Set(),
-  patienceSeconds: 0,
+  took: { warm: undefined, cold: undefined },
   waiting: Array.from({ length: waiting }, (_, n) => ({ id: `${accountId}-${n}`, lane, waitedSeconds: waiting - n })),
   ...change,
 });
