@@ -14,6 +14,7 @@ export * from './builds/build-states.ts';
 export * from './builds/parse-request.ts';
 export * from './builds/request-contexts.ts';
 export * from './builds/safe-line.ts';
+export { beginningOf } from './dockerfile/beginning.ts';
 export { isImageName } from './dockerfile/check-image.ts';
 export * from './dockerfile/dockerfile.ts';
 export { nameOfStage } from './dockerfile/from-image.ts';

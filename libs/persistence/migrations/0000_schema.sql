@@ -131,6 +131,7 @@ CREATE TABLE "builds" (
 	"lane" text DEFAULT 'normal' NOT NULL,
 	"pool" text DEFAULT '' NOT NULL,
 	"notes" text[] DEFAULT '{}' NOT NULL,
+	"cache_key" text DEFAULT '' NOT NULL,
 	"admitted_at" timestamp (3) with time zone,
 	"held_at" timestamp (3) with time zone,
 	"placement" jsonb,
@@ -603,7 +604,8 @@ CREATE TABLE "slot_samples" (
 CREATE TABLE "worker_caches" (
 	"account_id" text NOT NULL,
 	"worker" text NOT NULL,
-	CONSTRAINT "worker_caches_account_id_worker_pk" PRIMARY KEY("account_id","worker")
+	"cache_key" text NOT NULL,
+	CONSTRAINT "worker_caches_account_id_cache_key_worker_pk" PRIMARY KEY("account_id","cache_key","worker")
 );
 --> statement-breakpoint
 CREATE TABLE "workers" (

@@ -1,11 +1,12 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
-// `--only builds`, `--only queues`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`,
+// `--only builds`, `--only queues`, `--only affinity`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`,
 // `--only packages` or `--only idle` (`--minutes 5`) measures those alone.
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { memoryMiB, root } from '@kiln/stack';
 import { startBenchStack } from './bench-stack.ts';
+import { benchAffinity } from './affinity.ts';
 import { benchBuilds } from './builds.ts';
 import { benchIdle } from './idle.ts';
 import { benchLists } from './lists.ts';
@@ -32,6 +33,7 @@ try {
   else if (values.only === 'rows') await benchRows(stack, Number(values.rows));
   else if (values.only === 'packages') await benchPackages(stack);
   else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
+  else if (values.only === 'affinity') printRows(await benchAffinity(stack));
   else if (values.only === 'queues') printRows(await benchQueues(stack, Number(values.rounds)));
   else if (values.only === 'uploads') printRows(await benchUploads(stack, Number(values.rounds)));
   else if (values.only === 'idle') await benchIdle(stack, Number(values.minutes));

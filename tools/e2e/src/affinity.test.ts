@@ -19,7 +19,7 @@ const builders = async () => {
 };
 const submit = async (run = 'true') => {
   const unique = randomBytes(4).toString('hex');
-  return (await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN ${run} # ${unique}\n`))).ImageBuildId;
+  return (await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN true\nRUN ${run} # ${unique}\n`))).ImageBuildId;
 };
 const attemptOf = async (id: string) => {
   const build = await kiln.ended(id);

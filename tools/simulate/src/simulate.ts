@@ -240,7 +240,7 @@ export function simulate(arrivals: readonly Arrival[], fleet: Fleet, policy: Pol
     weight: 1,
     runningMax: Infinity,
     finishTag: account.finishTag,
-    warmOn: policy === 'fair share' ? account.warmOn : new Set(),
+    knownOn: policy === 'fair share' ? account.warmOn : new Set(),
     took: account.took,
     waiting: lanes
       .flatMap((lane) => account.waiting[lane].slice(0, heads))
@@ -248,6 +248,7 @@ export function simulate(arrivals: readonly Arrival[], fleet: Fleet, policy: Pol
         id: build.id,
         lane: laneOf(build),
         waitedSeconds: (now - build.at) / 1000,
+        warmOn: policy === 'fair share' ? account.warmOn : new Set<string>(),
         ...(build.heldAt === undefined ? {} : { heldSeconds: (now - build.heldAt) / 1000 }),
         build,
       }))

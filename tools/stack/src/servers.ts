@@ -51,21 +51,61 @@ export interface PostgresOptions {
   durable: boolean;
   /** Its data were copied from a server that it follows: nothing can be written to it. */
   isStandby?: boolean;
+  /** Settings of its own, over those that every server has here. */
+  settings?: Record<string, string>;
 }
+
+const copy = [program('pg_basebackup'), '-X', 'stream', '-c', 'fast'];
 
 /** Copies a running server's data, for another one below `stackDir` that follows it from then on. */
 export async function copyPostgres(url: string, stackDir: string): Promise<void> {
+  const { data, prefix } = dataFolder(stackDir);
+  await runQuietly([...prefix, ...copy, '-d', url, '-D', data, '-R']);
+}
+
+/** What a server below `stackDir` archives its log with, and a folder for it. */
+export function archiveSettings(stackDir: string): Record<string, string> {
+  const { own } = unprivileged();
+  const archive = join(stackDir, 'archive');
+  mkdirSync(archive, { recursive: true });
+  own(archive);
+  return { archive_mode: 'on', archive_command: `cp %p '${archive}/%f'` };
+}
+
+/**
+ * Backs a running server up, for one below `stackDir` that starts as of a later moment.
+ * @param at the moment, when that one is started
+ * @returns the settings that bring it there from what `archived` wrote down meanwhile
+ */
+export async function backUpPostgres(
+  url: string,
+  stackDir: string,
+  archived: string,
+): Promise<(at: string) => Record<string, string>> {
+  const { data, prefix, own } = dataFolder(stackDir);
+  await runQuietly([...prefix, ...copy, '-d', url, '-D', data]);
+  const signal = join(data, 'recovery.signal');
+  writeFileSync(signal, '');
+  own(signal);
+  return (at) => ({
+    restore_command: `cp '${join(archived, 'archive')}/%f' %p`,
+    recovery_target_time: at,
+    recovery_target_action: 'promote',
+  });
+}
+
+function dataFolder(stackDir: string) {
   const data = join(stackDir, 'postgres');
   const { prefix, own } = unprivileged();
   mkdirSync(data, { recursive: true, mode: 0o700 });
   own(data);
-  await runQuietly([...prefix, program('pg_basebackup'), '-d', url, '-D', data, '-R', '-X', 'stream', '-c', 'fast']);
+  return { data, prefix, own };
 }
 
 /** Starts PostgreSQL with its data under `dir`, on loopback only, and makes the database `kiln`. */
 export async function startPostgres(
   stackDir: string,
-  { port, password, durable, isStandby = false }: PostgresOptions,
+  { port, password, durable, isStandby = false, settings: others = {} }: PostgresOptions,
 ): Promise<{ server: Managed; url: string }> {
   const data = join(stackDir, 'postgres');
   const { prefix, own } = unprivileged();
@@ -97,6 +137,7 @@ export async function startPostgres(
     max_connections: '200',
     shared_buffers: '128MB',
     ...(durable ? {} : { fsync: 'off' }),
+    ...others,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // SIGINT: ends sessions and closes at once, cleanly.

@@ -69,7 +69,7 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
   if (!build) return;
   crashPoint('build-claimed');
   // Without it the next build of the account may go elsewhere, and nothing else is lost.
-  await deps.caches?.add(build.accountId).catch(() => undefined);
+  await deps.caches?.add(build).catch(() => undefined);
   const facts = { 'kiln.build.id': build.id, 'kiln.attempt': build.attempt };
   await inSpan('build attempt', facts, () => runAttempt(deps, build, claimedAtMs), {
     parent: build.trace,

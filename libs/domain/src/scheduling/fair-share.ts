@@ -1,5 +1,5 @@
 import { type Lane, lanes } from '../builds/build-states.ts';
-import { type Builder, type Cached, FreeSlots, type Place, type PlacementReason } from './placement.ts';
+import { type Builder, FreeSlots, type Place, type PlacementReason, type Took } from './placement.ts';
 
 /** A build that waits, as the dispatcher sees it. */
 export interface Waiting {
@@ -9,6 +9,8 @@ export interface Waiting {
   waitedSeconds: number;
   /** For how long it has been its turn and it was held back for a builder that has its cache, in seconds. */
   heldSeconds?: number;
+  /** Names of the builders that have built what it begins with. */
+  warmOn: ReadonlySet<string>;
 }
 
 /** An account's claim on the builders. */
@@ -20,8 +22,12 @@ export interface Share {
   finishTag: number;
 }
 
-export interface Contender<W extends Waiting = Waiting> extends Share, Cached {
+export interface Contender<W extends Waiting = Waiting> extends Share {
+  accountId: string;
   running: number;
+  took: Took;
+  /** Names of the builders that have a cache of the account. */
+  knownOn: ReadonlySet<string>;
   /** In the order in which the account's builds are to start. */
   waiting: W[];
 }
@@ -85,7 +91,8 @@ export function chooseNext<W extends Waiting>(
       if (!head || of.running >= of.runningMax) continue;
       const start = startTag(of, time);
       if (best && best.start < start) continue;
-      const why = slots.reasonFor(of, head.heldSeconds ?? 0, of.held);
+      const { warmOn, heldSeconds = 0 } = head;
+      const why = slots.reasonFor({ ...of, warmOn, heldSeconds, heldBefore: of.held });
       if (why === undefined) {
         waitForCache.push({ start, of });
         continue;
@@ -108,7 +115,7 @@ export function chooseNext<W extends Waiting>(
     best.of.finishTag = time + 1 / best.of.weight;
     best.of.running += 1;
     finishTags.set(best.of.accountId, best.of.finishTag);
-    chosen.push({ build: next, ...slots.take(best.of, best.why) });
+    chosen.push({ build: next, ...slots.take({ ...best.of, warmOn: next.warmOn }, best.why) });
   }
   return { chosen, held, finishTags, virtualTime: time };
 }

@@ -1,20 +1,22 @@
 import { chooseNext, type Contender } from './fair-share.ts';
 import { type Builder, patienceFor } from './placement.ts';
 
-const account = (accountId: string, waiting: number, change: Partial<Contender> & { heldSeconds?: number } = {}): Contender => ({
+type Change = Partial<Contender> & { heldSeconds?: number; warmOn?: ReadonlySet<string> };
+const account = (accountId: string, waiting: number, { heldSeconds, warmOn = new Set(), ...change }: Change = {}): Contender => ({
   accountId,
   weight: 1,
   runningMax: Infinity,
   running: 0,
   finishTag: 0,
-  warmOn: new Set(),
+  knownOn: warmOn,
   // Five seconds of patience, and four builds that are held back for two slots.
   took: { warm: 2.5, cold: 2.5 + 5 / 0.3 },
   waiting: Array.from({ length: waiting }, (_, n) => ({
     id: `${accountId}-${n}`,
     lane: 'normal',
     waitedSeconds: waiting - n,
-    ...(change.heldSeconds === undefined ? {} : { heldSeconds: change.heldSeconds }),
+    warmOn,
+    ...(heldSeconds === undefined ? {} : { heldSeconds }),
   })),
   ...change,
 }); // prettier-ignore
@@ -78,6 +80,12 @@ it('sends the builds of an account that is new to one builder, and different acc
   const places = Array.from({ length: 40 }, (_, n) => on(`account-${n}`));
   for (const name of ['w0', 'w1', 'w2', 'w3'])
     expect(places.filter((it) => it === name).length).toBeGreaterThanOrEqual(4);
+});
+
+it('sends what is new of an account to a builder that has its cache, if one is free, and waits for none', () => {
+  const knownOn = new Set(['w1']);
+  expect(choose([account('a', 1, { knownOn })], builders(2, 1, 2)).chosen).toEqual(['a-0 cold w1']);
+  expect(choose([account('a', 1, { knownOn })], builders(2, 0)).chosen).toEqual(['a-0 cold w0']);
 });
 
 it('prefers builders that have no more to do than the others', () => {

@@ -7,17 +7,23 @@ export interface Builder {
 }
 
 /**
- * Why a build goes to a builder: it has a cache of the account; those that have one were busy for too long; or none has.
+ * Why a build goes to a builder: that has built what it begins with; those that have were busy for too long; or none has.
  */
 export const placementReasons = ['warm', 'spilled', 'cold'] as const;
 export type PlacementReason = (typeof placementReasons)[number];
 
-/** An account, and where what earlier builds of it left is. */
-export interface Cached {
+/** A build that waits, and where what earlier builds of its account left is. */
+export interface Wanted {
   accountId: string;
-  /** Names of the builders that have a cache of the account. */
-  warmOn: ReadonlySet<string>;
   took: Took;
+  /** Names of the builders that have built what it begins with. */
+  warmOn: ReadonlySet<string>;
+  /** Names of all builders that have a cache of the account. */
+  knownOn: ReadonlySet<string>;
+  /** For how long its turn has been held back, in seconds. */
+  heldSeconds: number;
+  /** How many builds of the account are held back before it. */
+  heldBefore: number;
 }
 
 /** How long an account's builds took of late, in seconds, where the builder had its cache and where not. */
@@ -63,26 +69,27 @@ export class FreeSlots {
   }
 
   /**
-   * Why a build of the account may go now, as long as any slot is free.
-   * @param heldSeconds for how long its turn has been held back
-   * @param heldBefore how many builds of the account are held back before it
-   * @returns undefined while it is to wait for a builder that has the account's cache
+   * Why a build may go now, as long as any slot is free.
+   * @returns undefined while it is to wait for a builder that has built what it begins with
    */
-  reasonFor(account: Cached, heldSeconds: number, heldBefore: number): PlacementReason | undefined {
-    const warm = this.#warmFor(account);
+  reasonFor({ warmOn, took, heldSeconds, heldBefore }: Omit<Wanted, 'knownOn'>): PlacementReason | undefined {
+    const warm = this.#among(warmOn);
     if (warm.some((it) => this.#free(it) > 0)) return 'warm';
     if (warm.length === 0) return 'cold';
-    const patience = patienceFor(account.took);
+    const patience = patienceFor(took);
     if (heldSeconds >= patience) return 'spilled';
     // More than these builders will have ended by then would wait in vain.
     const slots = warm.reduce((sum, it) => sum + it.slots, 0);
-    const inTime = (slots * patience) / (account.took.warm ?? account.took.cold ?? Infinity);
+    const inTime = (slots * patience) / (took.warm ?? took.cold ?? Infinity);
     return heldBefore < Math.max(1, Math.floor(inTime)) ? undefined : 'spilled';
   }
 
-  /** Takes a slot for a build of the account, for the reason that there is. */
-  take(account: Cached, why: PlacementReason): Place {
-    const builder = why === 'warm' ? this.#freestOf(this.#warmFor(account)) : this.#lightFor(account.accountId);
+  /** Takes a slot for a build, for the reason that there is. */
+  take({ accountId, warmOn, knownOn }: Pick<Wanted, 'accountId' | 'warmOn' | 'knownOn'>, why: PlacementReason): Place {
+    const builder =
+      why === 'warm'
+        ? this.#freestOf(this.#among(warmOn))
+        : (this.#freestOf(this.#among(knownOn).filter((it) => this.#free(it) > 0)) ?? this.#lightFor(accountId));
     if (!builder) throw new Error('no slot is free');
     this.#taken.set(builder.name, (this.#taken.get(builder.name) ?? 0) + 1);
     return { on: builder.name, why };
@@ -92,8 +99,8 @@ export class FreeSlots {
     return free - (this.#taken.get(name) ?? 0);
   }
 
-  #warmFor({ warmOn }: Cached): Builder[] {
-    return [...warmOn].flatMap((it) => this.#builders.get(it) ?? []);
+  #among(names: ReadonlySet<string>): Builder[] {
+    return [...names].flatMap((it) => this.#builders.get(it) ?? []);
   }
 
   #freestOf(builders: Builder[]): Builder | undefined {

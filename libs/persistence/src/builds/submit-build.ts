@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { traceparent } from '@kiln/kit';
-import { type BuildRequest, type Lane, type Lineage } from '@kiln/domain';
+import { beginningOf, type BuildRequest, type Lane, type Lineage } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
 import { builds } from '../tables/builds.ts';
@@ -40,9 +41,9 @@ const statement = `
   WITH accepted AS (
     INSERT INTO builds (id, job_id, account_id, project_id, workspace_id, user_id, client_token, request_hash, request,
       registry_auths_sealed, display_name, image_name, registry_connection_id, host, repository, tag, overwrite,
-      accessibility, lane, parent_id, lineage, pool, trace, notes, state, phase)
+      accessibility, lane, parent_id, lineage, pool, trace, notes, cache_key, state, phase)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-      $24::text[], 'queued', 'wait'
+      $24::text[], $25, 'queued', 'wait'
     WHERE NOT EXISTS (SELECT 1 FROM images WHERE workspace_id = $5 AND name = $12 AND ${heldStatus})
     ON CONFLICT DO NOTHING RETURNING id
   ), event AS (
@@ -51,6 +52,12 @@ const statement = `
       FROM accepted
   )
   SELECT id FROM accepted`;
+
+/** Empty where there is nothing to share, and for a Dockerfile that is to come from elsewhere. */
+function cacheKeyOf({ dockerfile, noCache }: BuildRequest): string {
+  const beginning = noCache ? '' : beginningOf(dockerfile);
+  return beginning === '' ? '' : createHash('sha256').update(beginning).digest('hex').slice(0, 16);
+}
 
 /** @returns whether the build was accepted; neither its name nor its client token may be in use */
 async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
@@ -80,6 +87,7 @@ async function insertBuild(db: Executor, build: NewBuild): Promise<boolean> {
     build.pool,
     traceparent(),
     build.notes,
+    cacheKeyOf(build.request),
   ]);
   return rowCount === 1;
 }

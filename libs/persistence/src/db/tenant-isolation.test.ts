@@ -75,7 +75,7 @@ beforeAll(async () => {
     await run(`INSERT INTO campaign_images (campaign_id, account_id, place, image_id, source_build_id, reference, bases) VALUES ($1, $1, 1, $2, 'b', 'r', '{}')`, [account.id, image]);
     await run(`INSERT INTO signing_keys VALUES ('k', $1, 'p', 's')`, [account.id]);
     await run(`INSERT INTO account_turns VALUES ($1, '', 1)`, [account.id]);
-    await run(`INSERT INTO worker_caches VALUES ($1, 'w')`, [account.id]);
+    await run(`INSERT INTO worker_caches VALUES ($1, 'w', 'k')`, [account.id]);
     await run(`INSERT INTO contexts (account_id, id, files, bytes, expires_at) VALUES ($1, 'c', 1, 1, now())`, [account.id]);
     await run(`INSERT INTO inspections (id, account_id, host, repository, reference, catalogued) VALUES ($1, $1, 'r', 'a/b', 't', false)`, [account.id]);
     await run(`INSERT INTO image_packages VALUES ($1, $1, 'deb', 'n', '1', 'n', '{1}', 0)`, [account.id]);

@@ -37,7 +37,12 @@ const toldOf = async (id: string) =>
       sql`SELECT payload->>'builder' AS builder FROM outbox WHERE payload->>'buildId' = ${id} ORDER BY outbox.id`,
     )
   ).map((it) => it.builder);
-const hasCache = (name: string) => openCacheDirectory(bench.db, name).add(bench.account.id);
+/** The builder has built what the build begins with. */
+const hasCache = async (name: string, buildId: string) => {
+  const build = await loadBuild(bench.db, buildId);
+  if (!build) throw new Error('no such build');
+  await openCacheDirectory(bench.db, name).add(build);
+};
 /** Earlier builds of the account: a part of the difference is what waiting is worth. */
 const took = (warm: number, cold: number) =>
   bench.db.execute(sql`INSERT INTO account_turns (account_id, pool, finish_tag, warm_seconds, cold_seconds)
@@ -47,8 +52,8 @@ it('sends a build where its account’s cache is, and tells that builder alone',
   const all = [await builder(), await builder(), await builder()];
   for (const { name } of all) {
     await bench.db.execute(sql`DELETE FROM worker_caches`);
-    await hasCache(name);
     const { id } = await bench.newBuild();
+    await hasCache(name, id);
     expect(await dispatch()).toBe(1);
     expect(await placementOf(id)).toEqual({ on: name, why: 'warm', heldMs: 0 });
     expect(await toldOf(id)).toEqual([name]);
@@ -61,9 +66,9 @@ it('sends a build where its account’s cache is, and tells that builder alone',
 
 it('holds a build back while that builder is busy, and no longer than the cache is worth', async () => {
   const [warm, other] = [await builder(), await builder()];
-  await hasCache(warm.name);
   await took(5, 15);
   const first = await bench.newBuild();
+  await hasCache(warm.name, first.id);
   await dispatch();
   const second = await bench.newBuild();
   expect(await dispatch()).toBe(0);
@@ -85,8 +90,8 @@ it('holds a build back while that builder is busy, and no longer than the cache 
 
 it('lets any builder have what the one that it was meant for does not take', async () => {
   const [warm, other] = [await builder(), await builder()];
-  await hasCache(warm.name);
   const { id } = await bench.newBuild();
+  await hasCache(warm.name, id);
   await dispatch();
   await bench.db.execute(
     sql`UPDATE builds SET announced_at = now() - interval '2 s', not_before = now() - interval '2 s'`,
@@ -111,6 +116,30 @@ it('counts a slot for what is meant for a builder, and none of others for what i
   expect(await dispatch()).toBe(0);
 });
 
+it('tells builds of an account apart by what they begin with', async () => {
+  const [one, two] = [await builder(2), await builder(2)];
+  const first = await bench.newBuild({ dockerfile: 'FROM a\nRUN one\nRUN x\n' });
+  await dispatch();
+  const place = (await placementOf(first.id))?.on ?? '';
+  const build = await claimBuild(bench.db, first.id, 0, place);
+  if (!build) throw new Error('not claimed');
+  const directory = openCacheDirectory(bench.db, place);
+  await directory.add(build);
+  const next = async (dockerfile: string) => {
+    const { id } = await bench.newBuild({ dockerfile });
+    await dispatch();
+    return placementOf(id);
+  };
+  expect(await next('FROM a\nRUN one\nRUN y\n')).toMatchObject({ on: place, why: 'warm' });
+  // Where the account is known, no slot is free any more; what is new waits for none.
+  const other = place === one.name ? two.name : one.name;
+  expect(await next('FROM a\nRUN two\n')).toMatchObject({ on: other, why: 'cold' });
+  // A key each, of which the first ones are forgotten.
+  for (let n = 0; n < 201; n += 1) await directory.add({ accountId: 'many', cacheKey: String(n) });
+  const keys = await rows<{ n: number }>(sql`SELECT count(*)::int AS n FROM worker_caches WHERE account_id = 'many'`);
+  expect(keys[0]?.n).toBe(200);
+});
+
 it('needs no queue of its own for a builder that is alone in its pool', async () => {
   const alone = await builder(2);
   await builder(1, 'gpu');
@@ -127,7 +156,7 @@ it('follows what a builder keeps, and forgets those that are gone', async () => 
   const kept = async () =>
     (await rows<{ account_id: string }>(sql`SELECT account_id FROM worker_caches ORDER BY 1`)).map((it) => it.account_id);
   await directory.set(['a', 'b']);
-  await directory.add('c');
+  await directory.add({ accountId: 'c', cacheKey: 'k' });
   expect(await kept()).toEqual(['a', 'b', 'c']);
   await directory.set(['b']);
   expect(await kept()).toEqual(['b']);

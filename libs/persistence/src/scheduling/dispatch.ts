@@ -131,6 +131,7 @@ async function listContenders(
     warm_seconds: number | null;
     cold_seconds: number | null;
     warm_on: string[] | null;
+    known_on: string[] | null;
     running: number;
   }>(sql`
     -- From one account to the next by the index, however many builds each of them has waiting.
@@ -145,12 +146,14 @@ async function listContenders(
     )
     SELECT account.account_id, head.lane, head.id, head.attempt, head.waited, head.held, s.weight, s.running_max,
       turn.finish_tag, turn.warm_seconds, turn.cold_seconds,
-      (SELECT array_agg(worker) FROM worker_caches c WHERE c.account_id = account.account_id) AS warm_on,
+      (SELECT array_agg(worker) FROM worker_caches c
+        WHERE c.account_id = account.account_id AND c.cache_key = head.cache_key AND c.cache_key <> '') AS warm_on,
+      (SELECT array_agg(DISTINCT worker) FROM worker_caches c WHERE c.account_id = account.account_id) AS known_on,
       coalesce(running.n, 0) AS running
     FROM account
     CROSS JOIN unnest(${`{${lanes.join(',')}}`}::text[]) AS it (lane)
     CROSS JOIN LATERAL (
-      SELECT b.id, b.lane, b.attempt, extract(epoch FROM now() - b.created_at)::float8 AS waited,
+      SELECT b.id, b.lane, b.attempt, b.cache_key, extract(epoch FROM now() - b.created_at)::float8 AS waited,
         extract(epoch FROM now() - b.held_at)::float8 AS held
       FROM builds b
       WHERE ${waits} AND b.account_id = account.account_id AND b.pool = ${pool} AND b.lane = it.lane
@@ -168,7 +171,7 @@ async function listContenders(
       weight: row.weight ?? 1,
       runningMax: (row.running_max ?? defaults.runningMax) || Infinity,
       finishTag: row.finish_tag ?? 0,
-      warmOn: new Set(row.warm_on ?? []),
+      knownOn: new Set(row.known_on ?? []),
       took: { warm: row.warm_seconds ?? undefined, cold: row.cold_seconds ?? undefined },
       waiting: [],
     };
@@ -178,6 +181,7 @@ async function listContenders(
       lane,
       attempt,
       waitedSeconds: waited,
+      warmOn: new Set(row.warm_on ?? []),
       ...(held === null ? {} : { heldSeconds: held }),
     });
     found.set(row.account_id, contender);

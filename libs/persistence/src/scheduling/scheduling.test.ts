@@ -22,9 +22,14 @@ const contender = (
   runningMax: Infinity,
   running: 0,
   finishTag: 0,
-  warmOn: new Set(),
+  knownOn: new Set(),
   took: { warm: undefined, cold: undefined },
-  waiting: Array.from({ length: waiting }, (_, n) => ({ id: `${accountId}-${n}`, lane, waitedSeconds: waiting - n })),
+  waiting: Array.from({ length: waiting }, (_, n) => ({
+    id: `${accountId}-${n}`,
+    lane,
+    waitedSeconds: waiting - n,
+    warmOn: new Set(),
+  })),
   ...change,
 });
 const ids = (contenders: Contender[], free: number, time = 0) =>
@@ -61,7 +66,12 @@ describe('the choice', () => {
   });
 
   it('puts the lanes of an account in order, and lets what waits long move up', () => {
-    const at = (lane: Lane, waitedSeconds: number) => ({ id: `${lane}-${waitedSeconds}`, lane, waitedSeconds });
+    const at = (lane: Lane, waitedSeconds: number) => ({
+      id: `${lane}-${waitedSeconds}`,
+      lane,
+      waitedSeconds,
+      warmOn: new Set<string>(),
+    });
     const order = [
       at('bulk', 9),
       at('normal', 1),

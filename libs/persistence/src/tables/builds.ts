@@ -69,6 +69,8 @@ export const builds = pgTable(
     pool: text('pool').notNull().default(''),
     /** What its sender is told of it: where it does not have quite what the request says. */
     notes: text('notes').array().notNull().default([]),
+    /** A hash of what its Dockerfile begins with: builds with the same share the beginning of a cache. */
+    cacheKey: text('cache_key').notNull().default(''),
     /** When the dispatcher let it out of the pending queue and into the queue; null while it waits. */
     admittedAt: moment('admitted_at'),
     /** Since when its turn has come and it is held back for a builder that has its account's cache. */

@@ -63,11 +63,16 @@ export const accountShares = pgTable('account_shares', {
   imagesMax: integer('images_max'),
 });
 
-/** Which builders keep a cache of which accounts. */
+/** Which builders keep caches of which accounts, and of what: what their builds began with. */
 export const workerCaches = pgTable(
   'worker_caches',
-  { accountId: text('account_id').notNull(), worker: text('worker').notNull() },
-  (t) => [primaryKey({ columns: [t.accountId, t.worker] }), index('worker_caches_worker').on(t.worker)],
+  {
+    accountId: text('account_id').notNull(),
+    worker: text('worker').notNull(),
+    /** As of `builds`; empty where nobody knows what the cache is of. */
+    cacheKey: text('cache_key').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.cacheKey, t.worker] }), index('worker_caches_worker').on(t.worker)],
 );
 
 /** Virtual time at which an account's last build that was admitted in a pool ends: start-time fair queueing. */

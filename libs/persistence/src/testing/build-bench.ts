@@ -16,7 +16,7 @@ export interface BuildBench {
   url: string;
   account: Awaited<ReturnType<typeof createAccount>>;
   newBuild(
-    change?: { tag?: string; name?: string; token?: string; hash?: string } & Partial<
+    change?: { tag?: string; name?: string; token?: string; hash?: string; dockerfile?: string } & Partial<
       Pick<NewBuild, 'lane' | 'accountId' | 'pool'>
     >,
   ): Promise<{ id: string; outcome: SubmitOutcome }>;
@@ -52,7 +52,12 @@ export async function openBuildBench(): Promise<BuildBench> {
         userId: account.userId,
         clientToken: change.token ?? null,
         requestHash: change.hash ?? 'h',
-        request: { ...exampleRequest, image: { name, labels: [] }, workspaceId: account.workspaceId },
+        request: {
+          ...exampleRequest,
+          dockerfile: change.dockerfile ?? exampleRequest.dockerfile,
+          image: { name, labels: [] },
+          workspaceId: account.workspaceId,
+        },
         registryAuthsSealed: null,
         displayName: name,
         registryConnectionId: 'cri',

@@ -1,32 +1,47 @@
 import { sql } from 'drizzle-orm';
 import { type Executor } from '../db/database.ts';
+import { type Build } from '../tables/builds.ts';
 
-/** Which accounts' caches a builder keeps, for the dispatcher: it sends an account's builds where its cache is. */
+/** Which caches a builder keeps, for the dispatcher: it sends builds where what they begin with has been built. */
 export interface CacheDirectory {
-  /** Adds an account, before its first build here. */
-  add(account: string): Promise<void>;
-  /** Writes down all that there are. */
+  /** Adds what a build will leave, before it begins. */
+  add(build: Pick<Build, 'accountId' | 'cacheKey'>): Promise<void>;
+  /** Writes down whose caches there are: of others, nothing is left. */
   set(accounts: readonly string[]): Promise<void>;
 }
 
+/** Of each account; of the first ones, little is likely to be left. */
+const keysMax = 200;
+
 /** Writes only what has changed. */
 export function openCacheDirectory(db: Executor, worker: string): CacheDirectory {
-  let known = new Set<string>();
+  /** Accounts, with what is known of the cache of each. */
+  let known = new Map<string, Set<string>>();
   return {
-    async add(account) {
-      if (known.has(account)) return;
-      known.add(account);
-      await db.execute(
-        sql`INSERT INTO worker_caches (account_id, worker) VALUES (${account}, ${worker}) ON CONFLICT DO NOTHING`,
-      );
+    async add({ accountId, cacheKey }) {
+      const keys = known.get(accountId) ?? new Set();
+      if (keys.has(cacheKey)) return;
+      known.set(accountId, keys.add(cacheKey));
+      const [oldest] = keys.size > keysMax ? keys : [];
+      if (oldest !== undefined) keys.delete(oldest);
+      await db.execute(sql`
+        WITH gone AS (
+          DELETE FROM worker_caches
+          WHERE account_id = ${accountId} AND worker = ${worker} AND cache_key = ${oldest ?? null}
+        )
+        INSERT INTO worker_caches (account_id, worker, cache_key) VALUES (${accountId}, ${worker}, ${cacheKey})
+        ON CONFLICT DO NOTHING`);
     },
     async set(accounts) {
       if (accounts.length === known.size && accounts.every((it) => known.has(it))) return;
-      known = new Set(accounts);
+      known = new Map(accounts.map((it) => [it, known.get(it) ?? new Set([''])]));
       await db.execute(sql`
-        WITH gone AS (DELETE FROM worker_caches WHERE worker = ${worker} AND account_id <> ALL (${sql.param([...known])}))
-        INSERT INTO worker_caches (account_id, worker)
-        SELECT account_id, ${worker} FROM unnest(${sql.param([...known])}::text[]) AS it (account_id)
+        WITH gone AS (
+          DELETE FROM worker_caches WHERE worker = ${worker} AND account_id <> ALL (${sql.param([...known.keys()])})
+        )
+        INSERT INTO worker_caches (account_id, worker, cache_key)
+        SELECT it.account_id, ${worker}, '' FROM unnest(${sql.param([...known.keys()])}::text[]) AS it (account_id)
+        WHERE NOT EXISTS (SELECT FROM worker_caches c WHERE c.account_id = it.account_id AND c.worker = ${worker})
         ON CONFLICT DO NOTHING`);
     },
   };
