@@ -63,7 +63,7 @@ export default defineConfig(
             // In the browser: of Kiln's own, nothing but the shapes of what it is told.
             layer('console', ['domain', 'contract']),
             // On users' machines, which have nothing of the server's.
-            layer('cli', ['domain', 'contract']),
+            layer('cli', ['domain', 'contract', 'attestations']),
             layer('stack', [...base, ...siblings, ...shared], outside),
             layer('tools', [...base, ...siblings, ...shared, 'stack'], outside),
           ],

@@ -1,4 +1,5 @@
 import {
+  type attestationOperations,
   type buildOperations,
   type contextOperations,
   type inspectionOperations,
@@ -13,6 +14,7 @@ import { CommandError, exitCodes } from './exit.ts';
 import { type Profile } from './profile.ts';
 
 type Called =
+  | (typeof attestationOperations)[keyof typeof attestationOperations]
   | (typeof buildOperations)[keyof typeof buildOperations]
   | (typeof contextOperations)[keyof typeof contextOperations]
   | (typeof inspectionOperations)[keyof typeof inspectionOperations]

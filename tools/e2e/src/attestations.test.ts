@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { root } from '@kiln/stack';
@@ -41,6 +43,14 @@ const document = async (imageId: string, kind: string) => {
   const { Attestations } = await attached(imageId);
   const { Digest } = Attestations.find((it: any) => it.Kind === kind);
   return (await kiln.pai('GET', `/api/v1/images/${imageId}/attestations/${Digest}`)).body;
+};
+const kilnVerify = (imageId: string, ...flags: string[]) => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(root, 'apps/cli/kiln.mjs'), 'verify', imageId, '--attestations', ...flags],
+    { env: { ...process.env, KILN_URL: kiln.url, KILN_TOKEN: kiln.account.token }, encoding: 'utf8' },
+  );
+  return { code: status, out: stdout + stderr };
 };
 const keys = async () => (await kiln.pai('GET', '/api/v1/signingkeys')).body.SigningKeys as any[];
 const keyOf = async (id: string) => (await keys()).find((it) => it.KeyId === id).PublicKey as string;
@@ -106,6 +116,25 @@ it('signs with a key of the account once it has one, and verifies what both have
   expect(await document(before.ImageId, 'provenance')).toMatchObject({ Verified: true, KeyId: old });
   expect(await document(after.ImageId, 'provenance')).toMatchObject({ Verified: true, KeyId: body.KeyId });
   await tools.verify(after.uri, body.PublicKey as string);
+
+  const shown = kilnVerify(after.ImageId);
+  expect(shown).toMatchObject({
+    code: 0,
+    out: expect.stringContaining(`✔ provenance  signed by ${body.KeyId}`) as string,
+  });
+  const file = join(kiln.stack.dir, `${after.ImageId}.pub`);
+  writeFileSync(file, body.PublicKey as string);
+  expect(kilnVerify(after.ImageId, '--key', file).code).toBe(0);
+  expect(kilnVerify(before.ImageId, '--key', file)).toMatchObject({
+    code: 3,
+    out: expect.stringContaining('✘ provenance  none of the keys has signed it') as string,
+  });
+  writeFileSync(file, 'no key');
+  expect(kilnVerify(after.ImageId, '--key', file)).toMatchObject({
+    code: 2,
+    out: expect.stringContaining('must be public keys in PEM') as string,
+  });
+  expect(kilnVerify('r/a/b:v1').out).toContain('r/a/b:v1 is no id of an image of the catalogue');
   await expect(tools.verify(after.uri, await keyOf(old))).rejects.toThrow(/invalid signature|no matching signatures/);
   expect((await kiln.pai('DELETE', `/api/v1/signingkeys/${body.KeyId}`)).status).toBe(200);
   expect((await kiln.pai('DELETE', `/api/v1/signingkeys/${body.KeyId}`)).body.Code).toBe('SigningKeyNotFound');

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command } from 'commander';
 import { answer } from '../api.ts';
 import { CommandError, exitCodes } from '../exit.ts';
+import { attestationList } from '../show/attestation-list.ts';
 import { checklist, type ShownInspection } from '../show/checklist.ts';
 import { print, sessionOf } from './context.ts';
+import { verifyAttestations } from './verify-attestations.ts';
 
 const pollMs = 500;
 const collect = (value: string, all: string[]): string[] => [...all, ...value.split(',')];
@@ -12,6 +14,8 @@ interface Options {
   against: string[];
   arch?: 'X86_64' | 'AARCH64';
   timeout: string;
+  attestations?: boolean;
+  key: string[];
 }
 
 /**
@@ -33,12 +37,26 @@ export function verifyCommand(program: Command, leaveWith: (code: number) => voi
       [],
     )
     .option('--arch <arch>', 'of an image for several: X86_64 or AARCH64')
+    .option('--attestations', 'verify what is attached to an image of the catalogue, and nothing else')
+    .option(
+      '--key <file>',
+      'with --attestations: trust this public key (PEM), not those that the api names',
+      collect,
+      [],
+    )
     .option('--timeout <seconds>', 'how long to wait until the image has been read', '600')
     .action(async (image: string, options: Options, command: Command) => {
       const { api } = sessionOf(command);
       const seconds = Number(options.timeout);
       if (!(seconds > 0)) throw new CommandError('--timeout must be a number of seconds');
       const isEntry = /^image-[\w-]+$/.test(image);
+      if (options.attestations) {
+        if (!isEntry) throw new CommandError(`--attestations: ${image} is no id of an image of the catalogue`);
+        const found = await verifyAttestations(api, image, options.key);
+        print(command, found, () => attestationList(found));
+        if (found.Attestations.some((it) => !it.Verified)) leaveWith(exitCodes.refused);
+        return;
+      }
       if (!isEntry && options.against.length === 0)
         throw new CommandError('--profile is missing', exitCodes.usage, '"kiln profiles" lists them; all means all');
       const query = options.against.length > 0 ? { Profiles: options.against.join(',') } : {};

@@ -165,7 +165,7 @@ function* checkStep(step: Step, stage: StageState, escape: string): Generator<Ru
 }
 
 /**
- * Rules of BuildKit's own linter that need neither files nor base images, in its words (BuildKit 0.25,
+ * Rules of BuildKit's own linter that need neither files nor base images, in its words (of BuildKit 0.32,
  * https://docs.docker.com/reference/build-checks/). The engine says the rest when it builds.
  * @param text the Dockerfile that `parsed` was made of
  */
