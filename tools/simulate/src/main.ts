@@ -1,5 +1,6 @@
 // `npm run simulate`: a day of a fleet on a made clock, by the dispatcher's own fair share, and the same with one queue
-// in the order of arrival. `-- --builders 500 --slots 2 --accounts 2000 --builds 1000000 --hours 24 --median 20`.
+// in the order of arrival. `-- --builders 500 --slots 2 --accounts 2000 --builds 1000000 --hours 24 --median 20
+// --warm 0.4` (how long a build takes with its account's cache, as a part of how long it takes without).
 import { parseArgs } from 'node:util';
 import { openRandom } from '@kiln/kit/testing';
 import { makeArrivals } from './arrivals.ts';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     builds: { type: 'string', default: '1000000' },
     hours: { type: 'string', default: '24' },
     median: { type: 'string', default: '20' },
+    warm: { type: 'string', default: '0.4' },
     seed: { type: 'string', default: '1' },
   },
 });
@@ -25,7 +27,7 @@ const fleet: Fleet = {
   killedAfterDays: 10,
   drainedEveryHours: 24,
   cachesMax: 40,
-  warmPart: 0.4,
+  warmPart: Number(values.warm),
 };
 const traffic = {
   accounts: Number(values.accounts),
