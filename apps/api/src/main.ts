@@ -163,7 +163,7 @@ const app = createApp({
   waitMs: config.KILN_REGISTER_WAIT_MS,
   registries,
   uploads,
-  profiles: readProfiles(config.KILN_PROFILES_DIR),
+  profiles: readProfiles(config.KILN_PROFILES_DIR, config.KILN_GPU_DRIVER),
   contextRules,
   log,
 });

@@ -58,7 +58,7 @@ const config = readConfig(
     KILN_BUILD_DAYS: daysSetting(365),
   }),
 );
-const profiles = readProfiles(config.KILN_PROFILES_DIR);
+const profiles = readProfiles(config.KILN_PROFILES_DIR, config.KILN_GPU_DRIVER);
 const log = openLogger('registrar', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 await openTracing('registrar', life, log);

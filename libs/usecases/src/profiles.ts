@@ -13,6 +13,7 @@ const expression = z.string().refine((it) => {
     return false;
   }
 }, 'must be a regular expression');
+const driverVersion = z.string().regex(/^\d+(?:\.\d+){1,3}$/, 'must be a version of NVIDIA’s driver, as 535.129.03');
 const port = z.int().min(1).max(65_535);
 
 const check = z.discriminatedUnion('kind', [
@@ -42,6 +43,7 @@ const check = z.discriminatedUnion('kind', [
     max: z.string().optional(),
     required: z.boolean(),
   }),
+  z.strictObject({ kind: z.literal('driver'), nvidia: driverVersion.optional() }),
   z.strictObject({ kind: z.literal('packages'), anyOf: z.array(z.array(z.string().min(1)).min(1)).min(1) }),
   z.strictObject({ kind: z.literal('conda') }),
   z.strictObject({ kind: z.literal('setuid'), except: z.array(absolute) }),
@@ -71,6 +73,8 @@ const profile: z.ZodType<Profile> = z.strictObject({
 export const profileSettings = {
   /** Folder of an operator's own profiles. */
   KILN_PROFILES_DIR: z.string().min(1).optional(),
+  /** The oldest driver of the GPUs on which images are to run: `535.129.03`. */
+  KILN_GPU_DRIVER: driverVersion.optional(),
 };
 
 const shipped = fileURLToPath(new URL('../profiles/', import.meta.url));
@@ -96,9 +100,15 @@ const readIn = (dir: string): Profile[] =>
 /**
  * The profiles that come with Kiln, and an operator's own, which replace those of the same name.
  * @param dir folder of an operator's JSON files
+ * @param driver NVIDIA's, for the rules that name none of their own
  * @throws Error that names the file and the field
  */
-export function readProfiles(dir?: string): Profile[] {
+export function readProfiles(dir?: string, driver?: string): Profile[] {
   const all = new Map([...readIn(shipped), ...(dir ? readIn(dir) : [])].map((it) => [it.name, it]));
-  return [...all.values()];
+  return [...all.values()].map((it) => ({
+    ...it,
+    rules: it.rules.map((rule) =>
+      rule.check.kind === 'driver' ? { ...rule, check: { ...rule.check, nvidia: rule.check.nvidia ?? driver } } : rule,
+    ),
+  }));
 }

@@ -19,7 +19,7 @@ import {
   with_,
 } from './made-image.ts';
 
-const profiles = new Map(readProfiles().map((it) => [it.name, it]));
+const profiles = new Map(readProfiles(undefined, '550.54.14').map((it) => [it.name, it]));
 const profileOf = (name: string): Profile => {
   const found = profiles.get(name);
   if (!found) throw new Error(`no profile ${name}`);
@@ -192,6 +192,9 @@ const faults: [name: string, profile: string, rule: string, changes: Change[]][]
   ['runs as root', 'modelarts-training', 'M3', [config({ user: '' })]],
   ['runs as 0', 'modelarts-training', 'M3', [config({ user: '0:0' })]],
   ['old NCCL', 'modelarts-training', 'M6', [add(package_('nvidia_nccl_cu11', '2.7.6')), categories('GPU')]],
+  ['CUDA for a newer driver', 'modelarts-training', 'M6b', [add(package_('torch', '2.9.0+cu130')), categories('GPU')]],
+  ['CUDA for a newer driver', 'modelarts-inference', 'M6b', [...serve, add(package_('torch', '2.9.0+cu130')), categories('GPU')]],
+  ['CUDA for a newer driver', 'modelarts-notebook', 'M6b', [jupyter, sbin, add(package_('torch', '2.9.0+cu130')), categories('GPU')]],
   ['no PYTHONUNBUFFERED', 'modelarts-training', 'M7a', [unset('PYTHONUNBUFFERED')]],
   ['PYTHONUNBUFFERED=0', 'modelarts-training', 'M7a', [env('PYTHONUNBUFFERED=0')]],
   ['another WORKDIR', 'modelarts-training', 'M7b', [config({ workingDir: '/app' })]],

@@ -9,6 +9,7 @@ import {
   checkPrograms,
   checkSetuid,
 } from './check-files.ts';
+import { checkDriver } from './check-driver.ts';
 import { checkArchitecture, checkPackages, checkVersion } from './check-software.ts';
 import { checkRunAs, checkUser } from './check-users.ts';
 import { type Finding } from './findings.ts';
@@ -28,6 +29,7 @@ const checks: { [K in Check['kind']]: (image: InspectedImage, check: Extract<Che
   ports: checkPorts,
   architecture: checkArchitecture,
   version: checkVersion,
+  driver: checkDriver,
   packages: checkPackages,
   conda: checkConda,
   setuid: checkSetuid,

@@ -41,6 +41,8 @@ export type Check =
   /** Programs and libraries are of the architecture that the image says. */
   | { kind: 'architecture'; only?: string[] | undefined }
   | { kind: 'version'; of: VersionedFact; min?: string | undefined; max?: string | undefined; required: boolean }
+  /** The driver of the machines runs its CUDA; nobody knows where an operator has not told which one that is. */
+  | { kind: 'driver'; nvidia?: string | undefined }
   /** One package of each of these lists: `jupyterlab`, `jupyterlab>=3`. */
   | { kind: 'packages'; anyOf: string[][] }
   /** Conda is found without being activated. */
