@@ -62,7 +62,7 @@ export default defineConfig(
             layer('api', [...base, ...siblings, ...shared], ['express']),
             // In the browser: of Kiln's own, nothing but the shapes of what it is told.
             layer('console', ['domain', 'contract']),
-            // On users' machines, which have nothing of the server's.
+            // On users' machines, which have nothing of the server's but how signatures are verified.
             layer('cli', ['domain', 'contract', 'attestations']),
             layer('stack', [...base, ...siblings, ...shared], outside),
             layer('tools', [...base, ...siblings, ...shared, 'stack'], outside),

@@ -131,7 +131,8 @@ const readDisk = async () => {
 const caches = cached ? openCacheDirectory(database.db, worker) : undefined;
 const look = async () => {
   const usage = await engine.usage();
-  await caches?.set(usage.caches.map((it) => it.owner));
+  // PostgreSQL may be away; the next look says it again.
+  void caches?.set(usage.caches.map((it) => it.owner)).catch(() => undefined);
   return { disk: await readDisk(), ...aboutRooms(usage) };
 };
 let seen = await look();
@@ -203,16 +204,24 @@ const deps: RunBuildDeps = {
 };
 // Those that are meant for this builder, and those that any of its pool may have.
 const inSlot = pLimit(slots);
-const take = (payload: QueuePayload<'image-build'>) => inSlot(() => runBuild(deps, payload));
+let takesNothing = false;
+// A job that waited for a slot may come to it when the builder is to take nothing new; the build is then another's.
+const take = (payload: QueuePayload<'image-build'>) =>
+  inSlot(() => (takesNothing ? Promise.resolve() : runBuild(deps, payload)));
 const consumers = [{ pool, builder: worker }, { pool }].map((of) => consume('image-build', slots, take, of));
-pause = (paused) => consumers.forEach((it) => it.pause(paused));
+pause = (paused) => {
+  takesNothing = paused;
+  for (const it of consumers) it.pause(paused);
+};
 life.defer('consumer', async () => {
+  takesNothing = true;
   const drained = Promise.all(consumers.map((it) => it.close()));
   await session.drain();
   crashPoint('drain-begun');
   const late = setTimeout(() => leases.stopAll('shutdown'), config.KILN_DRAIN_MS);
   await drained;
   clearTimeout(late);
+  await caches?.set([]).catch(() => undefined);
   await producer.removeQueue({ name: worker, pool }).catch((error: unknown) => log.debug({ err: error }, 'queue left'));
 });
 serveMetrics(config, { app: 'builder', life, log });

@@ -11,6 +11,7 @@ import {
   forgetOldWorkers,
   listDeadWorkers,
   readOutbox,
+  placeAnew,
   type RetryPolicy,
   sampleSlots,
   sweepClocks,
@@ -90,12 +91,14 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     count('registration-freed', freed);
     // While Redis cannot be asked, nobody knows what it has forgotten.
     const forgotten = !(await producer.isMarked().catch(() => true));
+    const given = await placeAnew(db, forgotten ? 0 : staleSeconds);
+    count('placed-anew', given);
     const told = await republishStale(db, forgotten ? 0 : staleSeconds);
     if (forgotten) await producer.mark();
     count('announced-again', told);
     count('redis-forgot', forgotten ? 1 : 0);
     if (freed + told > 0) relay.wake();
-    if (taken.length + ended.length > 0) dispatcher.wake();
+    if (taken.length + ended.length + given > 0) dispatcher.wake();
     round += 1;
     if (round % 10 === 0) await sweepTallies(db);
     if (round % 10 === 5) await alarm(db, log);
@@ -112,9 +115,12 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
       oldEvents = true;
       await Promise.all([sweepTallies(db), sweepExpired(db), sampleSlots(db)]);
       for (const it of (await forgetOldWorkers(db)).filter(({ app }) => app === 'builder'))
-        await producer
+        // Not waited for: the queue may be away, and leases are not.
+        void producer
           .removeQueue(it)
-          .catch((error: unknown) => log.warn({ err: error, builder: it.name }, 'queue left'));
+          .catch((error: unknown) =>
+            log.warn({ err: error, builder: it.name }, 'queue of a builder that is gone stays'),
+          );
     }
     if (performance.now() - endedAt >= forgetBuildsEveryMs) {
       endedAt = performance.now();

@@ -135,6 +135,7 @@ CREATE TABLE "builds" (
 	"admitted_at" timestamp (3) with time zone,
 	"held_at" timestamp (3) with time zone,
 	"placement" jsonb,
+	"missed_by" text[] DEFAULT '{}' NOT NULL,
 	"announced_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"cancel_requested_at" timestamp (3) with time zone,
 	"failures" integer DEFAULT 0 NOT NULL,

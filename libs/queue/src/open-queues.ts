@@ -5,8 +5,13 @@ import { type Broker } from './broker.ts';
 /** Queues by their names. */
 export interface OpenQueues {
   get(name: string): Queue;
+  /** Removes a queue with all that is in it. */
+  remove(name: string): Promise<void>;
   close: () => Promise<void>;
 }
+
+/** Builders, which may have queues of their own, come and go. */
+const openMax = 1000;
 
 /** Each is opened on first use, and anew where the server was away then: that one would never become usable. */
 export function openQueues(broker: Broker): OpenQueues {
@@ -14,7 +19,12 @@ export function openQueues(broker: Broker): OpenQueues {
   return {
     get(name) {
       const found = open.get(name);
-      if (found) return found;
+      if (found) {
+        // The last one used is the last one to go.
+        open.delete(name);
+        open.set(name, found);
+        return found;
+      }
       const made = broker.openQueue(name);
       made.on('error', () => undefined); // told by the call that fails
       made.waitUntilReady().catch(() => {
@@ -22,7 +32,18 @@ export function openQueues(broker: Broker): OpenQueues {
         return made.close();
       });
       open.set(name, made);
+      const [oldest] = open.size > openMax ? open : [];
+      if (oldest) {
+        open.delete(oldest[0]);
+        oldest[1].close().catch(() => undefined);
+      }
       return made;
+    },
+    async remove(name) {
+      const queue = this.get(name);
+      await queue.obliterate({ force: true });
+      open.delete(name);
+      await queue.close();
     },
     async close() {
       await Promise.all([...open.values()].map((it) => it.close()));

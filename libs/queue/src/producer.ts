@@ -78,7 +78,7 @@ export function openProducer(broker: Broker): Producer {
       return Object.fromEntries(await Promise.all(entries));
     },
     async removeQueue({ name, pool }) {
-      await withTimeout(opened.get(queueOf('image-build', pool, name)).obliterate({ force: true }), 5000);
+      await withTimeout(opened.remove(queueOf('image-build', pool, name)), 5000);
     },
     async close() {
       // Closing says goodbye to a server that may be away.

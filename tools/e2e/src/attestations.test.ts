@@ -129,10 +129,12 @@ it('signs with a key of the account once it has one, and verifies what both have
     code: 3,
     out: expect.stringContaining('✘ provenance  none of the keys has signed it') as string,
   });
+  expect(kilnVerify(after.ImageId, '--require', 'provenance,spdx').code).toBe(0);
+  expect(kilnVerify(after.ImageId, '--require', 'sbom').out).toContain('--require: sbom is none of provenance, spdx');
   writeFileSync(file, 'no key');
   expect(kilnVerify(after.ImageId, '--key', file)).toMatchObject({
     code: 2,
-    out: expect.stringContaining('must be public keys in PEM') as string,
+    out: expect.stringContaining('it must be a public key in PEM') as string,
   });
   expect(kilnVerify('r/a/b:v1').out).toContain('r/a/b:v1 is no id of an image of the catalogue');
   await expect(tools.verify(after.uri, await keyOf(old))).rejects.toThrow(/invalid signature|no matching signatures/);

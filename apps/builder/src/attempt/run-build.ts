@@ -2,6 +2,7 @@ import { type BuiltImage } from '@kiln/engine';
 import {
   asFault,
   type Compression,
+  errorClass,
   Fault,
   fieldFault,
   formatReference,
@@ -68,8 +69,6 @@ export async function runBuild(deps: RunBuildDeps, payload: QueuePayload<'image-
   const build = await claimBuild(deps.db, payload.buildId, payload.attempt, deps.worker, deps.pool);
   if (!build) return;
   crashPoint('build-claimed');
-  // Without it the next build of the account may go elsewhere, and nothing else is lost.
-  await deps.caches?.add(build).catch(() => undefined);
   const facts = { 'kiln.build.id': build.id, 'kiln.attempt': build.attempt };
   await inSpan('build attempt', facts, () => runAttempt(deps, build, claimedAtMs), {
     parent: build.trace,
@@ -104,11 +103,14 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
       await attempt.log.flush();
       await handOver(deps, build, digest);
       crashPoint('handed-over');
+      rememberCache(deps, build);
     } finally {
       await attempt.log.flush();
     }
   } catch (error) {
     ended = await finishFailedAttempt(deps, attempt, error);
+    // Who has made a mistake tries again, and its first steps are here. A builder in trouble is not to be looked for.
+    if (errorClass(asFault(error).code) === 'user') rememberCache(deps, build);
   } finally {
     await made?.image.discard();
     attempt.close();
@@ -117,6 +119,10 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
   }
   return ended;
 }
+
+/** Not waited for: without it the next build with the same beginning may go elsewhere, and nothing else is lost. */
+const rememberCache = ({ caches, log }: RunBuildDeps, build: Build): void =>
+  void caches?.add(build).catch((error: unknown) => log.debug({ err: error }, 'cache not written down'));
 
 /** An image whose steps have run, and what its engine sees of registries. */
 interface Made {

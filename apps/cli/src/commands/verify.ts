@@ -16,6 +16,7 @@ interface Options {
   timeout: string;
   attestations?: boolean;
   key: string[];
+  require: string[];
 }
 
 /**
@@ -44,15 +45,24 @@ export function verifyCommand(program: Command, leaveWith: (code: number) => voi
       collect,
       [],
     )
+    .option(
+      '--require <kind>',
+      'with --attestations: what has to be attached: provenance, spdx, cyclonedx, signature',
+      collect,
+      [],
+    )
     .option('--timeout <seconds>', 'how long to wait until the image has been read', '600')
     .action(async (image: string, options: Options, command: Command) => {
       const { api } = sessionOf(command);
       const seconds = Number(options.timeout);
       if (!(seconds > 0)) throw new CommandError('--timeout must be a number of seconds');
+      if (!options.attestations && options.key.length + options.require.length > 0)
+        throw new CommandError('--key and --require are for --attestations');
       const isEntry = /^image-[\w-]+$/.test(image);
       if (options.attestations) {
         if (!isEntry) throw new CommandError(`--attestations: ${image} is no id of an image of the catalogue`);
-        const found = await verifyAttestations(api, image, options.key);
+        if (options.against.length > 0) throw new CommandError('--attestations and --profile are two commands');
+        const found = await verifyAttestations(api, image, { keys: options.key, require: options.require });
         print(command, found, () => attestationList(found));
         if (found.Attestations.some((it) => !it.Verified)) leaveWith(exitCodes.refused);
         return;

@@ -137,9 +137,9 @@ function Shown({ build }: { build: Build }) {
 
 /** What brought a build to its builder, in words. */
 const placements = {
-  warm: 'has the cache of the account',
-  spilled: 'those with the cache of the account were busy',
-  cold: 'none had a cache of the account',
+  warm: 'has built what it begins with',
+  spilled: 'those that have built what it begins with were busy',
+  cold: 'none had built what it begins with',
 } as const;
 
 /** The builder that has a build, or had it last, and why. */

@@ -11,6 +11,8 @@ export interface Waiting {
   heldSeconds?: number;
   /** Names of the builders that have built what it begins with. */
   warmOn: ReadonlySet<string>;
+  /** Names of builders on which it has been tried, or that did not come for it. */
+  avoid?: ReadonlySet<string>;
 }
 
 /** An account's claim on the builders. */
@@ -57,6 +59,8 @@ interface Candidate<W extends Waiting> {
 const goesBefore = <W extends Waiting>(a: Candidate<W>, b: Candidate<W>): boolean =>
   (a.start - b.start || byLaneAndAge(a.head, b.head)) < 0;
 
+const none: ReadonlySet<string> = new Set();
+
 /** A build that goes next, and where to. */
 export interface Chosen<W extends Waiting> extends Place {
   build: W;
@@ -91,8 +95,8 @@ export function chooseNext<W extends Waiting>(
       if (!head || of.running >= of.runningMax) continue;
       const start = startTag(of, time);
       if (best && best.start < start) continue;
-      const { warmOn, heldSeconds = 0 } = head;
-      const why = slots.reasonFor({ ...of, warmOn, heldSeconds, heldBefore: of.held });
+      const { warmOn, avoid = none, heldSeconds = 0 } = head;
+      const why = slots.reasonFor({ ...of, warmOn, avoid, heldSeconds, heldBefore: of.held });
       if (why === undefined) {
         waitForCache.push({ start, of });
         continue;
@@ -115,7 +119,10 @@ export function chooseNext<W extends Waiting>(
     best.of.finishTag = time + 1 / best.of.weight;
     best.of.running += 1;
     finishTags.set(best.of.accountId, best.of.finishTag);
-    chosen.push({ build: next, ...slots.take({ ...best.of, warmOn: next.warmOn }, best.why) });
+    chosen.push({
+      build: next,
+      ...slots.take({ ...best.of, warmOn: next.warmOn, avoid: next.avoid ?? none }, best.why),
+    });
   }
   return { chosen, held, finishTags, virtualTime: time };
 }

@@ -88,6 +88,16 @@ it('sends what is new of an account to a builder that has its cache, if one is f
   expect(choose([account('a', 1, { knownOn })], builders(2, 0)).chosen).toEqual(['a-0 cold w0']);
 });
 
+it('avoids builders on which a build was tried, while there are others', () => {
+  const warmOn = new Set(['w0']);
+  const avoiding = (...names: string[]) => {
+    const it = account('a', 1, { warmOn });
+    return { ...it, waiting: it.waiting.map((one) => ({ ...one, avoid: new Set(names) })) };
+  };
+  expect(choose([avoiding('w0')], builders(2, 2)).chosen).toEqual(['a-0 cold w1']);
+  expect(choose([avoiding('w0', 'w1')], builders(2, 2)).chosen).toHaveLength(1);
+});
+
 it('prefers builders that have no more to do than the others', () => {
   for (let n = 0; n < 20; n += 1)
     expect(choose([account(`account-${n}`, 1)], builders(1, 1, 2)).chosen[0]).toContain('w2');

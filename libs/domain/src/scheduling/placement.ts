@@ -20,6 +20,8 @@ export interface Wanted {
   warmOn: ReadonlySet<string>;
   /** Names of all builders that have a cache of the account. */
   knownOn: ReadonlySet<string>;
+  /** Names of builders on which it has been tried, or that did not come for it: others go first. */
+  avoid: ReadonlySet<string>;
   /** For how long its turn has been held back, in seconds. */
   heldSeconds: number;
   /** How many builds of the account are held back before it. */
@@ -72,8 +74,8 @@ export class FreeSlots {
    * Why a build may go now, as long as any slot is free.
    * @returns undefined while it is to wait for a builder that has built what it begins with
    */
-  reasonFor({ warmOn, took, heldSeconds, heldBefore }: Omit<Wanted, 'knownOn'>): PlacementReason | undefined {
-    const warm = this.#among(warmOn);
+  reasonFor({ warmOn, avoid, took, heldSeconds, heldBefore }: Omit<Wanted, 'knownOn'>): PlacementReason | undefined {
+    const warm = this.#among(warmOn, avoid);
     if (warm.some((it) => this.#free(it) > 0)) return 'warm';
     if (warm.length === 0) return 'cold';
     const patience = patienceFor(took);
@@ -85,11 +87,16 @@ export class FreeSlots {
   }
 
   /** Takes a slot for a build, for the reason that there is. */
-  take({ accountId, warmOn, knownOn }: Pick<Wanted, 'accountId' | 'warmOn' | 'knownOn'>, why: PlacementReason): Place {
+  take(
+    { accountId, warmOn, knownOn, avoid }: Omit<Wanted, 'took' | 'heldSeconds' | 'heldBefore'>,
+    why: PlacementReason,
+  ): Place {
     const builder =
       why === 'warm'
-        ? this.#freestOf(this.#among(warmOn))
-        : (this.#freestOf(this.#among(knownOn).filter((it) => this.#free(it) > 0)) ?? this.#lightFor(accountId));
+        ? this.#freestOf(this.#among(warmOn, avoid))
+        : (this.#freestOf(this.#among(knownOn, avoid).filter((it) => this.#free(it) > 0)) ??
+          this.#lightFor(accountId, avoid) ??
+          this.#lightFor(accountId, new Set()));
     if (!builder) throw new Error('no slot is free');
     this.#taken.set(builder.name, (this.#taken.get(builder.name) ?? 0) + 1);
     return { on: builder.name, why };
@@ -99,8 +106,8 @@ export class FreeSlots {
     return free - (this.#taken.get(name) ?? 0);
   }
 
-  #among(names: ReadonlySet<string>): Builder[] {
-    return [...names].flatMap((it) => this.#builders.get(it) ?? []);
+  #among(names: ReadonlySet<string>, avoid: ReadonlySet<string>): Builder[] {
+    return [...names].flatMap((it) => (avoid.has(it) ? [] : (this.#builders.get(it) ?? [])));
   }
 
   #freestOf(builders: Builder[]): Builder | undefined {
@@ -111,14 +118,14 @@ export class FreeSlots {
 
   // The builds of an account that is new go to the same builder, unless that has more to do than the others: by
   // rendezvous hashing with bounded loads.
-  #lightFor(accountId: string): Builder | undefined {
+  #lightFor(accountId: string, avoid: ReadonlySet<string>): Builder | undefined {
     const load = (it: Builder): number => (it.slots - this.#free(it)) / it.slots;
     let sum = 0;
     for (const it of this.#builders.values()) sum += load(it);
     const most = (loadMax * sum) / this.#builders.size;
     let best: { builder: Builder; isLight: boolean; rank: number } | undefined;
     for (const builder of this.#builders.values()) {
-      if (this.#free(builder) <= 0) continue;
+      if (this.#free(builder) <= 0 || avoid.has(builder.name)) continue;
       const isLight = load(builder) <= most;
       if (best?.isLight && !isLight) continue;
       const rank = hash(`${accountId} ${builder.name}`);

@@ -58,7 +58,9 @@ export async function moveBuildIn(db: Executor, move: Move): Promise<Build | und
         ...(isTerminal(move.to) ? { finishedAt: sql`now()` } : {}),
         ...(move.to === 'cancelling' ? { cancelRequestedAt: sql`coalesce(${builds.cancelRequestedAt}, now())` } : {}),
         // Back in the pending queue; the dispatcher lets it out again.
-        ...(move.to === 'queued' ? { phase: 'wait' as const, admittedAt: null, heldAt: null, placement: null } : {}),
+        ...(move.to === 'queued'
+          ? { phase: 'wait' as const, admittedAt: null, heldAt: null, placement: null, missedBy: [] }
+          : {}),
         ...(move.to === 'running' ? { outputAt: sql`now()` } : {}),
         ...(endsLease && !isTerminal(move.to)
           ? { notBefore: sql`now() + make_interval(secs => ${(move.delayMs ?? 0) / 1000})`, announcedAt: sql`now()` }

@@ -188,8 +188,10 @@ export const succeedBuild = async (
  * Remembers how long an account's builds take on a builder that has its cache and on others, which the dispatcher holds
  * against waiting for the cache. What is newer counts more.
  */
-const recordHowLong = (tx: Executor, { id, attempt, accountId, pool }: Build) =>
-  tx.execute(sql`
+const recordHowLong = async (tx: Executor, { id, attempt, accountId, pool, cacheKey }: Build): Promise<void> => {
+  // Without a beginning there is nothing that could come from a cache.
+  if (cacheKey === '') return;
+  await tx.execute(sql`
     WITH it AS (
       SELECT extract(epoch FROM ended_at - started_at)::float8 AS took, placement->>'why' = 'warm' AS warm
       FROM build_attempts WHERE build_id = ${id} AND attempt = ${attempt} AND placement IS NOT NULL
@@ -198,6 +200,7 @@ const recordHowLong = (tx: Executor, { id, attempt, accountId, pool }: Build) =>
       warm_seconds = CASE WHEN warm THEN coalesce(t.warm_seconds * 0.7 + took * 0.3, took) ELSE t.warm_seconds END,
       cold_seconds = CASE WHEN warm THEN t.cold_seconds ELSE coalesce(t.cold_seconds * 0.7 + took * 0.3, took) END
     FROM it WHERE t.account_id = ${accountId} AND t.pool = ${pool}`);
+};
 
 // Thrown inside the transaction above to roll it back.
 class NameTaken extends Error {}

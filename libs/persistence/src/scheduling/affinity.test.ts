@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { Fault } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
 import { sql } from 'drizzle-orm';
 import { claimBuild } from '../builds/build-work.ts';
 import { loadBuild } from '../builds/build-queries.ts';
-import { republishStale } from '../sweeps/sweep-queue.ts';
+import { requeueOrFail } from '../builds/requeue-or-fail.ts';
+import { placeAnew, republishStale } from '../sweeps/sweep-queue.ts';
 import { type BuildBench, openBuildBench } from '../testing/build-bench.ts';
 import { openCacheDirectory } from '../workers/worker-caches.ts';
 import { forgetOldWorkers, openWorkerSession, type WorkerSession } from '../workers/worker-session.ts';
@@ -55,7 +57,7 @@ it('sends a build where its account’s cache is, and tells that builder alone',
     const { id } = await bench.newBuild();
     await hasCache(name, id);
     expect(await dispatch()).toBe(1);
-    expect(await placementOf(id)).toEqual({ on: name, why: 'warm', heldMs: 0 });
+    expect(await placementOf(id)).toEqual({ on: name, why: 'warm', heldMs: 0, own: true });
     expect(await toldOf(id)).toEqual([name]);
     const claimed = await claimBuild(bench.db, id, 0, name);
     expect(claimed).toMatchObject({ worker: name });
@@ -88,31 +90,59 @@ it('holds a build back while that builder is busy, and no longer than the cache 
   expect(await placementOf(first.id)).toMatchObject({ on: warm.name });
 });
 
-it('lets any builder have what the one that it was meant for does not take', async () => {
+it('means a build for another builder when the first does not come for it', async () => {
   const [warm, other] = [await builder(), await builder()];
   const { id } = await bench.newBuild();
   await hasCache(warm.name, id);
   await dispatch();
-  await bench.db.execute(
-    sql`UPDATE builds SET announced_at = now() - interval '2 s', not_before = now() - interval '2 s'`,
-  );
-  expect(await republishStale(bench.db, 1.5)).toBe(1);
-  expect(await toldOf(id)).toEqual([warm.name, null]);
-  await claimBuild(bench.db, id, 0, other.name);
+  const late = () =>
+    bench.db.execute(sql`UPDATE builds SET announced_at = now() - interval '2 s', not_before = now() - interval '2 s'`);
+  expect(await placeAnew(bench.db, 1.5)).toBe(0);
+  await late();
+  expect(await placeAnew(bench.db, 1.5)).toBe(1);
+  // It is the dispatcher's again, and nobody else is told of it.
+  expect(await republishStale(bench.db, 0)).toBe(0);
+  expect(await dispatch()).toBe(1);
+  expect(await placementOf(id)).toMatchObject({ on: other.name, why: 'cold' });
+  expect(await toldOf(id)).toEqual([warm.name, other.name]);
+  // The next time takes twice as long.
+  await late();
+  expect(await placeAnew(bench.db, 1.5)).toBe(0);
+  // Whoever claims it first has it.
+  expect(await claimBuild(bench.db, id, 0, warm.name)).toMatchObject({ worker: warm.name });
   expect(await rows(sql`SELECT worker, placement FROM build_attempts`)).toEqual([
-    { worker: other.name, placement: null },
+    { worker: warm.name, placement: null },
   ]);
 });
 
-it('counts a slot for what is meant for a builder, and none of others for what is meant for one that is gone', async () => {
+it('tries a build that a builder was in trouble with on another one', async () => {
+  const [warm, other] = [await builder(), await builder()];
+  const { id } = await bench.newBuild();
+  await hasCache(warm.name, id);
+  await dispatch();
+  const build = await claimBuild(bench.db, id, 0, warm.name);
+  if (!build) throw new Error('not claimed');
+  const fault = new Fault('EngineFailed', 'no disk');
+  await requeueOrFail(bench.db, build, 'infra', fault, { attemptsMax: 3, crashesMax: 2 });
+  await bench.db.execute(sql`UPDATE builds SET not_before = now()`);
+  expect(await dispatch()).toBe(1);
+  expect(await placementOf(id)).toMatchObject({ on: other.name });
+});
+
+it('counts a slot for what is meant for a builder, and of the pool for what is meant for one that is gone', async () => {
   const [one, two] = [await builder(), await builder()];
-  await bench.db.execute(sql`UPDATE workers SET slots = 1`);
+  const first = await bench.newBuild();
+  await hasCache(one.name, first.id);
+  await dispatch();
   await bench.newBuild();
-  await bench.newBuild();
-  expect(await dispatch()).toBe(2);
+  expect(await dispatch()).toBe(1);
   const places = await rows<{ on: string }>(sql`SELECT placement->>'on' AS on FROM builds`);
   expect(places.map((it) => it.on).sort()).toEqual([one.name, two.name].sort());
   await bench.newBuild();
+  expect(await dispatch()).toBe(0);
+  // Its build may come back at any moment: the slot of the third builder is for that.
+  await one.session.drain();
+  await builder();
   expect(await dispatch()).toBe(0);
 });
 
@@ -147,7 +177,7 @@ it('needs no queue of its own for a builder that is alone in its pool', async ()
   const { id } = await bench.newBuild();
   await dispatch();
   expect(await toldOf(id)).toEqual([null]);
-  expect(await placementOf(id)).toEqual({ on: alone.name, why: 'cold', heldMs: 0 });
+  expect(await placementOf(id)).toEqual({ on: alone.name, why: 'cold', heldMs: 0, own: false });
 });
 
 it('follows what a builder keeps, and forgets those that are gone', async () => {

@@ -27,9 +27,9 @@ export const liveBuilders = sql`
 
 /** Builds of each account that are on a builder, or on their way to the one that they are meant for. */
 export const buildsUnderWay = sql`
-  SELECT account_id, worker, pool FROM builds
+  SELECT account_id, worker, pool, true AS claimed FROM builds
   WHERE ${sql.raw(isOccupyingSql())} AND worker IS NOT NULL
-  UNION ALL SELECT account_id, placement->>'on', pool FROM builds WHERE ${sql.raw(isAdmittedSql())}`;
+  UNION ALL SELECT account_id, placement->>'on', pool, false FROM builds WHERE ${sql.raw(isAdmittedSql())}`;
 
 /** The builders that get builds by queues of their own: those that are not alone in their pool. */
 export async function listQueueBuilders(db: Executor): Promise<{ name: string; pool: string }[]> {
@@ -39,7 +39,7 @@ export async function listQueueBuilders(db: Executor): Promise<{ name: string; p
   return rows;
 }
 
-// Of one account, this many at a time are looked at; the next pass is a moment away.
+// Of one account and lane, this many at a time are looked at; the next pass is a moment away.
 const headsOfAccount = 16;
 
 interface Head extends Waiting {
@@ -73,7 +73,7 @@ interface Pool {
 
 // Turns are taken in each pool for itself; an account's limit of running builds is one for all of them.
 async function dispatchPool(tx: Executor, pool: Pool, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number> {
-  const contenders = await listContenders(tx, pool.name, Math.min(pool.free, headsOfAccount), defaults);
+  const contenders = await listContenders(tx, pool.name, defaults);
   if (contenders.length === 0) return 0;
   const { rows } = await tx.execute<{ time: number }>(
     sql`SELECT virtual_time AS time FROM pool_turns WHERE pool = ${pool.name}`,
@@ -91,12 +91,12 @@ async function dispatchPool(tx: Executor, pool: Pool, defaults: Pick<DefaultLimi
 /** The pools that have a free slot. */
 async function listPools(tx: Executor): Promise<Pool[]> {
   const { rows } = await tx.execute<{ pool: string; name: string; slots: number; free: number; loose: number }>(sql`
-    WITH builders AS (${liveBuilders}), busy AS (
-      SELECT pool, worker, count(*)::int AS n FROM (${buildsUnderWay}) it GROUP BY pool, worker
+    WITH builders AS (${liveBuilders}), under_way AS (${buildsUnderWay}), busy AS (
+      SELECT worker, count(*)::int AS n FROM under_way GROUP BY worker
     ), loose AS (
-      -- Meant for no builder, or for one that is gone: any other may take them.
-      SELECT pool, sum(n)::int AS n FROM busy
-      WHERE worker IS NULL OR NOT EXISTS (SELECT FROM workers w WHERE w.name = busy.worker) GROUP BY pool
+      -- Meant for no builder, or for one that takes nothing any more: another one will have them.
+      SELECT pool, count(*)::int AS n FROM under_way
+      WHERE NOT claimed AND (worker IS NULL OR worker NOT IN (SELECT name FROM builders)) GROUP BY pool
     )
     SELECT builders.pool, builders.name, builders.slots, builders.slots - coalesce(busy.n, 0) AS free,
       coalesce(loose.n, 0) AS loose
@@ -114,7 +114,6 @@ async function listPools(tx: Executor): Promise<Pool[]> {
 async function listContenders(
   tx: Executor,
   pool: string,
-  heads: number,
   defaults: Pick<DefaultLimits, 'runningMax'>,
 ): Promise<Contender<Head>[]> {
   const waits = isPending();
@@ -132,6 +131,7 @@ async function listContenders(
     cold_seconds: number | null;
     warm_on: string[] | null;
     known_on: string[] | null;
+    avoid: string[] | null;
     running: number;
   }>(sql`
     -- From one account to the next by the index, however many builds each of them has waiting.
@@ -148,17 +148,23 @@ async function listContenders(
       turn.finish_tag, turn.warm_seconds, turn.cold_seconds,
       (SELECT array_agg(worker) FROM worker_caches c
         WHERE c.account_id = account.account_id AND c.cache_key = head.cache_key AND c.cache_key <> '') AS warm_on,
-      (SELECT array_agg(DISTINCT worker) FROM worker_caches c WHERE c.account_id = account.account_id) AS known_on,
+      known."on" AS known_on,
+      CASE WHEN head.attempt > 0 OR head.missed_by <> '{}' THEN
+        head.missed_by || (SELECT coalesce(array_agg(worker), '{}') FROM build_attempts a WHERE a.build_id = head.id)
+      END AS avoid,
       coalesce(running.n, 0) AS running
     FROM account
+    CROSS JOIN LATERAL (
+      SELECT array_agg(DISTINCT worker) AS "on" FROM worker_caches c WHERE c.account_id = account.account_id
+    ) known
     CROSS JOIN unnest(${`{${lanes.join(',')}}`}::text[]) AS it (lane)
     CROSS JOIN LATERAL (
-      SELECT b.id, b.lane, b.attempt, b.cache_key, extract(epoch FROM now() - b.created_at)::float8 AS waited,
+      SELECT b.id, b.lane, b.attempt, b.cache_key, b.missed_by, extract(epoch FROM now() - b.created_at)::float8 AS waited,
         extract(epoch FROM now() - b.held_at)::float8 AS held
       FROM builds b
       WHERE ${waits} AND b.account_id = account.account_id AND b.pool = ${pool} AND b.lane = it.lane
         AND b.not_before <= now()
-      ORDER BY b.created_at, b.id LIMIT ${heads}
+      ORDER BY b.created_at, b.id LIMIT ${headsOfAccount}
     ) head
     LEFT JOIN account_shares s ON s.account_id = account.account_id
     LEFT JOIN account_turns turn ON turn.account_id = account.account_id AND turn.pool = ${pool}
@@ -182,6 +188,7 @@ async function listContenders(
       attempt,
       waitedSeconds: waited,
       warmOn: new Set(row.warm_on ?? []),
+      avoid: new Set(row.avoid ?? []),
       ...(held === null ? {} : { heldSeconds: held }),
     });
     found.set(row.account_id, contender);
@@ -200,6 +207,7 @@ async function admit(tx: Executor, chosen: Chosen<Head>[], byBuilder: boolean): 
     on,
     why,
     heldMs: Math.round((build.heldSeconds ?? 0) * 1000),
+    own: byBuilder,
   }));
   const { rows } = await tx.execute<{
     id: string;

@@ -3,6 +3,27 @@ import { isAdmittedSql } from '../builds/state-conditions.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { announce, announceBuild, announceRegistration } from '../outbox/outbox.ts';
 
+/** One builder alone was told of it. */
+const hasOwnBuilder = `coalesce((placement->>'own')::boolean, false)`;
+
+/**
+ * Gives builds back to the dispatcher that the one builder which was told of them has not claimed: it may have died, be
+ * stopped, or have more than it can do. The more often that has happened to a build, the longer it takes, up to a minute.
+ * @param afterSeconds how long a builder has for it; 0 gives back everything, as after the loss of Redis
+ * @returns how many were given back
+ */
+export async function placeAnew(db: Database, afterSeconds: number): Promise<number> {
+  const patience = sql`make_interval(secs => least(60, ${afterSeconds}::float8 * power(2, cardinality(missed_by))))`;
+  const { rowCount } = await db.execute(sql`
+    UPDATE builds SET admitted_at = NULL, placement = NULL, missed_by = array_append(missed_by, placement->>'on')
+    WHERE id IN (
+      SELECT id FROM builds
+      WHERE ${sql.raw(isAdmittedSql())} AND ${sql.raw(hasOwnBuilder)} AND lease_until IS NULL
+        AND greatest(announced_at, not_before) <= now() - ${patience}
+      LIMIT 500 FOR UPDATE SKIP LOCKED)`);
+  return rowCount ?? 0;
+}
+
 /**
  * Announces due work again that no worker has claimed: Redis may have lost the job, or the worker that fetched it may
  * have died. A job that is sent twice runs once, because the second claim fails. The longer work has waited, the less
@@ -24,12 +45,11 @@ export const republishStale = (db: Database, afterSeconds: number): Promise<numb
         RETURNING id::text AS id, attempt, ${sql.raw(table === 'builds' ? 'pool, trace' : "'' AS pool, NULL AS trace")}`);
       return rows;
     };
-    const admitted = await announceTable('builds', 'admitted_at', isAdmittedSql());
+    const admitted = await announceTable('builds', 'admitted_at', `${isAdmittedSql()} AND NOT ${hasOwnBuilder}`);
     const pushed = await announceTable('builds', 'updated_at', `state = 'registering'`);
     const pending = await announceTable('images', 'updated_at', 'pending');
     await announce(
       tx,
-      // Whoever it was meant for has not come for it.
       ...admitted.map((it) => announceBuild(it)),
       ...pushed.map(({ id, attempt, trace }) => announceRegistration('build', id, attempt, { trace })),
       ...pending.map((it) => announceRegistration('image', it.id, it.attempt)),

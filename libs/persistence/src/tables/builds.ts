@@ -77,6 +77,8 @@ export const builds = pgTable(
     heldAt: moment('held_at'),
     /** Which builder the dispatcher meant it for, and why; null while it waits. */
     placement: jsonb('placement').$type<Placement>(),
+    /** Builders that this attempt was meant for, and that did not come for it. */
+    missedBy: text('missed_by').array().notNull().default([]),
     /** When the queue was last told; the sweeper tells it again when nothing came of it. */
     announcedAt: moment('announced_at').notNull().defaultNow(),
     cancelRequestedAt: moment('cancel_requested_at'),
@@ -156,7 +158,6 @@ export interface BuildBase {
   reference?: string | undefined;
 }
 
-/** One try of a build on one worker. */
 /** What the dispatcher decided for a build. */
 export interface Placement {
   /** Name of the builder. */
@@ -164,8 +165,11 @@ export interface Placement {
   why: PlacementReason;
   /** For how long it was held back, in milliseconds. */
   heldMs: number;
+  /** Whether that builder alone was told, by its own queue. */
+  own: boolean;
 }
 
+/** One try of a build on one worker. */
 export const buildAttempts = pgTable(
   'build_attempts',
   {

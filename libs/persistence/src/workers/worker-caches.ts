@@ -4,7 +4,7 @@ import { type Build } from '../tables/builds.ts';
 
 /** Which caches a builder keeps, for the dispatcher: it sends builds where what they begin with has been built. */
 export interface CacheDirectory {
-  /** Adds what a build will leave, before it begins. */
+  /** Adds what a build has left. */
   add(build: Pick<Build, 'accountId' | 'cacheKey'>): Promise<void>;
   /** Writes down whose caches there are: of others, nothing is left. */
   set(accounts: readonly string[]): Promise<void>;
@@ -21,9 +21,7 @@ export function openCacheDirectory(db: Executor, worker: string): CacheDirectory
     async add({ accountId, cacheKey }) {
       const keys = known.get(accountId) ?? new Set();
       if (keys.has(cacheKey)) return;
-      known.set(accountId, keys.add(cacheKey));
-      const [oldest] = keys.size > keysMax ? keys : [];
-      if (oldest !== undefined) keys.delete(oldest);
+      const [oldest] = keys.size >= keysMax ? keys : [];
       await db.execute(sql`
         WITH gone AS (
           DELETE FROM worker_caches
@@ -31,18 +29,21 @@ export function openCacheDirectory(db: Executor, worker: string): CacheDirectory
         )
         INSERT INTO worker_caches (account_id, worker, cache_key) VALUES (${accountId}, ${worker}, ${cacheKey})
         ON CONFLICT DO NOTHING`);
+      if (oldest !== undefined) keys.delete(oldest);
+      known.set(accountId, keys.add(cacheKey));
     },
     async set(accounts) {
       if (accounts.length === known.size && accounts.every((it) => known.has(it))) return;
-      known = new Map(accounts.map((it) => [it, known.get(it) ?? new Set([''])]));
+      const now = new Map(accounts.map((it) => [it, known.get(it) ?? new Set([''])]));
       await db.execute(sql`
         WITH gone AS (
-          DELETE FROM worker_caches WHERE worker = ${worker} AND account_id <> ALL (${sql.param([...known.keys()])})
+          DELETE FROM worker_caches WHERE worker = ${worker} AND account_id <> ALL (${sql.param(accounts)})
         )
         INSERT INTO worker_caches (account_id, worker, cache_key)
-        SELECT it.account_id, ${worker}, '' FROM unnest(${sql.param([...known.keys()])}::text[]) AS it (account_id)
+        SELECT it.account_id, ${worker}, '' FROM unnest(${sql.param(accounts)}::text[]) AS it (account_id)
         WHERE NOT EXISTS (SELECT FROM worker_caches c WHERE c.account_id = it.account_id AND c.worker = ${worker})
         ON CONFLICT DO NOTHING`);
+      known = now;
     },
   };
 }
