@@ -122,9 +122,12 @@ export const shownBuild = shownBuildSummary
           .enum(placementReasons)
           .optional()
           .describe(
-            'why it had its builder: it has the cache of the account, those that have it were busy, or none has',
+            'why it had its builder: that has built what it begins with, those that have were busy, or none has',
           ),
-        HeldSeconds: z.number().optional().describe('for how long it was held back for a builder that has the cache'),
+        HeldSeconds: z
+          .number()
+          .optional()
+          .describe('for how long it was held back for a builder that has built what it begins with'),
       }),
     ),
     Phases: z.array(

@@ -7,7 +7,7 @@ export interface Waiting {
   lane: Lane;
   /** How long it has waited, in seconds. */
   waitedSeconds: number;
-  /** For how long it has been its turn and it was held back for a builder that has its cache, in seconds. */
+  /** For how long it has been its turn and it was held back for a warm builder, in seconds. */
   heldSeconds?: number;
   /** Names of the builders that have built what it begins with. */
   warmOn: ReadonlySet<string>;

@@ -7,7 +7,7 @@ export interface Builder {
 }
 
 /**
- * Why a build goes to a builder: that has built what it begins with; those that have were busy for too long; or none has.
+ * Why a build goes to a builder: that has built what it begins with; those that have were busy too long; or none has.
  */
 export const placementReasons = ['warm', 'spilled', 'cold'] as const;
 export type PlacementReason = (typeof placementReasons)[number];
@@ -28,7 +28,7 @@ export interface Wanted {
   heldBefore: number;
 }
 
-/** How long an account's builds took of late, in seconds, where the builder had its cache and where not. */
+/** How long an account's builds took of late, in seconds, on builders that had built what they begin with, and others. */
 export interface Took {
   warm: number | undefined;
   cold: number | undefined;
@@ -44,8 +44,7 @@ const patienceSecondsMax = 10;
 const patienceShare = 0.3;
 
 /**
- * For how long a build is held back for a builder that has its account's cache, in seconds: a part of what the cache
- * has saved before.
+ * For how long a build is held back for a warm builder, in seconds: a part of what caches have saved the account before.
  */
 export const patienceFor = (took: Took): number =>
   took.cold === undefined ? 0 : Math.min(patienceSecondsMax, patienceShare * Math.max(0, took.cold - (took.warm ?? 0)));

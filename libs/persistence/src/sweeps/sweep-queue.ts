@@ -8,7 +8,7 @@ const hasOwnBuilder = `coalesce((placement->>'own')::boolean, false)`;
 
 /**
  * Gives builds back to the dispatcher that the one builder which was told of them has not claimed: it may have died, be
- * stopped, or have more than it can do. The more often that has happened to a build, the longer it takes, up to a minute.
+ * stopped, or have more than it can do. The more often that happens to a build, the longer it takes, up to a minute.
  * @param afterSeconds how long a builder has for it; 0 gives back everything, as after the loss of Redis
  * @returns how many were given back
  */

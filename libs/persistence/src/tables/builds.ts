@@ -73,7 +73,7 @@ export const builds = pgTable(
     cacheKey: text('cache_key').notNull().default(''),
     /** When the dispatcher let it out of the pending queue and into the queue; null while it waits. */
     admittedAt: moment('admitted_at'),
-    /** Since when its turn has come and it is held back for a builder that has its account's cache. */
+    /** Since when its turn has come and it is held back for a builder that has built what it begins with. */
     heldAt: moment('held_at'),
     /** Which builder the dispatcher meant it for, and why; null while it waits. */
     placement: jsonb('placement').$type<Placement>(),
