@@ -28,7 +28,7 @@ export interface Wanted {
   heldBefore: number;
 }
 
-/** How long an account's builds took of late, in seconds, on builders that had built what they begin with, and others. */
+/** How long an account's builds took of late, in seconds, on warm builders and on others. */
 export interface Took {
   warm: number | undefined;
   cold: number | undefined;
@@ -44,7 +44,7 @@ const patienceSecondsMax = 10;
 const patienceShare = 0.3;
 
 /**
- * For how long a build is held back for a warm builder, in seconds: a part of what caches have saved the account before.
+ * For how long a build is held back for a warm builder, in seconds: a part of what caches saved the account before.
  */
 export const patienceFor = (took: Took): number =>
   took.cold === undefined ? 0 : Math.min(patienceSecondsMax, patienceShare * Math.max(0, took.cold - (took.warm ?? 0)));
