@@ -55,12 +55,9 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
 }
 
-const copy = [program('pg_basebackup'), '-X', 'stream', '-c', 'fast'];
-
 /** Copies a running server's data, for another one below `stackDir` that follows it from then on. */
 export async function copyPostgres(url: string, stackDir: string): Promise<void> {
-  const { data, prefix } = dataFolder(stackDir);
-  await runQuietly([...prefix, ...copy, '-d', url, '-D', data, '-R']);
+  await copyData(url, stackDir, '-R');
 }
 
 /** What a server below `stackDir` archives its log with, and a folder for it. */
@@ -82,8 +79,7 @@ export async function backUpPostgres(
   stackDir: string,
   archived: string,
 ): Promise<(at: string) => Record<string, string>> {
-  const { data, prefix, own } = dataFolder(stackDir);
-  await runQuietly([...prefix, ...copy, '-d', url, '-D', data]);
+  const { data, own } = await copyData(url, stackDir);
   const signal = join(data, 'recovery.signal');
   writeFileSync(signal, '');
   own(signal);
@@ -94,12 +90,14 @@ export async function backUpPostgres(
   });
 }
 
-function dataFolder(stackDir: string) {
+async function copyData(url: string, stackDir: string, ...flags: string[]) {
   const data = join(stackDir, 'postgres');
   const { prefix, own } = unprivileged();
   mkdirSync(data, { recursive: true, mode: 0o700 });
   own(data);
-  return { data, prefix, own };
+  const command = [program('pg_basebackup'), '-d', url, '-D', data, '-X', 'stream', '-c', 'fast', ...flags];
+  await runQuietly([...prefix, ...command]);
+  return { data, own };
 }
 
 /** Starts PostgreSQL with its data under `dir`, on loopback only, and makes the database `kiln`. */
