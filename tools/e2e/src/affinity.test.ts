@@ -30,6 +30,7 @@ const attemptOf = async (id: string) => {
 it('sends the builds of an account to the builder that has its cache, and elsewhere when that stays busy', async () => {
   const first = await attemptOf(await submit());
   expect(first.Placement).toBe('cold');
+  await eventually(() => hasCaches(first.Worker), 'the builder to have written down its cache');
   for (let n = 0; n < 4; n += 1)
     expect(await attemptOf(await submit())).toMatchObject({ Worker: first.Worker, Placement: 'warm' });
   // What the cache is worth: of a second at least, however quick this machine is.
@@ -44,6 +45,14 @@ it('sends the builds of an account to the builder that has its cache, and elsewh
   expect((await attemptOf(long)).Worker).toBe(first.Worker);
 });
 
+// It is written down once the image is pushed, beside what ends the build.
+const hasCaches = async (worker: string) => {
+  const { rowCount } = await kiln.database.db.$client.query(
+    `SELECT 1 FROM worker_caches WHERE worker = $1 AND cache_key <> ''`,
+    [worker],
+  );
+  return (rowCount ?? 0) > 0 || undefined;
+};
 const attemptsUnderWay = async (id: string) => {
   const { body } = await kiln.pai('GET', `/api/v1/imagebuilds/${id}`);
   return body.State === 'running';

@@ -96,10 +96,10 @@ it('means a build for another builder when the first does not come for it', asyn
   await hasCache(warm.name, id);
   await dispatch();
   const late = () =>
-    bench.db.execute(sql`UPDATE builds SET announced_at = now() - interval '2 s', not_before = now() - interval '2 s'`);
-  expect(await placeAnew(bench.db, 1.5)).toBe(0);
+    bench.db.execute(sql`UPDATE builds SET announced_at = now() - interval '5 s', not_before = now() - interval '5 s'`);
+  expect(await placeAnew(bench.db, 4)).toBe(0);
   await late();
-  expect(await placeAnew(bench.db, 1.5)).toBe(1);
+  expect(await placeAnew(bench.db, 4)).toBe(1);
   // It is the dispatcher's again, and nobody else is told of it.
   expect(await republishStale(bench.db, 0)).toBe(0);
   expect(await dispatch()).toBe(1);
@@ -107,12 +107,24 @@ it('means a build for another builder when the first does not come for it', asyn
   expect(await toldOf(id)).toEqual([warm.name, other.name]);
   // The next time takes twice as long.
   await late();
-  expect(await placeAnew(bench.db, 1.5)).toBe(0);
+  expect(await placeAnew(bench.db, 4)).toBe(0);
   // Whoever claims it first has it.
   expect(await claimBuild(bench.db, id, 0, warm.name)).toMatchObject({ worker: warm.name });
   expect(await rows(sql`SELECT worker, placement FROM build_attempts`)).toEqual([
     { worker: warm.name, placement: null },
   ]);
+});
+
+it('means a build for another builder at once when the first is gone or takes nothing new', async () => {
+  const [warm, other] = [await builder(), await builder()];
+  const { id } = await bench.newBuild();
+  await hasCache(warm.name, id);
+  await dispatch();
+  expect(await placeAnew(bench.db, 4)).toBe(0);
+  await warm.session.drain();
+  expect(await placeAnew(bench.db, 4)).toBe(1);
+  expect(await dispatch()).toBe(1);
+  expect(await placementOf(id)).toMatchObject({ on: other.name, why: 'cold' });
 });
 
 it('tries a build that a builder was in trouble with on another one', async () => {

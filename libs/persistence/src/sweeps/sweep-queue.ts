@@ -2,14 +2,16 @@ import { sql } from 'drizzle-orm';
 import { isAdmittedSql } from '../builds/state-conditions.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { announce, announceBuild, announceRegistration } from '../outbox/outbox.ts';
+import { liveBuilders } from '../scheduling/dispatch.ts';
 
 /** One builder alone was told of it. */
 const hasOwnBuilder = `coalesce((placement->>'own')::boolean, false)`;
 
 /**
- * Gives builds back to the dispatcher that the one builder which was told of them has not claimed: it may have died, be
- * stopped, or have more than it can do. The more often that happens to a build, the longer it takes, up to a minute.
- * @param afterSeconds how long a builder has for it; 0 gives back everything, as after the loss of Redis
+ * Gives builds back to the dispatcher that the one builder which was told of them has not claimed: at once when it has
+ * died or takes nothing new; later when it may be stopped, or have more than it can do. The more often that happens to
+ * a build, the longer it takes, up to a minute.
+ * @param afterSeconds how long a builder that is there has for it; 0 gives back everything, as after the loss of Redis
  * @returns how many were given back
  */
 export async function placeAnew(db: Database, afterSeconds: number): Promise<number> {
@@ -19,7 +21,8 @@ export async function placeAnew(db: Database, afterSeconds: number): Promise<num
     WHERE id IN (
       SELECT id FROM builds
       WHERE ${sql.raw(isAdmittedSql())} AND ${sql.raw(hasOwnBuilder)} AND lease_until IS NULL
-        AND greatest(announced_at, not_before) <= now() - ${patience}
+        AND (greatest(announced_at, not_before) <= now() - ${patience}
+          OR placement->>'on' NOT IN (SELECT name FROM (${liveBuilders}) it))
       LIMIT 500 FOR UPDATE SKIP LOCKED)`);
   return rowCount ?? 0;
 }
