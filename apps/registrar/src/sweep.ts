@@ -93,7 +93,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     count('registration-freed', freed);
     // While Redis cannot be asked, nobody knows what it has forgotten.
     const forgotten = !(await producer.isMarked().catch(() => true));
-    const given = await placeAnew(db, forgotten ? 0 : missedSeconds);
+    const given = await placeAnew(db, missedSeconds);
     count('placed-anew', given);
     const told = await republishStale(db, forgotten ? 0 : staleSeconds);
     if (forgotten) await producer.mark();

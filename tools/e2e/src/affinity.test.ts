@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
+import { listQueueBuilders } from '@kiln/persistence';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
 let kiln: TestKiln;
 beforeAll(async () => {
   kiln = await openTestKiln({ env: { KILN_BUILDER_SLOTS: '1', KILN_WARM_ROOMS: '1' } });
   for (const n of [1, 2]) kiln.start('builder', { KILN_BUILDER_DIR: join(kiln.env['KILN_BUILDER_DIR'] ?? '', `../b${n}`) });
-  await eventually(async () => ((await builders()).length === 3 ? true : undefined), 'three builders to be there');
+  await eventually(async () => ((await listQueueBuilders(kiln.database.db)).length === 3 || undefined), 'three builders to take builds');
 }); // prettier-ignore
 afterAll(() => kiln.stop());
 

@@ -121,6 +121,9 @@ it('means a build for another builder at once when the first is gone or takes no
   await hasCache(warm.name, id);
   await dispatch();
   expect(await placeAnew(bench.db, 4)).toBe(0);
+  // Not because Redis has lost the job: the same builder is told again.
+  expect(await republishStale(bench.db, 0)).toBe(1);
+  expect(await toldOf(id)).toEqual([warm.name, warm.name]);
   await warm.session.drain();
   expect(await placeAnew(bench.db, 4)).toBe(1);
   expect(await dispatch()).toBe(1);
