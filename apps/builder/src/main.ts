@@ -36,6 +36,7 @@ import { z } from 'zod';
 import { aboutRooms } from './about-rooms.ts';
 import { engineSettings, openEngine } from './open-engine.ts';
 import { hostSettings } from './host-settings.ts';
+import { openCacheExports } from './attempt/cache-exports.ts';
 import { runBuild, type RunBuildDeps } from './attempt/run-build.ts';
 import { openWatchdog, watchedName } from './attempt/watchdog.ts';
 
@@ -177,6 +178,8 @@ const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
 life.defer('leases', leases.close);
 if (host.resolvers.length === 0)
   log.warn('builds have no DNS: this machine has no resolver that they can reach; set KILN_BUILD_RESOLVERS');
+const cacheExports = openCacheExports(database.db, slots, log);
+life.defer('cache exports', cacheExports.close);
 const deps: RunBuildDeps = {
   db: database.db,
   signals,
@@ -188,6 +191,7 @@ const deps: RunBuildDeps = {
   contextRules: contextRulesOf(config),
   sources: openSources(addressRules, readObjectStores(config.KILN_OBJECT_STORES)),
   contexts: await openContextStore(config),
+  cacheExports,
   layers:
     config.KILN_BASE_CACHE_BYTES > 0
       ? await openLayerStore(join(dir, 'bases'), config.KILN_BASE_CACHE_BYTES)

@@ -62,6 +62,8 @@ export interface BuildRequest {
   secrets?: readonly { id: string; value: Secret }[];
   /** Whether layers of earlier builds of the owner may be used. */
   layerCache: boolean;
+  /** Digest of a manifest that the gateway has, of layers that earlier builds of the owner have kept in a registry. */
+  cacheFrom?: string | undefined;
   /** How new layers are packed. */
   compression: Compression;
   /** What the engine sees of registries: the bases to read, and where to write the image, once it is pushed. */
@@ -112,6 +114,11 @@ export interface BuiltImage {
    * @throws Fault PushFailed
    */
   push(compression?: Compression): Promise<string>;
+  /**
+   * Sends the layers of all its steps to the gateway, for `cacheFrom` of later builds; once the image was sent.
+   * @throws what the daemon says; the signal's reason when it was aborted
+   */
+  sendCache(signal: AbortSignal): Promise<void>;
   /** Forgets it; its layers stay for the owner's next builds. */
   discard(): Promise<void>;
 }

@@ -323,6 +323,8 @@ CREATE TABLE "registry_connections" (
 	"compression" text DEFAULT 'gzip' NOT NULL,
 	"compression_level" integer,
 	"takes_zstd" boolean,
+	"cache_repository" text,
+	"takes_cache" boolean,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "registry_connections_account_id_id_pk" PRIMARY KEY("account_id","id")
 );

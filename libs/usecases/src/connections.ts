@@ -31,7 +31,11 @@ export async function connectRegistry(
   { db, sealer }: Deps,
   accountId: string,
   id: string,
-  it: Access & { compression: CompressionChoice; compressionLevel?: number | undefined },
+  it: Access & {
+    compression: CompressionChoice;
+    compressionLevel?: number | undefined;
+    cacheRepository?: string | undefined;
+  },
 ): Promise<void> {
   requirePair(it);
   const { compression, compressionLevel } = it;
@@ -54,6 +58,8 @@ export async function connectRegistry(
     compression,
     compressionLevel: compressionLevel ?? null,
     takesZstd: null,
+    cacheRepository: it.cacheRepository ?? null,
+    takesCache: null,
   });
 }
 

@@ -60,6 +60,8 @@ export interface BuildAccess {
   bases: RegistryAccess[];
   /** The account's connection to the target's registry, where it has one. */
   connection: RegistryConnection | undefined;
+  /** The target's registry by that connection alone. */
+  connected: RegistryAccess | undefined;
   connections: RegistryConnection[];
 }
 
@@ -78,10 +80,12 @@ export async function accessForBuild(db: Database, sealer: Sealer, build: Build)
     const access = fromAuth(host, Auth);
     byHost.set(host, { ...byHost.get(host), ...access, tlsMode: byHost.get(host)?.tlsMode ?? access.tlsMode });
   }
+  const connection = named ?? connections.find((it) => it.host === build.host);
   return {
     target: byHost.get(build.host) ?? { host: build.host, tlsMode: 'verify' },
     bases: [...byHost.values()],
-    connection: named ?? connections.find((it) => it.host === build.host),
+    connection,
+    connected: connection && fromConnection(connection, sealer),
     connections,
   };
 }

@@ -26,17 +26,23 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
       'from 1; gzip up to 9, zstd up to 22',
       wholeNumber('compression level', 1, compressionLevelMax.zstd),
     )
+    .option('--cache-repository <name>', 'where layers are kept for builders that have not built the like')
     .action(
       async (
         owner: string,
         id: string,
         host: string,
-        options: AccessOptions & { compression: CompressionChoice; compressionLevel?: number },
+        options: AccessOptions & {
+          compression: CompressionChoice;
+          compressionLevel?: number;
+          cacheRepository?: string;
+        },
       ) => {
         const { id: accountId } = await account(owner);
         const access = await readAccess(options, 'KILN_REGISTRY_PASSWORD');
-        const { compression, compressionLevel } = options;
-        await connectRegistry({ db, sealer }, accountId, id, { host, ...access, compression, compressionLevel });
+        const { compression, compressionLevel, cacheRepository } = options;
+        const packing = { compression, compressionLevel, cacheRepository };
+        await connectRegistry({ db, sealer }, accountId, id, { host, ...access, ...packing });
         print({ id, host, tls: options.tls, compression: options.compression });
       },
     );

@@ -49,18 +49,23 @@ export function connectionRoutes({
       const access = accessOf(body.Host, body);
       const { username, password } = access;
       const credentials = username !== undefined && password ? { username, password } : undefined;
-      try {
-        await checkRegistry(registries, { ...access, connected: true, credentials }, body.Repository);
-      } catch (error) {
-        const { code, message, details } = asFault(error);
-        if (code === 'InternalError') throw error;
-        // That nobody answers there is the request's mistake.
-        throw fieldFault(code === 'RegistryUnreachable' ? 'InvalidParameter' : code, 'Host', message, details);
-      }
+      const check = async (field: string, repository: string | undefined): Promise<void> => {
+        try {
+          await checkRegistry(registries, { ...access, connected: true, credentials }, repository);
+        } catch (error) {
+          const { code, message, details } = asFault(error);
+          if (code === 'InternalError') throw error;
+          // That nobody answers there is the request's mistake.
+          throw fieldFault(code === 'RegistryUnreachable' ? 'InvalidParameter' : code, field, message, details);
+        }
+      };
+      await check('Host', body.Repository);
+      if (body.CacheRepository !== undefined) await check('CacheRepository', body.CacheRepository);
       await connectRegistry(deps, viewer.accountId, InstanceId, {
         ...access,
         compression: body.Compression,
         compressionLevel: body.CompressionLevel,
+        cacheRepository: body.CacheRepository,
       });
       return { body: { RequestId: requestId, Pushed: body.Repository !== undefined } };
     }),

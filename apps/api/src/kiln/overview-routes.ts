@@ -147,6 +147,8 @@ export function overviewRoutes({
             Compression: it.compression,
             ...optional('CompressionLevel', it.compressionLevel),
             ...optional('TakesZstd', it.takesZstd),
+            ...optional('CacheRepository', it.cacheRepository),
+            ...optional('TakesCache', it.takesCache),
           })),
         },
       };

@@ -26,7 +26,15 @@ import {
   type RetryPolicy,
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
-import { type Gateway, type LayerStore, openGateway, type RegistryAccess, type RegistryClients } from '@kiln/registry';
+import {
+  findLayerCache,
+  type Gateway,
+  type GatewaySource,
+  type LayerStore,
+  openGateway,
+  type RegistryAccess,
+  type RegistryClients,
+} from '@kiln/registry';
 import { everyone, type QueuePayload } from '@kiln/contract';
 import { accessForBuild, type BaseImages, hostPlatform, openBuildSecrets } from '@kiln/usecases';
 import { type Relay } from '@kiln/worker';
@@ -36,6 +44,7 @@ import { fetchContext } from './fetch-context.ts';
 import { type FetchDeps } from './fetch-deps.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { contextsOf } from './build-files.ts';
+import { type CacheExports, type CachePlace, cachePlaceOf } from './cache-exports.ts';
 import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
@@ -46,6 +55,7 @@ export interface RunBuildDeps extends AttemptDeps, FetchDeps {
   caches: CacheDirectory | undefined;
   registries: RegistryClients;
   bases: BaseImages;
+  cacheExports: CacheExports;
   /** Layers of bases that are on this builder's disk; undefined where none are kept. */
   layers: LayerStore | undefined;
   log: Logger;
@@ -84,13 +94,14 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
   try {
     const access = await accessForBuild(deps.db, deps.sealer, build);
     const compression = compressionFor(access);
+    const place = deps.host.layerCache ? cachePlaceOf(access, build) : undefined;
     attempt.redaction.add([access.target, ...access.bases]);
     const parsed = await attempt.run('prepare', 'build', () => prepare(deps, attempt, access.target));
     await attempt.move('assigned', 'running', 'building');
     try {
       const { image, gateway } = await attempt.run('build', 'push', async () => {
         // At once: what comes after it may fail, and the image has to be let go all the same.
-        made = await makeImage(deps, attempt, parsed, access.bases, compression);
+        made = await makeImage(deps, attempt, parsed, access.bases, { compression, place });
         return made;
       });
       crashPoint('image-built');
@@ -104,6 +115,7 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
       await handOver(deps, build, digest);
       crashPoint('handed-over');
       rememberCache(deps, build);
+      if (place && made && isNews(attempt, made) && deps.cacheExports.take(build, place, made)) made = undefined;
     } finally {
       await attempt.log.flush();
     }
@@ -128,7 +140,12 @@ const rememberCache = ({ caches, log }: RunBuildDeps, build: Build): void =>
 interface Made {
   image: BuiltImage;
   gateway: Gateway;
+  /** Whether its registry had layers of earlier builds. */
+  hadCache: boolean;
 }
+
+/** Whether a registry lacks layers of a build. */
+const isNews = ({ steps }: Attempt, { hadCache }: Made): boolean => !hadCache || steps.ranAny();
 
 /**
  * Refuses at once what would be refused after a long build.
@@ -153,7 +170,7 @@ async function makeImage(
   attempt: Attempt,
   parsed: ParsedDockerfile,
   access: RegistryAccess[],
-  compression: Compression,
+  { compression, place }: { compression: Compression; place: CachePlace | undefined },
 ): Promise<Made> {
   const { build, log, steps, onBytes, signal, watch } = attempt;
   const { host } = deps;
@@ -171,8 +188,9 @@ async function makeImage(
   for (const [name, { line }] of parsed.secrets)
     if (!secrets.some((it) => it.id === name))
       await log.write(`kiln: warning: line ${line}: the account has no build secret ${name}; steps run without it`);
+  const cache = place && (await findCache(deps, attempt, place));
   const gateway = openGateway(deps.registries, {
-    sources: bases,
+    sources: cache ? [...bases, cache] : bases,
     layers: deps.layers,
     signal,
     onBytes,
@@ -195,6 +213,7 @@ async function makeImage(
       network,
       secrets,
       layerCache: host.layerCache && build.request.noCache !== true,
+      cacheFrom: cache?.manifest.digest,
       compression,
       registry: gateway,
       signal,
@@ -205,11 +224,37 @@ async function makeImage(
         return log.write(line, partial, step);
       },
     });
-    return { image, gateway };
+    return { image, gateway, hadCache: cache !== undefined };
   } catch (error) {
+    if (signal.aborted) throw error;
+    const { fault } = gateway;
+    if (cache && fault && lostCache.has(fault.code))
+      throw new Fault('EngineFailed', `layers of earlier builds cannot be had: ${fault.message}`, {}, fault);
     // The engine knows only that its registry did not do what it wanted.
-    throw signal.aborted ? error : (gateway.fault ?? error);
+    throw fault ?? error;
   }
+}
+
+/** What a registry says of layers that it had a moment ago: the next attempt does without. */
+const lostCache = new Set<Fault['code']>(['BlobMissing', 'ManifestInvalid', 'RegistryDenied', 'RegistryRefused']);
+
+/** Layers of earlier builds that the registry has; none when it cannot give them. */
+async function findCache(
+  { registries }: RunBuildDeps,
+  { build, log }: Attempt,
+  place: CachePlace,
+): Promise<GatewaySource | undefined> {
+  const { noCache } = build.request;
+  // Should what a registry keeps be in the way, it is not the next time.
+  if (noCache === true || build.attempt > 1) return undefined;
+  const found = await findLayerCache(registries, place);
+  const name = `${place.access.host}/${place.repository}`;
+  await log.write(
+    typeof found === 'string'
+      ? `kiln: no layers of earlier builds from ${name}: ${found}`
+      : `kiln: ${found.layers} layers of earlier builds are in ${name}`,
+  );
+  return typeof found === 'string' ? undefined : found.source;
 }
 
 /** The api took it: that it is not known here is this builder's trouble, and another one may know it. */

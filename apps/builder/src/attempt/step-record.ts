@@ -14,6 +14,8 @@ export interface StepRecord {
   take(run: StepRun, logLine: number): void;
   /** Whether a step has begun that does more than to fetch an image. */
   begun: () => boolean;
+  /** Whether one of those has run, and was not found in a cache. */
+  ranAny: () => boolean;
   /** Resolves when all that came so far is written, or the attempt may not go on. */
   written: () => Promise<void>;
 }
@@ -29,6 +31,7 @@ export function openStepRecord(
   const waiting = new Map<number, StepProgress>();
   let writing: Promise<void> | undefined;
   let hasBegun = false;
+  let hasRun = false;
 
   let hurried = false;
   let endGathering = (): void => undefined;
@@ -55,6 +58,7 @@ export function openStepRecord(
   return {
     take({ number, step, startedAt, ended }, logLine) {
       hasBegun ||= step.keyword !== 'FROM';
+      hasRun ||= step.keyword !== 'FROM' && ended?.result === 'ok';
       const first = logLines.get(number) ?? logLine;
       logLines.set(number, first);
       const { step: instruction, lines } = stepDetails(step);
@@ -75,6 +79,7 @@ export function openStepRecord(
       writing ??= write();
     },
     begun: () => hasBegun,
+    ranAny: () => hasRun,
     async written() {
       hurried = true;
       endGathering();

@@ -33,6 +33,10 @@ export function Registries() {
                   { title: 'TLS', cell: (it) => <Tone tone={it.Tls === 'verify' ? 'good' : 'warn'}>{it.Tls}</Tone> },
                   { title: 'Signs in', cell: (it) => (it.SignsIn ? 'with a password' : 'as nobody') },
                   { title: 'New layers', cell: (it) => it.Compression },
+                  {
+                    title: 'Layer cache',
+                    cell: (it) => (it.TakesCache === false ? 'refused by the registry' : (it.CacheRepository ?? '–')),
+                  },
                   ...(isAdmin
                     ? [
                         {
@@ -63,7 +67,7 @@ export function Registries() {
   );
 }
 
-const empty = { id: '', host: '', repository: '', compression: 'gzip' as const, ...emptyAccess };
+const empty = { id: '', host: '', repository: '', cache: '', compression: 'gzip' as const, ...emptyAccess };
 
 function NewRegistry() {
   const [draft, setDraft] = useState<Omit<typeof empty, 'compression'> & { compression: 'gzip' | 'zstd' | 'auto' }>(
@@ -81,6 +85,7 @@ function NewRegistry() {
             ...accessBody(draft),
             Compression: draft.compression,
             ...(draft.repository.trim() === '' ? {} : { Repository: draft.repository.trim() }),
+            ...(draft.cache.trim() === '' ? {} : { CacheRepository: draft.cache.trim() }),
           },
         }),
       ),
@@ -112,6 +117,13 @@ function NewRegistry() {
           placeholder="team/app"
           value={draft.repository}
           onChange={(event) => set({ repository: event.currentTarget.value })}
+        />
+        <TextInput
+          label="Repository for the layer cache"
+          description="Builders that have not built the like take layers from there"
+          placeholder="team/build-cache"
+          value={draft.cache}
+          onChange={(event) => set({ cache: event.currentTarget.value })}
         />
         <Select
           label="New layers"

@@ -12,6 +12,10 @@ const host = text(253, 1).regex(
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/,
   'must be a host, with its port where that is not the usual one',
 );
+const repository = text(255, 1).regex(
+  /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/,
+  'must be the name of a repository, such as team/app',
+);
 const access = {
   Tls: oneOf(tlsModes).default('verify').describe('how to connect'),
   CaPem: text(65_536).optional().describe('the CA to trust, in PEM form'),
@@ -35,8 +39,10 @@ export const connectionOperations = {
         ...access,
         Compression: oneOf(compressionChoices).default('gzip'),
         CompressionLevel: z.int('must be a whole number').min(1).max(compressionLevelMax.zstd).optional(),
-        Repository: text(255, 1)
-          .regex(/^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/, 'must be the name of a repository, such as team/app')
+        CacheRepository: repository
+          .optional()
+          .describe('where layers of builds are kept for builders that have not built the like; nowhere without it'),
+        Repository: repository
           .optional()
           .describe('where a push is tried, which leaves nothing behind; only reading is tried without it'),
       },
@@ -48,7 +54,12 @@ export const connectionOperations = {
     ...admins,
     example: {
       params: { InstanceId: 'cri-local' },
-      body: { Host: 'registry.example.com', ...exampleAccess, Repository: 'team/app' },
+      body: {
+        Host: 'registry.example.com',
+        ...exampleAccess,
+        Repository: 'team/app',
+        CacheRepository: 'team/build-cache',
+      },
       reply: { RequestId, Pushed: true },
     },
   }),

@@ -262,6 +262,8 @@ export const consoleOperations = {
           Compression: z.enum(compressionChoices).describe('of new layers; "auto" is zstd where the registry takes it'),
           CompressionLevel: z.int().optional(),
           TakesZstd: z.boolean().optional().describe('absent until a layer of zstd was sent'),
+          CacheRepository: z.string().optional().describe('where layers of builds are kept for other builders'),
+          TakesCache: z.boolean().optional().describe('false once the registry has refused such layers'),
         }),
       ),
     }),

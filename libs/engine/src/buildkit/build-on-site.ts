@@ -103,6 +103,9 @@ function diagnose(
   );
 }
 
+const silentProgress = ({ parsed }: BuildRequest): Progress =>
+  new Progress(parsed, { onLine: () => Promise.resolve() });
+
 /** An image whose steps have run in `first`; sent by that, and by solving it again from the cache when it was not. */
 function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
   const { signal } = request;
@@ -110,7 +113,6 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
   let solve: Solve | undefined = first;
   return {
     async push(compression = request.compression) {
-      const silent = new Progress(request.parsed, { onLine: () => Promise.resolve() });
       const running = AbortSignal.any([signal, ended]);
       try {
         if (compression !== request.compression) {
@@ -118,7 +120,7 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
           solve = undefined;
         }
         // What has run a moment ago, though others' layers be not used.
-        const again = { ...site.solve, compression, cached: true, progress: silent };
+        const again = { ...site.solve, compression, cached: true, progress: silentProgress(request) };
         solve ??= await startSolve(connection, again, running);
         return await solve.send();
       } catch (error) {
@@ -128,6 +130,11 @@ function imageOf(request: BuildRequest, site: Site, first: Solve): BuiltImage {
       } finally {
         solve = undefined;
       }
+    },
+    async sendCache(signal) {
+      const again = { ...site.solve, cached: true, sends: 'cache' as const, progress: silentProgress(request) };
+      const sending = await startSolve(connection, again, AbortSignal.any([signal, ended]));
+      await sending.send();
     },
     async discard() {
       await solve?.abandon();

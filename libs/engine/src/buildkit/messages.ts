@@ -31,8 +31,9 @@ export interface SolveRequest {
   Ref: string;
   Session: string;
   Frontend: string;
-  ExporterDeprecated: string;
-  ExporterAttrsDeprecated: Record<string, string>;
+  ExporterDeprecated?: string;
+  ExporterAttrsDeprecated?: Record<string, string>;
+  Cache?: { Exports: { Type: string; Attrs: Record<string, string> }[] };
   Entitlements: string[];
   Internal: boolean;
 }

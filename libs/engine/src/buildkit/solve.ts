@@ -6,7 +6,7 @@ import { type Secret } from '@kiln/kit';
 import { type BaseImage, type BuildRequest, type ContextFiles } from '../engine.ts';
 import { type Connection } from './connection.ts';
 import { dockerfileInput } from './dockerfile-input.ts';
-import { type Result, type StatusResponse } from './messages.ts';
+import { type Result, type SolveRequest, type StatusResponse } from './messages.ts';
 import { pinBases } from './pin-bases.ts';
 import { readPlan } from './plan.ts';
 import { type Progress } from './progress.ts';
@@ -25,6 +25,10 @@ export interface SolveOptions {
   /** Whether steps have to be told to use the daemon's own network. */
   forceHostNetwork: boolean;
   cached: boolean;
+  /** Digest of the gateway's manifest of layers that earlier builds have kept in a registry. */
+  cacheFrom: string | undefined;
+  /** What is sent to the gateway's `image` in the end: the image, or the layers of all steps for later builds. */
+  sends: 'image' | 'cache';
   compression: Compression;
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
@@ -48,6 +52,8 @@ export const solveOptionsOf = (
   namedContexts: request.namedContexts ?? new Map(),
   platform: request.platform,
   cached: request.layerCache,
+  cacheFrom: request.cacheFrom,
+  sends: 'image',
   compression: request.compression,
   buildArgs: request.buildArgs ?? {},
   labels: request.labels ?? {},
@@ -58,7 +64,7 @@ export const solveOptionsOf = (
 
 /** A build whose steps have all run, and whose image is not yet sent. */
 export interface Solve {
-  /** Sends the image; resolves with the digest of its manifest. */
+  /** Sends the image, or the layers of all steps; resolves with the digest of the image's manifest. */
   send(): Promise<string>;
   /** Ends it without an image. */
   abandon(): Promise<void>;
@@ -71,9 +77,33 @@ const idOf = (): string => randomBytes(16).toString('hex');
 
 const digestIn = (image: string): string => image.slice(image.indexOf('@') + 1);
 
+const importOf = ({ host, isPlain }: SolveOptions['registry'], digest: string): string =>
+  JSON.stringify([
+    { Type: 'registry', Attrs: { ref: `${host}/base@${digest}`, ...(isPlain ? { 'registry.insecure': 'true' } : {}) } },
+  ]);
+
+/** What a daemon is to send where, once all steps have run. */
+function outputOf({ registry, compression, sends }: SolveOptions): Partial<SolveRequest> {
+  const name = `${registry.host}/${registry.build}/image`;
+  const packing = {
+    ...(registry.isPlain ? { 'registry.insecure': 'true' } : {}),
+    'oci-mediatypes': 'true',
+    compression: compression.type,
+    ...(compression.level === undefined ? {} : { 'compression-level': String(compression.level) }),
+    ...(compression.force ? { 'force-compression': 'true' } : {}),
+  };
+  if (sends === 'cache') {
+    // As a manifest of an image: an index of layers is refused by many registries.
+    const Attrs = { ref: `${name}:cache`, mode: 'max', 'image-manifest': 'true', ...packing };
+    return { Cache: { Exports: [{ Type: 'registry', Attrs }] } };
+  }
+  const attributes = { name, push: 'true', 'push-by-digest': 'true', 'name-canonical': 'true', store: 'false' };
+  return { ExporterDeprecated: 'image', ExporterAttrsDeprecated: { ...attributes, ...packing } };
+}
+
 /** What the Dockerfile's frontend is told. */
 function frontendOptions(options: SolveOptions, bases: readonly BaseImage[]): Record<string, string> {
-  const { registry, namedContexts, platform, forceHostNetwork, cached, buildArgs, labels, target } = options;
+  const { registry, namedContexts, platform, forceHostNetwork, cached, cacheFrom, buildArgs, labels, target } = options;
   return {
     filename: 'Dockerfile',
     // Who reads the Dockerfile has been chosen: no directive in it, and no argument, names a program to fetch for that.
@@ -88,6 +118,7 @@ function frontendOptions(options: SolveOptions, bases: readonly BaseImage[]): Re
     ...(platform === undefined ? {} : { platform }),
     ...(forceHostNetwork ? { 'force-network-mode': 'host' } : {}),
     ...(cached ? {} : { 'no-cache': '' }),
+    ...(cached && cacheFrom !== undefined ? { 'cache-imports': importOf(registry, cacheFrom) } : {}),
     ...(target === undefined ? {} : { target }),
     ...Object.fromEntries(Object.entries(buildArgs).map(([name, value]) => [`build-arg:${name}`, value])),
     ...Object.fromEntries(Object.entries(labels).map(([name, value]) => [`label:${name}`, value])),
@@ -102,7 +133,7 @@ function frontendOptions(options: SolveOptions, bases: readonly BaseImage[]): Re
  * @throws what the daemon says, as a ServiceError; Fault DockerfileInvalid, EngineFailed for a graph that may not run
  */
 export async function startSolve(connection: Connection, options: SolveOptions, signal: AbortSignal): Promise<Solve> {
-  const { registry, progress, compression } = options;
+  const { registry, progress } = options;
   const names = { ref: idOf(), session: idOf() };
   const ending = new AbortController();
   const running = AbortSignal.any([signal, ending.signal]);
@@ -129,19 +160,7 @@ export async function startSolve(connection: Connection, options: SolveOptions, 
       Ref: names.ref,
       Session: names.session,
       Frontend: '',
-      ExporterDeprecated: 'image',
-      ExporterAttrsDeprecated: {
-        name: `${registry.host}/${registry.build}/image`,
-        push: 'true',
-        'push-by-digest': 'true',
-        'name-canonical': 'true',
-        ...(registry.isPlain ? { 'registry.insecure': 'true' } : {}),
-        store: 'false',
-        'oci-mediatypes': 'true',
-        compression: compression.type,
-        ...(compression.level === undefined ? {} : { 'compression-level': String(compression.level) }),
-        ...(compression.force ? { 'force-compression': 'true' } : {}),
-      },
+      ...outputOf(options),
       Entitlements: options.forceHostNetwork ? ['network.host'] : [],
       Internal: true,
     },

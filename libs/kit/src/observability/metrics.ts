@@ -114,6 +114,12 @@ export const metrics = {
     labelNames: ['from'],
     registers,
   }),
+  cacheExports: new Counter({
+    name: 'kiln_cache_exports_total',
+    help: 'Builds whose layers were kept in their registry for other builders, by result.',
+    labelNames: ['result'],
+    registers,
+  }),
   leasesLost: new Counter({
     name: 'kiln_leases_lost_total',
     help: 'Leases that were not renewed in time.',

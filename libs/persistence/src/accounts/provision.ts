@@ -91,6 +91,14 @@ export async function noteZstd(db: Executor, accountId: string, id: string, take
     .where(and(eq(registryConnections.accountId, accountId), eq(registryConnections.id, id)));
 }
 
+/** Notes whether the registry of a connection takes layers for other builders. */
+export async function noteCache(db: Executor, accountId: string, id: string, takesCache: boolean): Promise<void> {
+  await db
+    .update(registryConnections)
+    .set({ takesCache })
+    .where(and(eq(registryConnections.accountId, accountId), eq(registryConnections.id, id)));
+}
+
 export async function removeRegistryConnection(db: Executor, accountId: string, id: string): Promise<boolean> {
   const { rowCount } = await db
     .delete(registryConnections)

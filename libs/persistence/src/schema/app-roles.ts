@@ -73,7 +73,7 @@ const rights: Record<App, Record<string, string>> = {
     webhook_deliveries: 'SELECT, UPDATE',
   },
   builder: {
-    registry_connections: 'SELECT, UPDATE (takes_zstd)',
+    registry_connections: 'SELECT, UPDATE (takes_zstd, takes_cache)',
     build_secrets: 'SELECT',
     contexts: 'SELECT, INSERT, UPDATE',
     source_connections: 'SELECT',

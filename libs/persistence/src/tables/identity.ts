@@ -160,6 +160,10 @@ export const registryConnections = pgTable(
     compressionLevel: integer('compression_level'),
     /** Whether the registry took a zstd layer; unknown before the first one. */
     takesZstd: boolean('takes_zstd'),
+    /** Repository in which layers of builds are kept for builders that have not built the like; none are when null. */
+    cacheRepository: text('cache_repository'),
+    /** False once the registry has refused such layers. */
+    takesCache: boolean('takes_cache'),
     createdAt: createdAt(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.id] }), index('registry_connections_host').on(t.accountId, t.host)],
