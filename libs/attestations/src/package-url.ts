@@ -19,7 +19,10 @@ const types: Record<PackageType, string> = {
 };
 
 /** `pkg:deb/debian/curl@7.88.1-10?distro=debian-12`. @returns undefined where the package's name is none */
-export function packageUrl({ type, name, version }: ImagePackage, system: System | undefined): string | undefined {
+export function packageUrl(
+  { type, name, version }: Omit<ImagePackage, 'layer'>,
+  system: System | undefined,
+): string | undefined {
   const ofSystem = type === 'deb' || type === 'apk' || type === 'rpm';
   const scope =
     type === 'npm'
@@ -30,9 +33,14 @@ export function packageUrl({ type, name, version }: ImagePackage, system: System
           ? /^(.+)\/([^/]+)$/.exec(name)
           : null;
   const namespace = scope?.[1] ?? (ofSystem ? system?.id : type === 'jar' ? 'unknown' : undefined);
-  const qualifiers = ofSystem && system ? { distro: [system.id, system.version].filter(Boolean).join('-') } : undefined;
+  // In a purl, rpm's epoch stands beside the version.
+  const [, epoch, rest] = (type === 'rpm' ? /^(\d+):(.*)$/ : /^()(.*)$/).exec(version) ?? [undefined, '', version];
+  const qualifiers = {
+    ...(ofSystem && system ? { distro: [system.id, system.version].filter(Boolean).join('-') } : {}),
+    ...(Number(epoch) > 0 ? { epoch } : {}),
+  };
   try {
-    return new PackageURL(types[type], namespace, scope?.[2] ?? name, version || undefined, qualifiers).toString();
+    return new PackageURL(types[type], namespace, scope?.[2] ?? name, rest || undefined, qualifiers).toString();
   } catch {
     return undefined;
   }

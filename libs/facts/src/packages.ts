@@ -2,7 +2,7 @@ import { type PackageSource, type PackageType } from '@kiln/domain';
 
 type Found = Omit<PackageSource, 'path'>;
 
-/** The most bytes of a database of packages. */
+/** The most bytes of a database of packages that is text. */
 export const databaseBytesMax = 32 << 20;
 
 const one = (type: PackageType, name: string | undefined, version: string | undefined): Found | undefined =>
@@ -12,17 +12,28 @@ const one = (type: PackageType, name: string | undefined, version: string | unde
 export function packageOfPath(path: string): Found | undefined {
   // Conda unpacks there what it then links from.
   if (/(?:^|\/)pkgs\//.test(path)) return undefined;
-  const python =
-    /(?:^|\/)(?:site|dist)-packages\/([^/]+?)-([^/-][^/]*?)(?:-py[\d.]+)?\.(?:dist|egg)-info(?:\/(?:METADATA|PKG-INFO))?$/.exec(
+  // Wherever it is: `pip install --target` chooses no folder of Python's own. What a package has swallowed is a part of it.
+  const wheel = /(?:^|\/)([^/]+?)-(\d[^/-]*)\.dist-info\/METADATA$/.exec(path);
+  if (wheel && !path.includes('/_vendor/')) return one('pypi', wheel[1], wheel[2]);
+  const egg =
+    /(?:^|\/)(?:site|dist)-packages\/([^/]+?)-([^/-][^/]*?)(?:-py[\d.]+)?\.(?:egg-info(?:\/PKG-INFO)?|egg\/EGG-INFO\/PKG-INFO)$/.exec(
       path,
     );
-  if (python && !path.endsWith('-info')) return one('pypi', python[1], python[2]);
-  const egg = /(?:^|\/)(?:site|dist)-packages\/([^/]+?)-([^/-][^/]*?)(?:-py[\d.]+)?\.egg-info$/.exec(path);
   if (egg) return one('pypi', egg[1], egg[2]);
   const conda = /(?:^|\/)conda-meta\/([^/]+)-([^-/]+)-[^-/]+\.json$/.exec(path);
   if (conda) return one('conda', conda[1], conda[2]);
-  const jar = /(?:^|\/)([A-Za-z][^/]*?)-(\d[^/]*?)\.jar$/.exec(path);
-  return jar ? one('jar', jar[1], jar[2]) : undefined;
+  return jarOfPath(path);
+}
+
+const jarName = /(?:^|\/)([A-Za-z][^/]*?)-(\d[^/]*?)\.(?:jar|war|ear)$/;
+/** What a version goes on with behind a hyphen. */
+const jarVersion =
+  /(?:^|\/)([A-Za-z][^/]*?)-(\d+(?:\.\w+)*(?:-(?:alpha|beta|rc|cr|m|pre|snapshot|jre|android|final|ga|sp|incubating|\d)[\w.]*)*)\.(?:jar|war|ear)$/i;
+
+// `log4j-1.2-api-2.19.0.jar`: a name may have figures of its own. Links of Debian's are called `…-3.x.jar`.
+function jarOfPath(path: string): Found | undefined {
+  const [, name, version = ''] = jarVersion.exec(path) ?? jarName.exec(path) ?? [];
+  return /(?:^|[.-])(?:x|debian)$/.test(version) ? undefined : one('jar', name, version);
 }
 
 const dpkg = /^var\/lib\/dpkg\/status(?:$|\.d\/[^/]+$)/;
@@ -45,14 +56,20 @@ function stanzas(
 const fieldOf = (stanza: string, name: string): string | undefined =>
   new RegExp(`^${name}:\\s*(\\S.*)$`, 'm').exec(stanza)?.[1]?.trim();
 
+/** What a database that is too large to be read is taken to hold: that of a lower layer is not there any more. */
+export const emptyDatabase = (path: string): Found => ({
+  type: dpkg.test(path) ? 'deb' : apk.test(path) ? 'apk' : npm.test(path) ? 'npm' : 'rpm',
+  packages: [],
+});
+
 /** @param path one that isDatabase */
 export function packagesIn(path: string, text: string): Found | undefined {
   if (dpkg.test(path))
     return {
       type: 'deb',
-      // Removed packages whose settings are left stand there, too.
+      // Removed packages whose settings are left stand there, too. Those whose triggers are due have all their files.
       packages: stanzas(text, (it) =>
-        /^Status:(?!.* installed$)/m.test(it)
+        /^Status:.* (?:not-installed|config-files|half-installed)$/m.test(it)
           ? [undefined, undefined]
           : [fieldOf(it, 'Package'), fieldOf(it, 'Version')],
       ),

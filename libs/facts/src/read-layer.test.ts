@@ -40,11 +40,35 @@ function tarOf(files: Record<string, string>): Buffer {
       else if (text === 'go') copyFileSync(goProgram, file);
       else if (text === 'rpm')
         writeFileSync(file, gunzipSync(readFileSync(join(import.meta.dirname, 'testing/rpmdb.sqlite.gz'))));
-      else writeFileSync(file, mode ? text.slice(mode[0].length) : text);
+      else writeFileSync(file, mode ? text.slice(mode[0].length) : text, text.startsWith('PK') ? 'latin1' : 'utf8');
       if (mode) chmodSync(file, Number.parseInt(mode[1] ?? '', 8));
     }
   }
   return execFileSync('tar', ['-C', root, '-c', '--owner=0', '--group=0', '.'], { maxBuffer: 1 << 28 });
+}
+/** A zip of empty files, as latin1. */
+function zipOf(names: readonly string[]): string {
+  const record = (mark: number, bytes: number, fields: [at: number, value: number][], name = '') => {
+    const head = Buffer.alloc(bytes);
+    head.writeUInt32LE(mark);
+    for (const [at, value] of fields)
+      if (at === 12 || at === 16) head.writeUInt32LE(value, at);
+      else head.writeUInt16LE(value, at);
+    return head.toString('latin1') + name;
+  };
+  const files = names.map((it) => record(0x04034b50, 30, [[26, it.length]], it)).join('');
+  const list = names.map((it) => record(0x02014b50, 46, [[28, it.length]], it)).join('');
+  const count = names.length;
+  return (
+    files +
+    list +
+    record(0x06054b50, 22, [
+      [8, count],
+      [10, count],
+      [12, list.length],
+      [16, files.length],
+    ])
+  );
 }
 const read = (tar: Buffer, mediaType = 'application/vnd.oci.image.layer.v1.tar'): Promise<LayerFacts> =>
   readLayer(Readable.from([tar]), mediaType);
@@ -124,6 +148,64 @@ it('finds the system, packages of all kinds, users and frameworks, with the laye
   expect(facts.frameworks).toEqual([{ name: 'torch', version: '2.6.0+cu124', cuda: '12.4' }]);
   expect(facts.cuda).toEqual([{ version: '12.4.1', path: '/usr/local/cuda-12.4' }]);
   expect(facts.cudnn).toBe('9.1.0');
+});
+
+it('tells names and versions apart where both have figures, and reads what lies in jars', async () => {
+  const of = async (files: Record<string, string>) =>
+    (await image(files)).packages.map((it) => `${it.type} ${it.name} ${it.version}`);
+  const names = {
+    'log4j-1.2-api-2.19.0': 'log4j-1.2-api 2.19.0',
+    'guava-33.0.0-jre': 'guava 33.0.0-jre',
+    'jetty9-util-9.4.57': 'jetty9-util 9.4.57',
+    'netty-4.1.94.Final': 'netty 4.1.94.Final',
+    'app-1.0-SNAPSHOT': 'app 1.0-SNAPSHOT',
+    'spring-core-6.0.0-RC1': 'spring-core 6.0.0-RC1',
+    'hadoop-client-3.3.6-1': 'hadoop-client 3.3.6-1',
+    'netty-epoll-4.1.94.Final-linux-x86_64': 'netty-epoll 4.1.94.Final-linux-x86_64',
+  };
+  for (const [file, name] of Object.entries(names))
+    expect(await of({ [`opt/${file}.jar`]: 'x' })).toEqual([`jar ${name}`]);
+  expect(await of({ 'usr/share/java/spring3-core-3.x.jar': 'x', 'usr/share/java/ant-debian.jar': 'x' })).toEqual([]);
+  const inner = [
+    'BOOT-INF/lib/slf4j-api-2.0.9.jar',
+    'BOOT-INF/lib/commons-lang3-3.14.0.jar',
+    'BOOT-INF/classes/A.class',
+  ];
+  expect(await of({ 'opt/shop-1.0.jar': zipOf(inner) })).toEqual([
+    'jar commons-lang3 3.14.0',
+    'jar shop 1.0',
+    'jar slf4j-api 2.0.9',
+  ]);
+  // A list that is longer than what is looked at of it.
+  const many = Array.from({ length: 9000 }, (_, n) => `lib/${'x'.repeat(150)}${n}.class`);
+  expect(await of({ 'opt/app.jar': zipOf([...inner, ...many, 'lib/late-1.0.jar']) })).toEqual(['jar late 1.0']);
+  expect(await of({ 'opt/app.war': 'PK\x05\x06 and no more' })).toEqual([]);
+});
+
+it('finds packages of dpkg whose triggers are due, and of Python in any folder', async () => {
+  const of = (state: string) => ({ 'var/lib/dpkg/status': `Package: a\nStatus: install ok ${state}\nVersion: 1\n` });
+  for (const state of ['installed', 'triggers-pending', 'triggers-awaited', 'half-configured', 'unpacked'])
+    expect((await image(of(state))).packages).toHaveLength(1);
+  for (const state of ['config-files', 'not-installed', 'half-installed'])
+    expect((await image(of(state))).packages).toHaveLength(0);
+  const { packages } = await image({
+    'var/task/boto3-1.34.0.dist-info/METADATA': 'x',
+    'usr/lib/python3/dist-packages/setuptools/_vendor/wheel-0.43.0.dist-info/METADATA': 'x',
+    'usr/lib/python3/dist-packages/old-2.0-py3.11.egg/EGG-INFO/PKG-INFO': 'x',
+  });
+  expect(packages.map((it) => `${it.name} ${it.version}`)).toEqual(['boto3 1.34.0', 'old 2.0']);
+});
+
+it('reads programs however many libraries come before, and says when a database is too large', async () => {
+  const libraries = Object.fromEntries(Array.from({ length: 3100 }, (_, n) => [`opt/lib/l${n}.so`, 'elf']));
+  expect((await image({ ...libraries, 'usr/local/bin/tool': 'go' })).packages).toHaveLength(2);
+  const status = 'var/lib/dpkg/status';
+  const large = `Package: a\nStatus: install ok installed\nVersion: 1\n\n${'\n'.repeat(32 << 20)}`;
+  const facts = await image(
+    { [status]: 'Package: b\nStatus: install ok installed\nVersion: 1\n' },
+    { [status]: large },
+  );
+  expect(facts).toMatchObject({ cut: true, packages: [] });
 });
 
 it('respects what upper layers remove, empty and replace', async () => {

@@ -7,8 +7,9 @@ import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
 import { GoModules } from './go.ts';
 import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
-import { databaseBytesMax, isDatabase, packageOfPath, packagesIn } from './packages.ts';
-import { isRpmDatabase, packagesOfRpm } from './rpm.ts';
+import { isJar, packagesInJar, tailOf } from './jar.ts';
+import { databaseBytesMax, emptyDatabase, isDatabase, packageOfPath, packagesIn } from './packages.ts';
+import { isRpmDatabase, packagesOfRpm, rpmBytesMax } from './rpm.ts';
 import { isSecret, secretBytesMax, secretKind } from './secrets.ts';
 
 /** How much is kept of one layer: an image with more is told to be cut. */
@@ -16,8 +17,6 @@ const entriesMax = 30_000;
 const packagesMax = 30_000;
 const textsBytesMax = 4 << 20;
 const whiteoutsMax = 10_000;
-/** Libraries whose head is read, beside programs. */
-const elfsMax = 3000;
 const pathMax = 1024;
 
 const types: Partial<Record<NonNullable<Header['type']>, SeenEntry['type']>> = {
@@ -37,23 +36,22 @@ async function headOf(
   max: number,
   mayRun: boolean,
 ): Promise<{ head: Buffer; modules: PackageSource['packages'] | undefined }> {
-  const chunks: Buffer[] = [];
+  // Of its whole size at once: two of a large database would be too much.
+  const head = Buffer.allocUnsafe(max);
   const go = new GoModules();
   let size = 0;
   let isProgram = false;
   for await (const chunk of content) {
     if (size === 0) isProgram = mayRun && readElf(chunk) !== undefined;
     if (isProgram) go.push(chunk);
-    if (size < max) chunks.push(chunk);
-    size += chunk.length;
+    if (size < max) size += chunk.copy(head, size);
   }
-  return { head: Buffer.concat(chunks).subarray(0, max), modules: go.modules() };
+  return { head: head.subarray(0, size), modules: go.modules() };
 }
 
 /** Keeps what one layer tells, entry by entry. */
 class LayerNotes {
   readonly facts = noFacts();
-  #elfs = 0;
   #packages = 0;
   #textBytes = 0;
   /** Where entries stand, by their paths. */
@@ -101,10 +99,17 @@ class LayerNotes {
 
   /** How many bytes of a file are looked at. */
   #needed(path: string, size: number, mayRun: boolean): number {
-    if ((isDatabase(path) || isRpmDatabase(path)) && size <= databaseBytesMax) return size;
+    if (isJar(path)) return 0;
+    const most = isDatabase(path) ? databaseBytesMax : isRpmDatabase(path) ? rpmBytesMax : 0;
+    if (most > 0) {
+      if (size <= most) return size;
+      this.facts.cut = true;
+      this.#keepPackages(path, emptyDatabase(path));
+      return 0;
+    }
     if (isText(path) && size <= textBytesMax) return size;
     if (secretKind(path) !== undefined && size <= secretBytesMax) return size;
-    return (mayRun || isMaybeElf(path)) && size > 64 && this.#elfs < elfsMax ? elfHeadBytes : 0;
+    return (mayRun || isMaybeElf(path)) && size > 64 ? elfHeadBytes : 0;
   }
 
   async take(header: Header, content: AsyncIterable<Buffer> & { resume(): void }): Promise<void> {
@@ -119,8 +124,11 @@ class LayerNotes {
     const size = header.size ?? 0;
     const isFile = type === 'file';
     if (isFile) this.#measure(path, size);
-    const found = packageOfPath(path);
-    if (found && type !== 'folder') this.#keepPackages(path, found);
+    const found = type === 'folder' ? undefined : packageOfPath(path);
+    if (isFile && isJar(path)) {
+      const packages = [...(found?.packages ?? []), ...packagesInJar(await tailOf(content))];
+      if (packages.length > 0) this.#keepPackages(path, { type: 'jar', packages });
+    } else if (found) this.#keepPackages(path, found);
     const { mode = 0o644, uid = 0, gid = 0, linkname } = header;
     const mayRun = type === 'link' || (isFile && ((mode & 0o111) !== 0 || path.endsWith('.sh')));
     const bytes = isFile ? this.#needed(path, size, mayRun) : 0;
@@ -130,7 +138,6 @@ class LayerNotes {
     if (read?.modules) this.#keepPackages(path, { type: 'go', packages: read.modules });
     if (bytes === 0) content.resume();
     const elf = head && readElf(head);
-    if (elf) this.#elfs++;
     if (head) await this.#read(path, head);
     if (!isOfInterest(path, mayRun) && !(isFile && (mode & 0o6000) !== 0)) return;
     if (header.type === 'link') return this.#hardLink(path, (linkname ?? '').replace(/^(?:\.?\/)+/, ''));

@@ -5,6 +5,9 @@ import { type PackageSource } from '@kiln/domain';
 export const isRpmDatabase = (path: string): boolean =>
   /^(?:var\/lib\/rpm|usr\/lib\/sysimage\/rpm|usr\/share\/rpm)\/rpmdb\.sqlite$/.test(path);
 
+/** The most bytes of one: a system of a thousand packages has some fifty million. */
+export const rpmBytesMax = 64 << 20;
+
 // rpm's own numbers (include/rpm/rpmtag.h). All figures of a header are big-endian.
 const tags = { name: 1000, version: 1001, release: 1002, epoch: 1003 };
 const int32 = 4;
@@ -53,12 +56,13 @@ const readMsMax = 10_000;
 /** Opens a database in memory. What it says of itself is not believed: no views, no functions, not for long. */
 function open({ oo1, wasm, capi }: Sqlite3Static, bytes: Buffer): Database {
   const db = new oo1.DB();
-  const copy = Uint8Array.from(bytes);
+  // Not copied: there would be three of it.
+  const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   // As if it had no write-ahead log: that lies in another file, and holds nothing once rpm has ended.
-  copy.fill(1, 18, 20);
+  file.fill(1, 18, 20);
   const flags = capi.SQLITE_DESERIALIZE_FREEONCLOSE | capi.SQLITE_DESERIALIZE_READONLY;
-  const pointer = wasm.allocFromTypedArray(copy);
-  db.checkRc(capi.sqlite3_deserialize(db, 'main', pointer, copy.length, copy.length, flags));
+  const pointer = wasm.allocFromTypedArray(file);
+  db.checkRc(capi.sqlite3_deserialize(db, 'main', pointer, file.length, file.length, flags));
   capi.sqlite3_limit(db, capi.SQLITE_LIMIT_LENGTH, headerBytesMax);
   const until = performance.now() + readMsMax;
   capi.sqlite3_progress_handler(db, stepsBetweenLooks, () => (performance.now() > until ? 1 : 0), 0);

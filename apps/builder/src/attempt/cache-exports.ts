@@ -29,7 +29,7 @@ export interface CacheExports {
    */
   take(build: Build, place: CachePlace, made: { image: BuiltImage; gateway: Gateway }): boolean;
   /** Gives up those on their way. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** From the hand-over of a build until all its layers are sent. */
