@@ -83,9 +83,11 @@ const log = openLogger('api', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 await openTracing('api', life, log);
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
+const pooler = config.KILN_DATABASE_POOLER_URL;
 
 // Requests see the rows of their caller's account only; what is done for all of them has connections of its own.
 const database = openDatabase(config.KILN_DATABASE_URL, {
+  pooler,
   connections: config.KILN_DATABASE_CONNECTIONS,
   scope: 'caller',
   name: 'caller',
@@ -93,13 +95,14 @@ const database = openDatabase(config.KILN_DATABASE_URL, {
 });
 life.defer('database', database.close);
 const systemDb = openDatabase(config.KILN_DATABASE_URL, {
+  pooler,
   connections: officeConnections,
   name: 'system',
   onError,
 });
 life.defer('system database', systemDb.close);
 // A crash of the PostgreSQL server may forget the nonces of the last moments.
-const volatile = openDatabase(config.KILN_DATABASE_URL, { connections: 1, durable: false, onError });
+const volatile = openDatabase(config.KILN_DATABASE_URL, { pooler, connections: 1, durable: false, onError });
 life.defer('nonces', volatile.close);
 const { signals, producer, relay, openBoard } = openMessaging(config, { db: systemDb.db, life, log });
 

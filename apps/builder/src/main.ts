@@ -111,6 +111,7 @@ if (missing.length > 0 && config.KILN_BUILDER_TENANTS === 'untrusted')
 
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
 const database = openDatabase(config.KILN_DATABASE_URL, {
+  pooler: config.KILN_DATABASE_POOLER_URL,
   connections: config.KILN_BUILDER_SLOTS * 2 + 3,
   name: 'work',
   onError,

@@ -7,6 +7,8 @@ import { type Leases, type Relay } from '@kiln/worker';
 
 export interface RegisterDeps {
   db: Database;
+  /** For `whileLocked`: sessions of its own. */
+  locks: Database;
   relay: Relay;
   signals: SignalBus;
   registries: RegistryClients;

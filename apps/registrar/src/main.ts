@@ -63,11 +63,18 @@ const log = openLogger('registrar', config.KILN_LOG_LEVEL);
 const life = new Lifecycle(log);
 await openTracing('registrar', life, log);
 
-// A registration that sets a tag holds one connection for its lock and uses another one meanwhile.
-const connections = config.KILN_REGISTRAR_SLOTS * 2 + 6;
+const connections = config.KILN_REGISTRAR_SLOTS + 6;
 const onError = (error: Error) => log.warn({ err: error.message }, 'database connection');
-const database = openDatabase(config.KILN_DATABASE_URL, { connections, name: 'work', onError });
+const pooler = config.KILN_DATABASE_POOLER_URL;
+const database = openDatabase(config.KILN_DATABASE_URL, { pooler, connections, name: 'work', onError });
 life.defer('database', database.close);
+// A registration that sets a tag holds a session for its lock, and asks others meanwhile: a pooler might have none left.
+const locks = openDatabase(config.KILN_DATABASE_URL, {
+  connections: config.KILN_REGISTRAR_SLOTS + 3,
+  name: 'locks',
+  onError,
+});
+life.defer('locks', locks.close);
 const { signals, producer, relay, consume } = openMessaging(config, { db: database.db, life, log });
 const registries = openRegistryClients(openAddressRules(config.KILN_OPEN_ADDRESSES));
 life.defer('registries', registries.close);
@@ -81,6 +88,7 @@ life.defer('leases', leases.close);
 const { db } = database;
 const deps = {
   db,
+  locks: locks.db,
   relay,
   signals,
   registries,

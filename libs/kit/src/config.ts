@@ -96,6 +96,15 @@ export const commonSettings = {
     .string()
     .url()
     .transform((it) => new Secret(it)),
+  /**
+   * A pooler that shares sessions between transactions, such as PgBouncer: statements go through it. The address above
+   * then is for what needs a session of its own: the locks of workers, and LISTEN.
+   */
+  KILN_DATABASE_POOLER_URL: z
+    .string()
+    .url()
+    .transform((it) => new Secret(it))
+    .optional(),
   /** Where jobs wait and signals pass: in Redis, or in the database. */
   KILN_QUEUE: z.enum(['redis', 'postgres']).default('redis'),
   /** Is needed where the queue is Redis. */

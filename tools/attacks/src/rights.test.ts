@@ -182,7 +182,7 @@ it('every change is on record, whoever tried it, with the key and where it came 
 it.each(['api', 'builder', 'registrar'] as const)(
   'the %s has its own keys in Redis, and none of the server’s commands',
   async (app) => {
-    const redis = new Redis(appUrls(kiln.env, app).KILN_REDIS_URL ?? '', { lazyConnect: true });
+    const redis = new Redis(appUrls(kiln.env, app)['KILN_REDIS_URL'] ?? '', { lazyConnect: true });
     try {
       const prefix = kiln.env['KILN_REDIS_PREFIX'] ?? '';
       expect(await redis.set(`${prefix}:attacks`, '1')).toBe('OK');

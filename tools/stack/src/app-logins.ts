@@ -6,18 +6,17 @@ export const appPassword = (ownersPassword: string, app: App): string =>
   createHmac('sha256', ownersPassword).update(app).digest('base64url');
 
 /** Addresses of a stack's servers as one app signs in to them. */
-export function appUrls<T extends { KILN_DATABASE_URL: string; KILN_REDIS_URL?: string }>(
-  { KILN_DATABASE_URL, KILN_REDIS_URL }: T,
-  app: App,
-): Pick<T, 'KILN_DATABASE_URL' | 'KILN_REDIS_URL'> {
+export function appUrls(settings: Record<string, string>, app: App): Record<string, string> {
   const asApp = (owners: string): string => {
     const url = new URL(owners);
     url.username = appRoles[app];
     url.password = appPassword(decodeURIComponent(new URL(owners).password), app);
     return url.href;
   };
-  return {
-    KILN_DATABASE_URL: asApp(KILN_DATABASE_URL),
-    ...(KILN_REDIS_URL === undefined ? {} : { KILN_REDIS_URL: asApp(KILN_REDIS_URL) }),
-  };
+  return Object.fromEntries(
+    ['KILN_DATABASE_URL', 'KILN_DATABASE_POOLER_URL', 'KILN_REDIS_URL'].flatMap((name) => {
+      const owners = settings[name];
+      return owners === undefined ? [] : [[name, asApp(owners)]];
+    }),
+  );
 }

@@ -10,6 +10,11 @@ interface Part {
 }
 
 export const redisPart: Part = { program: 'redis-server', package: 'redis-server', why: 'wakes the workers' };
+export const poolerPart: Part = {
+  program: 'pgbouncer',
+  package: 'pgbouncer',
+  why: 'shares sessions of PostgreSQL between transactions',
+};
 export const serverParts: Part[] = [
   { program: 'postgres', package: 'postgresql', why: 'keeps all that Kiln knows, and wakes the workers' },
   { program: 'docker-registry', package: 'docker-registry', why: 'holds the images of this machine' },

@@ -9,7 +9,7 @@ import { program, runQuietly } from './parts.ts';
 import { logTail, type Managed, startProcess } from './processes.ts';
 import { root } from './root.ts';
 
-const waitFor = async (server: Managed, ready: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> => {
+export const waitFor = async (server: Managed, ready: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> => {
   let over = false;
   void server.ended.then(() => (over = true));
   for (let waited = 0; waited < timeoutMs && !over; waited += 50) {
@@ -26,7 +26,7 @@ const idOf = (flag: '-u' | '-g', user: string): number =>
  * How PostgreSQL is run: it refuses root, so as Debian's own user for it then. The folder may lie below root's home,
  * which that user cannot enter: it keeps the one capability to pass through folders.
  */
-function unprivileged(): { prefix: string[]; own: (path: string) => void } {
+export function unprivileged(): { prefix: string[]; own: (path: string) => void } {
   if (process.getuid?.() !== 0) return { prefix: [], own: () => undefined };
   const user = 'postgres';
   const capability = '+dac_read_search';
@@ -178,7 +178,7 @@ async function putRoles(url: string, ownersPassword: string): Promise<void> {
   }
 }
 
-const accepts = async (port: number): Promise<boolean> => {
+export const accepts = async (port: number): Promise<boolean> => {
   const { connect } = await import('node:net');
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {

@@ -25,7 +25,7 @@ import { accessForDigest } from '@kiln/usecases';
 import { type RegisterDeps } from '../deps.ts';
 import { documentsOf } from './documents.ts';
 
-export type AttestDeps = Pick<RegisterDeps, 'db' | 'sealer' | 'registries' | 'log'>;
+export type AttestDeps = Pick<RegisterDeps, 'db' | 'locks' | 'sealer' | 'registries' | 'log'>;
 
 async function keyFor({ db, sealer }: AttestDeps, accountId: string): Promise<SigningKey> {
   const stored = await signingKeyOf(db, accountId, () => {
@@ -49,7 +49,7 @@ async function attachAll(
   if (!manifest)
     throw new Fault('ImagePathNotFound', `there is no image ${formatImageName({ ...claim, reference: digest })}`);
   const subject = { mediaType: manifest.mediaType, digest, size: manifest.bytes.length };
-  const withLock: WithLock = (name, work) => whileLocked(deps.db, name, work);
+  const withLock: WithLock = (name, work) => whileLocked(deps.locks, name, work);
   const documents = [...claim.documents];
   const attestations: CosignLayer[] = [];
   for (const { kind, statement } of await documentsOf(deps.db, claim)) {
@@ -85,13 +85,13 @@ async function attachAll(
 }
 
 async function addCosignTags(
-  { db }: AttestDeps,
+  { locks }: AttestDeps,
   { id: owner, host, repository, digest }: Attestation,
   client: RegistryClient,
   key: SigningKey,
   attestations: CosignLayer[],
 ): Promise<void> {
-  const withLock: WithLock = (name, work) => whileLocked(db, name, work);
+  const withLock: WithLock = (name, work) => whileLocked(locks, name, work);
   const { payload, signature } = simpleSignature({ name: `${host}/${repository}`, digest }, key);
   const signed = { mediaType: simpleSigningType, bytes: payload, annotations: { [signatureAnnotation]: signature } };
   await addCosignLayers(client, repository, digest, 'sig', { owner, layers: [signed] }, withLock);

@@ -69,7 +69,7 @@ async function register(deps: RegisterDeps, build: Build, claimedAtMs: number): 
     // What is past its commit point has been judged.
     const delayMs = (await hasTagMove(db, id)) ? undefined : await checkBeforeUse(db, image, purpose, id);
     if (delayMs !== undefined) return await defer(deps, build, delayMs);
-    await withTagLock(db, build, async () => {
+    await withTagLock(deps.locks, build, async () => {
       await refuseOverwrite(deps, build, client);
       await publish(deps, build, client, { verified, image }, lease, () => (phase = 'tag'));
     });

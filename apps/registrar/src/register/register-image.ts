@@ -113,11 +113,11 @@ async function purge(deps: RegisterDeps, image: Image, lease: Lease): Promise<Se
 }
 
 /** What was attached to an image goes with it. */
-async function forgetDocuments({ db }: RegisterDeps, client: RegistryClient, image: Image & { digest: string }) {
+async function forgetDocuments({ db, locks }: RegisterDeps, client: RegistryClient, image: Image & { digest: string }) {
   const attached = await findAttestation(db, image);
   if (!attached) return;
   const documents = attached.documents.map((it) => it.digest);
-  await detach(client, image.repository, image.digest, documents, (name, work) => whileLocked(db, name, work));
+  await detach(client, image.repository, image.digest, documents, (name, work) => whileLocked(locks, name, work));
   await removeAttestation(db, attached.id);
 }
 

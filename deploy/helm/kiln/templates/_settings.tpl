@@ -13,6 +13,7 @@
 {{- $app := default $secrets.owner (get $own .app) -}}
 {{- $wanted := list
   (list "KILN_DATABASE_URL" "database-url" $app.database)
+  (list "KILN_DATABASE_POOLER_URL" "database-pooler-url" $app.databasePooler)
   (list "KILN_REDIS_URL" "redis-url" (ternary $app.redis nil (eq .root.Values.queue "redis")))
   (list "KILN_SEALING_KEY" "sealing-key" $secrets.sealingKey)
   (list "KILN_SEALING_KEYS_OLD" "sealing-keys-old" $secrets.sealingKeysOld) -}}

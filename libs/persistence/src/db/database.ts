@@ -1,6 +1,7 @@
 import { measureOnDemand, metrics, type Secret, timings } from '@kiln/kit';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
+import { PooledPool } from './pooled-pool.ts';
 import { allTenants, tenantOption, TenantPool } from './tenant-pool.ts';
 
 export type Database = NodePgDatabase & { $client: pg.Pool };
@@ -29,6 +30,8 @@ export interface DatabaseOptions {
   scope?: 'all' | 'caller';
   /** Where names without a schema are looked for, instead of `public`. */
   schema?: string;
+  /** Where a pooler is that statements go through, which shares sessions between transactions. */
+  pooler?: Secret | undefined;
   /** What its connections are called in the metrics; they are not measured without a name. */
   name?: string;
   onError?: (error: Error) => void;
@@ -36,28 +39,44 @@ export interface DatabaseOptions {
 
 export function openDatabase(
   url: Secret,
-  { connections = 10, durable = true, statementMs = 8000, scope = 'all', schema, name, onError }: DatabaseOptions = {},
+  {
+    connections = 10,
+    durable = true,
+    statementMs = 8000,
+    scope = 'all',
+    schema,
+    pooler,
+    name,
+    onError,
+  }: DatabaseOptions = {},
 ): OpenDatabase {
-  const { connectionString, options: own } = readUrl(url);
-  const options = [
-    ...own,
-    `-c synchronous_commit=${durable ? 'on' : 'off'}`,
+  const { connectionString, options: own } = readUrl(pooler ?? url);
+  const settings = {
+    synchronous_commit: durable ? 'on' : 'off',
     // The wall makes statements look dear, and compiling one then takes longer than running it.
-    '-c jit=off',
-    ...(schema === undefined ? [] : [`-c search_path=${schema}`]),
-    ...(scope === 'all' ? [tenantOption(allTenants)] : []),
-  ];
-  const pool = new (scope === 'all' ? pg.Pool : TenantPool)({
+    jit: 'off',
+    ...(schema === undefined ? {} : { search_path: schema }),
+  };
+  const limits = {
+    statement_timeout: statementMs,
+    idle_in_transaction_session_timeout: timings.silentTransactionMs,
+  };
+  const common = {
     connectionString,
     max: connections,
     connectionTimeoutMillis: 5000,
     keepAlive: true,
-    statement_timeout: statementMs,
     query_timeout: statementMs + 1000,
-    idle_in_transaction_session_timeout: timings.silentTransactionMs,
     keepAliveInitialDelayMillis: 10_000,
-    options: options.join(' '),
-  });
+  };
+  const options = [
+    ...own,
+    ...Object.entries(settings).map(([setting, value]) => `-c ${setting}=${value}`),
+    ...(scope === 'all' ? [tenantOption(allTenants)] : []),
+  ].join(' ');
+  const pool = pooler
+    ? new PooledPool(common, { ...settings, ...limits }, scope === 'all' ? allTenants : undefined)
+    : new (scope === 'all' ? pg.Pool : TenantPool)({ ...common, ...limits, options });
   if (name !== undefined)
     measureOnDemand(() => {
       const set = (state: string, n: number) => metrics.databaseConnections.set({ pool: name, state }, n);
@@ -89,10 +108,17 @@ export async function inTransaction<T>(
   work: (tx: Executor) => Promise<T>,
   { durable = true }: Pick<DatabaseOptions, 'durable'> = {},
 ): Promise<T> {
-  const client = await db.$client.connect();
+  const pool = db.$client;
+  const begin =
+    pool instanceof PooledPool
+      ? pool.begin(durable ? {} : { synchronous_commit: 'off' })
+      : durable
+        ? 'BEGIN'
+        : 'BEGIN; SET LOCAL synchronous_commit = off';
+  const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(durable ? 'BEGIN' : 'BEGIN; SET LOCAL synchronous_commit = off');
+    await client.query(begin);
     const result = await work(drizzle(client));
     await client.query('COMMIT');
     return result;

@@ -6,6 +6,9 @@ export const allTenants = '*';
 
 const acting = new AsyncLocalStorage<string>();
 
+/** The account that is being acted for; nobody's when there is none. */
+export const actor = (): string => acting.getStore() ?? '';
+
 /**
  * Does `work` with the rows of one account in sight and no others, whatever its statements ask for. A query is asked
  * when it is awaited, not when it is made: so `work` is awaited in here.
@@ -36,7 +39,7 @@ export class TenantPool extends pg.Pool {
   override connect(done: Done): void;
   override connect(done?: Done): Promise<pg.PoolClient> | void {
     // Now, and not when a connection comes free: that happens in the name of whoever gave it back.
-    const walled = this.#scoped(acting.getStore() ?? '');
+    const walled = this.#scoped(actor());
     if (!done) return walled;
     walled.then(
       (client) => done(undefined, client, (error) => client.release(error)),

@@ -4,6 +4,7 @@ export * from './git-servers.ts';
 export * from './host.ts';
 export * from './ids-for.ts';
 export * from './odd-requests.ts';
+export * from './pooler.ts';
 export * from './receiver.ts';
 export * from './registry-front.ts';
 export * from './signature-tools.ts';

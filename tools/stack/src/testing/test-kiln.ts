@@ -57,7 +57,13 @@ const run = promisify(execFile);
 const adminMain = join(root, 'apps/admin/dist/main.js');
 
 export async function openTestKiln(
-  options: { apps?: ('builder' | 'registrar')[]; env?: Record<string, string>; platform?: object } = {},
+  options: {
+    apps?: ('builder' | 'registrar')[];
+    env?: Record<string, string>;
+    platform?: object;
+    /** Starts what its apps need beside the stack, and says how they find it. */
+    before?: (made: { dir: string; databaseUrl: string }) => Promise<Record<string, string>>;
+  } = {},
 ): Promise<TestKiln> {
   const stack = testStack();
   const id = randomUUID().slice(0, 8);
@@ -79,6 +85,7 @@ export async function openTestKiln(
     // Tests make many mistakes on purpose.
     KILN_SIGN_IN_FAILURES_PER_MINUTE: '0',
     ...options.env,
+    ...(await options.before?.({ dir, databaseUrl: database.url.reveal() })),
   };
   if (options.platform) {
     env['KILN_PLATFORM_FILE'] = join(dir, 'platform.json');

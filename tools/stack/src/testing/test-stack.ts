@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type TestStack } from '@kiln/kit/testing';
 import { ensureBusyboxBase } from '../base-image.ts';
 import { ensureEngineRoot } from '../debian.ts';
-import { engineParts, installParts, missingParts, redisPart, serverParts } from '../parts.ts';
+import { engineParts, installParts, missingParts, poolerPart, redisPart, serverParts } from '../parts.ts';
 import { portFor, readState, writeState } from '../local-state.ts';
 import { endLeftovers, freePort, type Managed } from '../processes.ts';
 import { root } from '../root.ts';
@@ -31,7 +31,17 @@ export interface RunningTestStack {
 
 /** Starts the servers that tests use, in `dir`, and describes them in `dir/stack.json`. */
 export async function startTestStack(dir: string): Promise<RunningTestStack> {
-  const missing = missingParts([...serverParts, redisPart, ...engineParts, busybox, newuidmap, chromium, tmux, ...git]);
+  const missing = missingParts([
+    ...serverParts,
+    redisPart,
+    poolerPart,
+    ...engineParts,
+    busybox,
+    newuidmap,
+    chromium,
+    tmux,
+    ...git,
+  ]);
   if (missing.length > 0) await installParts(missing);
   await endLeftovers(dir);
   // Tests start from nothing; what they share, such as the Debian tar, lies beside this folder.
