@@ -117,6 +117,8 @@ export const commonSettings = {
   KILN_REDIS_SENTINELS: listSetting.pipe(z.array(z.string().regex(/^\S+:\d+$/, 'is host:port, with commas between'))),
   KILN_REDIS_SENTINEL_NAME: z.string().min(1).default('mymaster'),
   KILN_REDIS_SENTINEL_PASSWORD: secretSetting.optional(),
+  /** Some servers of a Redis Cluster, as `host:port` between commas; they know the others. */
+  KILN_REDIS_CLUSTER: listSetting.pipe(z.array(z.string().regex(/^\S+:\d+$/, 'is host:port, with commas between'))),
   /** Namespace of Kiln's keys in Redis. */
   KILN_REDIS_PREFIX: z
     .string()

@@ -1,19 +1,20 @@
 import { type Logger } from '@kiln/kit';
 import { Queue, Worker } from 'bullmq';
 import { type Broker } from './broker.ts';
-import { closeRedis, openRedis, type RedisAddress } from './redis.ts';
+import { closeRedis, openRedis, prefixFor, type RedisAddress } from './redis.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** @param prefix namespace of all keys and channels */
 export function openRedisBroker({
   address,
-  prefix,
+  prefix: ofKiln,
   log,
 }: {
   address: RedisAddress;
   prefix: string;
   log: Logger;
 }): Broker {
+  const prefix = prefixFor(address, ofKiln);
   const opened = new Set<ReturnType<typeof openRedis>>();
   const connect = (patience: 'command' | 'blocking') => {
     const redis = openRedis(address, patience, log);

@@ -1,38 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { openLogger, Secret } from '@kiln/kit';
 import { eventually } from '@kiln/kit/testing';
 import { Redis } from 'ioredis';
 import { openRedisBroker } from './redis-broker.ts';
+import { openRedisServers } from './testing/redis-servers.ts';
 import { watchBroker } from './testing/watched-broker.ts';
 
 const log = openLogger('test', 'silent');
-const dir = mkdtempSync(join(tmpdir(), 'kiln-sentinels-'));
 const password = 'secret';
-const started = new Map<string, ChildProcess>();
+const servers = openRedisServers('sentinels');
+const { freePort, start } = servers;
 const closers: (() => unknown)[] = [];
 afterAll(async () => {
   for (const close of closers.reverse()) await close();
-  for (const it of started.values()) it.kill('SIGKILL');
-  rmSync(dir, { recursive: true, force: true });
+  servers.close();
 });
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-
-function start(name: string, lines: string[], ...more: string[]): void {
-  const file = join(dir, `${name}.conf`);
-  writeFileSync(file, [`dir "${dir}"`, 'bind 127.0.0.1', 'daemonize no', ...lines, ''].join('\n'));
-  started.set(name, spawn('redis-server', [file, ...more], { stdio: 'ignore' }));
-}
 
 /** Two servers, the second of which follows the first, and three sentinels that watch over them. */
 async function startServers(): Promise<{ host: string; port: number }[]> {
@@ -75,7 +56,7 @@ it('queues and signals go on within seconds after the primary was killed', async
   await watched.send('before');
   await watched.took('before');
 
-  started.get('first')?.kill('SIGKILL');
+  servers.kill('first');
   const killedAt = Date.now();
   await watched.goesOn('after');
   // One second until the sentinels believe it, and what they take to agree.

@@ -10,6 +10,7 @@ export interface QueueSettings {
   KILN_REDIS_SENTINELS?: string[];
   KILN_REDIS_SENTINEL_NAME?: string;
   KILN_REDIS_SENTINEL_PASSWORD?: Secret | undefined;
+  KILN_REDIS_CLUSTER?: string[];
   KILN_REDIS_PREFIX: string;
 }
 
@@ -17,11 +18,22 @@ export interface QueueSettings {
 function sentinelsOf(settings: QueueSettings): RedisAddress['sentinels'] {
   const { KILN_REDIS_SENTINELS: named = [], KILN_REDIS_SENTINEL_NAME: name = '' } = settings;
   if (named.length === 0) return undefined;
-  const addresses = named.map((it) => ({
-    host: it.slice(0, it.lastIndexOf(':')),
-    port: Number(it.slice(it.lastIndexOf(':') + 1)),
-  }));
-  return { addresses, name, password: settings.KILN_REDIS_SENTINEL_PASSWORD };
+  return { addresses: named.map(hostAndPort), name, password: settings.KILN_REDIS_SENTINEL_PASSWORD };
+}
+
+const hostAndPort = (it: string): { host: string; port: number } => ({
+  host: it.slice(0, it.lastIndexOf(':')),
+  port: Number(it.slice(it.lastIndexOf(':') + 1)),
+});
+
+/** @throws Error when the settings contradict each other */
+function clusterOf({ KILN_REDIS_CLUSTER: named = [], KILN_REDIS_SENTINELS = [] }: QueueSettings) {
+  if (named.length === 0) return undefined;
+  if (KILN_REDIS_SENTINELS.length > 0)
+    throw new Error(
+      'settings are missing or wrong:\n  KILN_REDIS_CLUSTER: a cluster has no sentinels; leave KILN_REDIS_SENTINELS out',
+    );
+  return named.map(hostAndPort);
 }
 
 const closeMs = 2000;
@@ -51,5 +63,9 @@ export function openBroker(settings: QueueSettings, life: Lifecycle, log: Logger
     throw new Error(
       'settings are missing or wrong:\n  KILN_REDIS_URL: is needed; or set KILN_QUEUE=postgres to do without Redis',
     );
-  return openRedisBroker({ address: { url, sentinels: sentinelsOf(settings) }, prefix, log });
+  return openRedisBroker({
+    address: { url, sentinels: sentinelsOf(settings), cluster: clusterOf(settings) },
+    prefix,
+    log,
+  });
 }
