@@ -34,7 +34,8 @@ beforeAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   daemon = await startDockerDaemon(await ensureDockerRoot(cacheDir), dir, {}, 'own');
-}, 300_000);
+  // Half a minute by itself, and minutes beside a linter and other suites.
+}, 900_000);
 afterAll(() => daemon.stop());
 
 it('packs the compiled apps with production packages alone, and each app loads', async () => {
