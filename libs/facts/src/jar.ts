@@ -10,6 +10,8 @@ const endBytes = 22;
 /** The most bytes of a jar's end that are looked at: its list of files, of which a jar of 2,000 jars has half of that. */
 const tailBytesMax = 1 << 20;
 
+const nameBytesMax = 1024;
+
 export const isJar = (path: string): boolean => /\.(?:jar|war|ear)$/.test(path);
 
 /** @returns the last bytes of a file, as many as are looked at */
@@ -42,7 +44,7 @@ export function packagesInJar(tail: Buffer): PackageSource['packages'] {
     }
     const nameAt = at + entryBytes;
     const nameEnd = nameAt + tail.readUInt16LE(at + 28);
-    const name = tail.toString('utf8', nameAt, nameEnd);
+    const name = nameEnd - nameAt <= nameBytesMax ? tail.toString('utf8', nameAt, nameEnd) : '';
     if (isJar(name)) found.push(...(packageOfPath(name)?.packages ?? []));
     at = nameEnd + tail.readUInt16LE(at + 30) + tail.readUInt16LE(at + 32);
   }

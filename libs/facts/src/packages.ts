@@ -32,7 +32,9 @@ const jarVersion =
 
 // `log4j-1.2-api-2.19.0.jar`: a name may have figures of its own. Links of Debian's are called `…-3.x.jar`.
 function jarOfPath(path: string): Found | undefined {
-  const [, name, version = ''] = jarVersion.exec(path) ?? jarName.exec(path) ?? [];
+  const [first, late] = [jarName.exec(path), jarVersion.exec(path)];
+  // `jbossweb-7.4.8.Final-redhat-4.jar`: what stands last may belong to the version.
+  const [, name, version = ''] = (late?.[2]?.includes('.') || late?.[1] === first?.[1] ? late : first) ?? [];
   return /(?:^|[.-])(?:x|debian)$/.test(version) ? undefined : one('jar', name, version);
 }
 

@@ -159,6 +159,9 @@ it('tells names and versions apart where both have figures, and reads what lies 
     'jetty9-util-9.4.57': 'jetty9-util 9.4.57',
     'netty-4.1.94.Final': 'netty 4.1.94.Final',
     'app-1.0-SNAPSHOT': 'app 1.0-SNAPSHOT',
+    'log4j-1.2.17-atlassian-1': 'log4j 1.2.17-atlassian-1',
+    'jbossweb-7.4.8.Final-redhat-4': 'jbossweb 7.4.8.Final-redhat-4',
+    'tool-3': 'tool 3',
     'spring-core-6.0.0-RC1': 'spring-core 6.0.0-RC1',
     'hadoop-client-3.3.6-1': 'hadoop-client 3.3.6-1',
     'netty-epoll-4.1.94.Final-linux-x86_64': 'netty-epoll 4.1.94.Final-linux-x86_64',
@@ -176,6 +179,9 @@ it('tells names and versions apart where both have figures, and reads what lies 
     'jar shop 1.0',
     'jar slf4j-api 2.0.9',
   ]);
+  // It is gone with its jar.
+  const both = await image({ 'opt/app.jar': zipOf(inner) }, { 'opt/app.jar': zipOf(['BOOT-INF/classes/B.class']) });
+  expect(both.packages).toEqual([]);
   // A list that is longer than what is looked at of it.
   const many = Array.from({ length: 9000 }, (_, n) => `lib/${'x'.repeat(150)}${n}.class`);
   expect(await of({ 'opt/app.jar': zipOf([...inner, ...many, 'lib/late-1.0.jar']) })).toEqual(['jar late 1.0']);

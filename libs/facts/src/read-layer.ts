@@ -126,8 +126,9 @@ class LayerNotes {
     if (isFile) this.#measure(path, size);
     const found = type === 'folder' ? undefined : packageOfPath(path);
     if (isFile && isJar(path)) {
+      // One without any replaces that of a lower layer.
       const packages = [...(found?.packages ?? []), ...packagesInJar(await tailOf(content))];
-      if (packages.length > 0) this.#keepPackages(path, { type: 'jar', packages });
+      this.#keepPackages(path, { type: 'jar', packages });
     } else if (found) this.#keepPackages(path, found);
     const { mode = 0o644, uid = 0, gid = 0, linkname } = header;
     const mayRun = type === 'link' || (isFile && ((mode & 0o111) !== 0 || path.endsWith('.sh')));
