@@ -179,7 +179,8 @@ const leases = openLeases({ session, signals, log }, (claims, askedAtMs) =>
 life.defer('leases', leases.close);
 if (host.resolvers.length === 0)
   log.warn('builds have no DNS: this machine has no resolver that they can reach; set KILN_BUILD_RESOLVERS');
-const cacheExports = openCacheExports(database.db, slots, log);
+const sealer = openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD);
+const cacheExports = openCacheExports({ db: database.db, sealer, log }, slots);
 life.defer('cache exports', cacheExports.close);
 const deps: RunBuildDeps = {
   db: database.db,
@@ -197,7 +198,7 @@ const deps: RunBuildDeps = {
     config.KILN_BASE_CACHE_BYTES > 0
       ? await openLayerStore(join(dir, 'bases'), config.KILN_BASE_CACHE_BYTES)
       : undefined,
-  sealer: openSealer(config.KILN_SEALING_KEY, config.KILN_SEALING_KEYS_OLD),
+  sealer,
   log,
   worker,
   pool,

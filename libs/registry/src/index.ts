@@ -4,7 +4,7 @@ export * from './client/client.ts';
 export { type RegistryAccess } from './client/connection.ts';
 export * from './gateway/options.ts';
 export * from './gateway/gateway.ts';
-export { findLayerCache, type LayerCachePlace } from './gateway/layer-cache.ts';
+export { findLayerCache, type FoundLayers, type LayerCachePlace } from './gateway/layer-cache.ts';
 export { type LayerStore, openLayerStore } from './gateway/layer-store.ts';
 export * from './egress/guarded-post.ts';
 export * from './egress/host-check.ts';

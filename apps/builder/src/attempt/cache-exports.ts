@@ -1,53 +1,50 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFault, Fault } from '@kiln/domain';
 import { type BuiltImage } from '@kiln/engine';
+import { type Sealer } from '@kiln/auth';
 import { type Logger, metrics } from '@kiln/kit';
-import { type Build, type Database, loadBuild, noteCache } from '@kiln/persistence';
-import { type Gateway, type LayerCachePlace } from '@kiln/registry';
-import { type BuildAccess } from '@kiln/usecases';
-
-/** Where layers of a build are kept, and by which of its account's connections. */
-export interface CachePlace extends LayerCachePlace {
-  connectionId: string;
-}
-
-/** @returns undefined where the connection names no repository for layers, or its registry has refused them */
-export function cachePlaceOf({ connection, connected }: BuildAccess, build: Build): CachePlace | undefined {
-  if (!connected || !connection?.cacheRepository || connection.takesCache === false) return undefined;
-  // What others write is never read, though they write to the same repository.
-  const key = JSON.stringify([build.accountId, build.host, build.repository, build.request.platform ?? '']);
-  const tag = `kiln-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`;
-  return { access: connected, repository: connection.cacheRepository, tag, connectionId: connection.id };
-}
+import { type Build, type Database, loadBuild, noteCacheRefused } from '@kiln/persistence';
+import { type Gateway } from '@kiln/registry';
+import { accessForBuild } from '@kiln/usecases';
+import { cachePlaceOf } from './earlier-layers.ts';
 
 /** Sends layers of builds that have succeeded to their registries, while other builds run. */
 export interface CacheExports {
   /**
    * Takes over an image that was pushed: it is discarded once its layers are sent, or its build has not succeeded.
+   * @param tag of its `CachePlace`
    * @returns false when it does not take it, since enough are on their way
    */
-  take(build: Build, place: CachePlace, made: { image: BuiltImage; gateway: Gateway }): boolean;
+  take(build: Build, tag: string, made: { image: BuiltImage; gateway: Gateway }): boolean;
+  /** Whether layers for this tag were not sent that should have been: the next build makes up for it. */
+  owes(tag: string): boolean;
   /** Gives up those on their way. */
   close: () => Promise<void>;
 }
 
 /** From the hand-over of a build until all its layers are sent. */
 const lastsMs = 600_000;
-const askEveryMs = 200;
+/** Pauses between two looks whether a build has succeeded, doubled from the first to the longest. */
+const [askMs, askMaxMs] = [200, 5000];
+/** More tags than that are not remembered. */
+const owedMax = 1000;
 
 /** @param max how many may be on their way at once */
-export function openCacheExports(db: Database, max: number, log: Logger): CacheExports {
+export function openCacheExports(
+  { db, sealer, log }: { db: Database; sealer: Sealer; log: Logger },
+  max: number,
+): CacheExports {
   const closing = new AbortController();
   /** By tags. */
   const underWay = new Map<string, Promise<void>>();
+  const owed = new Set<string>();
 
   /** Waits for the registrar's verdict. */
   const hasSucceeded = async ({ id, attempt }: Build, signal: AbortSignal): Promise<boolean> => {
-    for (;;) {
+    for (let pauseMs = askMs; ; pauseMs = Math.min(2 * pauseMs, askMaxMs)) {
       const now = await loadBuild(db, id);
       if (now?.attempt !== attempt || now.state !== 'registering') return now?.state === 'succeeded';
-      await sleep(askEveryMs, undefined, { signal });
+      await sleep(pauseMs, undefined, { signal });
     }
   };
 
@@ -60,35 +57,54 @@ export function openCacheExports(db: Database, max: number, log: Logger): CacheE
 
   const send = async (
     build: Build,
-    { access, repository, tag, connectionId }: CachePlace,
     { image, gateway }: { image: BuiltImage; gateway: Gateway },
   ): Promise<'sent' | 'refused' | 'failed' | 'not wanted'> => {
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(lastsMs)]);
     try {
       if (!(await hasSucceeded(build, signal))) return 'not wanted';
-      gateway.writeTo({ access, repository, tag });
-      await image.sendCache(signal);
-      return 'sent';
+      // Taken anew: a password may have been changed while the build ran.
+      const place = cachePlaceOf(await accessForBuild(db, sealer, build), build);
+      if (!place) return 'not wanted';
+      const { access, repository, tag, connection } = place;
+      gateway.writeTo({ access, repository, tag, signal });
+      try {
+        await image.sendCache(signal);
+        return 'sent';
+      } catch (error) {
+        const { code } = whyNot(signal, gateway, error);
+        if (code !== 'RegistryRefused' && code !== 'PushDenied') throw error;
+        // It would refuse the next ones, too.
+        await noteCacheRefused(db, connection);
+        log.warn({ buildId: build.id, registry: access.host, repository }, 'the registry keeps no layers');
+        return 'refused';
+      }
     } catch (error) {
       const { code, message } = whyNot(signal, gateway, error);
-      const where = `${access.host}/${repository}`;
-      log.warn({ buildId: build.id, code, err: message, repository: where }, 'layers not kept in the registry');
-      if (code !== 'RegistryRefused' && code !== 'PushDenied') return 'failed';
-      // It would refuse the next ones, too.
-      await noteCache(db, build.accountId, connectionId, false).catch(() => undefined);
-      return 'refused';
+      log.warn({ buildId: build.id, code, err: message }, 'layers not kept in the registry');
+      return 'failed';
     } finally {
-      await image.discard();
+      await image.discard().catch((error: unknown) => log.warn({ err: error }, 'image not let go'));
     }
   };
 
+  const owe = (tag: string): void => {
+    if (owed.size < owedMax) owed.add(tag);
+  };
+
   return {
-    take(build, place, made) {
-      if (closing.signal.aborted || underWay.size >= max || underWay.has(place.tag)) return false;
-      const work = send(build, place, made)
-        .then((result) => metrics.cacheExports.inc({ result }))
-        .finally(() => underWay.delete(place.tag));
-      underWay.set(place.tag, work);
+    owes: (tag) => owed.has(tag),
+    take(build, tag, made) {
+      if (closing.signal.aborted || underWay.size >= max || underWay.has(tag)) {
+        owe(tag);
+        return false;
+      }
+      const work = send(build, made).then((result) => {
+        underWay.delete(tag);
+        metrics.cacheExports.inc({ result });
+        if (result === 'failed') owe(tag);
+        else owed.delete(tag);
+      });
+      underWay.set(tag, work);
       return true;
     },
     async close() {

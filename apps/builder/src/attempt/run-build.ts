@@ -27,7 +27,6 @@ import {
 } from '@kiln/persistence';
 import { type SignalBus } from '@kiln/queue';
 import {
-  findLayerCache,
   type Gateway,
   type GatewaySource,
   type LayerStore,
@@ -44,7 +43,8 @@ import { fetchContext } from './fetch-context.ts';
 import { type FetchDeps } from './fetch-deps.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { contextsOf } from './build-files.ts';
-import { type CacheExports, type CachePlace, cachePlaceOf } from './cache-exports.ts';
+import { type CacheExports } from './cache-exports.ts';
+import { type CachePlace, cachePlaceOf, failedFor, findEarlierLayers } from './earlier-layers.ts';
 import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
@@ -115,7 +115,8 @@ async function runAttempt(deps: RunBuildDeps, build: Build, claimedAtMs: number)
       await handOver(deps, build, digest);
       crashPoint('handed-over');
       rememberCache(deps, build);
-      if (place && made && isNews(attempt, made) && deps.cacheExports.take(build, place, made)) made = undefined;
+      if (place && made && isNews(deps, attempt, made, place) && deps.cacheExports.take(build, place.tag, made))
+        made = undefined;
     } finally {
       await attempt.log.flush();
     }
@@ -140,12 +141,13 @@ const rememberCache = ({ caches, log }: RunBuildDeps, build: Build): void =>
 interface Made {
   image: BuiltImage;
   gateway: Gateway;
-  /** Whether its registry had layers of earlier builds. */
-  hadCache: boolean;
+  /** Whether the registry keeps layers of earlier builds, which those of this one would not change. */
+  areKept: boolean;
 }
 
 /** Whether a registry lacks layers of a build. */
-const isNews = ({ steps }: Attempt, { hadCache }: Made): boolean => !hadCache || steps.ranAny();
+const isNews = ({ cacheExports }: RunBuildDeps, { steps }: Attempt, { areKept }: Made, { tag }: CachePlace): boolean =>
+  !areKept || steps.ranAny() || cacheExports.owes(tag);
 
 /**
  * Refuses at once what would be refused after a long build.
@@ -188,73 +190,55 @@ async function makeImage(
   for (const [name, { line }] of parsed.secrets)
     if (!secrets.some((it) => it.id === name))
       await log.write(`kiln: warning: line ${line}: the account has no build secret ${name}; steps run without it`);
-  const cache = place && (await findCache(deps, attempt, place));
-  const gateway = openGateway(deps.registries, {
-    sources: cache ? [...bases, cache] : bases,
-    layers: deps.layers,
-    signal,
-    onBytes,
-    onBaseLayer: (from, bytes) => metrics.baseBytes.inc({ from }, bytes),
-  });
-  try {
-    const image = await deps.engine.build({
-      id: attempt.name.toLowerCase(),
-      owner: build.accountId,
-      dockerfile: build.request.dockerfile,
-      parsed,
-      bases,
-      context: files.context,
-      namedContexts: files.named,
-      platform: build.request.platform,
-      ...(build.request.arguments ? { buildArgs: build.request.arguments } : {}),
-      ...(build.request.imageLabels ? { labels: build.request.imageLabels } : {}),
-      ...(build.request.stage === undefined ? {} : { target: build.request.stage }),
-      limits,
-      network,
-      secrets,
-      layerCache: host.layerCache && build.request.noCache !== true,
-      cacheFrom: cache?.manifest.digest,
-      compression,
-      registry: gateway,
+  const earlier = await findEarlierLayers(deps.registries, attempt, place);
+  const make = async (cache: GatewaySource | undefined): Promise<Made> => {
+    const gateway = openGateway(deps.registries, {
+      sources: cache ? [...bases, cache] : bases,
+      layers: deps.layers,
       signal,
-      watch,
-      onStep: (step) => steps.take(step, log.nextLine()),
-      onLine(line, partial, step) {
-        crashPoint('step-running');
-        return log.write(line, partial, step);
-      },
+      onBytes,
+      onBaseLayer: (from, bytes) => metrics.baseBytes.inc({ from }, bytes),
     });
-    return { image, gateway, hadCache: cache !== undefined };
-  } catch (error) {
-    if (signal.aborted) throw error;
-    const { fault } = gateway;
-    if (cache && fault && lostCache.has(fault.code))
-      throw new Fault('EngineFailed', `layers of earlier builds cannot be had: ${fault.message}`, {}, fault);
-    // The engine knows only that its registry did not do what it wanted.
-    throw fault ?? error;
-  }
-}
-
-/** What a registry says of layers that it had a moment ago: the next attempt does without. */
-const lostCache = new Set<Fault['code']>(['BlobMissing', 'ManifestInvalid', 'RegistryDenied', 'RegistryRefused']);
-
-/** Layers of earlier builds that the registry has; none when it cannot give them. */
-async function findCache(
-  { registries }: RunBuildDeps,
-  { build, log }: Attempt,
-  place: CachePlace,
-): Promise<GatewaySource | undefined> {
-  const { noCache } = build.request;
-  // Should what a registry keeps be in the way, it is not the next time.
-  if (noCache === true || build.attempt > 1) return undefined;
-  const found = await findLayerCache(registries, place);
-  const name = `${place.access.host}/${place.repository}`;
-  await log.write(
-    typeof found === 'string'
-      ? `kiln: no layers of earlier builds from ${name}: ${found}`
-      : `kiln: ${found.layers} layers of earlier builds are in ${name}`,
-  );
-  return typeof found === 'string' ? undefined : found.source;
+    try {
+      const image = await deps.engine.build({
+        id: attempt.name.toLowerCase(),
+        owner: build.accountId,
+        dockerfile: build.request.dockerfile,
+        parsed,
+        bases,
+        context: files.context,
+        namedContexts: files.named,
+        platform: build.request.platform,
+        ...(build.request.arguments ? { buildArgs: build.request.arguments } : {}),
+        ...(build.request.imageLabels ? { labels: build.request.imageLabels } : {}),
+        ...(build.request.stage === undefined ? {} : { target: build.request.stage }),
+        limits,
+        network,
+        secrets,
+        layerCache: host.layerCache && build.request.noCache !== true,
+        cacheFrom: cache?.manifest.digest,
+        compression,
+        registry: gateway,
+        signal,
+        watch,
+        onStep: (step) => steps.take(step, log.nextLine()),
+        onLine(line, partial, step) {
+          crashPoint('step-running');
+          return log.write(line, partial, step);
+        },
+      });
+      return { image, gateway, areKept: earlier.areKept };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (cache && failedFor(cache, error, gateway.fault)) {
+        await log.write(`kiln: building without layers of earlier builds: ${asFault(gateway.fault ?? error).message}`);
+        return make(undefined);
+      }
+      // The engine knows only that its registry did not do what it wanted.
+      throw gateway.fault ?? error;
+    }
+  };
+  return make(earlier.source);
 }
 
 /** The api took it: that it is not known here is this builder's trouble, and another one may know it. */

@@ -91,12 +91,23 @@ export async function noteZstd(db: Executor, accountId: string, id: string, take
     .where(and(eq(registryConnections.accountId, accountId), eq(registryConnections.id, id)));
 }
 
-/** Notes whether the registry of a connection takes layers for other builders. */
-export async function noteCache(db: Executor, accountId: string, id: string, takesCache: boolean): Promise<void> {
+/** Notes that the registry of a connection keeps no layers for other builders, unless the connection was put anew. */
+export async function noteCacheRefused(
+  db: Executor,
+  connection: typeof registryConnections.$inferSelect,
+): Promise<void> {
+  const { accountId, id, cacheRepository, passwordSealed } = connection;
   await db
     .update(registryConnections)
-    .set({ takesCache })
-    .where(and(eq(registryConnections.accountId, accountId), eq(registryConnections.id, id)));
+    .set({ takesCache: false })
+    .where(
+      and(
+        eq(registryConnections.accountId, accountId),
+        eq(registryConnections.id, id),
+        sql`${registryConnections.cacheRepository} = ${cacheRepository}`,
+        sql`${registryConnections.passwordSealed} IS NOT DISTINCT FROM ${passwordSealed}`,
+      ),
+    );
 }
 
 export async function removeRegistryConnection(db: Executor, accountId: string, id: string): Promise<boolean> {

@@ -50,7 +50,7 @@ export class Exchange {
   /** From now on, the engine may write its image there. */
   writeTo(target: GatewayTarget): void {
     [this.pushed, this.fault] = [undefined, undefined];
-    this.#writer = new GatewayWriter(this.#clients, target, this.#options);
+    this.#writer = new GatewayWriter(this.#clients, target, target.signal ?? this.#options.signal);
   }
 
   has(digest: string): boolean {

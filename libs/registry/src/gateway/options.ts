@@ -16,6 +16,8 @@ export interface GatewayTarget {
   repository: string;
   /** Tag that its manifest gets, for registries that keep none without; it gets none when left out. */
   tag?: string | undefined;
+  /** Ends what is sent there; the build's own when left out. */
+  signal?: AbortSignal;
 }
 
 export interface GatewayOptions {

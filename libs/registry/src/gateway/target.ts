@@ -1,7 +1,7 @@
 import { type Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
 import { type FetchedManifest, type RegistryClients } from '../client/client.ts';
-import { type GatewayOptions, type GatewayTarget } from './options.ts';
+import { type GatewayTarget } from './options.ts';
 import { type GatewaySources, type HeldLayer } from './sources.ts';
 import { refused } from '../client/registry-errors.ts';
 import { withDigest } from '../client/uploads.ts';
@@ -19,12 +19,12 @@ export interface BlobBytes {
 export class GatewayWriter {
   readonly #clients: RegistryClients;
   readonly #target: GatewayTarget;
-  readonly #options: Pick<GatewayOptions, 'signal'>;
+  readonly #signal: AbortSignal;
 
-  constructor(clients: RegistryClients, target: GatewayTarget, options: Pick<GatewayOptions, 'signal'>) {
+  constructor(clients: RegistryClients, target: GatewayTarget, signal: AbortSignal) {
     this.#clients = clients;
     this.#target = target;
-    this.#options = options;
+    this.#signal = signal;
   }
 
   get #client() {
@@ -71,7 +71,7 @@ export class GatewayWriter {
 
   #post(query: string): Promise<RegistryAnswer> {
     const path = `/v2/${this.#target.repository}/blobs/uploads/${query}`;
-    return this.#transport.send({ method: 'POST', path, signal: this.#options.signal }, this.#scope);
+    return this.#transport.send({ method: 'POST', path, signal: this.#signal }, this.#scope);
   }
 
   /** Sends some of a blob's bytes to where its upload goes on. */
@@ -91,7 +91,7 @@ export class GatewayWriter {
         path,
         body,
         headers: { 'content-type': 'application/octet-stream', ...headers },
-        signal: this.#options.signal,
+        signal: this.#signal,
         ...more,
       },
       this.#scope,
@@ -103,30 +103,35 @@ export class GatewayWriter {
   /**
    * Gets a base's layer into the target without the engine: it may be there, in the same registry, or somewhere else.
    */
-  bring({ source, digest }: HeldLayer, sources: GatewaySources): Promise<void> {
-    return this.#push(async () => {
-      const { access, repository } = this.#target;
-      if (await this.#client.headBlob(repository, digest)) return;
-      let location: string | undefined;
-      if (source.access.host === access.host) {
-        const query = new URLSearchParams({ mount: digest, from: source.repository });
-        const answer = await this.#post(`?${query.toString()}`);
-        if (answer.status === 201) return;
-        if (answer.status === 202) location = headerOf(answer.headers['location']);
-      }
-      location ??= await this.#begin();
-      const bytes = await sources.open(digest);
-      try {
-        await this.#send('PUT', withDigest(location, digest), bytes);
-      } finally {
-        // It may not have been read to its end.
-        bytes.body.destroy();
-      }
-    });
+  async bring(held: HeldLayer, sources: GatewaySources): Promise<void> {
+    const location = await this.#push(() => this.#mount(held));
+    if (location === undefined) return;
+    // What is wrong with the source is not this registry's fault.
+    const bytes = await sources.open(held.digest, this.#signal);
+    try {
+      await this.#push(() => this.#send('PUT', withDigest(location, held.digest), bytes));
+    } finally {
+      // It may not have been read to its end.
+      bytes.body.destroy();
+    }
+  }
+
+  /** @returns where the layer is to be uploaded; undefined when the target has it */
+  async #mount({ source, digest }: HeldLayer): Promise<string | undefined> {
+    const { access, repository } = this.#target;
+    if (await this.#client.headBlob(repository, digest)) return undefined;
+    if (source.access.host === access.host) {
+      const query = new URLSearchParams({ mount: digest, from: source.repository });
+      const answer = await this.#post(`?${query.toString()}`);
+      if (answer.status === 201) return undefined;
+      const location = answer.status === 202 ? headerOf(answer.headers['location']) : undefined;
+      if (location) return location;
+    }
+    return this.#begin();
   }
 
   putManifest(manifest: FetchedManifest): Promise<boolean> {
     const { repository, tag = manifest.digest } = this.#target;
-    return this.#push(() => this.#client.putManifest(repository, tag, manifest, this.#options.signal));
+    return this.#push(() => this.#client.putManifest(repository, tag, manifest, this.#signal));
   }
 }
