@@ -1,4 +1,5 @@
 export * from './accounts/audit.ts';
+export { cutAudit } from './accounts/cut-audit.ts';
 export * from './attestations/attestations.ts';
 export * from './attestations/signing-keys.ts';
 export * from './accounts/build-secrets.ts';

@@ -1,4 +1,5 @@
-import { listAudit, verifyAudit } from '@kiln/persistence';
+import { open } from 'node:fs/promises';
+import { cutAudit, listAudit, verifyAudit } from '@kiln/persistence';
 import { type CommandContext, type CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
 
@@ -23,6 +24,24 @@ export function auditCommands({ program }: CommandRoots, context: CommandContext
           ...(before === undefined ? {} : { before }),
         }),
       );
+    });
+  audit
+    .command('cut <file>')
+    .description('write the oldest entries to a new file, a line of JSON each, and remove them; the log says so itself')
+    .requiredOption('--days <n>', 'those that are older', wholeNumber('days', 30, 36_500))
+    .action(async (path: string, { days }: { days: number }) => {
+      const file = await open(path, 'wx', 0o600);
+      try {
+        const before = new Date(Date.now() - days * 86_400_000);
+        const cut = await cutAudit(db, before, async (entries) => {
+          await file.writeFile(entries.map((it) => `${JSON.stringify(it)}\n`).join(''));
+          // On the disk before they are removed.
+          await file.sync();
+        });
+        print({ file: path, ...(cut ?? { removed: 0 }) });
+      } finally {
+        await file.close();
+      }
     });
   audit
     .command('verify')

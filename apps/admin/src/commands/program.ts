@@ -1,6 +1,14 @@
 import { type Sealer } from '@kiln/auth';
 import { type Secret } from '@kiln/kit';
-import { type App, type Database, findAccount, listAppRoles, migrateDatabase, recordAudit } from '@kiln/persistence';
+import {
+  type App,
+  cutAction,
+  type Database,
+  findAccount,
+  listAppRoles,
+  migrateDatabase,
+  recordAudit,
+} from '@kiln/persistence';
 import { Command } from 'commander';
 import { accountCommands } from './accounts.ts';
 import { auditCommands } from './audit.ts';
@@ -41,6 +49,8 @@ const readOnly = new Set([
   'source list',
   'audit list',
   'audit verify',
+  // It is in the log by its own doing.
+  cutAction,
   'jail show',
   'registry staging-tags',
 ]);

@@ -43,17 +43,46 @@ export const listAudit = (db: Executor, by: { accountId?: string; before?: numbe
     .orderBy(desc(auditLog.id))
     .limit(by.limit);
 
+/** An entry as it is in the table. */
+export interface AuditRow extends Record<string, unknown> {
+  id: string;
+  at: string;
+  account_id: string | null;
+  actor: string;
+  action: string;
+  target: string;
+  outcome: string;
+  details: Record<string, unknown>;
+  previous_hash: string;
+  hash: string;
+}
+
+/** What the entry of a cut is called; its details say which was the last that was removed. */
+export const cutAction = 'audit cut';
+
+/** How many entries a cut has removed before the first; 0 when there was none that fits. */
+async function findCut(db: Executor): Promise<{ removed: number; lastHash: string }> {
+  const { rows } = await db.execute<{ removed: string; last_hash: string }>(sql`
+    SELECT first.id - 1 AS removed, first.previous_hash AS last_hash
+    FROM (SELECT id, previous_hash FROM audit_log ORDER BY id LIMIT 1) first
+    WHERE EXISTS (SELECT 1 FROM audit_log WHERE action = ${cutAction} AND actor = 'operator' AND account_id IS NULL
+      AND details->>'lastId' = (first.id - 1)::text AND details->>'lastHash' = first.previous_hash)`);
+  return { removed: Number(rows[0]?.removed ?? 0), lastHash: rows[0]?.last_hash ?? '' };
+}
+
 /**
- * Works out every hash again, some thousands at a time.
- * @returns how many entries there are, the hash of the last (which, kept elsewhere, shows later that none was cut off
- * the end), and the first that does not fit
+ * Works out every hash again, some thousands at a time. The chain begins with the first entry, or where an entry says that
+ * those before it were removed.
+ * @returns how many entries there are and were removed, the hash of the last (which, kept elsewhere, shows later that
+ * none was cut off the end), and the first that does not fit
  */
 export async function verifyAudit(
   db: Executor,
   pageRows = 20_000,
-): Promise<{ entries: number; lastHash: string; brokenAt: number | null }> {
-  let entries = 0;
-  let lastHash = '';
+): Promise<{ entries: number; removed: number; lastHash: string; brokenAt: number | null }> {
+  const { removed, lastHash: cutHash } = await findCut(db);
+  let upTo = removed;
+  let lastHash = cutHash;
   // Whatever is there: numbers begin at 1.
   let after = '-9223372036854775808';
   for (;;) {
@@ -62,16 +91,17 @@ export async function verifyAudit(
         min(id) FILTER (WHERE id <> expected_id OR previous_hash <> expected_previous
           OR hash <> audit_hash(it)) AS broken_at
       FROM (
-        SELECT it, id, previous_hash, hash, ${entries}::bigint + row_number() OVER (ORDER BY id) AS expected_id,
+        SELECT it, id, previous_hash, hash, ${upTo}::bigint + row_number() OVER (ORDER BY id) AS expected_id,
           coalesce(lag(hash) OVER (ORDER BY id), ${lastHash}) AS expected_previous
         FROM (SELECT a AS it, a.id, a.previous_hash, a.hash FROM audit_log a WHERE id > ${after}
           ORDER BY id LIMIT ${pageRows}) page
       ) chain`);
     const [page] = rows;
-    if (!page || page.n === 0) return { entries, lastHash, brokenAt: null };
-    entries += page.n;
+    if (!page || page.n === 0) return { entries: upTo - removed, removed, lastHash, brokenAt: null };
+    upTo += page.n;
     lastHash = page.last_hash;
-    after = String(entries);
-    if (page.broken_at !== null) return { entries, lastHash, brokenAt: Number(page.broken_at) };
+    after = String(upTo);
+    if (page.broken_at !== null)
+      return { entries: upTo - removed, removed, lastHash, brokenAt: Number(page.broken_at) };
   }
 }
