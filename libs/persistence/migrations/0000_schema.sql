@@ -858,6 +858,8 @@ END $$;
 --> statement-breakpoint
 CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  -- `admin audit cut` removes the oldest, and says so in the log; no app may delete here.
+  IF TG_OP = 'DELETE' AND current_setting('kiln.audit_cut', true) = 'on' THEN RETURN NULL; END IF;
   RAISE EXCEPTION 'the audit log can only be appended to';
 END $$;
 --> statement-breakpoint
@@ -982,6 +984,26 @@ CREATE TRIGGER record_image_drift AFTER UPDATE OF drift ON images
 CREATE TRIGGER record_image_retiring AFTER UPDATE OF retiring ON images
   FOR EACH ROW WHEN (NEW.retiring->>'stage' IS DISTINCT FROM OLD.retiring->>'stage')
   EXECUTE FUNCTION record_image_event('retiring');
+--> statement-breakpoint
+CREATE FUNCTION record_campaign_event() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  INSERT INTO events (account_id, workspace_id, user_id, visibility, type, data)
+  VALUES (NEW.account_id, NEW.workspace_id, NEW.user_id, 'PUBLIC', 'campaign.' || NEW.state,
+    jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'campaign', 'campaignId', NEW.id, 'workspaceId', NEW.workspace_id, 'userId', NEW.user_id,
+    'title', NEW.title, 'state', NEW.state, 'reason', left(NEW.reason, 2000),
+    'counts', (SELECT jsonb_object_agg(outcome, n) FROM (
+      SELECT outcome, count(*) AS n FROM campaign_images WHERE campaign_id = NEW.id GROUP BY outcome) it))));
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE CONSTRAINT TRIGGER record_campaign_event AFTER INSERT ON campaigns
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION record_campaign_event();
+--> statement-breakpoint
+CREATE TRIGGER record_campaign_change AFTER UPDATE OF state ON campaigns
+  FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state)
+  EXECUTE FUNCTION record_campaign_event();
 --> statement-breakpoint
 CREATE TRIGGER record_image_stale AFTER UPDATE OF stale ON images
   FOR EACH ROW WHEN (NEW.stale AND NOT OLD.stale)

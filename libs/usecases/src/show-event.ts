@@ -1,6 +1,13 @@
 import { type AccountEvent } from '@kiln/persistence';
 import { type ShownEvent } from '@kiln/contract';
-import { type BrokenRule, type EventData, formatReference, type ImageCheck, type ImageDrift } from '@kiln/domain';
+import {
+  type BrokenRule,
+  type CampaignOutcome,
+  type EventData,
+  formatReference,
+  type ImageCheck,
+  type ImageDrift,
+} from '@kiln/domain';
 
 /** An event as it looks in lists, in streams, and as the body of a webhook. */
 export const showEvent = ({ key, type, at, data }: Pick<AccountEvent, 'key' | 'type' | 'at' | 'data'>): ShownEvent => ({
@@ -51,10 +58,29 @@ function showData(data: EventData): ShownEvent['data'] {
         Check: data.check && showCheck(data.check),
         Drift: data.drift && showDrift(data.drift),
       };
+    case 'campaign':
+      return {
+        CampaignId: data.campaignId,
+        WorkspaceId: data.workspaceId,
+        UserId: data.userId,
+        Title: data.title,
+        State: data.state,
+        Reason: data.reason,
+        Counts: showCounts(data.counts ?? {}),
+      };
     case 'webhook':
       return { WebhookId: data.webhookId };
   }
 }
+
+/** How many images of a campaign are where. */
+export const showCounts = (counts: Partial<Record<CampaignOutcome, number>>) => ({
+  Waiting: counts.waiting ?? 0,
+  Building: counts.building ?? 0,
+  Succeeded: counts.succeeded ?? 0,
+  Failed: counts.failed ?? 0,
+  Skipped: counts.skipped ?? 0,
+});
 
 export const showBroken = (broken: readonly BrokenRule[]) =>
   broken.map(({ profile, rule, title, severity, found }) => ({

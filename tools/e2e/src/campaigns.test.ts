@@ -96,6 +96,13 @@ it('stops when one of the first fails, and goes on when somebody says so', async
   });
   await move(CampaignId, 'running');
   expect((await until(CampaignId, 'done')).Counts).toMatchObject({ Succeeded: 1, Failed: 1 });
+  const { body } = await kiln.pai('GET', '/api/v1/events', { query: { After: 'start', Types: 'campaign.*' } });
+  const told = body.Events.filter((it: any) => it.data.CampaignId === CampaignId);
+  expect(told.map((it: any) => it.type)).toEqual(
+    ['planned', 'running', 'stopped', 'running', 'done'].map((it) => `campaign.${it}`),
+  );
+  expect(told[0].data).toMatchObject({ State: 'planned', Counts: { Waiting: 2 } });
+  expect(told[2].data).toMatchObject({ State: 'stopped', Counts: { Failed: 1 }, Reason: expect.stringMatching(/./) });
 });
 
 it('keeps to its rate, can be paused, and cancelled', async () => {

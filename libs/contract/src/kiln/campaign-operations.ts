@@ -1,3 +1,4 @@
+import { campaignCounts } from './events.ts';
 import { campaignImagesMax, campaignOutcomes, campaignStates } from '@kiln/domain';
 import { z } from 'zod';
 import { operation } from '../operation.ts';
@@ -45,13 +46,7 @@ const summary = {
   RatePerHour: z.int(),
   CanaryPercent: z.int(),
   StopPercent: z.int(),
-  Counts: z.object({
-    Waiting: z.int(),
-    Building: z.int(),
-    Succeeded: z.int(),
-    Failed: z.int(),
-    Skipped: z.int(),
-  }),
+  Counts: campaignCounts,
   GmtCreateTime: z.iso.datetime(),
   GmtEndTime: z.iso.datetime().optional(),
 };

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { buildStates, driftKinds, imageStatuses, eventTypes, policyModes, severities, verdicts } from '@kiln/domain';
+import {
+  buildStates,
+  campaignStates,
+  driftKinds,
+  imageStatuses,
+  eventTypes,
+  policyModes,
+  severities,
+  verdicts,
+} from '@kiln/domain';
 
 const buildData = z.object({
   ImageBuildId: z.string(),
@@ -58,9 +67,28 @@ const imageData = z.object({
   Drift: imageDrift.optional().describe('of image.drifted; not there when the image is again as it was'),
 });
 
+/** How many images of a campaign are where. */
+export const campaignCounts = z.object({
+  Waiting: z.int(),
+  Building: z.int(),
+  Succeeded: z.int(),
+  Failed: z.int(),
+  Skipped: z.int(),
+});
+
+const campaignData = z.object({
+  CampaignId: z.string(),
+  WorkspaceId: z.string(),
+  UserId: z.string(),
+  Title: z.string(),
+  State: z.enum(campaignStates),
+  Reason: z.string().describe('why it stopped by itself, or why it waits'),
+  Counts: campaignCounts,
+});
+
 const testData = z.object({ WebhookId: z.string() });
 
-const eventData = z.union([buildData, imageData, testData]);
+const eventData = z.union([buildData, imageData, campaignData, testData]);
 
 /** An event as it looks everywhere: in lists, in streams, and as the body of a webhook. */
 export const shownEvent = z

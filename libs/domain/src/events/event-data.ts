@@ -1,5 +1,6 @@
 import { type BuildError } from '../builds/build-error.ts';
 import { type BuildState } from '../builds/build-states.ts';
+import { type CampaignOutcome, type CampaignState } from '../campaigns/campaign.ts';
 import { type ImageCheck } from '../policies/judge.ts';
 import { type ImageDrift } from '../images/drift.ts';
 import { type ImageStatus } from '../images/image-status.ts';
@@ -49,5 +50,19 @@ export interface TestEventData {
   webhookId: string;
 }
 
+/** What happened to a campaign. */
+export interface CampaignEventData {
+  kind: 'campaign';
+  campaignId: string;
+  workspaceId: string;
+  userId: string;
+  title: string;
+  state: CampaignState;
+  /** Why it stopped by itself, or why it waits. */
+  reason: string;
+  /** How many of its images are so; an outcome that none has is not there. */
+  counts?: Partial<Record<CampaignOutcome, number>>;
+}
+
 /** What happened, as it is stored; `showEvent` renders it. */
-export type EventData = BuildEventData | ImageEventData | TestEventData;
+export type EventData = BuildEventData | ImageEventData | CampaignEventData | TestEventData;

@@ -170,7 +170,7 @@ export async function listAppRoles(db: Executor): Promise<string[]> {
  */
 const closeDoors = sql.raw(`
   REVOKE EXECUTE ON FUNCTION audit_append(), join_image_group(), tally_image(), tally_job(), record_build_event(),
-    record_image_event(), watch_tags() FROM PUBLIC;
+    record_image_event(), record_campaign_event(), watch_tags() FROM PUBLIC;
   REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$`);
 
