@@ -3,6 +3,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { PooledPool } from './pooled-pool.ts';
 import { allTenants, tenantOption, TenantPool } from './tenant-pool.ts';
+import { runTransaction } from './transaction.ts';
 
 export type Database = NodePgDatabase & { $client: pg.Pool };
 /** A database or a transaction of one: what statements that may run inside a transaction take. */
@@ -99,35 +100,18 @@ export function readUrl(url: Secret): { connectionString: string; options: strin
 }
 
 /**
- * Runs `work` in a transaction on a connection of its own, and gives the connection back whatever happens: one that
- * fails even to roll back is thrown away.
+ * Runs `work` in a transaction.
  * @param durable `false` as of `openDatabase`, for this transaction alone
  */
-export async function inTransaction<T>(
+export function inTransaction<T>(
   db: Database,
   work: (tx: Executor) => Promise<T>,
   { durable = true }: Pick<DatabaseOptions, 'durable'> = {},
 ): Promise<T> {
   const pool = db.$client;
-  const begin =
-    pool instanceof PooledPool
-      ? pool.begin(durable ? {} : { synchronous_commit: 'off' })
-      : durable
-        ? 'BEGIN'
-        : 'BEGIN; SET LOCAL synchronous_commit = off';
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query(begin);
-    const result = await work(drizzle(client));
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
-    throw error;
-  } finally {
-    client.release(broken);
-  }
+  const plain = durable ? 'BEGIN' : 'BEGIN; SET LOCAL synchronous_commit = off';
+  const begin = pool instanceof PooledPool ? pool.begin(durable ? {} : { synchronous_commit: 'off' }) : plain;
+  return runTransaction(pool, begin, (client) => work(drizzle(client)));
 }
 
 /** Runs a statement that PostgreSQL plans once for each connection: for those that every request runs. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { actor } from './tenant-pool.ts';
+import { runTransaction } from './transaction.ts';
 
 /** What holds for a transaction, by the names of PostgreSQL's settings. */
 export type LocalSettings = Readonly<Record<string, string | number>>;
@@ -31,23 +32,9 @@ export class PooledPool extends pg.Pool {
   }
 
   // The driver's own has a dozen forms; Kiln and drizzle use the one that gives a promise.
-  override query = (async (query: string | pg.QueryConfig, values?: unknown[]) => {
-    // Now, and not when a connection comes free: that happens in the name of whoever gave it back.
-    const begin = this.begin();
-    const client = await this.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query(begin);
-      const result = await client.query(query, values);
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
-  }) as pg.Pool['query'];
+  override query = ((query: string | pg.QueryConfig, values?: unknown[]) =>
+    // Its beginning is made now, and not when a connection comes free: that happens in the name of whoever gave it back.
+    runTransaction(this, this.begin(), (client) => client.query(query, values))) as pg.Pool['query'];
 }
 
 /** A named statement is planned for a session, which the next one does not have. */
