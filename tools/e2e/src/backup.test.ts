@@ -25,7 +25,7 @@ it('a dump of PostgreSQL brings everything back: catalogue, keys, logs, and buil
 
   // Without a registrar no pending build is admitted, so it goes once the others are under way.
   const { ImageBuildId: running } = await build('echo begun; sleep 6');
-  const { ImageBuildId: pushed } = await build('sleep 1');
+  const { ImageBuildId: pushed } = await build('sleep 3');
   await eventually(async () => ((await kiln.logs(running)).includes('begun\n') ? true : undefined), 'the step to run');
   await eventually(async () => ((await stateOf(pushed)) === 'running' ? true : undefined), 'the other one to run');
   const registrar = kiln.running('registrar');

@@ -4,7 +4,7 @@ import { openRegistryFront, openTestKiln, type RegistryFront, type TestKiln } fr
 let kiln: TestKiln;
 let front: RegistryFront;
 beforeAll(async () => {
-  kiln = await openTestKiln({ env: { KILN_OUTPUT_CLOCK_S: '3', KILN_BUILDER_SLOTS: '2' } });
+  kiln = await openTestKiln({ env: { KILN_OUTPUT_CLOCK_S: '6', KILN_BUILDER_SLOTS: '2' } });
   front = await openRegistryFront(Number(kiln.stack.registryHost.split(':')[1]));
   await kiln.trustPlainHttp(front.host);
 });
