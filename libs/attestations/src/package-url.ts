@@ -34,7 +34,7 @@ export function packageUrl(
           : null;
   const namespace = scope?.[1] ?? (ofSystem ? system?.id : type === 'jar' ? 'unknown' : undefined);
   // In a purl, rpm's epoch stands beside the version.
-  const [, epoch, rest] = (type === 'rpm' ? /^(\d+):(.*)$/ : /^()(.*)$/).exec(version) ?? [undefined, '', version];
+  const [, epoch = '', rest = version] = (type === 'rpm' && /^(\d+):(.*)$/.exec(version)) || [];
   const qualifiers = {
     ...(ofSystem && system ? { distro: [system.id, system.version].filter(Boolean).join('-') } : {}),
     ...(Number(epoch) > 0 ? { epoch } : {}),

@@ -90,35 +90,31 @@ export const webhookSettings = {
   KILN_WEBHOOK_OPEN_ADDRESSES: listSetting,
 };
 
+/** An address that may have a password in it. */
+const secretUrl = z
+  .string()
+  .url()
+  .transform((it) => new Secret(it));
+const serversSetting = listSetting.pipe(z.array(z.string().regex(/^\S+:\d+$/, 'is host:port, with commas between')));
+
 /** Settings that every app has. */
 export const commonSettings = {
-  KILN_DATABASE_URL: z
-    .string()
-    .url()
-    .transform((it) => new Secret(it)),
+  KILN_DATABASE_URL: secretUrl,
   /**
    * A pooler that shares sessions between transactions, such as PgBouncer: statements go through it. The address above
    * then is for what needs a session of its own: the locks of workers, and LISTEN.
    */
-  KILN_DATABASE_POOLER_URL: z
-    .string()
-    .url()
-    .transform((it) => new Secret(it))
-    .optional(),
+  KILN_DATABASE_POOLER_URL: secretUrl.optional(),
   /** Where jobs wait and signals pass: in Redis, or in the database. */
   KILN_QUEUE: z.enum(['redis', 'postgres']).default('redis'),
   /** Is needed where the queue is Redis. */
-  KILN_REDIS_URL: z
-    .string()
-    .url()
-    .transform((it) => new Secret(it))
-    .optional(),
+  KILN_REDIS_URL: secretUrl.optional(),
   /** Sentinels that know which Redis is the primary of a name, as `host:port` between commas. */
-  KILN_REDIS_SENTINELS: listSetting.pipe(z.array(z.string().regex(/^\S+:\d+$/, 'is host:port, with commas between'))),
+  KILN_REDIS_SENTINELS: serversSetting,
   KILN_REDIS_SENTINEL_NAME: z.string().min(1).default('mymaster'),
   KILN_REDIS_SENTINEL_PASSWORD: secretSetting.optional(),
   /** Some servers of a Redis Cluster, as `host:port` between commas; they know the others. */
-  KILN_REDIS_CLUSTER: listSetting.pipe(z.array(z.string().regex(/^\S+:\d+$/, 'is host:port, with commas between'))),
+  KILN_REDIS_CLUSTER: serversSetting,
   /** Namespace of Kiln's keys in Redis. */
   KILN_REDIS_PREFIX: z
     .string()

@@ -1,5 +1,5 @@
 import { campaignOperations } from '@kiln/contract';
-import { campaignImagesMax, campaignMoves, type CampaignOutcome, Fault, fieldFault } from '@kiln/domain';
+import { campaignImagesMax, campaignMoves, Fault, fieldFault } from '@kiln/domain';
 import {
   type Campaign,
   countOutcomes,
@@ -9,11 +9,10 @@ import {
   listCampaignImages,
   listCampaigns,
   moveCampaign,
-  noOutcomes,
   refreshOutcomes,
   selectForCampaign,
 } from '@kiln/persistence';
-import { type Directory, requireWorkspace } from '@kiln/usecases';
+import { type Directory, requireWorkspace, showCounts } from '@kiln/usecases';
 import { type Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
@@ -24,14 +23,6 @@ export interface CampaignRoutesDeps {
   directory: Directory;
   campaigns: { wake(): void };
 }
-
-const countsOf = (it: Record<CampaignOutcome, number>) => ({
-  Waiting: it.waiting,
-  Building: it.building,
-  Succeeded: it.succeeded,
-  Failed: it.failed,
-  Skipped: it.skipped,
-});
 
 /** Many images built anew, some at a time. */
 export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps): Route[] {
@@ -55,7 +46,7 @@ export function campaignRoutes({ db, directory, campaigns }: CampaignRoutesDeps)
       RatePerHour: it.ratePerHour,
       CanaryPercent: it.canaryPercent,
       StopPercent: it.stopPercent,
-      Counts: countsOf(counts.get(it.id) ?? noOutcomes),
+      Counts: showCounts(counts.get(it.id) ?? {}),
       GmtCreateTime: it.createdAt.toISOString(),
       ...optional('GmtEndTime', it.endedAt?.toISOString()),
     }));

@@ -70,7 +70,7 @@ export const listCampaignImages = (db: Executor, { id }: Pick<Campaign, 'id'>) =
     .where(eq(campaignImages.campaignId, id))
     .orderBy(asc(campaignImages.place));
 
-export const noOutcomes: Record<CampaignOutcome, number> = {
+const noOutcomes: Record<CampaignOutcome, number> = {
   waiting: 0,
   building: 0,
   succeeded: 0,
