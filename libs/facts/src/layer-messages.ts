@@ -1,12 +1,7 @@
 import { type LayerFacts } from '@kiln/domain';
 
-/** What a thread starts with. */
-export interface LayerOfWorker {
-  mediaType: string;
-}
-
-/** A layer's bytes, and its end. */
-export type ToWorker = { kind: 'chunk'; bytes: Uint8Array } | { kind: 'end' };
+/** A layer's beginning, its bytes, and its end; the next one begins when this one is answered. */
+export type ToWorker = { kind: 'begin'; mediaType: string } | { kind: 'chunk'; bytes: Uint8Array } | { kind: 'end' };
 
 export type FromWorker =
   | { kind: 'taken'; bytes: number }

@@ -1,7 +1,7 @@
-// A thread of its own for one layer: what it makes of it, a process that serves others does not feel.
+// A thread that reads one layer after the other: what it makes of them, a process that serves others does not feel.
 import { createHash } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
-import { type FromWorker, type LayerOfWorker, type ToWorker } from './layer-messages.ts';
+import { parentPort } from 'node:worker_threads';
+import { type FromWorker, type ToWorker } from './layer-messages.ts';
 import { readLayer } from './read-layer.ts';
 
 const port = parentPort;
@@ -12,26 +12,30 @@ const waiting: Buffer[] = [];
 let ended = false;
 let wake: () => void = () => undefined;
 port.on('message', (it: ToWorker) => {
-  if (it.kind === 'chunk') waiting.push(Buffer.from(it.bytes.buffer, it.bytes.byteOffset, it.bytes.byteLength));
+  if (it.kind === 'begin') void read(it.mediaType);
+  else if (it.kind === 'chunk') waiting.push(Buffer.from(it.bytes.buffer, it.bytes.byteOffset, it.bytes.byteLength));
   else ended = true;
   wake();
 });
 
-const hash = createHash('sha256');
-async function* incoming(): AsyncGenerator<Buffer> {
-  for (;;) {
-    const chunk = waiting.shift();
-    if (chunk) {
-      hash.update(chunk);
-      yield chunk;
-      tell({ kind: 'taken', bytes: chunk.length });
-    } else if (ended) return;
-    else await new Promise<void>((done) => (wake = done));
+async function read(mediaType: string): Promise<void> {
+  const hash = createHash('sha256');
+  async function* incoming(): AsyncGenerator<Buffer> {
+    for (;;) {
+      const chunk = waiting.shift();
+      if (chunk) {
+        hash.update(chunk);
+        yield chunk;
+        tell({ kind: 'taken', bytes: chunk.length });
+      } else if (ended) return;
+      else await new Promise<void>((done) => (wake = done));
+    }
+  }
+  ended = false;
+  try {
+    const facts = await readLayer(incoming(), mediaType);
+    tell({ kind: 'done', facts, digest: `sha256:${hash.digest('hex')}` });
+  } catch (error) {
+    tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 }
-
-const { mediaType } = workerData as LayerOfWorker;
-readLayer(incoming(), mediaType).then(
-  (facts) => tell({ kind: 'done', facts, digest: `sha256:${hash.digest('hex')}` }),
-  (error: unknown) => tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
-);
