@@ -1,6 +1,6 @@
 import { openSealer } from '@kiln/auth';
 import { addressSettings, platformSettings, readConfig, readPlatform, secretSetting } from '@kiln/kit';
-import { openDatabase } from '@kiln/persistence';
+import { openDatabase, withoutStatement } from '@kiln/persistence';
 import { z } from 'zod';
 import { adminCommands } from './commands/program.ts';
 
@@ -27,7 +27,7 @@ const config = readConfig(
       .default(20 * 2 ** 30),
   }),
 );
-const database = openDatabase(config.KILN_DATABASE_URL, { connections: 2 });
+const database = openDatabase(config.KILN_DATABASE_URL, { connections: 2, connectMs: 30_000 });
 const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));
 try {
   await adminCommands({
@@ -49,8 +49,7 @@ try {
     say: (text) => console.log(text),
   }).parseAsync();
 } catch (error) {
-  // The driver's error holds the statement and its values: only its cause is for the operator.
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const cause = withoutStatement(error);
   console.error(`error: ${cause instanceof Error ? cause.message : String(cause)}`);
   process.exitCode = 1;
 } finally {

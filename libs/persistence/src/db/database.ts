@@ -1,4 +1,5 @@
 import { measureOnDemand, metrics, type Secret, timings } from '@kiln/kit';
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { PooledPool } from './pooled-pool.ts';
@@ -27,6 +28,8 @@ export interface DatabaseOptions {
    * gone without a word is noticed as late.
    */
   statementMs?: number;
+  /** How long a new connection may take, in milliseconds. */
+  connectMs?: number;
   /** Whose rows are in sight: those of every account, or those of the account that is being acted for. */
   scope?: 'all' | 'caller';
   /** Where names without a schema are looked for, instead of `public`. */
@@ -44,6 +47,7 @@ export function openDatabase(
     connections = 10,
     durable = true,
     statementMs = 8000,
+    connectMs = 5000,
     scope = 'all',
     schema,
     pooler,
@@ -65,7 +69,7 @@ export function openDatabase(
   const common = {
     connectionString,
     max: connections,
-    connectionTimeoutMillis: 5000,
+    connectionTimeoutMillis: connectMs,
     keepAlive: true,
     query_timeout: statementMs + 1000,
     keepAliveInitialDelayMillis: 10_000,
@@ -138,3 +142,6 @@ export function isDatabaseDown(error: unknown): boolean {
   }
   return false;
 }
+
+/** What went wrong, without the statement and its values, which may be secret: fit to be shown. */
+export const withoutStatement = (error: unknown): unknown => (error instanceof DrizzleQueryError ? error.cause : error);
