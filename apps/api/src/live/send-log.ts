@@ -9,8 +9,8 @@ import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log
 
 /**
  * Sends an attempt's log from a line on, with backpressure: as text, or as NDJSON with a cursor in every record. The
- * answer ends with the log so far; server-sent events and followed text end with the build, or, of one step, where the
- * next step begins.
+ * answer ends with the log so far; server-sent events and followed text end with the build, or with
+ * the one step that is wanted.
  * @throws Fault InvalidParameter when NDJSON is to be followed
  */
 export async function sendBuildLog(

@@ -31,21 +31,23 @@ export interface BuildOptions {
   [refused: string]: unknown;
 }
 
+const attached = 'Kiln attaches provenance, SBOMs and a signature by itself; the workspace’s policy says when';
+
 /** Flags of `docker buildx build` that mean nothing here, and what does. */
 const refused: [flag: string, instead: string][] = [
   ['--add-host <host>', 'builds see the network that their class and network give them'],
   ['--allow <entitlement>', 'no build gets more rights than others'],
   ['--annotation <text>', 'put LABEL into the Dockerfile'],
-  ['--attest <kind>', 'Kiln attests nothing yet'],
+  ['--attest <kind>', attached],
   ['--builder <name>', 'Kiln chooses the builder; --pool names a pool of them'],
   ['--cache-from <source>', 'steps of the account’s earlier builds are used without being asked for'],
   ['--cache-to <target>', 'steps are kept for the account’s next builds without being asked for'],
   ['--cgroup-parent <group>', 'limits come from --class'],
   ['--load', 'the image is in the registry: docker pull'],
   ['--no-cache-filter <stage>', '--no-cache uses no step of an earlier build'],
-  ['--provenance <mode>', 'Kiln attests nothing yet'],
+  ['--provenance <mode>', attached],
   ['--pull', 'each build looks its base images up anew'],
-  ['--sbom <mode>', 'Kiln attests nothing yet'],
+  ['--sbom <mode>', attached],
   ['--shm-size <bytes>', 'memory comes from --class'],
   ['--ssh <socket>', 'a build secret with a key does: RUN --mount=type=secret'],
   ['--ulimit <limit>', 'limits come from --class'],
