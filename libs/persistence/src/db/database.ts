@@ -3,6 +3,7 @@ import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { PooledPool } from './pooled-pool.ts';
+import { isStalePlan, planOnce } from './statement-plans.ts';
 import { allTenants, tenantOption, TenantPool } from './tenant-pool.ts';
 import { runTransaction } from './transaction.ts';
 
@@ -82,6 +83,7 @@ export function openDatabase(
   const pool = pooler
     ? new PooledPool(common, { ...settings, ...limits }, scope === 'all' ? allTenants : undefined)
     : new (scope === 'all' ? pg.Pool : TenantPool)({ ...common, ...limits, options });
+  if (!pooler) pool.on('connect', planOnce);
   if (name !== undefined)
     measureOnDemand(() => {
       const set = (state: string, n: number) => metrics.databaseConnections.set({ pool: name, state }, n);
@@ -118,7 +120,7 @@ export function inTransaction<T>(
   return runTransaction(pool, begin, (client) => work(drizzle(client)));
 }
 
-/** Runs a statement that PostgreSQL plans once for each connection: for those that every request runs. */
+/** Runs a statement that PostgreSQL plans once for each connection from its first run on, with values or without. */
 export const runPrepared = <R extends pg.QueryResultRow>(
   db: Executor,
   name: string,
@@ -133,12 +135,12 @@ const gone = /^(08|57P|57014|25P03|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
 const goneInWords =
   /Connection terminated|timeout exceeded when trying to connect|Query read timeout|timeout expired|is not queryable|Client was closed/;
 
-/** Whether an error says that PostgreSQL cannot be reached or is going away, so that trying later makes sense. */
+/** Whether an error says that PostgreSQL cannot be reached, or is changing, so that trying later makes sense. */
 export function isDatabaseDown(error: unknown): boolean {
   let it = error as { code?: unknown; message?: unknown; cause?: unknown } | null | undefined;
   for (; typeof it === 'object' && it !== null; it = it.cause as typeof it) {
     if (typeof it.code === 'string' && gone.test(it.code)) return true;
-    if (goneInWords.test(String(it.message))) return true;
+    if (goneInWords.test(String(it.message)) || isStalePlan(it)) return true;
   }
   return false;
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { planEachAnew } from './statement-plans.ts';
 import { actor } from './tenant-pool.ts';
 import { runTransaction } from './transaction.ts';
 
@@ -35,14 +36,4 @@ export class PooledPool extends pg.Pool {
   override query = ((query: string | pg.QueryConfig, values?: unknown[]) =>
     // Its beginning is made now, and not when a connection comes free: that happens in the name of whoever gave it back.
     runTransaction(this, this.begin(), (client) => client.query(query, values))) as pg.Pool['query'];
-}
-
-/** A named statement is planned for a session, which the next one does not have. */
-function planEachAnew(client: pg.PoolClient): void {
-  const query = client.query.bind(client) as (...given: unknown[]) => unknown;
-  client.query = ((first: unknown, ...rest: unknown[]) => {
-    if (typeof first !== 'object' || first === null) return query(first, ...rest);
-    const { name: _, ...unnamed } = first as pg.QueryConfig;
-    return query(unnamed, ...rest);
-  }) as pg.PoolClient['query'];
 }

@@ -1,6 +1,6 @@
 import { type EventData, type EventType } from '@kiln/domain';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
-import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
 import { commitHorizon, commitHorizonSql } from './events.ts';
 import { type DeliveryTry, events, webhookDeliveries, webhooks } from '../tables/events.ts';
 import { stopWebhook, type Webhook } from './webhooks.ts';
@@ -26,7 +26,7 @@ export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} 
  */
 export async function planDeliveries(db: Database): Promise<{ looked: number; made: number }> {
   // Most of the time there is nothing, and finding that out writes nothing.
-  const { rows: news } = await db.execute(sql.raw(undispatchedEvents));
+  const { rows: news } = await runPrepared(db, 'undispatched-events', undispatchedEvents, []);
   if (news.length === 0) return { looked: 0, made: 0 };
   const { rows } = await db.execute<{ looked: number; made: number }>(sql`
     WITH mark AS (SELECT xact, id FROM event_marks WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED),

@@ -10,8 +10,8 @@ import {
   type Waiting,
 } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { isAdmittedSql, isOccupyingSql, isPending } from '../builds/state-conditions.ts';
-import { type Database, type Executor, inTransaction } from '../db/database.ts';
+import { isAdmittedSql, isOccupyingSql, isPending, isPendingSql } from '../builds/state-conditions.ts';
+import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
 import { tryLock } from '../db/locks.ts';
 import { announce, announceBuild } from '../outbox/outbox.ts';
 import { type Placement } from '../tables/builds.ts';
@@ -46,6 +46,8 @@ interface Head extends Waiting {
   attempt: number;
 }
 
+const toDispatch = `SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now() LIMIT 1`;
+
 /**
  * Admits as many pending builds as there are free slots, fairly between accounts, each with its announcement in
  * the same transaction. One dispatcher works at a time.
@@ -53,7 +55,7 @@ interface Head extends Waiting {
  */
 export async function dispatch(db: Database, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number | undefined> {
   // Most slots that come free are wanted by nobody.
-  const { rows } = await db.execute(sql`SELECT 1 FROM builds WHERE ${isPending()} AND not_before <= now() LIMIT 1`);
+  const { rows } = await runPrepared(db, 'builds-to-dispatch', toDispatch, []);
   if (rows.length === 0) return 0;
   return inTransaction(db, async (tx) => {
     if (!(await tryLock(tx, 'dispatch'))) return undefined;
