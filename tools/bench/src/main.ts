@@ -1,6 +1,6 @@
 // `npm run bench`: ratios with raw figures, both sides in one run. `npm run bench -- --rounds 3` is quicker,
 // `--only builds`, `--only queues`, `--only affinity`, `--only rows` (`--rows 1000000`), `--only uploads`, `--only lists`,
-// `--only packages` or `--only idle` (`--minutes 5`) measures those alone.
+// `--only packages`, `--only layers` (`--gib 5`) or `--only idle` (`--minutes 5`) measures those alone.
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,7 @@ import { startBenchStack } from './bench-stack.ts';
 import { benchAffinity } from './affinity.ts';
 import { benchBuilds } from './builds.ts';
 import { benchIdle } from './idle.ts';
+import { benchLayers } from './layers.ts';
 import { benchLists } from './lists.ts';
 import { printRows, type Row } from './measure.ts';
 import { benchPackages } from './packages.ts';
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     minutes: { type: 'string', default: '5' },
     rows: { type: 'string', default: '1000000' },
+    gib: { type: 'string', default: '5' },
   },
 });
 const stack = await startBenchStack(join(root, '.kiln/bench'));
@@ -32,6 +34,7 @@ try {
   if (values.only === 'lists') await benchLists(stack);
   else if (values.only === 'rows') await benchRows(stack, Number(values.rows));
   else if (values.only === 'packages') await benchPackages(stack);
+  else if (values.only === 'layers') printRows(await benchLayers(stack, Number(values.gib)));
   else if (values.only === 'builds') printRows(await benchBuilds(stack, Number(values.rounds)));
   else if (values.only === 'affinity') printRows(await benchAffinity(stack));
   else if (values.only === 'queues') printRows(await benchQueues(stack, Number(values.rounds)));
