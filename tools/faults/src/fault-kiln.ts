@@ -87,6 +87,7 @@ export async function openFaultKiln(
   dir: string,
   timeScale = 1,
   processes: Record<App, number> = { registrar: 2, builder: 2, api: 2 },
+  queue = 'redis',
 ): Promise<FaultKiln> {
   await endLeftovers(dir);
   rmSync(dir, { recursive: true, force: true });
@@ -125,6 +126,7 @@ export async function openFaultKiln(
       };
       const env: AppEnvironment = {
         KILN_DATABASE_URL: through(databaseUrl, own.postgres),
+        KILN_QUEUE: queue,
         KILN_REDIS_URL: through(redisUrl, own.redis),
         KILN_SEALING_KEY: state.sealingKey,
         KILN_BUILDER_DIR: join(dir, `builder-${n}`),
