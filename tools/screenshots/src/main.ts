@@ -25,6 +25,8 @@ try {
     'new-build': `/builds/new?from=${stage.failed}`,
     images: '/images',
     image: `/images/${stage.imageId}`,
+    retention: '/images/retention',
+    campaign: `/builds/campaigns/${stage.campaignId}`,
     queues: '/queues',
     workers: '/workers',
     settings: '/settings',

@@ -5,6 +5,7 @@ export interface Stage {
   failed: string;
   succeeded: string;
   imageId: string;
+  campaignId: string;
 }
 
 const service = (base: string, last: string): string =>
@@ -60,5 +61,9 @@ export async function setStage(kiln: TestKiln, hook: string): Promise<Stage> {
   const { ImageId } = (await kiln.ended(succeeded)) as { ImageId: string };
   for (const name of ['speech-to-text', 'translation', 'summaries', 'search-index', 'moderation'])
     await build(name, `FROM ${kiln.base}\nRUN for n in $(seq 1 400); do echo "epoch $n"; sleep 1; done\n`);
-  return { failed, succeeded, imageId: ImageId };
+  const campaign = await kiln.pai('POST', '/api/v1/campaigns', {
+    body: { WorkspaceId: kiln.account.workspaceId, Title: 'Busybox 1.37', Repositories: ['ml/**'], CanaryPercent: 20 },
+  });
+  const { CampaignId } = campaign.body as { CampaignId: string };
+  return { failed, succeeded, imageId: ImageId, campaignId: CampaignId };
 }
