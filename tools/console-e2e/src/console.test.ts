@@ -151,7 +151,7 @@ describe('somebody with a browser', () => {
     const begun = Date.now();
     await kiln.submit(kiln.buildRequest(`FROM ${kiln.base}\nRUN echo by somebody else\n`));
     await page.getByRole('button', { name: '1 new build' }).waitFor();
-    expect(Date.now() - begun).toBeLessThan(4000);
+    expect(Date.now() - begun).toBeLessThan(15_000);
     const readers = async () =>
       Number(/^kiln_event_readers\S* (\d+)$/m.exec(await (await fetch(metrics)).text())?.[1] ?? -1);
     await eventually(async () => (await readers()) === 1 || undefined, 'one reader of events');

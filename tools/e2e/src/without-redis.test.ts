@@ -35,7 +35,7 @@ describe('a Kiln whose queues are in PostgreSQL', () => {
     const asked = Date.now();
     await kiln.pai('POST', `/api/v1/imagebuilds/${ImageBuildId}/cancel`);
     expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'cancelled' });
-    expect(Date.now() - asked).toBeLessThan(10_000);
+    expect(Date.now() - asked).toBeLessThan(30_000);
   });
 
   it('leaves no job behind', async () => {

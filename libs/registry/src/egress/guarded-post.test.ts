@@ -60,7 +60,7 @@ it('a name server that says nothing holds up nobody else', async () => {
   const begun = Date.now();
   await post('open.example.com');
   await lookup('localhost');
-  expect(Date.now() - begun).toBeLessThan(1500);
+  expect(Date.now() - begun).toBeLessThan(4500);
   expect(new Set((await hanging).map((it) => it.status))).toEqual(new Set(['rejected']));
   expect(Date.now() - begun).toBeLessThan(8000);
 });
