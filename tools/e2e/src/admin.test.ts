@@ -43,7 +43,7 @@ it('makes an account that can sign, lists it without secrets, and takes its key 
     async () =>
       (await client.pai('GET', '/api/v1/imagebuilds')).body.Code === 'InvalidAccessKeyId.Inactive' ? true : undefined,
     'the key to stop working',
-    3000,
+    10_000,
   );
   await admin(['revoke', 'workspace', account.workspaceId]);
   expect(await admin(['list', 'workspace', '--account', 'acme'])).toMatchObject([

@@ -74,7 +74,7 @@ it('reads the layers of a base from the disk for the second account, once the re
       return /succeeded|failed/.test(build.State) ? build : undefined;
     },
     'the second account’s build to end',
-    30_000,
+    60_000,
   );
   expect(second).toMatchObject({ State: 'succeeded' });
   expect(fetched()).toBe(before);

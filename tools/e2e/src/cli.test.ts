@@ -284,7 +284,7 @@ it('draws the steps of parallel stages in a terminal, and asks what a Ctrl-C mea
     await eventually(
       () => Promise.resolve(screen().split('sleep 30').length === 3 ? true : undefined),
       'it goes on',
-      5000,
+      20_000,
     );
     tmux('send-keys', '-t', 'kiln', 'C-c');
     await seen(/go on \[Enter\]\?\s*$/);

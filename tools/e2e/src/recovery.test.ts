@@ -25,17 +25,17 @@ it('builds again after its worker was killed, and leaves no process of the first
   first.signal('SIGKILL');
   await first.ended;
   // The kernel ends the build with the builder: nobody has to clean up first.
-  await eventually(() => (processesWith(`sleep\0${seconds}`).length === 0 ? true : undefined), 'the processes to be gone', 5000);
+  await eventually(() => (processesWith(`sleep\0${seconds}`).length === 0 ? true : undefined), 'the processes to be gone', 20_000);
 
   // Its session in PostgreSQL is gone with it: nobody waits for its lease.
-  await eventually(async () => ((await kiln.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body.State === 'queued' ? true : undefined), 'the build to be handed back', 3000);
+  await eventually(async () => ((await kiln.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body.State === 'queued' ? true : undefined), 'the build to be handed back', 10_000);
   const second = kiln.start('builder');
-  await eventually(async () => ((await kiln.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body.Attempt === 2 ? true : undefined), 'the second attempt', 30_000);
+  await eventually(async () => ((await kiln.pai('GET', `/api/v1/imagebuilds/${ImageBuildId}`)).body.Attempt === 2 ? true : undefined), 'the second attempt');
   await eventually(async () => ((await kiln.logs(ImageBuildId)).includes('begun\n') ? true : undefined), 'the step to run again');
   await kiln.pai('POST', `/api/v1/imagebuilds/${ImageBuildId}/cancel`);
   expect(await kiln.ended(ImageBuildId)).toMatchObject({ State: 'cancelled', Attempt: 2, Attempts: [{ Attempt: 1, Outcome: 'worker died' }, { Attempt: 2, Outcome: 'cancelled' }] });
   await second.stop();
-}, 90_000); // prettier-ignore
+}, 180_000); // prettier-ignore
 
 it('hands a build back when its worker is asked to stop, without waiting for its lease', async () => {
   const { ImageBuildId } = await kiln.submit(

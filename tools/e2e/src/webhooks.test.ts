@@ -45,14 +45,10 @@ async function add(path: string, change: object = {}): Promise<{ id: string; sec
 }
 const at = (path: string) => receiver.received.filter((it) => it.path === path);
 const arrived = (path: string, n = 1) =>
-  eventually(() => (at(path).length >= n ? at(path) : undefined), `${n} deliveries at ${path}`, 30_000);
+  eventually(() => (at(path).length >= n ? at(path) : undefined), `${n} deliveries at ${path}`);
 const deliveries = async (id: string) => (await call('GET', `/${id}/deliveries`)).body.Deliveries as any[];
 const settled = (id: string, state: string) =>
-  eventually(
-    async () => (await deliveries(id)).find((it) => it.State === state),
-    `a delivery that is ${state}`,
-    30_000,
-  );
+  eventually(async () => (await deliveries(id)).find((it) => it.State === state), `a delivery that is ${state}`);
 /** What a client's own library says of what came. */
 const verify = (secret: string, { headers, body }: Received): any =>
   new Webhook(secret).verify(body, headers as Record<string, string>);

@@ -106,7 +106,7 @@ describe('with Docker, as the README says', () => {
           : undefined;
       },
       'the builds to end',
-      60_000,
+      180_000,
     );
 
   it('starts, and a build that is submitted with the printed line ends in an active image', async () => {
@@ -137,7 +137,7 @@ describe('with Docker, as the README says', () => {
         return found?.length === 2 ? found : undefined;
       },
       'two builders',
-      30_000,
+      120_000,
     );
     const ids = await Promise.all(Array.from({ length: 6 }, (_, at) => submit(`scaled-${at}`)));
     const builds = await ended(ids);
@@ -147,7 +147,7 @@ describe('with Docker, as the README says', () => {
     const takers = ids.map((id) => logs.split('\n').find((it) => it.includes('build taken') && it.includes(id)));
     expect(takers).not.toContain(undefined);
     expect(workers).toHaveLength(2);
-  }, 200_000);
+  }, 600_000);
 
   it('ends with nothing left of its builders', async () => {
     await type('docker compose down --volumes');

@@ -35,7 +35,7 @@ export function testStack(): TestStack {
 export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined,
   what: string,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

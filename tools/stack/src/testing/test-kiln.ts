@@ -156,7 +156,7 @@ export async function openTestKiln(
             : undefined;
         },
         `the end of ${buildId}`,
-        90_000,
+        150_000,
       );
     },
     async admin(args, change = {}) {
