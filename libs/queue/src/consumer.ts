@@ -11,6 +11,8 @@ export interface Consumer {
   close: () => Promise<void>;
 }
 
+/** How long the queue may take to hear that jobs have ended: where it is away, the sweeper tells it later. */
+const tellMaxMs = 5000;
 /** Between two tries to begin, where the server is away. */
 const beginAgainMs = 1000;
 
@@ -24,14 +26,15 @@ export function consume<N extends QueueName>(
 ): Consumer {
   const { broker, queue, pool, builder, concurrency, log } = options;
   const schema = queues[queue];
+  const handling = new Set<Promise<void>>();
   const process: ProcessJob = async (job) => {
     const payload = schema.safeParse(job.data);
     if (!payload.success) return log.error({ queue, job: job.id }, 'payload does not parse; dropped');
-    try {
-      await handle(payload.data as QueuePayload<N>);
-    } catch (error) {
-      log.error({ err: error, queue, job: job.id }, 'job failed');
-    }
+    const running = handle(payload.data as QueuePayload<N>).catch((error: unknown) =>
+      log.error({ err: error, queue, job: job.id }, 'job failed'),
+    );
+    handling.add(running);
+    await running.finally(() => handling.delete(running));
   };
   const open = (): Worker => {
     const worker = broker.openWorker(queueOf(queue, pool, builder), process, {
@@ -75,7 +78,9 @@ export function consume<N extends QueueName>(
     },
     async close() {
       isClosing = true;
-      await worker.close();
+      const closed = worker.close().catch((error: unknown) => log.warn({ err: error, queue }, 'queue worker'));
+      while (handling.size > 0) await Promise.all(handling);
+      await Promise.race([closed, sleep(tellMaxMs)]);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openLogger, openPollLoop, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { DEFAULT_SCHEMA, runMigrations } from 'bullmq';
@@ -11,6 +12,7 @@ import { openProducer } from './producer.ts';
 import { openRedisBroker } from './redis-broker.ts';
 import { closeRedis, openRedis } from './redis.ts';
 import { openSignals } from './signals.ts';
+import { openRedisServers } from './testing/redis-servers.ts';
 import { job, watchBroker } from './testing/watched-broker.ts';
 
 const log = openLogger('test', 'silent');
@@ -233,6 +235,43 @@ it('a consumer begins when a PostgreSQL that was away at its start has come', as
   await eventually(() => (seen.length === 1 ? true : undefined), 'the job');
   // However often it tried, one worker is left that listens.
   expect(pool.listenerCount('error')).toBeLessThanOrEqual(listeners + 1);
+});
+
+it('a consumer closes soon when its server went away while it worked', async () => {
+  const servers = openRedisServers('closing');
+  const port = await servers.freePort();
+  servers.start('only', [`port ${port}`, 'save ""']);
+  const away = openRedisBroker({ address: { url: new Secret(`redis://127.0.0.1:${port}`) }, prefix: 'test', log });
+  const producer = openProducer(away);
+  let begun = false;
+  let end: () => void = () => undefined;
+  const worked = new Promise<void>((resolve) => (end = resolve));
+  const consumer = consume({ broker: away, queue: 'image-build', concurrency: 1, log }, () => {
+    begun = true;
+    return worked;
+  });
+  try {
+    await eventually(
+      () =>
+        producer.send([job('a')]).then(
+          () => true as const,
+          () => undefined,
+        ),
+      'a server',
+    );
+    await eventually(() => begun || undefined, 'the job');
+    servers.kill('only');
+    const closing = consumer.close();
+    expect(await Promise.race([closing.then(() => 'closed'), sleep(500)])).toBe(undefined);
+    end();
+    const endedAt = Date.now();
+    await closing;
+    expect(Date.now() - endedAt).toBeLessThan(15_000);
+  } finally {
+    await producer.close();
+    await away.close();
+    servers.close();
+  }
 });
 
 describe('a connection to redis', () => {
