@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger } from '@kiln/kit';
 import { queueOf, queues, type QueueName, type QueuePayload } from '@kiln/contract';
-import { type Worker } from 'bullmq';
+import { type Queue, type Worker } from 'bullmq';
 import { type Broker, type ProcessJob } from './broker.ts';
 
 export interface Consumer {
@@ -13,6 +13,8 @@ export interface Consumer {
 
 /** How long the queue may take to hear that jobs have ended: where it is away, the sweeper tells it later. */
 const tellMaxMs = 5000;
+/** Between two looks at whether jobs wait that an idle worker does not take; the second one in a row counts. */
+const lookEveryMs = 8000;
 /** Between two tries to begin, where the server is away. */
 const beginAgainMs = 1000;
 
@@ -26,7 +28,9 @@ export function consume<N extends QueueName>(
 ): Consumer {
   const { broker, queue, pool, builder, concurrency, log } = options;
   const schema = queues[queue];
+  const name = queueOf(queue, pool, builder);
   const handling = new Set<Promise<void>>();
+  let taken = 0;
   const process: ProcessJob = async (job) => {
     const payload = schema.safeParse(job.data);
     if (!payload.success) return log.error({ queue, job: job.id }, 'payload does not parse; dropped');
@@ -34,10 +38,11 @@ export function consume<N extends QueueName>(
       log.error({ err: error, queue, job: job.id }, 'job failed'),
     );
     handling.add(running);
+    taken += 1;
     await running.finally(() => handling.delete(running));
   };
   const open = (): Worker => {
-    const worker = broker.openWorker(queueOf(queue, pool, builder), process, {
+    const worker = broker.openWorker(name, process, {
       concurrency,
       lockDuration: 30_000,
       stalledInterval: 10_000,
@@ -69,6 +74,23 @@ export function consume<N extends QueueName>(
     }
   };
   void begin();
+  let jobs: Queue | undefined;
+  let [idleLooks, takenBefore] = [0, 0];
+  // What a worker asked of a server of a cluster that was killed then may be lost without an error: it waits for ever.
+  const look = async (): Promise<void> => {
+    const isIdle = hasBegun && !isPaused && handling.size === 0 && taken === takenBefore && broker.isReachable();
+    takenBefore = taken;
+    if (isIdle) jobs ??= broker.openQueue(name).on('error', () => undefined);
+    const waiting = isIdle ? await jobs?.getWaitingCount().catch(() => 0) : 0;
+    idleLooks = waiting && taken === takenBefore ? idleLooks + 1 : 0;
+    if (idleLooks < 2 || isClosing) return;
+    log.warn({ queue, waiting }, 'queue worker takes nothing; another one is made');
+    [idleLooks, hasBegun] = [0, false];
+    void worker.close(true).catch(() => undefined);
+    worker = open();
+    void begin();
+  };
+  const looking = setInterval(() => void look(), lookEveryMs);
   return {
     pause(paused) {
       isPaused = paused;
@@ -78,6 +100,8 @@ export function consume<N extends QueueName>(
     },
     async close() {
       isClosing = true;
+      clearInterval(looking);
+      void jobs?.close().catch(() => undefined);
       const closed = worker.close().catch((error: unknown) => log.warn({ err: error, queue }, 'queue worker'));
       while (handling.size > 0) await Promise.all(handling);
       await Promise.race([closed, sleep(tellMaxMs)]);

@@ -26,17 +26,11 @@ export function watchBroker(broker: Broker, log: Logger) {
   return {
     send,
     took,
-    /** As the relay does: what could not be sent is sent again. */
+    /** As the relay and the sweeper do: what could not be sent, or was not taken, is sent again. */
     async goesOn(buildId: string): Promise<void> {
-      await eventually(
-        () =>
-          send(buildId).then(
-            () => true as const,
-            () => undefined,
-          ),
-        `${buildId} to be sent`,
-      );
-      await took(buildId);
+      const again = setInterval(() => void send(buildId).catch(() => undefined), 1500);
+      await send(buildId).catch(() => undefined);
+      await took(buildId).finally(() => clearInterval(again));
       let heard = 0;
       signals.on('cancel', 'x', () => (heard += 1));
       await eventually(() => {
