@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
-import { createReadStream, createWriteStream, readFileSync, rmSync, statSync } from 'node:fs';
+import { createWriteStream, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { eventually } from '@kiln/kit/testing';
 import { memoryMiB, root } from '@kiln/stack';
+import { manifestType, pushBlob, pushBlobFile, pushManifest } from '@kiln/stack/client';
 import { pack } from 'tar-stream';
 import { type BenchStack } from './bench-stack.ts';
 import { type Row, timed } from './measure.ts';
@@ -15,7 +16,6 @@ const MiB = 2 ** 20;
 const types = {
   config: 'application/vnd.oci.image.config.v1+json',
   layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
-  manifest: 'application/vnd.oci.image.manifest.v1+json',
 };
 /** Of one layer, compressed: what images of PyTorch with CUDA have as their largest one is several times that. */
 const layerBytes = 512 * MiB;
@@ -68,38 +68,20 @@ async function makeLayer(file: string, number: number): Promise<Blob> {
   return { digest: digest(outside), diffId: digest(inside), size: statSync(file).size };
 }
 
-type Body = NonNullable<RequestInit['body']>;
-
-async function upload(host: string, repository: string, digest: string, body: Body): Promise<void> {
-  const begun = await fetch(`http://${host}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
-  const to = new URL(begun.headers.get('location') ?? '', `http://${host}`);
-  to.searchParams.set('digest', digest);
-  const answer = await fetch(to, { method: 'PUT', body, duplex: 'half' });
-  if (!answer.ok) throw new Error(`the registry answered ${answer.status}: ${await answer.text()}`);
-}
-
-async function pushImage(host: string, repository: string, layers: Blob[]): Promise<void> {
-  const config = Buffer.from(
-    JSON.stringify({
-      architecture: 'amd64',
-      os: 'linux',
-      config: { Env: ['PATH=/usr/bin'] },
-      rootfs: { type: 'layers', diff_ids: layers.map((it) => it.diffId) },
-    }),
-  );
-  const digest = `sha256:${createHash('sha256').update(config).digest('hex')}`;
-  await upload(host, repository, digest, config);
+async function pushTwice(host: string, repository: string, layers: Blob[]): Promise<void> {
+  const document = {
+    architecture: 'amd64',
+    os: 'linux',
+    config: { Env: ['PATH=/usr/bin'] },
+    rootfs: { type: 'layers', diff_ids: layers.map((it) => it.diffId) },
+  };
   const manifest = {
     schemaVersion: 2,
-    mediaType: types.manifest,
-    config: { mediaType: types.config, digest, size: config.length },
+    mediaType: manifestType,
+    config: { mediaType: types.config, ...(await pushBlob(host, repository, JSON.stringify(document))) },
     layers: layers.map((it) => ({ mediaType: types.layer, digest: it.digest, size: it.size })),
   };
-  for (const tag of ['one', 'two']) {
-    const headers = { 'content-type': types.manifest };
-    const body = JSON.stringify(manifest);
-    await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, { method: 'PUT', headers, body });
-  }
+  for (const tag of ['one', 'two']) await pushManifest(host, repository, tag, manifest, manifestType);
 }
 
 /** Registers an image and waits until it has been read; how many packages were found. */
@@ -134,13 +116,12 @@ export async function benchLayers(stack: BenchStack, gib: number): Promise<Row[]
   let unzipMs = 0;
   for (let n = 0; n < count; n += 1) {
     const layer = await makeLayer(file, n);
-    const bytes = createReadStream(file);
-    await upload(registryHost, repository, layer.digest, bytes);
+    await pushBlobFile(registryHost, repository, file, layer.digest);
     unzipMs += await timed(() => finished(spawn('sh', ['-c', `gunzip < '${file}' > /dev/null`]).stdout));
     layers.push(layer);
   }
   rmSync(file);
-  await pushImage(registryHost, repository, layers);
+  await pushTwice(registryHost, repository, layers);
   const registrar = apps.find((it) => it.name === 'registrar')?.process;
   if (!registrar) throw new Error('there is no registrar');
   const before = memoryMiB(registrar.pid);
