@@ -44,11 +44,11 @@ it('a log of 100 MB keeps every process’s memory flat, head and tail of it are
   expect(big.followed / 2 ** 20).toBeGreaterThan(2 * 64);
   expect(big.followed / 2 ** 20).toBeLessThan(2 * 67);
   const { rows } = await kiln.database.db.$client.query(
-    // Of the whole text, since a line may begin in one chunk and end in the next.
+    // Of the whole text; a chunk ends where a line ends, without its newline.
     `SELECT attempts, octet_length(text) / 1048576.0 < 66 AS bounded, text LIKE '%\nfirst\n%' AS head,
        text LIKE '%[the log is cut here%' AS cut, text ~ '\\[\\d+ lines are left out here\\]' AS left_out,
        text LIKE '%\nlast\n%' AS tail
-     FROM (SELECT string_agg(text, '' ORDER BY seq) AS text, count(DISTINCT attempt)::int AS attempts
+     FROM (SELECT string_agg(text, E'\\n' ORDER BY seq) AS text, count(DISTINCT attempt)::int AS attempts
        FROM build_log_chunks WHERE build_id = $1) AS log`,
     [big.id],
   );
