@@ -16,6 +16,7 @@ const types: Record<PackageType, string> = {
   npm: 'npm',
   jar: 'maven',
   go: 'golang',
+  cargo: 'cargo',
 };
 
 /** `pkg:deb/debian/curl@7.88.1-10?distro=debian-12`. @returns undefined where the package's name is none */

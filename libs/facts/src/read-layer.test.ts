@@ -26,7 +26,7 @@ const require = createRequire(import.meta.url);
 const goProgram = join(dirname(require.resolve(`@esbuild/linux-${process.arch}/package.json`)), 'bin/esbuild');
 
 let n = 0;
-/** A tar by GNU tar, of files that are text, links (`-> target`) or have a mode (`755:text`). */
+/** A tar by GNU tar, of files that are text, fixtures (`NAME.gz`), links (`-> target`) or have a mode (`755:text`). */
 function tarOf(files: Record<string, string>): Buffer {
   const root = join(dir, String(n++));
   for (const [path, text] of Object.entries(files)) {
@@ -38,8 +38,8 @@ function tarOf(files: Record<string, string>): Buffer {
       const mode = /^([0-7]{3,4}):/.exec(text);
       if (text === 'elf') copyFileSync('/bin/true', file);
       else if (text === 'go') copyFileSync(goProgram, file);
-      else if (text === 'rpm')
-        writeFileSync(file, gunzipSync(readFileSync(join(import.meta.dirname, 'testing/rpmdb.sqlite.gz'))));
+      else if (text.endsWith('.gz'))
+        writeFileSync(file, gunzipSync(readFileSync(join(import.meta.dirname, 'testing', text))), { mode: 0o755 });
       else writeFileSync(file, mode ? text.slice(mode[0].length) : text, text.startsWith('PK') ? 'latin1' : 'utf8');
       if (mode) chmodSync(file, Number.parseInt(mode[1] ?? '', 8));
     }
@@ -90,12 +90,22 @@ it('reads what programs of Go are made of, and forgets it with them', async () =
   expect(await of({ 'usr/local/bin/tool': 'go' }, { 'usr/local/bin/.wh.tool': '' })).toEqual([]);
 });
 
+it('reads what programs of Rust are made of', async () => {
+  const { packages } = await image({ 'usr/local/bin/tool': 'auditable-program.gz' });
+  expect(packages.map((it) => `${it.type} ${it.name} ${it.version}`)).toEqual([
+    'cargo kiln-demo 0.1.0',
+    'cargo tiny-dep 0.4.2',
+  ]);
+});
+
 it('takes the database of rpm from the highest layer that has one', async () => {
   const path = 'usr/lib/sysimage/rpm/rpmdb.sqlite';
   const of = async (...layers: Record<string, string>[]) =>
     (await image(...layers)).packages.map((it) => `${it.type} ${it.name} ${it.version} ${it.layer}`);
-  expect(await of({ [path]: 'rpm' })).toEqual(['rpm kiln-plain 1.2.3-1 0', 'rpm kiln-tool 1:1.2.3-4.el9 0']);
-  expect(await of({ [path]: 'rpm' }, { [path]: '' })).toEqual([]);
+  const found = ['rpm kiln-plain 1.2.3-1 0', 'rpm kiln-tool 1:1.2.3-4.el9 0'];
+  expect(await of({ [path]: 'rpmdb.sqlite.gz' })).toEqual(found);
+  expect(await of({ [path]: 'rpmdb.sqlite.gz' }, { [path]: '' })).toEqual([]);
+  expect(await of({ 'var/lib/rpm/Packages': 'Packages.gz' })).toEqual(found);
 });
 
 it('finds the system, packages of all kinds, users and frameworks, with the layer that brought each', async () => {

@@ -10,6 +10,7 @@ import { isMaybeElf, isOfInterest, isText, textBytesMax } from './interest.ts';
 import { isJar, packagesInJar, tailOf } from './jar.ts';
 import { databaseBytesMax, emptyDatabase, isDatabase, packageOfPath, packagesIn } from './packages.ts';
 import { isRpmDatabase, packagesOfRpm, rpmBytesMax } from './rpm.ts';
+import { looksMax, RustCrates } from './rust.ts';
 import { isSecret, secretBytesMax, secretKind } from './secrets.ts';
 
 /** How much is kept of one layer: an image with more is told to be cut. */
@@ -30,23 +31,32 @@ const types: Partial<Record<NonNullable<Header['type']>, SeenEntry['type']>> = {
 const isZstd = (mediaType: string): boolean => /zstd$/.test(mediaType);
 const isGzip = (mediaType: string): boolean => /gzip$/.test(mediaType);
 
-/** @returns the bytes of a file up to `max`; the rest of it is read, and only a program's is looked at */
+/**
+ * @param looks shared by the programs of a layer: see RustCrates
+ * @returns the bytes of a file up to `max`, and what a program says it is made of; the rest is read and forgotten
+ */
 async function headOf(
   content: AsyncIterable<Buffer>,
   max: number,
   mayRun: boolean,
-): Promise<{ head: Buffer; modules: PackageSource['packages'] | undefined }> {
+  looks: { left: number },
+): Promise<{ head: Buffer; made: Omit<PackageSource, 'path'> | undefined }> {
   // Of its whole size at once: two of a large database would be too much.
   const head = Buffer.allocUnsafe(max);
   const go = new GoModules();
+  const rust = new RustCrates(looks);
   let size = 0;
   let isProgram = false;
   for await (const chunk of content) {
     if (size === 0) isProgram = mayRun && readElf(chunk) !== undefined;
-    if (isProgram) go.push(chunk);
+    if (isProgram) for (const it of [go, rust]) it.push(chunk);
     if (size < max) size += chunk.copy(head, size);
   }
-  return { head: head.subarray(0, size), modules: go.modules() };
+  const [modules, crates] = [go.modules(), rust.crates()];
+  const made = modules
+    ? { type: 'go' as const, packages: modules }
+    : crates && { type: 'cargo' as const, packages: crates };
+  return { head: head.subarray(0, size), made };
 }
 
 /** Keeps what one layer tells, entry by entry. */
@@ -54,6 +64,7 @@ class LayerNotes {
   readonly facts = noFacts();
   #packages = 0;
   #textBytes = 0;
+  readonly #looks = { left: looksMax };
   /** Where entries stand, by their paths. */
   readonly #files = new Map<string, number>();
 
@@ -134,9 +145,9 @@ class LayerNotes {
     const mayRun = type === 'link' || (isFile && ((mode & 0o111) !== 0 || path.endsWith('.sh')));
     const bytes = isFile ? this.#needed(path, size, mayRun) : 0;
     // An empty file is read, too: it replaces that of a lower layer.
-    const read = bytes > 0 ? await headOf(content, bytes, mayRun) : undefined;
+    const read = bytes > 0 ? await headOf(content, bytes, mayRun, this.#looks) : undefined;
     const head = read?.head ?? (isFile && size === 0 ? Buffer.alloc(0) : undefined);
-    if (read?.modules) this.#keepPackages(path, { type: 'go', packages: read.modules });
+    if (read?.made) this.#keepPackages(path, read.made);
     if (bytes === 0) content.resume();
     const elf = head && readElf(head);
     if (head) await this.#read(path, head);

@@ -4,17 +4,50 @@ import { gunzipSync } from 'node:zlib';
 import init from '@sqlite.org/sqlite-wasm';
 import { isRpmDatabase, packagesOfRpm } from './rpm.ts';
 
+const fixture = (name: string): Buffer => gunzipSync(readFileSync(join(import.meta.dirname, `testing/${name}.gz`)));
 /** Made by rpm 4.18: two packages installed, one installed and erased again. */
-const database = gunzipSync(readFileSync(join(import.meta.dirname, 'testing/rpmdb.sqlite.gz')));
+const database = fixture('rpmdb.sqlite');
+/** Made by rpm 4.20, and by the tools of Berkeley DB 5.3 from the same headers, each of which takes several pages. */
+const older = { 'Packages.db': fixture('Packages.db'), Packages: fixture('Packages') };
 
 it('reads what rpm has installed, with epoch and release', async () => {
   expect(await packagesOfRpm(database)).toEqual([
     ['kiln-plain', '1.2.3-1'],
     ['kiln-tool', '1:1.2.3-4.el9'],
   ]);
-  expect(['var/lib/rpm/rpmdb.sqlite', 'usr/lib/sysimage/rpm/rpmdb.sqlite', 'home/rpmdb.sqlite'].map(isRpmDatabase)).toEqual([
-    true, true, false,
-  ]); // prettier-ignore
+  const paths = ['rpmdb.sqlite', 'Packages.db', 'Packages'].flatMap((it) => [
+    `var/lib/rpm/${it}`,
+    `usr/lib/sysimage/rpm/${it}`,
+  ]);
+  expect(paths.filter((it) => !isRpmDatabase(it))).toEqual([]);
+  expect(['home/rpmdb.sqlite', 'var/lib/rpm/Packages.db.old', 'Packages'].filter(isRpmDatabase)).toEqual([]);
+});
+
+it.each(Object.entries(older))(
+  'reads %s of other rpms, and nothing of what is cut or led in circles',
+  async (_, bytes) => {
+    const found = [
+      ['kiln-plain', '1.2.3-1'],
+      ['kiln-tool', '1:1.2.3-4.el9'],
+    ];
+    expect((await packagesOfRpm(bytes))?.sort()).toEqual(found);
+    for (const size of [16, 100, 600, 2048, 4000])
+      expect([undefined, []]).toContainEqual(await packagesOfRpm(bytes.subarray(0, size)));
+    // Whatever stands in any of its bytes, it comes to an end without harm.
+    for (let at = 0; at < bytes.length; at += 3) {
+      const wrong = Buffer.from(bytes);
+      wrong.fill(0xff, at, Math.min(at + 4, bytes.length));
+      expect((await packagesOfRpm(wrong))?.length ?? 0).toBeLessThanOrEqual(2);
+    }
+  },
+);
+
+it('is not led into endless work by packages that share their bytes', async () => {
+  const wrong = Buffer.from(older['Packages.db']);
+  const slots = wrong.subarray(32, 4096);
+  // Each slot says that it has the first package.
+  for (let at = 16; at < slots.length; at += 16) slots.copy(slots, at, 0, 16);
+  expect(await packagesOfRpm(wrong)).toBeUndefined();
 });
 
 it('finds nothing in what is broken, cut, or none', async () => {

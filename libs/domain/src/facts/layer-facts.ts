@@ -17,7 +17,7 @@ export interface ElfFacts {
   arch: string | undefined;
 }
 
-export const packageTypes = ['deb', 'apk', 'rpm', 'pypi', 'conda', 'npm', 'jar', 'go'] as const;
+export const packageTypes = ['deb', 'apk', 'rpm', 'pypi', 'conda', 'npm', 'jar', 'go', 'cargo'] as const;
 export type PackageType = (typeof packageTypes)[number];
 
 /** Packages that one file (a database) or one folder tells of. */

@@ -18,7 +18,7 @@ import { imagePackages, inspections, type KeptFacts, layerFacts } from '../table
 export type Inspection = typeof inspections.$inferSelect;
 
 /** How facts of layers are read: a change of what is kept raises it. */
-export const readerVersion = 3;
+export const readerVersion = 4;
 
 /** For how long a registrar that has fallen silent keeps what it reads, in seconds. */
 export const inspectionLeaseSeconds = 180;
