@@ -90,12 +90,17 @@ export async function openDocker(host: string, dockerRoot: string, dir: string):
       const env = Object.fromEntries(Object.entries(secrets).map(([id, value]) => [`SECRET_${id}`, value]));
       // The frontend that is built in, as nothing else can be reached here.
       const text = dockerfile.replace(/^# syntax=.*\n/, '');
-      try {
-        await buildx.build(tag, text, `${host}/${repository}:${tag}`, { options, env });
-        return undefined;
-      } catch (error) {
-        return error instanceof Error ? error.message : String(error);
-      }
+      const build = async (tries: number): Promise<string | undefined> => {
+        try {
+          await buildx.build(tag, text, `${host}/${repository}:${tag}`, { options, env });
+          return undefined;
+        } catch (error) {
+          const words = error instanceof Error ? error.message : String(error);
+          // docker-registry writes in place: who reads what is being written again is answered 500.
+          return tries > 1 && /unexpected HTTP status: 5\d\d/.test(words) ? build(tries - 1) : words;
+        }
+      };
+      return build(3);
     },
     async close() {
       await buildx.stop();
