@@ -8,7 +8,7 @@ import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 let kiln: TestKiln;
 let images: string;
 beforeAll(async () => {
-  kiln = await openTestKiln({ apps: ['registrar'], env: { KILN_REGISTER_WAIT_MS: '4000' } });
+  kiln = await openTestKiln({ apps: ['registrar'], env: { KILN_REGISTER_WAIT_MS: '15000' } });
   images = `/v1/${kiln.account.projectId}/images`;
 });
 afterAll(() => kiln.stop());

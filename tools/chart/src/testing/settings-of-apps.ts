@@ -30,9 +30,9 @@ function namesOfGroup(group: string): string[] {
   return namesIn(`\n${rest.split('\n}')[0]?.replaceAll(/[{,]\s*(?=KILN_)/g, '\n') ?? ''}`);
 }
 
-/** Settings that an app reads, as its main.ts says. */
+/** Settings that an app reads, as its program.ts says. */
 export function settingsOf(app: string): Set<string> {
-  const main = join(root, `apps/${app}/src/main.ts`);
+  const main = join(root, `apps/${app}/src/program.ts`);
   if (!existsSync(main)) throw new Error(`there is no app ${app}`);
   const text = readFileSync(main, 'utf8');
   const schema = /readConfig\(\s*z\.object\(\{([\s\S]*?)\n {2}\}\),?\s*\)/.exec(text)?.[1];
