@@ -59,6 +59,8 @@ function describe({ reason, ahead, start }: PlaceInLine, { slots }: QueueSnapsho
       return `no builder${pool && ` of pool ${pool}`} is connected; it starts when one is`;
     case 'Starting':
       return 'a slot is free; it is about to start';
+    case 'HeldForCache':
+      return 'the builder that has its layers is busy; it waits for that one for a few seconds, and starts on another one then';
     case 'BackOff':
       return `its last attempt was interrupted, and it waits before the next; ${before}${when}`;
     case 'AccountLimit':

@@ -50,5 +50,12 @@ export const lineages = ['retry', 'rerun'] as const;
 export type Lineage = (typeof lineages)[number];
 
 /** The one reason why a build waits. */
-export const waitingReasons = ['NoBuilder', 'BackOff', 'AccountLimit', 'SlotsBusy', 'Starting'] as const;
+export const waitingReasons = [
+  'NoBuilder',
+  'BackOff',
+  'AccountLimit',
+  'SlotsBusy',
+  'HeldForCache',
+  'Starting',
+] as const;
 export type WaitingReason = (typeof waitingReasons)[number];

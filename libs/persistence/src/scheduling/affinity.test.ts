@@ -10,6 +10,7 @@ import { type BuildBench, openBuildBench } from '../testing/build-bench.ts';
 import { openCacheDirectory } from '../workers/worker-caches.ts';
 import { forgetOldWorkers, openWorkerSession, type WorkerSession } from '../workers/worker-session.ts';
 import { dispatch as dispatchOf, listQueueBuilders } from './dispatch.ts';
+import { placeInLine, readQueueSnapshot } from './place-in-line.ts';
 
 let bench: BuildBench;
 const sessions: WorkerSession[] = [];
@@ -76,6 +77,10 @@ it('holds a build back while that builder is busy, and no longer than the cache 
   expect(await dispatch()).toBe(0);
   const held = (await loadBuild(bench.db, second.id))?.heldAt;
   expect(held).toBeInstanceOf(Date);
+  const build = await loadBuild(bench.db, second.id);
+  if (!build) throw new Error('it was not accepted');
+  const line = await readQueueSnapshot(bench.db, '', { runningMax: 0 });
+  expect(placeInLine(line, build, 0, new Date())).toMatchObject({ reason: 'HeldForCache', ahead: 0 });
   // Its turn came once.
   expect(await dispatch()).toBe(0);
   expect((await loadBuild(bench.db, second.id))?.heldAt).toEqual(held);

@@ -115,7 +115,7 @@ export async function countOwnAhead(db: Database, build: Pick<Build, 'id' | 'acc
  */
 export function placeInLine(
   snapshot: QueueSnapshot,
-  build: Pick<Build, 'accountId' | 'admittedAt' | 'notBefore'>,
+  build: Pick<Build, 'accountId' | 'admittedAt' | 'notBefore' | 'heldAt'>,
   ownAhead: number,
   now: Date,
 ): PlaceInLine {
@@ -130,7 +130,7 @@ export function placeInLine(
     ahead += Math.min(other.waiting, Math.max(0, Math.floor(before) + 1));
   }
   const backOffMs = build.notBefore.getTime() - now.getTime();
-  const reason = reasonOf(snapshot, own, ahead, backOffMs);
+  const reason = reasonOf(snapshot, own, ahead, backOffMs, build.heldAt !== null);
   const range =
     reason === 'NoBuilder' ? undefined : startRange(snapshot, own, ahead, ownAhead, Math.max(0, backOffMs), now);
   return { reason, ahead, ...(range ? { start: range } : {}) };
@@ -141,11 +141,13 @@ function reasonOf(
   own: AccountInLine | undefined,
   ahead: number,
   backOffMs: number,
+  isHeld: boolean,
 ): WaitingReason {
   if (slots === 0) return 'NoBuilder';
   if (backOffMs > 0) return 'BackOff';
   if (own && own.running >= own.runningMax) return 'AccountLimit';
-  return ahead < slots - underWay ? 'Starting' : 'SlotsBusy';
+  if (ahead >= slots - underWay) return 'SlotsBusy';
+  return isHeld ? 'HeldForCache' : 'Starting';
 }
 
 function startRange(
