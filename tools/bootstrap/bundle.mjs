@@ -3,23 +3,29 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { root } from './prepare.mjs';
 
 const given = process.argv.slice(2);
 const apps = given.length > 0 ? given : ['api', 'builder', 'registrar', 'admin'];
 
 // Modules that look for files beside themselves find them where they were before.
+const itself = {
+  __filename: 'kilnPath',
+  __dirname: 'kilnFolder',
+  'import.meta.filename': 'kilnPath',
+  'import.meta.dirname': 'kilnFolder',
+  'import.meta.url': 'kilnUrl',
+};
 const places = {
   name: 'places',
   setup({ onLoad }) {
-    const itself = /\bimport\.meta\.(?:dirname|filename|url)\b|\b__(?:dir|file)name\b/g;
     onLoad({ filter: /\.[cm]?js$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
-      if (text.search(itself) < 0) return undefined;
-      const place = JSON.stringify(relative(root, path));
-      const which = (it) => (it.endsWith('url') ? 'kilnUrlOf' : it.includes('dir') ? 'kilnFolderOf' : 'kilnPathOf');
-      return { contents: text.replace(itself, (it) => `${which(it)}(${place})`), loader: 'js' };
+      if (!Object.keys(itself).some((it) => text.includes(it))) return undefined;
+      const { code } = await transform(text, { define: itself, loader: 'js' });
+      const place = `const [kilnPath, kilnFolder, kilnUrl] = kilnPlaceOf(${JSON.stringify(relative(root, path))});`;
+      return { contents: code.startsWith('"use strict";') ? `"use strict";${place}${code}` : `${place}${code}` };
     });
   },
 };
@@ -28,9 +34,10 @@ import { createRequire as kilnCreateRequire } from 'node:module';
 import { dirname as kilnDirname, join as kilnJoin } from 'node:path';
 import { pathToFileURL as kilnToUrl } from 'node:url';
 const require = kilnCreateRequire(import.meta.url);
-const kilnPathOf = (place) => kilnJoin(import.meta.dirname, '../../..', place);
-const kilnFolderOf = (place) => kilnDirname(kilnPathOf(place));
-const kilnUrlOf = (place) => kilnToUrl(kilnPathOf(place)).href;
+const kilnPlaceOf = (place) => {
+  const path = kilnJoin(import.meta.dirname, '../../..', place);
+  return [path, kilnDirname(path), kilnToUrl(path).href];
+};
 `;
 
 const mainOf = (app) => `apps/${app}/dist/main.js`;
@@ -39,21 +46,23 @@ const listOf = (app) => join(root, `apps/${app}/dist/main.inputs.json`);
 /** Whether nothing that an app was made of has changed since. */
 function isFresh(app) {
   if (!existsSync(join(root, mainOf(app))) || !existsSync(listOf(app))) return false;
-  const madeMs = statSync(join(root, mainOf(app))).mtimeMs;
-  return JSON.parse(readFileSync(listOf(app), 'utf8')).every((it) => {
+  const { begunMs, inputs } = JSON.parse(readFileSync(listOf(app), 'utf8'));
+  return inputs.every((it) => {
     const found = statSync(join(root, it), { throwIfNoEntry: false });
-    return found !== undefined && found.mtimeMs < madeMs;
+    return found !== undefined && found.mtimeMs < begunMs;
   });
 }
 
 const stale = apps.filter((it) => !isFresh(it));
 if (stale.length > 0) {
+  const begunMs = Date.now();
   const { metafile } = await build({
     absWorkingDir: root,
     // All at once: what they share is read once.
     entryPoints: stale.map((app) => ({ in: `apps/${app}/dist/program.js`, out: `${app}/dist/main` })),
     outdir: 'apps',
     bundle: true,
+    keepNames: true,
     metafile: true,
     platform: 'node',
     format: 'esm',
@@ -67,6 +76,7 @@ if (stale.length > 0) {
   });
   for (const app of stale) {
     const inputs = Object.keys(metafile.outputs[mainOf(app)].inputs).filter((it) => existsSync(join(root, it)));
-    writeFileSync(listOf(app), JSON.stringify([...inputs, 'package-lock.json', 'tools/bootstrap/bundle.mjs']));
+    inputs.push('package-lock.json', 'tools/bootstrap/bundle.mjs');
+    writeFileSync(listOf(app), JSON.stringify({ begunMs, inputs }));
   }
 }

@@ -27,6 +27,7 @@ const copy = (path, filter = () => true) => {
 // Neither tests, nor what is for the compiler or for people.
 const isRun = (path) => !/\.test\.|\/testing(\/|$)|\.map$|\.d\.ts$|\.tsbuildinfo$/.test(path.slice(root.length));
 
+execFileSync(process.execPath, [join(root, 'tools/bootstrap/bundle.mjs')], { stdio: 'inherit' });
 const installed = ['package.json', 'package-lock.json', '.npmrc'];
 installed.forEach((it) => copy(it));
 for (const it of [...folders('apps'), ...folders('libs')]) {
