@@ -52,6 +52,7 @@ export * from './facts/image-facts.ts';
 export * from './facts/layer-facts.ts';
 export { findProgram, lookUp, rootTree, type RootTree } from './facts/root-tree.ts';
 export * from './facts/package-query.ts';
+export * from './facts/storable.ts';
 export * from './facts/system-labels.ts';
 export * from './facts/versions.ts';
 export { checkImage } from './profiles/check-image.ts';

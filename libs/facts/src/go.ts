@@ -1,6 +1,8 @@
 import { type PackageSource } from '@kiln/domain';
+import { type Place, Seeker } from './seeker.ts';
 
-// As Go's own debug/buildinfo reads it: a magic, the size of a pointer, flags, zeros, and then, since Go 1.18, two strings with their lengths before them, of which the second has 16 bytes before and behind that say nothing.
+// As Go's own debug/buildinfo reads it: a magic, the size of a pointer, flags, zeros, and then, since Go 1.18, two
+// strings with their lengths before them, of which the second has 16 bytes before and behind that say nothing.
 const magic = Buffer.from('\xff Go buildinf:', 'latin1');
 const flagsAt = 15;
 const stringsAt = 32;
@@ -39,34 +41,27 @@ function modulesIn(text: string): PackageSource['packages'] {
 const isHead = (bytes: Buffer): boolean =>
   ((bytes[flagsAt] ?? 0) & inline) !== 0 && bytes.subarray(flagsAt + 1, stringsAt).every((it) => it === 0);
 
+function findHead(bytes: Buffer): Place {
+  for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1)) {
+    if (bytes.length - at < stringsAt) return { at, isFound: false };
+    if (isHead(bytes.subarray(at))) return { at, isFound: true };
+  }
+  return { at: Math.max(0, bytes.length - magic.length), isFound: false };
+}
+
 /** Looks for what Go writes of itself into programs, chunk by chunk as they are read. */
 export class GoModules {
-  /** What may be the beginning of a head that goes on in the next chunk; all since the magic, once it was found. */
-  #kept: Buffer = Buffer.alloc(0);
-  #isFound = false;
+  readonly #seeker = new Seeker(findHead, infoBytesMax);
 
   push(chunk: Buffer): void {
-    if (this.#isFound && this.#kept.length >= infoBytesMax) return;
-    const bytes = Buffer.concat([this.#kept, chunk]);
-    this.#kept = this.#isFound ? bytes : this.#find(bytes);
-  }
-
-  #find(bytes: Buffer): Buffer {
-    for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1)) {
-      const rest = bytes.subarray(at);
-      if (rest.length < stringsAt) return rest;
-      if (!isHead(rest)) continue;
-      this.#isFound = true;
-      return rest;
-    }
-    return bytes.subarray(Math.max(0, bytes.length - magic.length));
+    this.#seeker.push(chunk);
   }
 
   /** @returns the modules that the program is made of, with Go's own as `stdlib`; undefined where it is none of Go's */
   modules(): PackageSource['packages'] | undefined {
-    if (!this.#isFound) return undefined;
-    const version = stringAt(this.#kept, stringsAt);
-    const modules = version && stringAt(this.#kept, version.end);
+    const info = this.#seeker.kept();
+    const version = info && stringAt(info, stringsAt);
+    const modules = version && stringAt(info, version.end);
     if (!modules) return undefined;
     const go = /^go(\S+)/.exec(version.text.toString('latin1'))?.[1];
     const text = modules.text.subarray(markBytes, -markBytes).toString('utf8');

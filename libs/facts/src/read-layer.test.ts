@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { type ImageLayer, inspect, type LayerFacts } from '@kiln/domain';
 import { readLayer } from './read-layer.ts';
 
@@ -90,12 +90,25 @@ it('reads what programs of Go are made of, and forgets it with them', async () =
   expect(await of({ 'usr/local/bin/tool': 'go' }, { 'usr/local/bin/.wh.tool': '' })).toEqual([]);
 });
 
-it('reads what programs of Rust are made of', async () => {
-  const { packages } = await image({ 'usr/local/bin/tool': 'auditable-program.gz' });
-  expect(packages.map((it) => `${it.type} ${it.name} ${it.version}`)).toEqual([
-    'cargo kiln-demo 0.1.0',
-    'cargo tiny-dep 0.4.2',
-  ]);
+it('reads what programs of Rust are made of, and forgets it with them', async () => {
+  const of = async (...layers: Record<string, string>[]) =>
+    (await image(...layers)).packages.map((it) => `${it.type} ${it.name} ${it.version}`);
+  const tool = { 'usr/local/bin/tool': 'auditable-program.gz' };
+  expect(await of(tool)).toEqual(['cargo kiln-demo 0.1.0', 'cargo tiny-dep 0.4.2']);
+  expect(await of(tool, { 'usr/local/bin/tool': '755:#!/bin/sh' })).toEqual([]);
+});
+
+it('reads programs that come byte by byte, and keeps texts as PostgreSQL takes them', async () => {
+  const list = deflateSync(JSON.stringify({ packages: [{ name: 'a\0\ud800', version: '1.0\0' }] }));
+  const program = Buffer.concat([readFileSync('/bin/true').subarray(0, 64), list, Buffer.alloc(200)]);
+  const root = mkdtempSync(join(dir, 'bytes-'));
+  writeFileSync(join(root, 'tool'), program, { mode: 0o755 });
+  const tar = execFileSync('tar', ['-C', root, '-c', 'tool']);
+  const { packages } = await readLayer(
+    Readable.from([...tar].map((it) => Buffer.from([it]))),
+    'application/vnd.oci.image.layer.v1.tar',
+  );
+  expect(packages).toEqual([{ path: 'tool', type: 'cargo', packages: [['a\ufffd', '1.0']] }]);
 });
 
 it('takes the database of rpm from the highest layer that has one', async () => {

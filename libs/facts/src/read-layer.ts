@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { unzstd } from '@kiln/contexts';
-import { type LayerFacts, largestMax, noFacts, type PackageSource, type SeenEntry } from '@kiln/domain';
+import { type LayerFacts, largestMax, noFacts, type PackageSource, type SeenEntry, storable } from '@kiln/domain';
 import { extract, type Header } from 'tar-stream';
 import { elfHeadBytes, readElf } from './elf.ts';
 import { GoModules } from './go.ts';
@@ -43,15 +43,21 @@ async function headOf(
 ): Promise<{ head: Buffer; made: Omit<PackageSource, 'path'> | undefined }> {
   // Of its whole size at once: two of a large database would be too much.
   const head = Buffer.allocUnsafe(max);
-  const go = new GoModules();
-  const rust = new RustCrates(looks);
+  const readers = [new GoModules(), new RustCrates(looks)] as const;
   let size = 0;
-  let isProgram = false;
+  let isProgram: boolean | undefined = mayRun ? undefined : false;
+  let early: Buffer[] = [];
   for await (const chunk of content) {
-    if (size === 0) isProgram = mayRun && readElf(chunk) !== undefined;
-    if (isProgram) for (const it of [go, rust]) it.push(chunk);
     if (size < max) size += chunk.copy(head, size);
+    if (isProgram === undefined) {
+      early.push(chunk);
+      if (size < elfHeadBytes) continue;
+      isProgram = readElf(head) !== undefined;
+      if (isProgram) for (const it of early) for (const reader of readers) reader.push(it);
+      early = [];
+    } else if (isProgram) for (const reader of readers) reader.push(chunk);
   }
+  const [go, rust] = readers;
   const [modules, crates] = [go.modules(), rust.crates()];
   const made = modules
     ? { type: 'go' as const, packages: modules }
@@ -75,7 +81,9 @@ class LayerNotes {
 
   #keepPackages(path: string, { type, packages }: Omit<PackageSource, 'path'>): void {
     const { facts } = this;
-    const kept = packages.slice(0, packagesMax - this.#packages);
+    const kept = packages
+      .slice(0, packagesMax - this.#packages)
+      .map(([name, version]): [string, string] => [storable(name), storable(version)]);
     this.#packages += kept.length;
     if (kept.length < packages.length) facts.cut = true;
     // An empty one replaces that of a lower layer.
@@ -157,7 +165,7 @@ class LayerNotes {
     this.#keep(facts.entries, entriesMax, {
       ...{ path, type, mode: mode & 0o7777, uid, gid },
       ...(isFile ? { size } : {}),
-      ...(type === 'link' ? { target: (linkname ?? '').replaceAll('\0', '').slice(0, pathMax) } : {}),
+      ...(type === 'link' ? { target: storable((linkname ?? '').slice(0, pathMax)) } : {}),
       ...(elf ? { elf } : {}),
     });
   }

@@ -52,15 +52,15 @@ class Table {
   }
 }
 
-/** Joins an entry that is too long for its page. */
-function joined(table: Table, first: number, length: number): Buffer {
+/** @param spare counts down the pages that may still be read: none belongs to two entries */
+function joined(table: Table, first: number, length: number, spare: { pages: number }): Buffer {
   if (length > headerBytesMax) throw new Error(`an entry of ${length} bytes`);
   const parts: Buffer[] = [];
   let left = length;
   for (let page = first; page !== 0 && left > 0; page = table.u32(page, 16)) {
     if (page >= table.pages || table.type(page) !== pageTypes.overflow) throw new Error(`page ${page} is no overflow`);
     const part = table.bytes(page, pageHeadBytes, pageHeadBytes + table.u16(page, 22));
-    if (part.length === 0) throw new Error(`page ${page} is empty`);
+    if (spare.pages-- <= 0) throw new Error('entries share pages');
     parts.push(part);
     left -= part.length;
   }
@@ -74,20 +74,21 @@ function joined(table: Table, first: number, length: number): Buffer {
  */
 export function readBerkeley(bytes: Buffer, take: TakeHeader): void {
   const table = new Table(bytes);
-  // No two entries share pages: a table that says so would be read for ever.
-  let left = bytes.length;
+  const spare = { pages: table.pages };
   for (let page = 1; page < table.pages; page++) {
     if (![pageTypes.hash, pageTypes.unsortedHash].includes(table.type(page))) continue;
+    const entries = table.u16(page, 20);
+    if (pageHeadBytes + 2 * entries > table.pageBytes) throw new Error(`page ${page} has no ${entries} entries`);
     // Keys and what they lead to, in turn; they lie from the page's end to its middle.
-    for (let n = 1; n < table.u16(page, 20); n += 2) {
+    for (let n = 1; n < entries; n += 2) {
       const at = table.u16(page, pageHeadBytes + 2 * n);
       const end = table.u16(page, pageHeadBytes + 2 * (n - 1));
       const entry = table.bytes(page, at, end);
       const isElsewhere = entry[0] === entryTypes.elsewhere;
       if (!isElsewhere && entry[0] !== entryTypes.here) continue;
-      const data = isElsewhere ? joined(table, table.u32(page, at + 4), table.u32(page, at + 8)) : entry.subarray(1);
-      left -= data.length;
-      if (left < 0) throw new Error('entries share pages');
+      const data = isElsewhere
+        ? joined(table, table.u32(page, at + 4), table.u32(page, at + 8), spare)
+        : entry.subarray(1);
       // The number of the last package stands there, too, without a key of its own kind.
       if (data.length > 8) take(data);
     }

@@ -6,8 +6,10 @@ const int32 = 4;
 const indexEntryBytes = 16;
 const indexEntriesMax = 10_000;
 
-/** One header is some hundred kilobytes at most. */
-export const headerBytesMax = 4 << 20;
+/** Most headers have some ten thousand bytes; those of packages with many files have millions. */
+export const headerBytesMax = 16 << 20;
+/** Names and versions are no longer. */
+const textBytesMax = 1000;
 
 /** Is given the header of each package of a database. */
 export type TakeHeader = (header: Uint8Array) => void;
@@ -22,11 +24,12 @@ function readHeader(blob: Uint8Array): Map<number, string | number> {
   for (let n = 0; n < entries; n++) {
     const at = 8 + n * indexEntryBytes;
     const [tag, type, offset] = [0, 4, 8].map((it) => header.readUInt32BE(at + it)) as [number, number, number];
-    if (!Object.values(tags).includes(tag)) continue;
+    if (!Object.values(tags).includes(tag) || found.has(tag)) continue;
     if (type === int32) found.set(tag, header.readUInt32BE(data + offset));
     else {
-      const end = header.indexOf(0, data + offset);
-      if (end >= 0) found.set(tag, header.toString('utf8', data + offset, end));
+      const text = header.subarray(data + offset, data + offset + textBytesMax);
+      const end = text.indexOf(0);
+      if (end >= 0) found.set(tag, text.toString('utf8', 0, end));
     }
   }
   return found;

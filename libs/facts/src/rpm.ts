@@ -8,6 +8,9 @@ import { isSqlite, readSqlite } from './rpm-sqlite.ts';
 export const isRpmDatabase = (path: string): boolean =>
   /^(?:var\/lib\/rpm|usr\/lib\/sysimage\/rpm|usr\/share\/rpm)\/(?:rpmdb\.sqlite|Packages(?:\.db)?)$/.test(path);
 
+/** How many packages are read of one; the largest systems have some thousand. */
+const packagesMax = 100_000;
+
 /** The most bytes of one: a system of a thousand packages has some fifty million. */
 export const rpmBytesMax = 64 << 20;
 
@@ -19,7 +22,7 @@ export async function packagesOfRpm(bytes: Buffer): Promise<PackageSource['packa
   if (bytes.length === 0) return [];
   const packages: PackageSource['packages'] = [];
   const take = (header: Uint8Array): void => {
-    const found = packageOfHeader(header);
+    const found = packages.length < packagesMax ? packageOfHeader(header) : undefined;
     if (found) packages.push(found);
   };
   try {

@@ -1,5 +1,6 @@
 import { constants, inflateSync } from 'node:zlib';
 import { type PackageSource } from '@kiln/domain';
+import { type Place, Seeker } from './seeker.ts';
 
 // What cargo-auditable puts into a program: its packages as JSON, packed by zlib. Where it lies is told at the program's
 // end, when it has gone by; so it is found by how it begins.
@@ -8,7 +9,7 @@ const beginsWith = '{"packages":[';
 const lookBytes = 128;
 /** The most that it may have, packed and unpacked. */
 const packedBytesMax = 1 << 20;
-const unpackedBytesMax = 8 << 20;
+const unpackedBytesMax = 2 << 20;
 /** How many beginnings are unpacked in one layer; by chance, there is one in some ten million bytes. */
 export const looksMax = 2000;
 
@@ -18,11 +19,16 @@ const seconds = [0x01, 0x5e, 0x9c, 0xda];
 /** Codes of `{` and `"` in a block without a table (RFC 1951, 3.2.6), their highest bit first. */
 const fixedStart = 0xd5 | (0x4a << 8);
 
-/** Whether bytes may be a stream of zlib's that begins with a text: cheap, where unpacking costs a tenth of a millisecond. */
-function mayBegin(bytes: Buffer): boolean {
-  if (bytes[0] !== first || !seconds.includes(bytes[1] ?? 0)) return false;
-  const bits = (at: number, count: number) => (bytes.readUInt32LE(2 + (at >> 3)) >>> (at & 7)) & ((1 << count) - 1);
+/**
+ * Whether what stands behind the first two bytes may be a block that begins with a text: cheap, where unpacking costs a
+ * tenth of a millisecond.
+ */
+function mayBegin(bytes: Buffer, start: number): boolean {
+  const bits = (at: number, count: number) =>
+    (bytes.readUInt32LE(start + 2 + (at >> 3)) >>> (at & 7)) & ((1 << count) - 1);
   const type = bits(1, 2);
+  // What is not packed follows its length, which is there twice.
+  if (type === 0) return bytes.toString('latin1', start + 7, start + 9) === beginsWith.slice(0, 2);
   if (type === 1) return bits(3, 16) === fixedStart;
   if (type !== 2 || bits(3, 5) > 29 || bits(8, 5) > 29) return false;
   // The code for lengths of codes: each of n bits takes a 2^n-th of what there is, and nothing may be left over.
@@ -55,9 +61,7 @@ function cratesIn(text: string): PackageSource['packages'] {
 
 /** Looks for the list of crates in programs, chunk by chunk as they are read. */
 export class RustCrates {
-  /** What may be the beginning of a list that goes on in the next chunk; all since it, once it was found. */
-  #kept: Buffer = Buffer.alloc(0);
-  #isFound = false;
+  readonly #seeker = new Seeker((bytes) => this.#find(bytes), packedBytesMax);
   readonly #looks: { left: number };
 
   /** @param looks how many beginnings may still be looked at; counted down */
@@ -66,29 +70,26 @@ export class RustCrates {
   }
 
   push(chunk: Buffer): void {
-    if (this.#isFound && this.#kept.length >= packedBytesMax) return;
-    const bytes = Buffer.concat([this.#kept, chunk]);
-    this.#kept = this.#isFound ? bytes : this.#find(bytes);
+    this.#seeker.push(chunk);
   }
 
-  #find(bytes: Buffer): Buffer {
+  #find(bytes: Buffer): Place {
     for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
-      const rest = bytes.subarray(at);
-      if (rest.length < lookBytes) return rest;
-      if (!mayBegin(rest)) continue;
-      if (this.#looks.left-- <= 0) return Buffer.alloc(0);
-      if (!inflated(rest.subarray(0, lookBytes), unpackedBytesMax)?.startsWith(beginsWith)) continue;
-      this.#isFound = true;
-      return rest;
+      if (bytes.length - at < lookBytes) return { at, isFound: false };
+      if (!seconds.includes(bytes[at + 1] ?? 0) || !mayBegin(bytes, at)) continue;
+      if (this.#looks.left-- <= 0) break;
+      const text = inflated(bytes.subarray(at, at + lookBytes), unpackedBytesMax);
+      if (text?.startsWith(beginsWith)) return { at, isFound: true };
     }
-    return Buffer.alloc(0);
+    return { at: bytes.length, isFound: false };
   }
 
   /** @returns the crates that the program is made of; undefined where it does not tell */
   crates(): PackageSource['packages'] | undefined {
-    if (!this.#isFound) return undefined;
+    const list = this.#seeker.kept();
+    if (!list) return undefined;
     try {
-      return cratesIn(inflated(this.#kept, unpackedBytesMax) ?? '');
+      return cratesIn(inflated(list, unpackedBytesMax) ?? '');
     } catch {
       return undefined;
     }

@@ -8,6 +8,7 @@ import {
   type LayerFacts,
   noFacts,
   type Profile,
+  storable,
 } from '@kiln/domain';
 import { type LayerReader } from '@kiln/facts';
 import { backoffMs } from '@kiln/kit';
@@ -96,9 +97,6 @@ async function readLayers(
 
 const closed = describeFault(new Fault('ServiceUnavailable', 'the registrar was stopped'), 'verify', 0);
 
-/** PostgreSQL takes no NUL, and no half of a character. */
-const plain = (text: string): string => text.replaceAll('\0', '').toWellFormed();
-
 /** Reads what is in an image, without running anything of it, and holds it against the profiles. */
 export async function inspectImage(deps: InspectDeps, claim: Inspection, closing: AbortSignal): Promise<void> {
   const { db, log, sealer, registries, profiles } = deps;
@@ -126,14 +124,14 @@ export async function inspectImage(deps: InspectDeps, claim: Inspection, closing
     } = image.config.config ?? {};
     const platform = platformName(image.platform);
     const inspected = inspect(platform, layers, {
-      user: plain(User),
-      workingDir: plain(WorkingDir),
-      entrypoint: Entrypoint.map(plain),
-      cmd: Cmd.map(plain),
-      env: Env.map(plain),
-      ports: Object.keys(ExposedPorts).map(plain),
-      volumes: Object.keys(Volumes).map(plain),
-      labels: Object.fromEntries(Object.entries(Labels).map((it) => it.map(plain) as [string, string])),
+      user: storable(User),
+      workingDir: storable(WorkingDir),
+      entrypoint: Entrypoint.map(storable),
+      cmd: Cmd.map(storable),
+      env: Env.map(storable),
+      ports: Object.keys(ExposedPorts).map(storable),
+      volumes: Object.keys(Volumes).map(storable),
+      labels: Object.fromEntries(Object.entries(Labels).map((it) => it.map(storable) as [string, string])),
     });
     const results = profiles.map((it) => ({
       profile: it.name,

@@ -165,12 +165,17 @@ function cudaToolkits(tree: RootTree): ImageFacts['cuda'] {
 const versionOfLibrary = (tree: RootTree, library: RegExp): string | undefined =>
   newestOf([...tree.entries.keys()].map((path) => library.exec(path)?.[1]));
 
+/** Crates and modules are called as libraries that they only speak to. */
+const isLibrary = ({ type }: ImagePackage): boolean => type !== 'cargo' && type !== 'go';
+
 const versionOfPackage = (packages: readonly ImagePackage[], name: RegExp): string | undefined =>
-  newestOf(packages.filter((it) => name.test(packageKey(it.name))).map((it) => it.version));
+  newestOf(packages.filter((it) => isLibrary(it) && name.test(packageKey(it.name))).map((it) => it.version));
 
 function libcOf(tree: RootTree, packages: readonly ImagePackage[]): ImageFacts['libc'] {
   const names = [...tree.entries.values()];
-  const version = packages.find((it) => ['libc6', 'glibc', 'musl'].includes(it.name) && it.type !== 'pypi')?.version;
+  const version = packages.find(
+    (it) => ['libc6', 'glibc', 'musl'].includes(it.name) && it.type !== 'pypi' && isLibrary(it),
+  )?.version;
   const plain = version && /^[\d.]+/.exec(version)?.[0];
   if (names.some((it) => /(?:^|\/)libc\.so\.6$/.test(it.path))) {
     const named = versionOfLibrary(tree, /(?:^|\/)libc-(2\.\d+)\.so$/);

@@ -58,7 +58,8 @@ export function rootTree(layers: readonly Pick<ImageLayer, 'facts'>[]): RootTree
       for (const map of Object.values(kept))
         for (const path of map.keys()) if (isHidden(path)) (map as Map<string, unknown>).delete(path);
     // What a program was made of goes with it.
-    for (const { path } of facts.entries) if (kept.packages.get(path)?.type === 'go') kept.packages.delete(path);
+    for (const { path } of facts.entries)
+      if (['go', 'cargo'].includes(kept.packages.get(path)?.type ?? '')) kept.packages.delete(path);
     lay(kept.entries, facts.entries, layer);
     lay(kept.packages, facts.packages, layer);
     lay(kept.texts, facts.texts, layer);
