@@ -4,10 +4,9 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build, transform } from 'esbuild';
-import { root } from './prepare.mjs';
+import { apps, root } from './prepare.mjs';
 
 const given = process.argv.slice(2);
-const apps = given.length > 0 ? given : ['api', 'builder', 'registrar', 'admin'];
 
 // Modules that look for files beside themselves find them where they were before.
 const itself = {
@@ -53,7 +52,7 @@ function isFresh(app) {
   });
 }
 
-const stale = apps.filter((it) => !isFresh(it));
+const stale = (given.length > 0 ? given : apps).filter((it) => !isFresh(it));
 if (stale.length > 0) {
   const begunMs = Date.now();
   const { metafile } = await build({

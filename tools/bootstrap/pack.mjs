@@ -3,9 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { root } from './prepare.mjs';
+import { apps, root } from './prepare.mjs';
 
-const apps = ['api', 'builder', 'registrar', 'admin'];
 const [given] = process.argv.slice(2);
 if (given === undefined) {
   console.error('give the folder to write to: node tools/bootstrap/pack.mjs OUT');

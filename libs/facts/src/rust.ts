@@ -41,9 +41,11 @@ function mayBegin(bytes: Buffer, start: number): boolean {
 }
 
 /** Unpacks as much as there is. @returns undefined where it is nothing of zlib's */
-function inflated(bytes: Buffer, maxOutputLength: number): string | undefined {
+function inflated(bytes: Buffer): string | undefined {
   try {
-    return inflateSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength }).toString('utf8');
+    return inflateSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: unpackedBytesMax }).toString(
+      'utf8',
+    );
   } catch {
     return undefined;
   }
@@ -78,7 +80,7 @@ export class RustCrates {
       if (bytes.length - at < lookBytes) return { at, isFound: false };
       if (!seconds.includes(bytes[at + 1] ?? 0) || !mayBegin(bytes, at)) continue;
       if (this.#looks.left-- <= 0) break;
-      const text = inflated(bytes.subarray(at, at + lookBytes), unpackedBytesMax);
+      const text = inflated(bytes.subarray(at, at + lookBytes));
       if (text?.startsWith(beginsWith)) return { at, isFound: true };
     }
     return { at: bytes.length, isFound: false };
@@ -89,7 +91,7 @@ export class RustCrates {
     const list = this.#seeker.kept();
     if (!list) return undefined;
     try {
-      return cratesIn(inflated(list, unpackedBytesMax) ?? '');
+      return cratesIn(inflated(list) ?? '');
     } catch {
       return undefined;
     }
