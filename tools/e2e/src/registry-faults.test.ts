@@ -69,6 +69,13 @@ const faults: { name: string; mood: RegistryMood; times: number; onlyGet?: true;
 /** Those after which every build has to succeed: a registry that was asked again was well. */
 const passes = new Set(['is reset', 'gets no answer', 'is answered 429', 'is answered 429 for a while', 'is answered 503', 'is cut', 'stalls']); // prettier-ignore
 
+/**
+ * Attempts that ended in trouble of the builder's own, where there should have been none. A lease of 4.5 s is another
+ * thing: a machine that stands still for so long loses it, whatever the registry does.
+ */
+const troublesOf = ({ Attempts }: { Attempts: { Outcome?: string }[] }) =>
+  Attempts.filter((it) => it.Outcome === 'interrupted');
+
 it('a hundred faults end no process, and no build but their own', async () => {
   const dockerfile = (base: string) => `FROM ${base}\nRUN echo ${randomUUID()} > /id\n`;
   const cases = requests.flatMap((request) =>
@@ -104,17 +111,18 @@ it('a hundred faults end no process, and no build but their own', async () => {
     600_000,
   );
   for (const id of innocent) {
-    const { State, Attempt } = await kiln.ended(id);
-    expect({ State, Attempt }).toEqual({ State: 'succeeded', Attempt: 1 });
+    const build = await kiln.ended(id);
+    expect({ State: build.State, troubles: troublesOf(build) }).toEqual({ State: 'succeeded', troubles: [] });
     expect(await kiln.logs(id)).not.toContain('; try ');
   }
   const wrong: object[] = [];
   for (const { what, id, passes: mustSucceed, came } of submitted) {
-    const { State, Attempt, Error: error } = await kiln.ended(id);
-    const isWell = State === 'succeeded' && Attempt === 1;
+    const build = await kiln.ended(id);
+    const { State, Attempts, Error: error } = build;
+    const isWell = State === 'succeeded' && troublesOf(build).length === 0;
     const isTold = State === 'failed' && error.Class !== 'infra' && error.Message.includes(front.host);
     if (!(isWell || (isTold && !mustSucceed)) || came() === 0)
-      wrong.push({ what, State, Attempt, error, came: came() });
+      wrong.push({ what, State, Attempts, error, came: came(), log: await kiln.logs(id) });
   }
   expect(wrong).toEqual([]);
   for (const app of ['builder', 'registrar'] as const) {
