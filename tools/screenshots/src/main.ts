@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { eventually } from '@kiln/kit/testing';
 import { openBrowser, signIn, visit } from '@kiln/stack/browser';
 import { openReceiver, openTestKiln, startTestStack } from '@kiln/stack/testing';
 import { setStage } from './stage.ts';
@@ -51,8 +52,9 @@ try {
       await signIn(page, kiln.account.token);
       for (const [name, path] of wanted) {
         await page.goto(path);
-        await page.locator('[aria-busy=true]').waitFor({ state: 'detached' });
         await page.getByRole('heading', { level: 1 }).waitFor();
+        const loading = page.locator('[aria-busy=true]');
+        await eventually(async () => ((await loading.count()) === 0 ? true : undefined), `${name} to be loaded`);
         // The live log and the editor come a moment later.
         await page.waitForTimeout(700);
         await page.screenshot({ path: join(to, `${name}-${scheme}-${width}.png`) });

@@ -42,6 +42,7 @@ export async function setStage(kiln: TestKiln, hook: string): Promise<Stage> {
       Description: 'Serves the ranking model',
       Labels: [
         { Key: 'system.chipType', Value: 'CPU' },
+        { Key: 'system.supported.dlc', Value: 'true' },
         { Key: 'team', Value: 'recommender' },
       ],
     };
@@ -61,8 +62,11 @@ export async function setStage(kiln: TestKiln, hook: string): Promise<Stage> {
   const { ImageId } = (await kiln.ended(succeeded)) as { ImageId: string };
   for (const name of ['speech-to-text', 'translation', 'summaries', 'search-index', 'moderation'])
     await build(name, `FROM ${kiln.base}\nRUN for n in $(seq 1 400); do echo "epoch $n"; sleep 1; done\n`);
+  const { workspaceId } = kiln.account;
+  const rule = { Repositories: ['ml/**'], KeepLast: 5, KeepTags: ['v*'], KeepDays: 30, KeepUsedDays: 60 };
+  await kiln.pai('PUT', `/api/v1/workspaces/${workspaceId}/retention`, { body: { Rules: [rule] } });
   const campaign = await kiln.pai('POST', '/api/v1/campaigns', {
-    body: { WorkspaceId: kiln.account.workspaceId, Title: 'Busybox 1.37', Repositories: ['ml/**'], CanaryPercent: 20 },
+    body: { WorkspaceId: workspaceId, Title: 'Busybox 1.37', Repositories: ['ml/**'], CanaryPercent: 20 },
   });
   const { CampaignId } = campaign.body as { CampaignId: string };
   return { failed, succeeded, imageId: ImageId, campaignId: CampaignId };

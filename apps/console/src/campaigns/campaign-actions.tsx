@@ -5,7 +5,7 @@ import { answer, api } from '../api/api-client.ts';
 import type { CampaignSummary } from '../api/replies.ts';
 import { tellError } from '../components/notifications.ts';
 import { counted } from '../components/format.ts';
-import { canariesOf, hasEnded, imagesOf } from './campaign-looks.ts';
+import { hasEnded, imagesOf, startOf } from './campaign-looks.ts';
 
 type Move = 'running' | 'paused' | 'cancelled';
 
@@ -26,7 +26,7 @@ export function CampaignActions({ campaign }: { campaign: CampaignSummary }) {
   const whole = imagesOf(campaign);
   const start = () => {
     const question = `Build ${counted(whole, 'image')} anew, under the tags that they have? ${
-      whole === 1 ? '' : `The first ${canariesOf(campaign)} have to succeed before the others are built.`
+      whole === 1 ? '' : startOf(campaign)
     }`;
     if (State !== 'planned' || window.confirm(question.trim())) move.mutate('running');
   };

@@ -26,4 +26,10 @@ export const imagesOf = ({ Counts }: CampaignSummary): number => Object.values(C
 export const canariesOf = (campaign: CampaignSummary): number =>
   Math.max(1, Math.ceil((imagesOf(campaign) * campaign.CanaryPercent) / 100));
 
+/** What is built first, for a campaign of several images. */
+export const startOf = (campaign: CampaignSummary): string => {
+  const first = canariesOf(campaign);
+  return `${first === 1 ? 'The first has' : `The first ${first} have`} to succeed before the others are built.`;
+};
+
 export const hasEnded = ({ State }: CampaignSummary): boolean => State === 'done' || State === 'cancelled';

@@ -12,7 +12,7 @@ import { Fact } from '../images/fact.tsx';
 import { useSession } from '../session/session.ts';
 import { CampaignActions } from './campaign-actions.tsx';
 import { CampaignImages } from './campaign-images.tsx';
-import { canariesOf, hasEnded, imagesOf, stateLooks, titleOf } from './campaign-looks.ts';
+import { canariesOf, hasEnded, imagesOf, startOf, stateLooks, titleOf } from './campaign-looks.ts';
 import { CampaignProgress } from './campaign-progress.tsx';
 
 export default function CampaignPage({ id }: { id: string }) {
@@ -73,7 +73,7 @@ function Note({ campaign }: { campaign: Campaign }) {
       <Alert color="blue" variant="light" title="Nothing is built yet">
         {counted(whole, 'image')} would be built, bases before what stands on them. Each gets the tag that its image has
         now.
-        {whole > 1 && ` The first ${canariesOf(campaign)} have to succeed before the others begin.`}
+        {whole > 1 && ` ${startOf(campaign)}`}
       </Alert>
     );
   if (State === 'stopped')

@@ -100,12 +100,12 @@ function Shown({ details }: { details: ImageDetails }) {
           )}
         </Stack>
       </Card>
-      {isThere && <ImageRetention details={details} />}
       {isThere && <ImageContents id={image.ImageId} />}
       {isThere && Versions.length > 0 && <ImageComparison id={image.ImageId} />}
       {isThere && ImageBuildId !== undefined && <ImageBases id={image.ImageId} />}
       {isThere && <ImageDependents id={image.ImageId} />}
       {isThere && ImageBuildId !== undefined && <ImageAttestations id={image.ImageId} />}
+      {isThere && <ImageRetention details={details} />}
       {History.length > 0 && <Layers history={History} />}
       {Versions.length > 0 && (
         <Card withBorder>
