@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
-import { ensureDebianBase, ensureDockerRoot, root } from '@kiln/stack';
+import { ensureDebianBase, ensureClientsRoot, root } from '@kiln/stack';
 import { openDocker, openKiln } from './builders.ts';
 import { type Case, caseFiles, readCases } from './cases.ts';
 import { readImage } from './image.ts';
@@ -13,7 +13,7 @@ const dir = join(stack.dir, `dockerfiles-${randomUUID()}`);
 const caches = join(root, '.kiln/cache');
 const debian = await ensureDebianBase(host, join(stack.dir, 'work'), caches);
 const kiln = await openKiln(host, stack.engineRoot, join(dir, 'kiln'));
-const buildx = await openDocker(host, await ensureDockerRoot(caches), join(dir, 'docker'));
+const buildx = await openDocker(host, await ensureClientsRoot(caches), join(dir, 'docker'));
 afterAll(async () => {
   await kiln.close();
   await buildx.close();

@@ -11,7 +11,7 @@ import { type DaemonAddress, type Engine, openFleet } from '@kiln/engine';
 import { engineContract, testLimits } from '@kiln/engine/testing';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
-import { ensureDockerRoot } from '@kiln/stack';
+import { ensureClientsRoot } from '@kiln/stack';
 import {
   type DockerDaemon,
   type GitServers,
@@ -84,7 +84,7 @@ beforeAll(async () => {
   run('ip', 'link', 'add', bridge, 'type', 'bridge');
   run('ip', 'addr', 'add', '10.214.7.1/24', 'dev', bridge);
   const file = (name: string) => join(dir, name);
-  daemon = await startDockerDaemon(await ensureDockerRoot(join(stack.dir, '../cache')), dir, {
+  daemon = await startDockerDaemon(await ensureClientsRoot(join(stack.dir, '../cache')), dir, {
     hosts: [`unix://${file('docker.sock')}`, `tcp://127.0.0.1:${port}`],
     tlsverify: true,
     tlscacert: file('ca.pem'),

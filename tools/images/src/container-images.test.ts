@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, testStack } from '@kiln/kit/testing';
-import { ensureDockerRoot, root, runQuietly } from '@kiln/stack';
+import { ensureClientsRoot, root, runQuietly } from '@kiln/stack';
 import { type DockerDaemon, startDockerDaemon } from '@kiln/stack/testing';
 import { checkStage } from './check-stage.ts';
 import { importStandIns } from './stand-ins.ts';
@@ -33,7 +33,7 @@ const type = (commands: string, env: NodeJS.ProcessEnv = {}): Promise<string> =>
 beforeAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
-  daemon = await startDockerDaemon(await ensureDockerRoot(cacheDir), dir, {}, 'own');
+  daemon = await startDockerDaemon(await ensureClientsRoot(cacheDir), dir, {}, 'own');
   // Each of these takes a minute or less by itself, and five beside a linter and other suites on a busy machine.
 }, 900_000);
 afterAll(() => daemon.stop());

@@ -47,8 +47,11 @@ async function makeDebian(
   return target;
 }
 
-/** Docker as people have it, with its commands: what Kiln is compared with, and what its Compose file is tried with. */
-const dockerPackages = [
+/**
+ * Docker as people have it, which Kiln is compared with and its Compose file is tried with; cosign and oras, which
+ * people verify signatures with and look at what is attached to images with.
+ */
+const clientPackages = [
   'docker.io',
   'docker-cli',
   'docker-buildx',
@@ -57,10 +60,9 @@ const dockerPackages = [
   'iproute2',
   'slirp4netns',
   'ca-certificates',
+  'cosign',
+  'oras',
 ];
-
-/** What people verify signatures with, and look at what is attached to images with. */
-const signaturePackages = ['cosign', 'oras', 'ca-certificates'];
 
 /** What Kiln's container images stand on and stand beside, and the packages that its builder adds. */
 const serverPackages = ['postgresql', 'redis-server', 'docker-registry', 'wget', 'ca-certificates'];
@@ -74,17 +76,9 @@ export const engineRootIn = (cacheDir: string): string =>
 export const ensureEngineRoot = (cacheDir: string): Promise<string> =>
   makeDebian(engineRootIn(cacheDir), enginePackages, 'directory');
 
-/** Makes a system with all of Docker, once for a machine: it takes half a minute. */
-export const ensureDockerRoot = (cacheDir: string): Promise<string> =>
-  makeDebian(join(cacheDir, `docker-${suite}-${short(dockerPackages.join(' '))}`), dockerPackages, 'directory');
-
-/** Makes a system with cosign and oras, once for a machine: it takes half a minute. */
-export const ensureSignatureRoot = (cacheDir: string): Promise<string> =>
-  makeDebian(
-    join(cacheDir, `signatures-${suite}-${short(signaturePackages.join(' '))}`),
-    signaturePackages,
-    'directory',
-  );
+/** Makes a system with all of Docker, cosign and oras, once for a machine: it takes half a minute. */
+export const ensureClientsRoot = (cacheDir: string): Promise<string> =>
+  makeDebian(join(cacheDir, `clients-${suite}-${short(clientPackages.join(' '))}`), clientPackages, 'directory');
 
 /** Makes a Debian 12 with the servers of Kiln's Compose file, once for a machine: it takes half a minute. */
 export function ensureServersRoot(cacheDir: string): Promise<string> {

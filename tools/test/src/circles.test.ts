@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { root } from '@kiln/stack';
 import ts from 'typescript';
 
-// ESLint finds circles of values; this finds those of types as well.
+// Circles of types count as well: they are one subject in several files.
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'apps', 'libs', 'tools'], {
   cwd: root,
   encoding: 'utf8',

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureSignatureRoot } from '../debian.ts';
+import { ensureClientsRoot } from '../debian.ts';
 import { asRoot, runQuietly } from '../parts.ts';
 
 /** What people verify signatures with: Debian 13's cosign and oras, against a registry over plain http. */
@@ -22,7 +22,7 @@ export interface SignatureTools {
 const trustedRoot = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}';
 
 export async function openSignatureTools(cacheDir: string): Promise<SignatureTools> {
-  const root = await ensureSignatureRoot(cacheDir);
+  const root = await ensureClientsRoot(cacheDir);
   mkdirSync(join(root, 'tmp'), { recursive: true });
   const dir = mkdtempSync(join(root, 'tmp/kiln-'));
   const inside = dir.slice(root.length);
