@@ -87,13 +87,13 @@ it('ends a layer that takes too much memory or time, and nothing else with it', 
   ).rejects.toMatchObject({ code: 'LayerUnreadable' });
   async function* silent(): AsyncGenerator<Buffer> {
     yield Buffer.from([0x1f, 0x8b]);
-    await new Promise((done) => setTimeout(done, 3000));
+    await new Promise((done) => setTimeout(done, 60_000).unref());
   }
   const startedAt = performance.now();
   await expect(
     reader.read(silent(), { digest: 'sha256:x', mediaType: gzip }, AbortSignal.timeout(500)),
   ).rejects.toMatchObject({ code: 'LayerUnreadable', message: expect.stringContaining('too long') as string });
-  expect(performance.now() - startedAt).toBeLessThan(5000);
+  expect(performance.now() - startedAt).toBeLessThan(30_000);
   // Names that lead out are names.
   const odd = await packed(async (tar) => {
     for (const it of [

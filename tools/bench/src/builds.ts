@@ -64,34 +64,34 @@ export async function benchBuilds(stack: BenchStack, rounds: number): Promise<Ro
       together(buildx.side, 1, two),
       together(buildah, 1, two),
     ]);
-    rows.push(row('(a) two steps on a tiny base', one, 'buildx', oneBuildx, '≤ 1.25'));
-    rows.push(row('(a) the same', one, 'buildah', oneBuildah, '< 1.00'));
+    rows.push(row('two steps on a tiny base', one, 'buildx', oneBuildx, '≤ 1.25'));
+    rows.push(row('the same', one, 'buildah', oneBuildah, '< 1.00'));
     const [four = [], fourBuildx = [], fourBuildah = []] = await inTurn(rounds, [
       together(kiln, 4, two),
       together(buildx.side, 4, two),
       together(buildah, 4, two),
     ]);
-    rows.push(row('(a) four at once', four, 'buildx', fourBuildx, '≤ 1.25'));
-    rows.push(row('(a) the same', four, 'buildah', fourBuildah, '< 1.00'));
+    rows.push(row('four at once', four, 'buildx', fourBuildx, '≤ 1.25'));
+    rows.push(row('the same', four, 'buildah', fourBuildah, '< 1.00'));
     const cold: number[] = [];
     for (let n = 0; n < 3; n += 1) {
       const side = kilnSide(stack, await account(`cold-${randomUUID().slice(0, 6)}`));
       cold.push((await side(two())) - median(one));
     }
-    rows.push(absolute('(a) more for a cold room', cold, 1500));
+    rows.push(absolute('more for a cold room', cold, 1500));
     const [added = [], addedBuildx = []] = await inTurn(rounds, [
       together(kiln, 1, () => megabytes(big, 1)),
       together(buildx.side, 1, () => megabytes(big, 1)),
     ]);
-    rows.push(row('(b) 1 MB on a base of 200 MB', added, 'buildx', addedBuildx, '≤ 1.15'));
+    rows.push(row('1 MB on a base of 200 MB', added, 'buildx', addedBuildx, '≤ 1.15'));
     const same = two();
     const [cached = []] = await inTurn(rounds, [together(kiln, 1, () => same)]);
-    rows.push(absolute('(c) all steps cached', cached, 400));
+    rows.push(absolute('all steps cached', cached, 400));
     const [large = [], largeBuildx = []] = await inTurn(Math.min(rounds, 3), [
       together(kiln, 1, () => megabytes(tiny, 500)),
       together(buildx.side, 1, () => megabytes(tiny, 500)),
     ]);
-    rows.push(row('(d) a new layer of 500 MB', large, 'buildx', largeBuildx, '≤ 1.10'));
+    rows.push(row('a new layer of 500 MB', large, 'buildx', largeBuildx, '≤ 1.10'));
     const zstdAccount = await account(`zstd-${randomUUID().slice(0, 6)}`);
     await putRegistryConnection(stack.database.db, {
       accountId: zstdAccount.accountId,
@@ -101,9 +101,9 @@ export async function benchBuilds(stack: BenchStack, rounds: number): Promise<Ro
       compression: 'zstd',
     });
     const [zstd = []] = await inTurn(2, [together(kilnSide(stack, zstdAccount), 1, () => megabytes(tiny, 500))]);
-    rows.push(row('(d) the same, zstd', zstd, 'Kiln, gzip', large, '≤ 0.55'));
+    rows.push(row('the same, zstd', zstd, 'Kiln, gzip', large, '≤ 0.55'));
     const [parallel = []] = await inTurn(3, [together(kiln, 1, () => stages(tiny))]);
-    rows.push(absolute('(e) two stages of 3 s', parallel, 4000));
+    rows.push(absolute('two stages of 3 s', parallel, 4000));
     const accounts = await Promise.all([1, 2, 3, 4].map((it) => account(`lane-${it}-${randomUUID().slice(0, 6)}`)));
     const sides = accounts.map((it) => kilnSide(stack, it, 1000));
     for (const it of sides) await it(two());
@@ -114,8 +114,8 @@ export async function benchBuilds(stack: BenchStack, rounds: number): Promise<Ro
       async () => Math.max(...(await Promise.all(sides.map((it) => together(it, 5, two)())))),
       lanes(Array<Side>(4).fill(buildx.side), 20, two),
     ]);
-    rows.push(row('(g) 20 builds, four at once, one account', ofOne, 'buildx', ofBuildx, '≤ 1.25'));
-    rows.push(row('(g) the same, four accounts', ofFour, 'buildx', ofBuildx, '≤ 1.25'));
+    rows.push(row('20 builds, four at once, one account', ofOne, 'buildx', ofBuildx, '≤ 1.25'));
+    rows.push(row('the same, four accounts', ofFour, 'buildx', ofBuildx, '≤ 1.25'));
   } finally {
     await buildx.stop();
   }

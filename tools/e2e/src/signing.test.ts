@@ -152,7 +152,7 @@ describe('tokens', () => {
     await eventually(
       async () => ((await get(projectId, token ?? '')).status === 401 ? true : undefined),
       'the token to stop working',
-      4000,
+      15_000,
     );
     expect(await post({ auth: { identity: identity(secret.reveal(), id) } })).toMatchObject({ status: 401 });
   });

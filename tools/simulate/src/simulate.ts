@@ -260,6 +260,8 @@ export function simulate(arrivals: readonly Arrival[], fleet: Fleet, policy: Pol
     let free = 0;
     for (const it of open.values()) free += it.free;
     if (free === 0 || waiters.size === 0) return;
+    // No more than can go: an account's builds all have the same caches here, so those behind one that is held back
+    // would be held back, too.
     const contenders = [...waiters].map((it) => contender(it, Math.min(free, headsOfAccount)));
     const next = chooseNext(contenders, open, free, virtualTime);
     virtualTime = next.virtualTime;
