@@ -12,6 +12,7 @@ import { type Door, openDoor } from './door.ts';
 import { execInside, type RoomProgram } from './exec.ts';
 import { type EngineRoot } from './engine-root.ts';
 import { idsOf, rootOf } from './ids.ts';
+import { isListening } from './is-listening.ts';
 import { listenInside } from './listener.ts';
 import { connectNetwork, forgetRefused, listRefused, type RefusedDestination } from './network.ts';
 import { isRootOfMachine } from './user-namespace.ts';
@@ -212,7 +213,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
     await connectNetwork(number, init, network);
     door = openDoor(await listenInside(['nsenter', '-t', String(init), '-n']));
     const socket = join(sockets, 'engine');
-    await waitFor(() => existsSync(socket) || undefined);
+    await waitFor(() => isListening(socket));
     const holder = child.pid ?? 0;
     return {
       number,
