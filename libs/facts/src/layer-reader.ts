@@ -14,6 +14,7 @@ const idleMs = 30_000;
 export interface LayerReader {
   /**
    * Reads a layer in a thread of its own.
+   * @param bytes ended by whoever opened them, if they have not all been taken
    * @param digest that the bytes have to have
    * @throws Fault LayerUnreadable for one that is no whole tar, or that takes too much memory or time
    */
@@ -115,14 +116,19 @@ async function readIn(
   });
   result.catch(() => undefined);
   tell({ kind: 'begin', mediaType });
-  for await (const chunk of bytes) {
-    if (settled) break;
-    // A copy of its own, since what is moved is gone here.
-    const own = new Uint8Array(chunk);
-    ahead += own.length;
-    tell({ kind: 'chunk', bytes: own }, [own.buffer]);
-    while (ahead > aheadBytesMax && !settled) await new Promise<void>((done) => (moved = done));
-  }
-  tell({ kind: 'end' });
-  return await result;
+  const send = async (): Promise<LayerFacts> => {
+    for await (const chunk of bytes) {
+      if (settled) break;
+      // A copy of its own, since what is moved is gone here.
+      const own = new Uint8Array(chunk);
+      ahead += own.length;
+      tell({ kind: 'chunk', bytes: own }, [own.buffer]);
+      while (ahead > aheadBytesMax && !settled) await new Promise<void>((done) => (moved = done));
+    }
+    tell({ kind: 'end' });
+    return await result;
+  };
+  // Bytes that do not come hold up nobody: whoever opened them ends them.
+  const failed = new Promise<never>((_, fail) => void result.catch(fail));
+  return await Promise.race([send(), failed]);
 }
