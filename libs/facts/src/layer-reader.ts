@@ -114,7 +114,6 @@ async function readIn(
     forget();
     moved();
   });
-  result.catch(() => undefined);
   tell({ kind: 'begin', mediaType });
   const send = async (): Promise<LayerFacts> => {
     for await (const chunk of bytes) {

@@ -3,6 +3,7 @@ export * from './config.ts';
 export * from './context-settings.ts';
 export * from './crash-point.ts';
 export * from './ids.ts';
+export * from './is-listening.ts';
 export * from './lifecycle.ts';
 export * from './observability/logger.ts';
 export * from './observability/metrics.ts';

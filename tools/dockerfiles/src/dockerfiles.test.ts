@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testStack } from '@kiln/kit/testing';
-import { ensureDebianBase, ensureClientsRoot, root } from '@kiln/stack';
+import { ensureClientsRoot, ensureDebianBase, root } from '@kiln/stack';
 import { openDocker, openKiln } from './builders.ts';
 import { type Case, caseFiles, readCases } from './cases.ts';
 import { readImage } from './image.ts';

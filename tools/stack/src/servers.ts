@@ -1,7 +1,7 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
-import { Secret } from '@kiln/kit';
+import { isListening, Secret } from '@kiln/kit';
 import { type App, openDatabase, putAppRoles } from '@kiln/persistence';
 import pg from 'pg';
 import { appPassword } from './app-logins.ts';
@@ -178,16 +178,8 @@ async function putRoles(url: string, ownersPassword: string): Promise<void> {
   }
 }
 
-export const accepts = async (port: number): Promise<boolean> => {
-  const { connect } = await import('node:net');
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-};
+/** Whether a server of this machine listens on a port. */
+export const accepts = (port: number): Promise<boolean> => isListening({ port, host: '127.0.0.1' });
 
 const usersOfRedis = join(root, 'deploy/redis-users.acl');
 

@@ -5,6 +5,7 @@ import { chown, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, type NetworkRules } from '@kiln/domain';
+import { isListening } from '@kiln/kit';
 import { bundleOf } from './bundle.ts';
 import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLimits } from './cgroups.ts';
 import { hostEnvironment } from './command.ts';
@@ -12,7 +13,6 @@ import { type Door, openDoor } from './door.ts';
 import { execInside, type RoomProgram } from './exec.ts';
 import { type EngineRoot } from './engine-root.ts';
 import { idsOf, rootOf } from './ids.ts';
-import { isListening } from './is-listening.ts';
 import { listenInside } from './listener.ts';
 import { connectNetwork, forgetRefused, listRefused, type RefusedDestination } from './network.ts';
 import { isRootOfMachine } from './user-namespace.ts';
@@ -195,7 +195,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
 
   try {
     const untilMs = performance.now() + startMsMax;
-    const waitFor = async <T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> => {
+    const waitFor = async <T>(look: () => Promise<T | undefined>): Promise<T> => {
       for (;;) {
         ending.signal.throwIfAborted();
         const found = await look();
@@ -206,14 +206,14 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
     };
     const init = await waitFor(() => initOf(child.pid ?? 0));
     if (isRootOfMachine) {
-      await waitFor(async () => (await processesOf(group)).includes(init) || undefined);
+      await waitFor(async () => (await processesOf(group)).includes(init));
       await delegateGroup(group, rootOf(number));
       await makeRoomForBuilds(group);
     }
     await connectNetwork(number, init, network);
     door = openDoor(await listenInside(['nsenter', '-t', String(init), '-n']));
     const socket = join(sockets, 'engine');
-    await waitFor(() => isListening(socket));
+    await waitFor(() => isListening({ path: socket }));
     const holder = child.pid ?? 0;
     return {
       number,
