@@ -4,12 +4,12 @@ import {
   type Clocks,
   type Database,
   type EndedCursor,
+  findNeglect,
   firstEnded,
   forgetBuilds,
   forgetEvents,
   forgetInspections,
   forgetOldWorkers,
-  listDeadWorkers,
   readOutbox,
   placeAnew,
   type RetryPolicy,
@@ -50,10 +50,12 @@ const forgetEveryMs = 3_600_000;
 const forgetBuildsEveryMs = 86_400_000;
 /** A worker counts as dead when it was missed for this long: one whose connection broke is back sooner. */
 const missedMs = 900;
-/** A job that nobody took within this time is announced again. */
-const staleSeconds = 1.5;
-/** How long a builder has to claim what is meant for it alone. On a busy machine it takes seconds now and then. */
-const missedSeconds = 4;
+const patience = {
+  /** A job that nobody took within this time is announced again. */
+  staleSeconds: 1.5,
+  /** How long a builder has to claim what is meant for it alone. On a busy machine it takes seconds now and then. */
+  missedSeconds: 4,
+};
 /** Announcements that are older than this say that Redis is away. */
 const outboxAlarmMs = 5000;
 
@@ -76,8 +78,7 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
   const absences = openAbsences();
   let round = 0;
   const count = (action: string, n: number) => n > 0 && metrics.reconciled.inc({ action }, n);
-  const mend = async () => {
-    const dead = absences.deadOf(await listDeadWorkers(db));
+  const mend = async (dead: string[], forgotten: boolean) => {
     const taken = await sweepLeases(db, dead, policy);
     if (taken.length > 0) crashPoint('builds-taken-away');
     count('build-taken-away', taken.length);
@@ -91,19 +92,14 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     if (taken.length > 0) log.warn({ builds: taken, dead }, 'took builds from their workers');
     const freed = await sweepRegistrations(db, dead);
     count('registration-freed', freed);
-    // While Redis cannot be asked, nobody knows what it has forgotten.
-    const forgotten = !(await producer.isMarked().catch(() => true));
-    const given = await placeAnew(db, missedSeconds);
+    const given = await placeAnew(db, patience.missedSeconds);
     count('placed-anew', given);
-    const told = await republishStale(db, forgotten ? 0 : staleSeconds);
+    const told = await republishStale(db, forgotten ? 0 : patience.staleSeconds);
     if (forgotten) await producer.mark();
     count('announced-again', told);
     count('redis-forgot', forgotten ? 1 : 0);
     if (freed + told > 0) relay.wake();
     if (taken.length + ended.length + given > 0) dispatcher.wake();
-    round += 1;
-    if (round % 10 === 0) await sweepTallies(db);
-    if (round % 10 === 5) await alarm(db, log);
   };
   let tidiedAt = -Infinity;
   let forgotAt = -Infinity;
@@ -143,16 +139,28 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
       endedFrom = await forgetBuilds(db, keptDays, from);
     }
   };
+  const look = async (): Promise<(() => Promise<void>)[]> => {
+    const { dead: missing, isAny } = await findNeglect(db, clocks, patience);
+    const dead = absences.deadOf(missing);
+    // While Redis cannot be asked, nobody knows what it has forgotten.
+    const forgotten = !(await producer.isMarked().catch(() => true));
+    round += 1;
+    return [
+      ...(isAny || forgotten || dead.length > 0 ? [() => mend(dead, forgotten)] : []),
+      ...(round % 10 === 0 ? [() => sweepTallies(db).then(() => undefined)] : []),
+      ...(round % 10 === 5 ? [() => alarm(db, log)] : []),
+    ];
+  };
   return {
     async sweep(underWay) {
-      const isTidy = !oldEvents && !endedFrom && performance.now() - tidiedAt < tidyUpEveryMs;
       if (!underWay) absences.forget();
-      if (!underWay && isTidy) return;
-      const isMine = await asOnlySweeper(db, async () => {
-        if (underWay) await mend();
-        await tidyUp();
+      const work = underWay ? await look() : [];
+      const isTidy = !oldEvents && !endedFrom && performance.now() - tidiedAt < tidyUpEveryMs;
+      if (!isTidy) work.push(tidyUp);
+      if (work.length === 0) return;
+      await asOnlySweeper(db, async () => {
+        for (const it of work) await it();
       });
-      if (!isMine) absences.forget();
     },
   };
 }

@@ -53,6 +53,7 @@ export * from './drift/list-drift.ts';
 export * from './builds/requeue-or-fail.ts';
 export * from './builds/submit-build.ts';
 export * from './sweeps/forget-builds.ts';
+export * from './sweeps/neglect.ts';
 export * from './sweeps/sweep-clocks.ts';
 export * from './sweeps/sweep-leases.ts';
 export * from './sweeps/sweep-queue.ts';
@@ -66,7 +67,6 @@ export {
   forgetCache,
   forgetOldWorkers,
   type HeldClaim,
-  listDeadWorkers,
   listWorkers,
   openWorkerSession,
   type RenewedClaim,

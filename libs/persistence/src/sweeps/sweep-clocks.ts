@@ -71,20 +71,31 @@ const clocksOf = ({ queueSeconds, totalSeconds, outputSeconds, phaseSeconds, tag
   })),
 ];
 
-/**
- * Ends builds whose clock ran out; each error names the clock. Past its commit point a build has one last, long clock.
- * @returns ids of the builds that were ended
- */
-export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[]> {
+/** The clocks of builds that wait and of those that run, with the builds that have overrun one. */
+function overrunBy(clocks: Clocks) {
   const all = clocksOf(clocks).map((clock) => {
     const when = sql`(${builds.phase} = 'tag') = ${clock.pastCommit ?? false} AND ${clock.over}`;
     return { ...clock, when, isOver: sql`(${inArray(builds.state, clock.from)} AND ${when})` };
   });
   const waiting = all.filter(({ from }) => from.includes('queued'));
-  const ended: string[] = [];
   // Many wait and few run: those that wait are found by an index of their own.
-  for (const some of [waiting, all.filter((it) => !waiting.includes(it))]) {
+  return [waiting, all.filter((it) => !waiting.includes(it))].map((some) => {
     const states = [...new Set(some.flatMap(({ from }) => from))];
+    return { clocks: some, isAnyOver: and(inArray(builds.state, states), or(...some.map((it) => it.isOver))) };
+  });
+}
+
+/** Statements that find builds whose clock ran out. */
+export const overrunBuilds = (clocks: Clocks): SQL[] =>
+  overrunBy(clocks).map(({ isAnyOver }) => sql`SELECT 1 FROM ${builds} WHERE ${isAnyOver}`);
+
+/**
+ * Ends builds whose clock ran out; each error names the clock. Past its commit point a build has one last, long clock.
+ * @returns ids of the builds that were ended
+ */
+export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[]> {
+  const ended: string[] = [];
+  for (const { clocks: some, isAnyOver } of overrunBy(clocks)) {
     // The first that a build has overrun.
     const which = sql.join(
       [sql`CASE`, ...some.map((it, index) => sql`WHEN ${it.isOver} THEN ${index}::int`), sql`END`],
@@ -93,7 +104,7 @@ export async function sweepClocks(db: Database, clocks: Clocks): Promise<string[
     const found = await db
       .select({ id: builds.id, phase: builds.phase, attempt: builds.attempt, which: sql<number>`${which}` })
       .from(builds)
-      .where(and(inArray(builds.state, states), or(...some.map((it) => it.isOver))))
+      .where(isAnyOver)
       .limit(500)
       // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
       .for('update', { skipLocked: true });

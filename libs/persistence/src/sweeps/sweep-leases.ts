@@ -1,5 +1,5 @@
 import { attemptStates, Fault } from '@kiln/domain';
-import { and, eq, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { cancelledError } from '../builds/cancel-build.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { requeueOrFail, type Interruption, type RetryPolicy } from '../builds/requeue-or-fail.ts';
@@ -11,6 +11,26 @@ import { images } from '../tables/images.ts';
 import { atOnce } from '../tables/moment.ts';
 import { liveWorkerNumbers } from '../workers/worker-session.ts';
 
+// A build that was asked to stop between two holders has no lease at all.
+const hasExpired = or(
+  lt(builds.leaseUntil, sql`now()`),
+  and(eq(builds.state, 'cancelling'), isNull(builds.leaseUntil)),
+);
+const isHeld = inArray(builds.state, [...attemptStates, 'cancelling']);
+
+/** Statements that find what is held under a lease that ran out. */
+export const expiredLeases: SQL[] = [
+  sql`SELECT 1 FROM ${builds} WHERE ${isHeld} AND ${hasExpired}`,
+  sql`SELECT 1 FROM ${builds} WHERE ${builds.state} = 'registering' AND ${builds.leaseUntil} < now()`,
+  sql`SELECT 1 FROM ${images} WHERE ${images.pending} AND ${images.leaseUntil} < now()`,
+];
+
+/** A statement that gives the names of workers that hold something under a lease. */
+export const leaseHolders: SQL = sql`
+  SELECT ${builds.worker} FROM ${builds} WHERE ${isHeld}
+  UNION SELECT ${builds.worker} FROM ${builds} WHERE ${builds.state} = 'registering' AND ${builds.leaseUntil} IS NOT NULL
+  UNION SELECT ${images.worker} FROM ${images} WHERE ${images.pending} AND ${images.leaseUntil} IS NOT NULL`;
+
 // One round never takes more than this; the next is a moment away.
 const batch = 500;
 
@@ -21,18 +41,16 @@ const batch = 500;
  * @returns ids of the builds that were taken from their worker
  */
 export async function sweepLeases(db: Database, dead: readonly string[], policy: RetryPolicy): Promise<string[]> {
-  // A build that was asked to stop between two holders has no lease at all.
-  const expired = or(lt(builds.leaseUntil, sql`now()`), and(eq(builds.state, 'cancelling'), isNull(builds.leaseUntil)));
   // Looked at once more with the move: what was seen of a worker may be old by then.
   const died = and(
     inArray(builds.worker, [...dead]),
     sql`${builds.worker} NOT IN (SELECT name FROM workers WHERE number IN (${liveWorkerNumbers}))`,
   );
-  const over = or(expired, died);
+  const over = or(hasExpired, died);
   const found = await db
     .select()
     .from(builds)
-    .where(and(inArray(builds.state, [...attemptStates, 'cancelling']), over))
+    .where(and(isHeld, over))
     .limit(batch)
     // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
     .for('update', { skipLocked: true });

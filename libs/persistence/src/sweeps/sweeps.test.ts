@@ -3,8 +3,9 @@ import { sql } from 'drizzle-orm';
 import { Secret } from '@kiln/kit';
 import { announce, announceBuild, relayOutbox } from '../outbox/outbox.ts';
 import { claimBuild } from '../builds/build-work.ts';
+import { findNeglect } from './neglect.ts';
 import { type Clocks, sweepClocks } from './sweep-clocks.ts';
-import { listDeadWorkers, openWorkerSession } from '../workers/worker-session.ts';
+import { openWorkerSession } from '../workers/worker-session.ts';
 import { loadBuild } from '../builds/build-queries.ts';
 import { requestCancel } from '../builds/cancel-build.ts';
 import { sweepLeases, sweepRegistrations } from './sweep-leases.ts';
@@ -23,6 +24,16 @@ const told = async (): Promise<string[]> => {
   await relayOutbox(bench.db, 10_000, (rows) => Promise.resolve(void keys.push(...rows.map((it) => it.key))));
   return keys.map((it) => it.replace(/-\d+$/, ''));
 };
+
+const clocks: Clocks = {
+  queueSeconds: 60,
+  totalSeconds: 60,
+  outputSeconds: 60,
+  phaseSeconds: { prepare: 60 },
+  tagSeconds: 7200,
+};
+/** Workers that a sweep would count as dead. */
+const dead = async () => (await findNeglect(bench.db, clocks, { missedSeconds: 4, staleSeconds: 1.5 })).dead;
 
 describe('leases', () => {
   it('that ran out give a build back while attempts are left, then fail it; live ones stay', async () => {
@@ -112,27 +123,20 @@ describe('a worker session', () => {
     await requestCancel(bench.db, id);
     expect(await session.renew([claim])).toMatchObject([{ cancelled: true }]);
 
-    expect(await listDeadWorkers(bench.db)).not.toContain('ws');
+    expect(await dead()).not.toContain('ws');
     // As when the server drops the connection: the session is back by itself.
     await bench.db.execute(sql`
       SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7311
         AND objid::int = (SELECT number FROM workers WHERE name = 'ws')`);
-    await eventually(async () => ((await listDeadWorkers(bench.db)).includes('ws') ? true : undefined), 'the loss');
-    await eventually(async () => ((await listDeadWorkers(bench.db)).includes('ws') ? undefined : true), 'the return');
+    await eventually(async () => ((await dead()).includes('ws') ? true : undefined), 'the loss');
+    await eventually(async () => ((await dead()).includes('ws') ? undefined : true), 'the return');
     expect(errors.length).toBeGreaterThan(0);
     await session.close();
-    await eventually(async () => ((await listDeadWorkers(bench.db)).includes('ws') ? true : undefined), 'the end');
+    await eventually(async () => ((await dead()).includes('ws') ? true : undefined), 'the end');
   });
 });
 
 describe('clocks', () => {
-  const clocks: Clocks = {
-    queueSeconds: 60,
-    totalSeconds: 60,
-    outputSeconds: 60,
-    phaseSeconds: { prepare: 60 },
-    tagSeconds: 7200,
-  };
   const age = (id: string, column: string) =>
     bench.db.execute(sql`UPDATE builds SET ${sql.raw(column)} = now() - interval '1 h' WHERE id = ${id}`);
   it.each([

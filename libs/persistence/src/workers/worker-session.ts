@@ -213,15 +213,12 @@ export const liveWorkerNumbers = sql.raw(`
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
 
 /**
- * Names of the workers that PostgreSQL no longer sees. Nothing is said in its own first seconds, in which the living
- * have yet to come back.
+ * SQL that gives the names of the workers that PostgreSQL no longer sees. Nothing is said in its own first seconds, in
+ * which the living have yet to come back.
  */
-export async function listDeadWorkers(db: Executor): Promise<string[]> {
-  const { rows } = await db.execute<{ name: string }>(sql`
-    SELECT name FROM workers WHERE number NOT IN (${liveWorkerNumbers})
-      AND pg_postmaster_start_time() < now() - interval '5 seconds'`);
-  return rows.map((it) => it.name);
-}
+export const deadWorkerNames = sql`
+  SELECT name FROM workers WHERE number NOT IN (${liveWorkerNumbers})
+    AND pg_postmaster_start_time() < now() - interval '5 seconds'`;
 
 export interface Worker {
   name: string;
