@@ -1,6 +1,7 @@
 import { type Logger } from '@kiln/kit';
 import { type Database, readWorkAtHand } from '@kiln/persistence';
 import { type Sweeper } from './sweep.ts';
+import { type WebhookSender } from './webhooks.ts';
 
 export interface Watch {
   close: () => Promise<void>;
@@ -28,8 +29,8 @@ export function openWatch(
     attester,
     tagWatcher,
     log,
-  }: { db: Database; log: Logger } & Record<
-    'relay' | 'dispatcher' | 'webhooks' | 'inspector' | 'checker' | 'attester' | 'tagWatcher',
+  }: { db: Database; webhooks: WebhookSender; log: Logger } & Record<
+    'relay' | 'dispatcher' | 'inspector' | 'checker' | 'attester' | 'tagWatcher',
     Wakeable
   >,
   { sweep }: Sweeper,
@@ -43,7 +44,7 @@ export function openWatch(
     const work = await readWorkAtHand(db);
     if (work.outbox) relay.wake();
     if (work.waiting) dispatcher.wake();
-    if (work.webhooks) webhooks.wake();
+    if (work.events || work.deliveries) webhooks.wake(work.deliveries);
     if (work.inspections) inspector.wake();
     if (work.checks) checker.wake();
     if (work.attestations) attester.wake();

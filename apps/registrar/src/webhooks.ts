@@ -3,6 +3,7 @@ import { crashPoint, type Logger, metrics, retryAfterMs, type PollLoop, openPoll
 import {
   type Database,
   type DeliveryTry,
+  eventsAtOnce,
   giveUpStopped,
   planDeliveries,
   settleDelivery,
@@ -18,8 +19,8 @@ import { onChanges } from '@kiln/worker';
 import { Webhook } from 'standardwebhooks';
 
 export interface WebhookSender {
-  /** Asks for a look at events and deliveries. */
-  wake(): void;
+  /** Asks for a look at events, and at deliveries if some are due. */
+  wake(deliveriesDue: boolean): void;
   close: () => Promise<void>;
 }
 
@@ -33,8 +34,8 @@ export interface WebhookSenderDeps {
   log: Logger;
 }
 
-/** Deliveries are looked at no more often than this, however many events there are. */
-const intervalMs = 500;
+/** Deliveries are looked at no more often than this while they are due, and than this while none is known to be. */
+const intervalsMs = { due: 500, otherwise: 10_000 };
 /** A build changes many times in a moment: what comes within this time is looked at together. */
 const gatherMs = 50;
 const atOnce = { all: 32, account: 8, webhook: 4 };
@@ -97,6 +98,8 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
   const working = new Set<Promise<void>>();
   let loop: PollLoop | undefined = undefined;
   let looked = -Infinity;
+  /** Some deliveries may be due. */
+  let anyDue = false;
 
   /** What a delivery sends; a secret that cannot be opened is this side's trouble, and no failed try. */
   const write = (it: TakenDelivery): { headers: Record<string, string>; body: string } => {
@@ -159,15 +162,17 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
   const pass = async (): Promise<number> => {
     const planned = await planDeliveries(db);
     // Most events are of accounts without webhooks.
-    if (planned.made === 0 && performance.now() - looked < intervalMs) return planned.looked;
+    const pause = anyDue ? intervalsMs.due : intervalsMs.otherwise;
+    if (planned.made === 0 && performance.now() - looked < pause) return planned.looked;
     looked = performance.now();
+    anyDue = false;
     const given = await giveUpStopped(db);
     if (working.size >= atOnce.all) return planned.looked + given;
     const taken = await takeDeliveries(db, atOnce, { all: working.size, accounts, webhooks }, patienceSeconds);
     for (const it of taken) start(it);
     return planned.looked + given + taken.length;
   };
-  loop = openPollLoop('webhooks', pass, log);
+  loop = openPollLoop('webhooks', pass, log, eventsAtOnce);
   let gathering: NodeJS.Timeout | undefined;
   const unsubscribe = onChanges(signals, () => {
     gathering ??= setTimeout(() => {
@@ -176,7 +181,10 @@ export function openWebhookSender({ db, sealer, signals, outgoing, rules, log }:
     }, gatherMs);
   });
   return {
-    wake: () => loop.wake(),
+    wake(deliveriesDue) {
+      anyDue ||= deliveriesDue;
+      loop.wake();
+    },
     async close() {
       unsubscribe();
       clearTimeout(gathering);

@@ -20,8 +20,9 @@ const retryMs = 250;
  * Processes what is due in PostgreSQL, when woken and otherwise every 30 s, one pass at a time.
  * @param name for the log
  * @param pass processes what is due and returns how much that was; when it throws, the work stays for the next pass
+ * @param atOnce how much a pass processes at most: one that processes less leaves nothing
  */
-export function openPollLoop(name: string, pass: () => Promise<number>, log: Logger): PollLoop {
+export function openPollLoop(name: string, pass: () => Promise<number>, log: Logger, atOnce = 1): PollLoop {
   let woken = false;
   let closed = false;
   let failing = false;
@@ -39,7 +40,7 @@ export function openPollLoop(name: string, pass: () => Promise<number>, log: Log
         failing = true;
       }
       if (done > 0) await sleep(gapMs);
-      if (done > 0 || (woken && !failing)) continue;
+      if (done >= atOnce || (woken && !failing)) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, failing ? retryMs : everyMs);
         endWait = () => {

@@ -20,7 +20,7 @@ export function openTagWatcher(deps: AskDeps): PollLoop {
     'asking registries for tags',
     async () => {
       if (schedule.everySeconds === 0 || isClosing || asking.size >= hostsMax) return 0;
-      const { claimed, scheduled } = await claimTags(db, schedule, [...asking.keys()]);
+      const claimed = await claimTags(db, schedule, [...asking.keys()]);
       for (const host of new Set(claimed.map((it) => it.host))) {
         const work = askHost(claimed.filter((it) => it.host === host))
           .catch((error: unknown) => log.warn({ err: error, host }, 'tags of a registry not settled'))
@@ -30,7 +30,7 @@ export function openTagWatcher(deps: AskDeps): PollLoop {
           });
         asking.set(host, work);
       }
-      return claimed.length + scheduled;
+      return claimed.length;
     },
     log,
   );

@@ -23,14 +23,13 @@ const jittered = (seconds: number) => sql`now() + make_interval(secs => ${second
 /**
  * Takes some tags that are due, of registries that may be asked.
  * @param busy registries that are to be left out
- * @returns them with the number of those that were scheduled for the first time
  */
 export async function claimTags(
   db: Executor,
   { everySeconds, perMinute }: TagSchedule,
   busy: readonly string[],
-): Promise<{ claimed: WatchedTag[]; scheduled: number }> {
-  const { rowCount } = await db
+): Promise<WatchedTag[]> {
+  await db
     .update(watchedTags)
     .set({ dueAt: jittered(everySeconds) })
     .where(sql`due_at IS NULL`);
@@ -58,14 +57,11 @@ export async function claimTags(
     UPDATE watched_tags t SET due_at = now() + make_interval(secs => ${leaseSeconds}) FROM taken
     WHERE t.account_id = taken.account_id AND t.reference = taken.reference RETURNING t.account_id, t.reference`);
   const taken = rows.map((it) => sql`(${it.account_id}, ${it.reference})`);
-  const claimed =
-    taken.length === 0
-      ? []
-      : await db
-          .select()
-          .from(watchedTags)
-          .where(sql`(${watchedTags.accountId}, ${watchedTags.reference}) IN (${sql.join(taken, sql`, `)})`);
-  return { claimed, scheduled: rowCount ?? 0 };
+  if (taken.length === 0) return [];
+  return db
+    .select()
+    .from(watchedTags)
+    .where(sql`(${watchedTags.accountId}, ${watchedTags.reference}) IN (${sql.join(taken, sql`, `)})`);
 }
 
 /** A claim is somebody else's once another has taken the tag, and with that set its time anew. */

@@ -1,13 +1,14 @@
 import { type EventData, type EventType } from '@kiln/domain';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
-import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
+import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { commitHorizon, commitHorizonSql } from './events.ts';
 import { type DeliveryTry, events, webhookDeliveries, webhooks } from '../tables/events.ts';
 import { stopWebhook, type Webhook } from './webhooks.ts';
 
 export type { DeliveryTry } from '../tables/events.ts';
 
-const eventsAtOnce = 1000;
+/** Events that one `planDeliveries` looks at, at most. */
+export const eventsAtOnce = 1000;
 
 /**
  * Events `e` after a mark. Subselects, and no join: the index is then entered at the mark, however many events lie
@@ -25,12 +26,12 @@ export const undispatchedEvents = `SELECT 1 FROM events e WHERE ${undispatched} 
  * @returns how many events were looked at, and how many deliveries were made
  */
 export async function planDeliveries(db: Database): Promise<{ looked: number; made: number }> {
-  // Most of the time there is nothing, and finding that out writes nothing.
-  const { rows: news } = await runPrepared(db, 'undispatched-events', undispatchedEvents, []);
-  if (news.length === 0) return { looked: 0, made: 0 };
   const { rows } = await db.execute<{ looked: number; made: number }>(sql`
-    WITH mark AS (SELECT xact, id FROM event_marks WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED),
-    fresh AS (
+    WITH mark AS (
+      -- Often there is nothing, and finding that out locks nothing.
+      SELECT xact, id FROM event_marks WHERE name = 'webhooks' AND (${sql.raw(undispatchedEvents)}) IS NOT NULL
+      FOR UPDATE SKIP LOCKED
+    ), fresh AS (
       SELECT * FROM events e
       WHERE ${sql.raw(afterMark('mark'))} AND e.xact < ${commitHorizon}
       ORDER BY e.xact, e.id LIMIT ${eventsAtOnce}

@@ -12,7 +12,7 @@ import { and, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { type Viewer } from '../accounts/identity.ts';
 import { seenBy } from '../images/image-queries.ts';
-import { type Image, imageLabels, images } from '../tables/images.ts';
+import { type Image, images } from '../tables/images.ts';
 import { wantAttestation } from '../attestations/attestations.ts';
 import { findPolicy } from './policies.ts';
 
@@ -25,27 +25,29 @@ interface Judged {
   readAt: Date | undefined;
 }
 
-const labelsOf = async (db: Executor, ids: string[]): Promise<Map<string, Record<string, string>>> => {
-  const rows = await db.select().from(imageLabels).where(inArray(imageLabels.imageId, ids));
-  const labels = new Map<string, Record<string, string>>(ids.map((it) => [it, {}]));
-  for (const { imageId, key, value } of rows) labels.set(imageId, { ...labels.get(imageId), [key]: value });
-  return labels;
-};
-
 const read = async (db: Executor, rows: Image[]): Promise<Judged[]> => {
   if (rows.length === 0) return [];
   const ids = rows.map((it) => it.id);
-  const labels = await labelsOf(db, ids);
-  const { rows: found } = await db.execute<{ id: string; results: ProfileResult[]; at: string }>(sql`
-    SELECT m.id, i.results, i.read_at AS at FROM images m JOIN inspections i ON i.id = m.inspection_id
-    WHERE m.id = ANY(${sql.param(ids)}) AND i.state = 'done'`);
-  const known = new Map(found.map((it) => [it.id, { results: it.results, readAt: new Date(it.at) }]));
-  return rows.map((image) => ({
-    image,
-    purpose: { ...image, labels: labels.get(image.id) ?? {} },
-    results: known.get(image.id)?.results,
-    readAt: known.get(image.id)?.readAt,
-  }));
+  const { rows: found } = await db.execute<{
+    id: string;
+    labels: Record<string, string> | null;
+    results: ProfileResult[] | null;
+    at: string | null;
+  }>(sql`
+    SELECT m.id, i.results, i.read_at AS at,
+      (SELECT jsonb_object_agg(key, value) FROM image_labels WHERE image_id = m.id) AS labels
+    FROM images m LEFT JOIN inspections i ON i.id = m.inspection_id AND i.state = 'done'
+    WHERE m.id = ANY(${sql.param(ids)})`);
+  const known = new Map(found.map((it) => [it.id, it]));
+  return rows.map((image) => {
+    const { labels, results, at } = known.get(image.id) ?? {};
+    return {
+      image,
+      purpose: { ...image, labels: labels ?? {} },
+      results: results ?? undefined,
+      readAt: at ? new Date(at) : undefined,
+    };
+  });
 };
 
 export const refusedBy = ({ broken }: Pick<ImageCheck, 'broken'>): Fault =>
@@ -79,7 +81,8 @@ const wantFor = async (
   );
 };
 
-const atOnce = 50;
+/** Images that one `checkDueImages` looks at, at most. */
+export const checksAtOnce = 50;
 
 /**
  * Holds images whose layers have been read against the policies of their workspaces, some at a time: triggers tell of
@@ -92,7 +95,7 @@ export const checkDueImages = (db: Database): Promise<number> =>
       .select()
       .from(images)
       .where(eq(images.policyDue, true))
-      .limit(atOnce)
+      .limit(checksAtOnce)
       .for('update', { skipLocked: true });
     for (const { image, purpose, results, readAt } of await read(tx, due)) {
       const row = due.find((it) => it.id === image.id);

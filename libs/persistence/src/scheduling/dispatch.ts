@@ -71,16 +71,14 @@ interface Pool {
   builders: Map<string, Builder>;
   /** How many builds may go to it now. */
   free: number;
+  virtualTime: number;
 }
 
 // Turns are taken in each pool for itself; an account's limit of running builds is one for all of them.
 async function dispatchPool(tx: Executor, pool: Pool, defaults: Pick<DefaultLimits, 'runningMax'>): Promise<number> {
   const contenders = await listContenders(tx, pool.name, defaults);
   if (contenders.length === 0) return 0;
-  const { rows } = await tx.execute<{ time: number }>(
-    sql`SELECT virtual_time AS time FROM pool_turns WHERE pool = ${pool.name}`,
-  );
-  const next = chooseNext(contenders, pool.builders, pool.free, rows[0]?.time ?? 0);
+  const next = chooseNext(contenders, pool.builders, pool.free, pool.virtualTime);
   if (next.chosen.length > 0) crashPoint('dispatch-chosen');
   const held = next.held.filter((it) => it.heldSeconds === undefined).map((it) => it.id);
   if (held.length > 0) await hold(tx, held);
@@ -92,7 +90,14 @@ async function dispatchPool(tx: Executor, pool: Pool, defaults: Pick<DefaultLimi
 
 /** The pools that have a free slot. */
 async function listPools(tx: Executor): Promise<Pool[]> {
-  const { rows } = await tx.execute<{ pool: string; name: string; slots: number; free: number; loose: number }>(sql`
+  const { rows } = await tx.execute<{
+    pool: string;
+    name: string;
+    slots: number;
+    free: number;
+    loose: number;
+    time: number | null;
+  }>(sql`
     WITH builders AS (${liveBuilders}), under_way AS (${buildsUnderWay}), busy AS (
       SELECT worker, count(*)::int AS n FROM under_way GROUP BY worker
     ), loose AS (
@@ -101,11 +106,12 @@ async function listPools(tx: Executor): Promise<Pool[]> {
       WHERE NOT claimed AND (worker IS NULL OR worker NOT IN (SELECT name FROM builders)) GROUP BY pool
     )
     SELECT builders.pool, builders.name, builders.slots, builders.slots - coalesce(busy.n, 0) AS free,
-      coalesce(loose.n, 0) AS loose
-    FROM builders LEFT JOIN busy ON busy.worker = builders.name LEFT JOIN loose ON loose.pool = builders.pool`);
+      coalesce(loose.n, 0) AS loose, turn.virtual_time AS time
+    FROM builders LEFT JOIN busy ON busy.worker = builders.name LEFT JOIN loose ON loose.pool = builders.pool
+    LEFT JOIN pool_turns turn ON turn.pool = builders.pool`);
   const pools = new Map<string, Pool>();
-  for (const { pool, name, slots, free, loose } of rows) {
-    const known = pools.get(pool) ?? { name: pool, builders: new Map(), free: -loose };
+  for (const { pool, name, slots, free, loose, time } of rows) {
+    const known = pools.get(pool) ?? { name: pool, builders: new Map(), free: -loose, virtualTime: time ?? 0 };
     known.builders.set(name, { name, slots, free });
     known.free += Math.max(0, free);
     pools.set(pool, known);

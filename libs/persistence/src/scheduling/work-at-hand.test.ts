@@ -14,7 +14,8 @@ afterAll(() => bench.close());
 const idle = {
   outbox: false,
   waiting: false,
-  webhooks: false,
+  events: false,
+  deliveries: false,
   inspections: false,
   checks: false,
   attestations: false,

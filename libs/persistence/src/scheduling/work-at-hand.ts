@@ -8,8 +8,10 @@ export interface WorkAtHand {
   outbox: boolean;
   /** Builds wait that may be admitted. */
   waiting: boolean;
-  /** Events have no deliveries yet, or deliveries are due. */
-  webhooks: boolean;
+  /** Events have no deliveries yet. */
+  events: boolean;
+  /** Deliveries to webhooks are due. */
+  deliveries: boolean;
   /** Images wait to be read. */
   inspections: boolean;
   /** Images wait to be held against a policy, or to go on on their way out. */
@@ -33,7 +35,7 @@ const dueDeliveries = `
 const statement = `
   SELECT EXISTS (SELECT 1 FROM outbox WHERE not_before <= now()) AS outbox,
     EXISTS (SELECT 1 FROM builds WHERE ${isPendingSql()} AND not_before <= now()) AS waiting,
-    (${undispatchedEvents}) IS NOT NULL OR EXISTS (${dueDeliveries}) AS webhooks,
+    (${undispatchedEvents}) IS NOT NULL AS events, EXISTS (${dueDeliveries}) AS deliveries,
     EXISTS (SELECT 1 FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()) AS inspections,
     EXISTS (SELECT 1 FROM images WHERE policy_due)
       OR coalesce((SELECT retire_at FROM images WHERE retire_at IS NOT NULL ORDER BY retire_at LIMIT 1) <= now(), false)
