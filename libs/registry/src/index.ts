@@ -12,6 +12,6 @@ export { indexTypes, manifestTypes, platformName, sha256Digest } from './client/
 export { membersOf, type PlatformImage, readImages } from './client/platform-images.ts';
 export { historyOf } from './verify/history.ts';
 export * from './verify/verify.ts';
-export { attach, type WithLock } from './referrers/attach.ts';
+export { attach, listByTag, type ReferrerEntry, type WithLock } from './referrers/attach.ts';
 export * from './referrers/cosign-tags.ts';
 export { detach } from './referrers/detach.ts';

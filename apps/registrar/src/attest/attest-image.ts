@@ -20,7 +20,15 @@ import {
   signingKeyOf,
   whileLocked,
 } from '@kiln/persistence';
-import { addCosignLayers, attach, type CosignLayer, type RegistryClient, type WithLock } from '@kiln/registry';
+import {
+  addCosignLayers,
+  attach,
+  type CosignLayer,
+  listByTag,
+  type ReferrerEntry,
+  type RegistryClient,
+  type WithLock,
+} from '@kiln/registry';
 import { accessForDigest } from '@kiln/usecases';
 import { type RegisterDeps } from '../deps.ts';
 import { documentsOf } from './documents.ts';
@@ -44,13 +52,13 @@ async function attachAll(
   key: SigningKey,
   cosignTags: boolean,
 ): Promise<{ documents: AttachedDocument[]; attestations: CosignLayer[] } | undefined> {
-  const { repository, digest } = claim;
-  const manifest = await client.getManifest(repository, digest);
+  const { repository } = claim;
+  const manifest = await client.getManifest(repository, claim.digest);
   if (!manifest)
-    throw new Fault('ImagePathNotFound', `there is no image ${formatImageName({ ...claim, reference: digest })}`);
-  const subject = { mediaType: manifest.mediaType, digest, size: manifest.bytes.length };
-  const withLock: WithLock = (name, work) => whileLocked(deps.locks, name, work);
+    throw new Fault('ImagePathNotFound', `there is no image ${formatImageName({ ...claim, reference: claim.digest })}`);
+  const subject = { mediaType: manifest.mediaType, digest: claim.digest, size: manifest.bytes.length };
   const documents = [...claim.documents];
+  const unlisted: ReferrerEntry[] = [];
   const attestations: CosignLayer[] = [];
   for (const { kind, statement } of await documentsOf(deps.db, claim)) {
     const { predicateType } = statement;
@@ -62,25 +70,23 @@ async function attachAll(
         annotations: { [signatureAnnotation]: '', predicateType },
       });
     if (documents.some((it) => it.kind === kind)) continue;
-    const attached = await attach(
-      client,
-      repository,
-      subject,
-      {
-        artifactType: bundleType,
-        bytes: Buffer.from(JSON.stringify(bundle)),
-        annotations: {
-          'dev.sigstore.bundle.content': 'dsse-envelope',
-          'dev.sigstore.bundle.predicateType': predicateType,
-          'org.opencontainers.image.created': claim.createdAt.toISOString(),
-        },
+    const { entry, isListed, blob } = await attach(client, repository, subject, {
+      artifactType: bundleType,
+      bytes: Buffer.from(JSON.stringify(bundle)),
+      annotations: {
+        'dev.sigstore.bundle.content': 'dsse-envelope',
+        'dev.sigstore.bundle.predicateType': predicateType,
+        'org.opencontainers.image.created': claim.createdAt.toISOString(),
       },
-      withLock,
-    );
-    const { size, blob } = attached;
-    documents.push({ kind, predicateType, digest: attached.digest, bundle: blob, size, keyId: key.id });
-    if (!(await recordAttached(deps.db, claim, documents, false))) return undefined;
+    });
+    const { digest, size } = blob;
+    documents.push({ kind, predicateType, digest: entry.digest, bundle: digest, size, keyId: key.id });
+    if (!isListed) unlisted.push(entry);
+    // What is in no list yet is not attached.
+    if (unlisted.length === 0 && !(await recordAttached(deps.db, claim, documents, false))) return undefined;
   }
+  const withLock: WithLock = (name, work) => whileLocked(deps.locks, name, work);
+  if (unlisted.length > 0) await listByTag(client, repository, subject.digest, unlisted, withLock);
   return { documents, attestations };
 }
 

@@ -1,5 +1,13 @@
 import { Fault, type ImagePolicy, judge, profilesByPolicy, type Purpose } from '@kiln/domain';
-import { type Executor, findPolicy, type Image, refusedBy, wantAttestation, wantInspection } from '@kiln/persistence';
+import {
+  type Executor,
+  findAttestation,
+  findPolicy,
+  type Image,
+  refusedBy,
+  wantAttestation,
+  wantInspection,
+} from '@kiln/persistence';
 
 /** What is about to become usable. */
 type Candidate = Pick<Image, 'accountId' | 'workspaceId' | 'host' | 'repository' | 'registryConnectionId'> & {
@@ -19,7 +27,8 @@ async function waitForDocuments(
 ): Promise<number | undefined> {
   const { accountId, workspaceId, host, repository, registryConnectionId, digest, arch } = image;
   const place = { accountId, workspaceId, host, repository, registryConnectionId, digest, arch };
-  const known = await wantAttestation(db, { ...place, buildId }, readAt);
+  await wantAttestation(db, { ...place, buildId }, readAt);
+  const known = await findAttestation(db, place);
   if (known?.state === 'done') return undefined;
   if (known?.state === 'failed')
     throw new Fault(

@@ -40,14 +40,13 @@ export async function findAttestation(db: Executor, image: Place): Promise<Attes
  * Has documents attached to an image of a build, once for its digest; anew for another build where that has failed, and
  * where there is no SBOM since the image had not been read.
  * @param readAt when the image was read
- * @returns what has become of that so far
  */
-export async function wantAttestation(
+export const wantAttestation = async (
   db: Executor,
   image: Place & Pick<Attestation, 'workspaceId' | 'arch' | 'registryConnectionId' | 'buildId'>,
   readAt: Date | undefined,
-): Promise<Attestation | undefined> {
-  await db
+): Promise<void> =>
+  void (await db
     .insert(attestations)
     .values({ id: `att-${randomUUID()}`, ...image })
     .onConflictDoUpdate({
@@ -56,17 +55,20 @@ export async function wantAttestation(
       setWhere: sql`(${attestations.state} = 'failed' AND ${attestations.buildId} <> excluded.build_id)
         OR (${attestations.state} = 'done' AND ${attestations.writtenAt} < ${readAt?.toISOString() ?? null}::timestamptz
           AND NOT ${attestations.documents} @> '[{"kind":"spdx"}]')`,
-    });
-  return findAttestation(db, image);
-}
+    }));
 
 /** Takes the next image whose turn it is. */
 export async function claimAttestation(db: Executor): Promise<Attestation | undefined> {
-  await db
-    .update(attestations)
-    .set({ state: 'failed', error: gaveUp })
-    .where(sql`state = 'writing' AND not_before <= now() AND attempt >= ${attestationAttemptsMax}`);
+  const hasFailed = sql`state = 'writing' AND attempt >= ${attestationAttemptsMax}`;
+  const givenUp = db.$with('given_up').as(
+    db
+      .update(attestations)
+      .set({ state: 'failed', error: gaveUp })
+      .where(sql`${hasFailed} AND not_before <= now()`)
+      .returning({ id: attestations.id }),
+  );
   const [row] = await db
+    .with(givenUp)
     .update(attestations)
     .set({
       state: 'writing',
@@ -75,7 +77,7 @@ export async function claimAttestation(db: Executor): Promise<Attestation | unde
     })
     .where(
       sql`${attestations.id} = (SELECT id FROM attestations WHERE state IN ('waiting', 'writing') AND not_before <= now()
-        ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
+        AND NOT (${hasFailed}) ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
     )
     .returning();
   return row;

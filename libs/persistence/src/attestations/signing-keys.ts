@@ -8,12 +8,13 @@ export type StoredSigningKey = typeof signingKeys.$inferSelect;
 const isOf = (accountId: string | null) =>
   accountId === null ? isNull(signingKeys.accountId) : eq(signingKeys.accountId, accountId);
 
-async function newestOf(db: Executor, accountId: string | null): Promise<StoredSigningKey | undefined> {
+/** The newest of an account, or else of the installation. */
+async function newestFor(db: Executor, accountId: string | null): Promise<StoredSigningKey | undefined> {
   const [row] = await db
     .select()
     .from(signingKeys)
-    .where(and(isOf(accountId), isNull(signingKeys.retiredAt)))
-    .orderBy(desc(signingKeys.createdAt))
+    .where(and(or(isOf(accountId), isOf(null)), isNull(signingKeys.retiredAt)))
+    .orderBy(sql`${signingKeys.accountId} IS NULL`, desc(signingKeys.createdAt))
     .limit(1);
   return row;
 }
@@ -22,16 +23,16 @@ async function newestOf(db: Executor, accountId: string | null): Promise<StoredS
  * The key that signs for an account: its own, or the installation's, which is made when it is first needed.
  * @param make a key, sealed
  */
-export const signingKeyOf = (
+export async function signingKeyOf(
   db: Database,
   accountId: string,
   make: () => Pick<StoredSigningKey, 'id' | 'publicKey' | 'privateSealed'>,
-): Promise<StoredSigningKey> =>
-  inTransaction(db, async (tx) => {
-    const found = (await newestOf(tx, accountId)) ?? (await newestOf(tx, null));
-    if (found) return found;
+): Promise<StoredSigningKey> {
+  const found = await newestFor(db, accountId);
+  if (found) return found;
+  return inTransaction(db, async (tx) => {
     await lockByName(tx, 'signing key of the installation');
-    const meanwhile = await newestOf(tx, null);
+    const meanwhile = await newestFor(tx, null);
     if (meanwhile) return meanwhile;
     const [made] = await tx
       .insert(signingKeys)
@@ -40,6 +41,7 @@ export const signingKeyOf = (
     if (!made) throw new Error('no key came to be');
     return made;
   });
+}
 
 /** Adds a key, which signs from now on; those before it can still be verified. */
 export const addSigningKey = (

@@ -39,33 +39,48 @@ export async function readIndex(client: RegistryClient, repository: string, tag:
   return { found, index: parseDocument(looseIndex, found.bytes, `index ${name}`) };
 }
 
-async function listByTag(
-  client: RegistryClient,
-  repository: string,
-  subject: string,
-  entry: { digest: string },
-): Promise<void> {
-  const tag = referrersTag(subject);
-  const { index } = await readIndex(client, repository, tag);
-  if (index.manifests.some((it) => it.digest === entry.digest)) return;
-  const whole = { ...index, schemaVersion: 2, mediaType: indexType, manifests: [...index.manifests, entry] };
-  await client.putManifest(repository, tag, manifestOf(indexType, whole));
+/** What a list of referrers says of one. */
+export interface ReferrerEntry {
+  mediaType: string;
+  digest: string;
+  size: number;
+  artifactType: string;
+  annotations: Record<string, string>;
 }
 
 /**
- * Attaches a document to an image: a manifest that names the image as its subject. Where the registry keeps no list of
- * those, OCI's tag has it.
- * @param subject descriptor of the image's manifest
+ * Lists by OCI's tag what refers to an image, where the registry keeps no list itself.
+ * @param subject digest of the image
  * @param withLock guards the tag, which is read and written
- * @returns digests of the manifest and of the document
+ */
+export const listByTag = (
+  client: RegistryClient,
+  repository: string,
+  subject: string,
+  entries: readonly ReferrerEntry[],
+  withLock: WithLock,
+): Promise<void> =>
+  withLock(`referrers ${client.host}/${repository}@${subject}`, async () => {
+    const tag = referrersTag(subject);
+    const { index } = await readIndex(client, repository, tag);
+    const added = entries.filter((entry) => !index.manifests.some((it) => it.digest === entry.digest));
+    if (added.length === 0) return;
+    const whole = { ...index, schemaVersion: 2, mediaType: indexType, manifests: [...index.manifests, ...added] };
+    await client.putManifest(repository, tag, manifestOf(indexType, whole));
+  });
+
+/**
+ * Attaches a document to an image: a manifest that names the image as its subject.
+ * @param subject descriptor of the image's manifest
+ * @returns the manifest's entry for a list of referrers, whether the registry keeps that list itself, and the digest
+ * and size of the document
  */
 export async function attach(
   client: RegistryClient,
   repository: string,
   subject: { mediaType: string; digest: string; size: number },
   { artifactType, bytes, annotations }: Referrer,
-  withLock: WithLock,
-): Promise<{ digest: string; blob: string; size: number }> {
+): Promise<{ entry: ReferrerEntry; isListed: boolean; blob: { digest: string; size: number } }> {
   const config = await client.putBlob(repository, emptyConfig);
   const blob = await client.putBlob(repository, bytes);
   const manifest = manifestOf(manifestType, {
@@ -79,10 +94,6 @@ export async function attach(
   });
   const { digest } = manifest;
   const isListed = await client.putManifest(repository, digest, manifest);
-  if (!isListed)
-    await withLock(`referrers ${client.host}/${repository}@${subject.digest}`, () => {
-      const entry = { mediaType: manifestType, digest, size: manifest.bytes.length, artifactType, annotations };
-      return listByTag(client, repository, subject.digest, entry);
-    });
-  return { digest, blob: blob.digest, size: blob.size };
+  const entry = { mediaType: manifestType, digest, size: manifest.bytes.length, artifactType, annotations };
+  return { entry, isListed, blob };
 }
