@@ -67,10 +67,12 @@ async function register(deps: RegisterDeps, build: Build, claimedAtMs: number): 
     const image = imageOfBuild(build, verified);
     const purpose = { ...image, labels: asRecord(image.labels) };
     // What is past its commit point has been judged.
-    const delayMs = (await hasTagMove(db, id)) ? undefined : await checkBeforeUse(db, image, purpose, id);
+    const isCommitted = await hasTagMove(db, id);
+    const delayMs = isCommitted ? undefined : await checkBeforeUse(db, image, purpose, id);
     if (delayMs !== undefined) return await defer(deps, build, delayMs);
     await withTagLock(deps.locks, build, async () => {
-      await refuseOverwrite(deps, build, client);
+      // A registrar that died after it set the tag must not take its own work for somebody else's.
+      if (!build.overwrite && !isCommitted) await refuseOverwrite(build, client);
       await publish(deps, build, client, { verified, image }, lease, () => (phase = 'tag'));
     });
     log.info({ buildId: id, digest: build.digest }, 'build published');
@@ -83,9 +85,7 @@ async function register(deps: RegisterDeps, build: Build, claimedAtMs: number): 
 }
 
 /** Checked again under the lock: the tag may have come to be while the build ran. */
-async function refuseOverwrite({ db }: RegisterDeps, build: Build, client: RegistryClient): Promise<void> {
-  // A registrar that died after it set the tag must not take its own work for somebody else's.
-  if (build.overwrite || (await hasTagMove(db, build.id))) return;
+async function refuseOverwrite(build: Build, client: RegistryClient): Promise<void> {
   const existing = await client.headManifest(build.repository, build.tag);
   if (!existing) return;
   throw fieldFault(

@@ -1,4 +1,4 @@
-import { and, eq, isNull, ne, notInArray, sql } from 'drizzle-orm';
+import { and, eq, notInArray, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { whileLocked } from '../db/locks.ts';
 import { newLease, recordPhase } from './build-work.ts';
@@ -8,7 +8,7 @@ import { countEnd, moveBuildIn } from './move-build.ts';
 import { type Build } from '../tables/builds.ts';
 import { formatReference, goneStatuses, type Reference } from '@kiln/domain';
 import { builds } from '../tables/builds.ts';
-import { images, tagMoves } from '../tables/images.ts';
+import { tagMoves } from '../tables/images.ts';
 
 /**
  * Takes a pushed build for verification and tagging, with a fence of its own; undefined when it is not there to take.
@@ -80,67 +80,43 @@ export type TagMove =
  * The commit point of a build: decides, under its fence, that its tag is to be moved, and gives the move its place in
  * the reference's order. From here on a cancel comes too late. Doing it again gives the same place.
  */
-export const commitTagMove = (db: Database, build: Build, digest: string): Promise<TagMove> =>
-  inTransaction(db, async (tx) => {
-    const setting = await tx
-      .select({ id: builds.id })
-      .from(builds)
-      .where(
-        and(
-          eq(builds.state, 'registering'),
-          eq(builds.phase, 'tag'),
-          ne(builds.id, build.id),
-          eq(builds.host, build.host),
-          eq(builds.repository, build.repository),
-          eq(builds.tag, build.tag),
-          sql`${builds.leaseUntil} > now()`,
-        ),
-      );
-    if (setting.length > 0) return 'busy';
-    const [held] = await tx
-      .update(builds)
-      .set({
-        phase: 'tag',
-        phaseStartedAt: sql`CASE WHEN ${builds.phase} = 'tag' THEN ${builds.phaseStartedAt} ELSE now() END`,
-        updatedAt: sql`now()`,
-      })
-      .where(
-        and(
-          eq(builds.id, build.id),
-          eq(builds.fence, build.fence),
-          eq(builds.state, 'registering'),
-          isNull(builds.cancelRequestedAt),
-        ),
-      )
-      .returning({ id: builds.id });
-    if (!held) return 'not-held';
-    const named = await tx
-      .select({ id: images.id })
-      .from(images)
-      .where(
-        and(
-          eq(images.workspaceId, build.workspaceId),
-          eq(images.name, build.imageName),
-          notInArray(images.status, [...goneStatuses]),
-        ),
-      );
-    if (named.length > 0) return 'name-taken';
-    const place = { host: build.host, repository: build.repository, tag: build.tag };
-    await tx
-      .insert(tagMoves)
-      .values({
-        ...place,
-        digest,
-        buildId: build.id,
-        seq: sql`(SELECT coalesce(max(seq), 0) + 1 FROM tag_moves
-          WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag})`,
-      })
-      .onConflictDoNothing({ target: tagMoves.buildId });
-    const { rows } = await tx.execute<{ overtaken: boolean }>(sql`
-      SELECT max(seq) > max(seq) FILTER (WHERE build_id = ${build.id}) AS overtaken FROM tag_moves
-      WHERE host = ${place.host} AND repository = ${place.repository} AND tag = ${place.tag}`);
-    return rows[0]?.overtaken ? 'overtaken' : 'committed';
-  });
+export async function commitTagMove(
+  db: Executor,
+  { id, fence, host, repository, tag, workspaceId, imageName }: Build,
+  digest: string,
+): Promise<TagMove> {
+  const isThisTag = sql`host = ${host} AND repository = ${repository} AND tag = ${tag}`;
+  const { rows } = await db.execute<{ busy: boolean; held: boolean; named: boolean; overtaken: boolean }>(sql`
+    WITH setting AS (
+      SELECT 1 FROM builds
+      WHERE state = 'registering' AND phase = 'tag' AND id <> ${id} AND ${isThisTag} AND lease_until > now()
+    ), named AS (
+      SELECT 1 FROM images
+      WHERE workspace_id = ${workspaceId} AND name = ${imageName} AND ${notInArray(sql`status`, [...goneStatuses])}
+    ), held AS (
+      UPDATE builds SET phase = 'tag', updated_at = now(),
+        phase_started_at = CASE WHEN phase = 'tag' THEN phase_started_at ELSE now() END
+      WHERE id = ${id} AND fence = ${fence} AND state = 'registering' AND cancel_requested_at IS NULL
+        AND NOT EXISTS (SELECT FROM setting)
+      RETURNING id
+    ), moved AS (
+      INSERT INTO tag_moves (host, repository, tag, digest, build_id, seq)
+      SELECT ${host}, ${repository}, ${tag}, ${digest}, id,
+        (SELECT coalesce(max(seq), 0) + 1 FROM tag_moves WHERE ${isThisTag})
+      FROM held WHERE NOT EXISTS (SELECT FROM named)
+      ON CONFLICT (build_id) DO NOTHING
+    )
+    SELECT EXISTS (SELECT FROM setting) AS busy, EXISTS (SELECT FROM held) AS held, EXISTS (SELECT FROM named) AS named,
+      -- Of what was there before: a move that was made just now is the newest.
+      coalesce((SELECT max(seq) > max(seq) FILTER (WHERE build_id = ${id}) FROM tag_moves WHERE ${isThisTag}), false)
+        AS overtaken`);
+  const [found] = rows;
+  if (!found) throw new Error('a statement without a FROM has one row');
+  if (found.busy) return 'busy';
+  if (!found.held) return 'not-held';
+  if (found.named) return 'name-taken';
+  return found.overtaken ? 'overtaken' : 'committed';
+}
 
 /** Whether a build has passed its commit point: an earlier registrar may have set the tag already. */
 export async function hasTagMove(db: Executor, buildId: string): Promise<boolean> {

@@ -10,7 +10,7 @@ import {
   versionKey,
   versionsIn,
 } from '@kiln/domain';
-import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, ne, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { heldStatus } from '../tables/images.ts';
 import { imagePackages, inspections, type KeptFacts, layerFacts } from '../tables/inspections.ts';
@@ -94,28 +94,31 @@ const gaveUp: BuildError = {
 const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
 
 /** What was read, or cannot be, is now to be held against policies. */
-const wantChecks = (db: Executor, claim: Inspection) =>
-  db.execute(sql`UPDATE images m SET policy_due = true WHERE m.inspection_id = ${claim.id} AND m.status = 'ACTIVE'`);
+const wantChecksOf = (ids: SQL): SQL =>
+  sql`UPDATE images m SET policy_due = true WHERE m.inspection_id IN (${ids}) AND m.status = 'ACTIVE'`;
+const wantChecks = (db: Executor, claim: Inspection) => db.execute(wantChecksOf(sql`${claim.id}`));
 
 /**
  * Takes the next image whose turn it is: first those that a policy waits for, then those that are in no catalogue, for which
  * somebody asks, then the others.
  */
 export async function claimInspection(db: Database): Promise<Inspection | undefined> {
-  await inTransaction(db, async (tx) => {
-    const givenUp = await tx
+  const hasFailed = sql`state = 'reading' AND attempt >= ${inspectionAttemptsMax}`;
+  const givenUp = db.$with('given_up').as(
+    db
       .update(inspections)
       .set({ state: 'failed', error: gaveUp })
-      .where(sql`state = 'reading' AND not_before <= now() AND attempt >= ${inspectionAttemptsMax}`)
-      .returning();
-    for (const it of givenUp) await wantChecks(tx, it);
-  });
+      .where(sql`${hasFailed} AND not_before <= now()`)
+      .returning({ id: inspections.id }),
+  );
+  const told = db.$with('told', {}).as(wantChecksOf(sql`SELECT id FROM given_up`));
   const [row] = await db
+    .with(givenUp, told)
     .update(inspections)
     .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })
     .where(
       sql`${inspections.id} = (SELECT id FROM inspections WHERE state IN ('waiting', 'reading') AND not_before <= now()
-        ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
+        AND NOT (${hasFailed}) ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
     )
     .returning();
   return row;
@@ -161,15 +164,14 @@ export const settleInspection = (
       .where(isHeld(claim))
       .returning({ id: inspections.id });
     if (written.length === 0) return false;
-    if (claim.catalogued) {
-      await wantChecks(tx, claim);
-      // What users say themselves stays; that it is denied is told.
-      await tx.execute(sql`
+    // What users say themselves stays; that it is denied is told.
+    await tx.execute(sql`
+      WITH told AS (${wantChecksOf(sql`${claim.id}`)}), labelled AS (
         INSERT INTO image_labels (image_id, key, value)
         SELECT m.id, label.key, label.value FROM images m, jsonb_each_text(${JSON.stringify(labels)}::jsonb) label
-        WHERE m.inspection_id = ${claim.id} ON CONFLICT DO NOTHING`);
-    }
-    await tx.delete(imagePackages).where(eq(imagePackages.inspectionId, claim.id));
+        WHERE m.inspection_id = ${claim.id} ON CONFLICT DO NOTHING
+      )
+      DELETE FROM image_packages WHERE inspection_id = ${claim.id}`);
     const versions = versionsIn(found.facts).map((it) => ({ ...it, type: 'fact' as const, layer: 0 }));
     const rows = [...packages, ...versions].map((it) => ({
       ...it,
