@@ -28,7 +28,7 @@ export interface Directory {
   /** Ids of all workspaces that a viewer may see. */
   workspaceIds(viewer: Viewer): Promise<string[]>;
   hasProject(accountId: string, id: string): Promise<boolean>;
-  registryConnections(accountId: string): Promise<RegistryConnection[]>;
+  registryConnection(accountId: string, id: string): Promise<RegistryConnection | undefined>;
 }
 
 /**
@@ -48,7 +48,11 @@ export function openDirectory(systemDb: Database, db: Database): Directory {
     workspaceIds: (viewer) => remember(`workspaces ${viewer.userId}`, () => workspacesSeenBy(db, viewer)),
     hasProject: async (accountId, id) =>
       (await remember(`project ${accountId} ${id}`, () => findProject(systemDb, accountId, id))) !== undefined,
-    registryConnections: (accountId) =>
-      remember(`registries ${accountId}`, () => listRegistryConnections(db, accountId)),
+    async registryConnection(accountId, id) {
+      const among = (connections: RegistryConnection[]) => connections.find((it) => it.id === id);
+      const ask = () => listRegistryConnections(db, accountId);
+      // One that was added just now is there, too.
+      return among(await remember(`registries ${accountId}`, ask)) ?? among(await ask());
+    },
   };
 }

@@ -23,13 +23,14 @@ export async function requireWorkspace(
  * @param fields the request's fields that name the connection and the reference
  * @throws Fault RegistryConnectionNotFound; InvalidParameter when the reference is of another registry
  */
-export function requireConnection(
-  connections: RegistryConnection[],
+export async function requireConnection(
+  directory: Directory,
+  accountId: string,
   id: string,
   reference: Reference,
   fields: { connection: string; reference: string },
-): RegistryConnection {
-  const connection = connections.find((it) => it.id === id);
+): Promise<RegistryConnection> {
+  const connection = await directory.registryConnection(accountId, id);
   if (!connection)
     throw fieldFault('RegistryConnectionNotFound', fields.connection, `there is no registry connection ${id}`);
   if (connection.host !== reference.host)

@@ -104,11 +104,9 @@ export async function submitBuild(
   const parsed = isToBeFetched(request) ? undefined : parseRequest(request);
   if (parsed && request.form === 'packages') requirePackageInstallation(parsed, packageRules);
 
-  const [workspace, connections] = await Promise.all([
-    requireWorkspace(directory, viewer, { id: request.workspaceId }, requestFields.workspace),
-    directory.registryConnections(viewer.accountId),
-  ]);
-  const connection = requireConnection(connections, request.target.connection, reference, requestFields);
+  const workspace = await requireWorkspace(directory, viewer, { id: request.workspaceId }, requestFields.workspace);
+  const { connection: name } = request.target;
+  const connection = await requireConnection(directory, viewer.accountId, name, reference, requestFields);
   // What they give is looked up again when the build runs; here it is whether there are such, and what is to be said of
   // them.
   const notes = [limitsOf(platform, request.resources), networkOf(platform.networks, request.network)].flatMap(

@@ -125,6 +125,17 @@ it('keeps a registry connection only when the registry takes it', async () => {
   expect((await admin('DELETE', path)).body.Code).toBe('RegistryConnectionNotFound');
 });
 
+it('builds through a registry connection as soon as it is there', async () => {
+  const build = (change: object) =>
+    admin('POST', '/api/v1/imagebuilds', { ...kiln.buildRequest(`FROM ${kiln.base}\n`), ...change });
+  const soon = { TargetRegistry: { Type: 'AcrEnterprise', InstanceId: 'soon' } };
+  expect((await build({})).status).toBe(200);
+  expect((await build(soon)).body.Code).toBe('RegistryConnectionNotFound');
+  const made = await admin('PUT', '/api/v1/registries/soon', { Host: kiln.stack.registryHost, Tls: 'http' });
+  expect(made.status).toBe(200);
+  expect((await build(soon)).status).toBe(200);
+});
+
 it('keeps secrets and sources, shows their names alone, and notes who did what', async () => {
   expect((await admin('PUT', '/api/v1/secrets/pip-token', { Value: 'a very secret word' })).status).toBe(200);
   expect((await admin('PUT', '/api/v1/secrets/no%20name', { Value: 'x' })).body.Message).toContain('Name');

@@ -1,4 +1,11 @@
-import { actingFor, type Database, endToken, listWorkspaces, namesOf } from '@kiln/persistence';
+import {
+  actingFor,
+  type Database,
+  endToken,
+  listRegistryConnections,
+  listWorkspaces,
+  namesOf,
+} from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { sessionOperations } from '@kiln/contract';
 import { beginSession, sessionCookies, sessionMs } from '../callers/browser-session.ts';
@@ -14,12 +21,12 @@ const cookieFor = ({ req }: Response) => ({
 
 /** How a browser signs in and out. */
 export function sessionRoutes(deps: { db: Database; directory: Directory }): Route[] {
-  const { db, directory } = deps;
+  const { db } = deps;
   const shown = async (caller: Caller, requestId: string) => {
     const [names, workspaces, registries] = await Promise.all([
       namesOf(db, caller),
       listWorkspaces(db, caller),
-      directory.registryConnections(caller.accountId),
+      listRegistryConnections(db, caller.accountId),
     ]);
     return {
       RequestId: requestId,

@@ -84,7 +84,7 @@ export async function registerImage(
     'workspace_id',
   );
   if (body.swr_instance_id !== undefined)
-    requireConnection(await deps.directory.registryConnections(viewer.accountId), body.swr_instance_id, reference, {
+    await requireConnection(deps.directory, viewer.accountId, body.swr_instance_id, reference, {
       connection: 'swr_instance_id',
       reference: 'swr_path',
     });
