@@ -7,6 +7,8 @@ export interface Broker {
   openQueue(name: string): Queue;
   /** Takes jobs of a queue as soon as its `run` is called, on a connection of its own; the caller closes it. */
   openWorker(name: string, process: ProcessJob, options: WorkOptions): Worker;
+  /** Gives up a worker that waits for ever, with its connection. */
+  discardWorker(worker: Worker): void;
   /** Whether a queue that is made now becomes usable: one that is made while Redis is away does not. */
   isReachable(): boolean;
   /** Whether it still has the mark that `mark` left: it goes when the server loses what it knew. */

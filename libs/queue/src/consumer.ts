@@ -13,8 +13,11 @@ export interface Consumer {
 
 /** How long the queue may take to hear that jobs have ended: where it is away, the sweeper tells it later. */
 const tellMaxMs = 5000;
-/** Between two looks at whether jobs wait that an idle worker does not take; the second one in a row counts. */
-const lookEveryMs = 8000;
+/**
+ * Between two looks at whether jobs wait that an idle worker does not take; the second one in a row counts. One that
+ * does not hang asks for jobs every second.
+ */
+const lookEveryMs = 2500;
 /** Between two tries to begin, where the server is away. */
 const beginAgainMs = 1000;
 
@@ -86,7 +89,7 @@ export function consume<N extends QueueName>(
     if (idleLooks < 2 || isClosing) return;
     log.warn({ queue, waiting }, 'queue worker takes nothing; another one is made');
     [idleLooks, hasBegun] = [0, false];
-    void worker.close(true).catch(() => undefined);
+    broker.discardWorker(worker);
     worker = open();
     void begin();
   };

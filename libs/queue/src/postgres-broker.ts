@@ -73,6 +73,7 @@ export function openPostgresBroker({ pool, log }: { pool: pg.Pool; log: Logger }
       worker.on('closed', () => own.forEach((it) => pool.off('error', it)));
       return worker;
     },
+    discardWorker: (worker) => void worker.close(true).catch(() => undefined),
     isReachable: () => true,
     // It forgets nothing that Kiln's own tables beside it still know.
     isMarked: () => Promise.resolve(true),

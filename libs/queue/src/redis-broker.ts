@@ -25,6 +25,7 @@ export function openRedisBroker({
     opened.delete(redis);
     closeRedis(redis);
   };
+  const connections = new WeakMap<Worker, ReturnType<typeof openRedis>>();
   const redis = connect('command');
   const mark = `${prefix}:epoch`;
   const channel = `${prefix}:signal:`;
@@ -42,9 +43,15 @@ export function openRedisBroker({
         // Seconds that one wait for work takes: a dead connection is noticed by the wait that does not end.
         drainDelay: 1,
       });
+      connections.set(worker, connection);
       // BullMQ closes only the connections that it made.
       worker.on('closed', () => disconnect(connection));
       return worker;
+    },
+    discardWorker(worker) {
+      void worker.close(true).catch(() => undefined);
+      const connection = connections.get(worker);
+      if (connection) disconnect(connection);
     },
     isReachable: () => redis.status === 'ready',
     isMarked: async () => (await redis.exists(mark)) === 1,
