@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { openSignedClient } from '@kiln/stack/client';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
@@ -30,11 +32,25 @@ it('makes an account that can sign, lists it without secrets, and takes its key 
   await admin(['registry', 'put', 'acme', 'cri-1', 'registry.example.com', '--username', 'robot'], {
     KILN_REGISTRY_PASSWORD: 'registry-secret',
   });
+  const file = join(dirname(String(kiln.env['KILN_BUILDER_DIR'])), 'password');
+  writeFileSync(file, 'secret-of-a-file\n');
+  await admin(['registry', 'put', 'acme', 'cri-2', 'registry.example.org', '--username', 'robot'], {
+    KILN_REGISTRY_PASSWORD_FILE: file,
+  });
+  await expect(
+    admin(['registry', 'put', 'acme', 'cri-3', 'a.example.org', '--username', 'robot']),
+  ).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('KILN_REGISTRY_PASSWORD_FILE') as string });
   const listed = JSON.stringify(
     await Promise.all(['key', 'token', 'registry', 'user'].map((kind) => admin(['list', kind, '--account', 'acme']))),
   );
   expect(listed).toContain('registry.example.com');
-  for (const secret of [key.accessKeySecret, token.token, temporary.securityToken, 'registry-secret'])
+  for (const secret of [
+    key.accessKeySecret,
+    token.token,
+    temporary.securityToken,
+    'registry-secret',
+    'secret-of-a-file',
+  ])
     expect(listed).not.toContain(secret);
 
   await admin(['revoke', 'key', key.accessKeyId]);

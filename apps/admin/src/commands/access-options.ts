@@ -3,6 +3,7 @@ import { tlsModes } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
 import { type RegistryAccess } from '@kiln/registry';
 import { type Command, Option } from 'commander';
+import { givenSecret } from './given-secret.ts';
 
 /** What the command line says of how a host is reached. */
 export interface AccessOptions {
@@ -23,12 +24,13 @@ export const readOption = async (file: string | undefined): Promise<string | und
   file === undefined ? undefined : readFile(file, 'utf8');
 
 /**
- * @param variable of the environment, which has the password
+ * @param variable of the environment, which has the password, or with _FILE the name of the file that has it
  * @throws Error for a user without one
  */
 export async function readAccess({ tls, ca, username }: AccessOptions, variable: string) {
-  const password = process.env[variable];
-  if (username !== undefined && !password) throw new Error(`with --username, set the password in ${variable}`);
+  const password = (await givenSecret(variable))?.trim();
+  if (username !== undefined && !password)
+    throw new Error(`with --username, set the password in ${variable}, or in the file that ${variable}_FILE names`);
   return {
     tlsMode: tls,
     caPem: await readOption(ca),

@@ -14,7 +14,7 @@ export function registryCommands({ program }: CommandRoots, context: CommandCont
   const registry = program.command('registry').description('registry connections of an account');
   addAccessOptions(registry.command('put <account> <id> <host>'))
     .description(
-      'add or replace a connection; PAI names it as TargetRegistry.InstanceId. The password is read from KILN_REGISTRY_PASSWORD',
+      'add or replace a connection; PAI names it as TargetRegistry.InstanceId. The password is read from KILN_REGISTRY_PASSWORD, or from the file that KILN_REGISTRY_PASSWORD_FILE names',
     )
     .addOption(
       new Option('--compression <kind>', 'of new layers; auto is zstd where the registry takes it')

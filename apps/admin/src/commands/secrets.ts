@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { Secret } from '@kiln/kit';
 import { listBuildSecrets, removeBuildSecret, resealAll } from '@kiln/persistence';
 import { type CommandContext, type CommandRoots } from './context.ts';
+import { givenSecret } from './given-secret.ts';
 import { keepSecret } from '@kiln/usecases';
 
 /** Build secrets, and the key that seals all secrets. */
@@ -15,8 +15,7 @@ export function secretCommands({ program }: CommandRoots, context: CommandContex
     .command('put <account> <name>')
     .description('add or replace one; its value is read from KILN_BUILD_SECRET, or KILN_BUILD_SECRET_FILE')
     .action(async (owner: string, name: string) => {
-      const { KILN_BUILD_SECRET: given, KILN_BUILD_SECRET_FILE: file } = process.env;
-      const value = given ?? (file === undefined ? undefined : await readFile(file, 'utf8'));
+      const value = await givenSecret('KILN_BUILD_SECRET');
       if (!value) throw new Error('set KILN_BUILD_SECRET to 1 to 65536 bytes');
       const { id: accountId } = await account(owner);
       await keepSecret({ db, sealer }, accountId, name, new Secret(value));
