@@ -140,10 +140,13 @@ export function openSweeper(deps: SweeperDeps, clocks: Clocks, policy: RetryPoli
     }
   };
   const look = async (): Promise<(() => Promise<void>)[]> => {
-    const { dead: missing, isAny } = await findNeglect(db, clocks, patience);
+    const [{ dead: missing, isAny }, isMarked] = await Promise.all([
+      findNeglect(db, clocks, patience),
+      // While Redis cannot be asked, nobody knows what it has forgotten.
+      producer.isMarked().catch(() => true),
+    ]);
     const dead = absences.deadOf(missing);
-    // While Redis cannot be asked, nobody knows what it has forgotten.
-    const forgotten = !(await producer.isMarked().catch(() => true));
+    const forgotten = !isMarked;
     round += 1;
     return [
       ...(isAny || forgotten || dead.length > 0 ? [() => mend(dead, forgotten)] : []),

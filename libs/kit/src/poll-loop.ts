@@ -20,7 +20,7 @@ const retryMs = 250;
  * Processes what is due in PostgreSQL, when woken and otherwise every 30 s, one pass at a time.
  * @param name for the log
  * @param pass processes what is due and returns how much that was; when it throws, the work stays for the next pass
- * @param atOnce how much a pass processes at most: one that processes less leaves nothing
+ * @param atOnce how much a pass processes at most: after one that processed less, nothing is known to be left
  */
 export function openPollLoop(name: string, pass: () => Promise<number>, log: Logger, atOnce = 1): PollLoop {
   let woken = false;

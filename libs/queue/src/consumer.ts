@@ -15,9 +15,9 @@ export interface Consumer {
 const tellMaxMs = 5000;
 /**
  * Between two looks at whether jobs wait that an idle worker does not take; the second one in a row counts. One that
- * does not hang asks for jobs every second.
+ * does not hang asks for jobs every second, or with PostgreSQL every five seconds.
  */
-const lookEveryMs = 2500;
+const lookEveryMs = 3000;
 /** Between two tries to begin, where the server is away. */
 const beginAgainMs = 1000;
 

@@ -51,7 +51,7 @@ export function openDirectory(systemDb: Database, db: Database): Directory {
     async registryConnection(accountId, id) {
       const among = (connections: RegistryConnection[]) => connections.find((it) => it.id === id);
       const ask = () => listRegistryConnections(db, accountId);
-      // One that was added just now is there, too.
+      // One that was added just now is there, too: that one is not there is not remembered.
       return among(await remember(`registries ${accountId}`, ask)) ?? among(await ask());
     },
   };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   countLiveBuilds,
   dispatch,
+  findNeglect,
   firstEnded,
   forgetBuilds,
   forgetEvents,
@@ -36,6 +37,7 @@ const clocks = {
   phaseSeconds: {},
   tagSeconds: 86_400,
 };
+const patience = { missedSeconds: 4, staleSeconds: 1.5 };
 
 /** What apps do all the time, and what people look at most. */
 function cases(stack: BenchStack): Case[] {
@@ -60,6 +62,7 @@ function cases(stack: BenchStack): Case[] {
     { what: 'dispatch', run: () => dispatch(db, { runningMax: 0 }) },
     { what: 'what scalers ask', run: () => readScaling(db) },
     { what: 'readiness', run: () => Promise.all([readOutbox(db), countLiveBuilds(db)]) },
+    { what: 'the sweeper: is there anything to mend?', run: () => findNeglect(db, clocks, patience) },
     {
       what: 'a sweep',
       run: async () => {

@@ -85,8 +85,12 @@ async function attachAll(
     // What is in no list yet is not attached.
     if (unlisted.length === 0 && !(await recordAttached(deps.db, claim, documents, false))) return undefined;
   }
+  if (unlisted.length === 0) return { documents, attestations };
+  // Nothing is listed of an image that somebody else attends to by now, or that is gone.
+  if (!(await recordAttached(deps.db, claim, claim.documents, false))) return undefined;
   const withLock: WithLock = (name, work) => whileLocked(deps.locks, name, work);
-  if (unlisted.length > 0) await listByTag(client, repository, subject.digest, unlisted, withLock);
+  await listByTag(client, repository, subject.digest, unlisted, withLock);
+  if (!(await recordAttached(deps.db, claim, documents, false))) return undefined;
   return { documents, attestations };
 }
 

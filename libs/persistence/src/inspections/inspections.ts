@@ -94,26 +94,16 @@ const gaveUp: BuildError = {
 const lease = sql`now() + make_interval(secs => ${inspectionLeaseSeconds})`;
 
 /** What was read, or cannot be, is now to be held against policies. */
-const wantChecksOf = (ids: SQL): SQL =>
-  sql`UPDATE images m SET policy_due = true WHERE m.inspection_id IN (${ids}) AND m.status = 'ACTIVE'`;
-const wantChecks = (db: Executor, claim: Inspection) => db.execute(wantChecksOf(sql`${claim.id}`));
+const wantChecksOf = ({ id }: Inspection): SQL =>
+  sql`UPDATE images m SET policy_due = true WHERE m.inspection_id = ${id} AND m.status = 'ACTIVE'`;
+const wantChecks = (db: Executor, claim: Inspection) => db.execute(wantChecksOf(claim));
 
 /**
  * Takes the next image whose turn it is: first those that a policy waits for, then those that are in no catalogue, for which
  * somebody asks, then the others.
  */
 export async function claimInspection(db: Database): Promise<Inspection | undefined> {
-  const hasFailed = sql`state = 'reading' AND attempt >= ${inspectionAttemptsMax}`;
-  const givenUp = db.$with('given_up').as(
-    db
-      .update(inspections)
-      .set({ state: 'failed', error: gaveUp })
-      .where(sql`${hasFailed} AND not_before <= now()`)
-      .returning({ id: inspections.id }),
-  );
-  const told = db.$with('told', {}).as(wantChecksOf(sql`SELECT id FROM given_up`));
   const [row] = await db
-    .with(givenUp, told)
     .update(inspections)
     .set({ state: 'reading', attempt: sql`${inspections.attempt} + 1`, notBefore: lease })
     .where(
@@ -121,7 +111,22 @@ export async function claimInspection(db: Database): Promise<Inspection | undefi
         AND NOT (${hasFailed}) ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)`,
     )
     .returning();
+  if (!row) await giveUpFailed(db);
   return row;
+}
+
+/** Every registrar that read it has ended at that. */
+const hasFailed = sql`state = 'reading' AND attempt >= ${inspectionAttemptsMax}`;
+
+async function giveUpFailed(db: Database): Promise<void> {
+  const isOver = sql`${hasFailed} AND not_before <= now()`;
+  const some = await db.select({ id: inspections.id }).from(inspections).where(isOver).limit(1);
+  if (some.length === 0) return;
+  await inTransaction(db, async (tx) => {
+    const givenUp = await tx.update(inspections).set({ state: 'failed', error: gaveUp }).where(isOver).returning();
+    // A statement of its own: it sees the images that came to be while the one before waited for them.
+    for (const it of givenUp) await wantChecks(tx, it);
+  });
 }
 
 type Claim = Pick<Inspection, 'id' | 'attempt'>;
@@ -166,7 +171,7 @@ export const settleInspection = (
     if (written.length === 0) return false;
     // What users say themselves stays; that it is denied is told.
     await tx.execute(sql`
-      WITH told AS (${wantChecksOf(sql`${claim.id}`)}), labelled AS (
+      WITH told AS (${wantChecksOf(claim)}), labelled AS (
         INSERT INTO image_labels (image_id, key, value)
         SELECT m.id, label.key, label.value FROM images m, jsonb_each_text(${JSON.stringify(labels)}::jsonb) label
         WHERE m.inspection_id = ${claim.id} ON CONFLICT DO NOTHING

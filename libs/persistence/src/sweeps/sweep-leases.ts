@@ -1,5 +1,6 @@
 import { attemptStates, Fault } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { type PgColumn } from 'drizzle-orm/pg-core';
 import { cancelledError } from '../builds/cancel-build.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { requeueOrFail, type Interruption, type RetryPolicy } from '../builds/requeue-or-fail.ts';
@@ -31,6 +32,13 @@ export const leaseHolders: SQL = sql`
   UNION SELECT ${builds.worker} FROM ${builds} WHERE ${builds.state} = 'registering' AND ${builds.leaseUntil} IS NOT NULL
   UNION SELECT ${images.worker} FROM ${images} WHERE ${images.pending} AND ${images.leaseUntil} IS NOT NULL`;
 
+/** Looked at once more with the change: what was seen of a worker may be old by then. */
+const isDead = (worker: PgColumn, dead: readonly string[]) =>
+  and(
+    inArray(worker, [...dead]),
+    sql`${worker} NOT IN (SELECT name FROM workers WHERE number IN (${liveWorkerNumbers}))`,
+  );
+
 // One round never takes more than this; the next is a moment away.
 const batch = 500;
 
@@ -41,12 +49,7 @@ const batch = 500;
  * @returns ids of the builds that were taken from their worker
  */
 export async function sweepLeases(db: Database, dead: readonly string[], policy: RetryPolicy): Promise<string[]> {
-  // Looked at once more with the move: what was seen of a worker may be old by then.
-  const died = and(
-    inArray(builds.worker, [...dead]),
-    sql`${builds.worker} NOT IN (SELECT name FROM workers WHERE number IN (${liveWorkerNumbers}))`,
-  );
-  const over = or(hasExpired, died);
+  const over = or(hasExpired, isDead(builds.worker, dead));
   const found = await db
     .select()
     .from(builds)
@@ -96,7 +99,7 @@ export const sweepRegistrations = (db: Database, dead: readonly string[]): Promi
   inTransaction(db, async (tx) => {
     const free = { leaseUntil: null, worker: null, notBefore: atOnce, announcedAt: sql`now()` };
     const [ofBuild, ofImage] = [builds, images].map((it) =>
-      and(isNotNull(it.leaseUntil), or(lt(it.leaseUntil, sql`now()`), inArray(it.worker, [...dead]))),
+      and(isNotNull(it.leaseUntil), or(lt(it.leaseUntil, sql`now()`), isDead(it.worker, dead))),
     );
     const freedBuilds = await tx
       .update(builds)

@@ -5,11 +5,9 @@ import { tryLock } from '../db/locks.ts';
 import { builds } from '../tables/builds.ts';
 
 /** Runs `work` unless another process is in the middle of it; at most one sweeper works at a time. */
-export const asOnlySweeper = (db: Database, work: () => Promise<void>): Promise<boolean> =>
+export const asOnlySweeper = (db: Database, work: () => Promise<void>): Promise<void> =>
   inTransaction(db, async (tx) => {
-    if (!(await tryLock(tx, 'sweep'))) return false;
-    await work();
-    return true;
+    if (await tryLock(tx, 'sweep')) await work();
   });
 
 /**
