@@ -1,4 +1,4 @@
-import { attemptStates, Fault } from '@kiln/domain';
+import { Fault, occupyingStates } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { type PgColumn } from 'drizzle-orm/pg-core';
 import { cancelledError } from '../builds/cancel-build.ts';
@@ -17,18 +17,18 @@ const hasExpired = or(
   lt(builds.leaseUntil, sql`now()`),
   and(eq(builds.state, 'cancelling'), isNull(builds.leaseUntil)),
 );
-const isHeld = inArray(builds.state, [...attemptStates, 'cancelling']);
+const isOccupying = inArray(builds.state, [...occupyingStates]);
 
 /** Statements that find what is held under a lease that ran out. */
 export const expiredLeases: SQL[] = [
-  sql`SELECT 1 FROM ${builds} WHERE ${isHeld} AND ${hasExpired}`,
+  sql`SELECT 1 FROM ${builds} WHERE ${isOccupying} AND ${hasExpired}`,
   sql`SELECT 1 FROM ${builds} WHERE ${builds.state} = 'registering' AND ${builds.leaseUntil} < now()`,
   sql`SELECT 1 FROM ${images} WHERE ${images.pending} AND ${images.leaseUntil} < now()`,
 ];
 
 /** A statement that gives the names of workers that hold something under a lease. */
 export const leaseHolders: SQL = sql`
-  SELECT ${builds.worker} FROM ${builds} WHERE ${isHeld}
+  SELECT ${builds.worker} FROM ${builds} WHERE ${isOccupying}
   UNION SELECT ${builds.worker} FROM ${builds} WHERE ${builds.state} = 'registering' AND ${builds.leaseUntil} IS NOT NULL
   UNION SELECT ${images.worker} FROM ${images} WHERE ${images.pending} AND ${images.leaseUntil} IS NOT NULL`;
 
@@ -53,7 +53,7 @@ export async function sweepLeases(db: Database, dead: readonly string[], policy:
   const found = await db
     .select()
     .from(builds)
-    .where(and(isHeld, over))
+    .where(and(isOccupying, over))
     .limit(batch)
     // Whoever is writing to it just now may hang; it must not hang the sweeper, too.
     .for('update', { skipLocked: true });
