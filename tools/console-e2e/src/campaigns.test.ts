@@ -12,7 +12,6 @@ beforeAll(async () => {
   await kiln.pai('PUT', `/api/v1/workspaces/${kiln.account.workspaceId}/policy`, off);
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
-  page.setDefaultTimeout(20_000);
   page.on('dialog', (it) => {
     asked.push(it.message());
     void it.accept();

@@ -9,7 +9,6 @@ beforeAll(async () => {
   kiln = await openTestKiln();
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
-  page.setDefaultTimeout(12_000);
 });
 afterAll(async () => {
   await browser.close();

@@ -9,7 +9,6 @@ beforeAll(async () => {
   kiln = await openTestKiln();
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
-  page.setDefaultTimeout(12_000);
   await signIn(page, kiln.account.token);
 });
 afterAll(async () => {

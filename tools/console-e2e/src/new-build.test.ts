@@ -19,7 +19,6 @@ beforeAll(async () => {
   await kiln.admin(['source', 'put', kiln.account.accountId, git.httpHost, '--tls', 'http']);
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
-  page.setDefaultTimeout(12_000);
   await page.goto('/builds/new');
   await signIn(page, kiln.account.token);
 });

@@ -11,7 +11,6 @@ beforeAll(async () => {
   kiln = await openTestKiln({ apps: [] });
   browser = await openBrowser();
   ({ page } = await visit(browser, kiln.url));
-  page.setDefaultTimeout(12_000);
   page.on('dialog', (it) => void it.accept());
   await page.goto('/settings');
   await signIn(page, kiln.account.token);

@@ -30,6 +30,8 @@ export async function visit(
     locale: 'en-GB',
     timezoneId: 'UTC',
   });
+  // No promise of the console's: a busy machine may need half a minute for a page.
+  context.setDefaultTimeout(60_000);
   return { context, page: await context.newPage() };
 }
 
