@@ -1,4 +1,4 @@
-import { unlinkSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Moments at which a crash is worth trying. */
@@ -35,13 +35,13 @@ const folder = process.env['KILN_CRASH_DIR'];
 
 /**
  * Ends the process without a word, as `kill -9` or a power cut would, when the folder `KILN_CRASH_DIR` holds a file of
- * this name; the file goes with the first process that comes by. For the fault suite; without the setting it does
- * nothing.
+ * this name. The first process that comes by adds its id to the file's name (`tag-set` becomes `tag-set.1234`). For the
+ * fault suite; without the setting it does nothing.
  */
 export function crashPoint(name: CrashPoint): void {
   if (folder === undefined) return;
   try {
-    unlinkSync(join(folder, name));
+    renameSync(join(folder, name), join(folder, `${name}.${process.pid}`));
   } catch {
     return;
   }

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
-import { type CrashPoint } from '@kiln/kit';
+import { type CrashPoint, crashPoints } from '@kiln/kit';
 import { type AppEnvironment, type Managed, startApp } from '@kiln/stack';
 import { type Link } from './link.ts';
 
@@ -54,27 +54,28 @@ const crashWaitMs = 60_000;
 
 export function openFleet(dir: string, members: Member[]): Fleet {
   const crashDir = join(dir, 'crash');
+  rmSync(crashDir, { recursive: true, force: true });
   mkdirSync(crashDir, { recursive: true });
   const running = new Map<string, Managed>();
   const changes = new Map<string, Record<string, string>>();
   /** Those whose end is no surprise. */
   const doomed = new Set<string>();
-  const armed = new Set<CrashPoint>();
   const listeners = new Set<(crash: Crash) => void>();
   let surprises: string[] = [];
   let stopping = false;
 
-  /** The armed point at which a process has just died: its file is gone. */
-  const spentPoint = (): CrashPoint | undefined => {
-    const point = [...armed].find((it) => !existsSync(join(crashDir, it)));
-    if (point) armed.delete(point);
-    return point;
+  /** The point at which a process died, which has left its id there. */
+  const pointOf = (pid: number): CrashPoint | undefined => {
+    const left = readdirSync(crashDir).find((it) => it.endsWith(`.${pid}`));
+    if (left === undefined) return undefined;
+    rmSync(join(crashDir, left));
+    return crashPoints.find((it) => left === `${it}.${pid}`);
   };
   const start = ({ name, app, env }: Member): void => {
     const started = startApp(dir, app, { ...env, ...changes.get(name), KILN_CRASH_DIR: crashDir }, name);
     running.set(name, started);
     void started.ended.then((code) => {
-      const crash = { name, at: Date.now(), point: spentPoint() };
+      const crash = { name, at: Date.now(), point: pointOf(started.pid) };
       running.delete(name);
       if (stopping) return;
       if (!doomed.delete(name) && !crash.point) surprises.push(`${name} ended by itself with ${code ?? 'a signal'}`);
@@ -121,13 +122,11 @@ export function openFleet(dir: string, members: Member[]): Fleet {
       await fleet.whole();
     },
     arm(point) {
-      armed.add(point);
       writeFileSync(join(crashDir, point), '');
       return nextCrash((it) => it.point === point, `a crash at ${point}`);
     },
     disarm() {
-      for (const it of armed) rmSync(join(crashDir, it), { force: true });
-      armed.clear();
+      for (const it of crashPoints) rmSync(join(crashDir, it), { force: true });
     },
     kill(name) {
       const process = running.get(name);
