@@ -4,6 +4,16 @@ import { childOf } from '@kiln/stack/testing';
 import { outcomeOf, recovery, running, type Scenario, type Sign, sleep } from '../scenario.ts';
 import { longStepSeconds, recoveryWithoutOverlap } from './silenced.ts';
 
+/** Those of `npm test`: one for each kind of work that another process takes up. `npm run faults` has all. */
+const shortPoints = new Set<CrashPoint>([
+  'submission-committed',
+  'dispatch-committed',
+  'step-running',
+  'image-pushed',
+  'tag-committed',
+  'tag-set',
+]);
+
 /** By what a build is seen to go on after a crash at each point. */
 const points: [CrashPoint, Sign][] = [
   ['submission-committed', 'first attempt'],
@@ -29,7 +39,7 @@ const points: [CrashPoint, Sign][] = [
 const atPoints = points.map(([point, sign]): Scenario => ({
   name: `kill -9 at ${point}`,
   aim: 'process',
-  short: true,
+  short: shortPoints.has(point),
   async run(kiln) {
     const crash = kiln.fleet.arm(point);
     // A neighbour has to get through, too.
@@ -44,7 +54,7 @@ export const killed: Scenario[] = [
   {
     name: 'kill -9 of a builder in the middle of a step',
     aim: 'process',
-    short: true,
+    short: false,
     async run(kiln) {
       const { id, holder } = await running(kiln, 3);
       const { at } = await kiln.fleet.kill(holder);
