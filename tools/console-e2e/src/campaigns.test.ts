@@ -65,7 +65,7 @@ it('says what a campaign is for, and lists exactly what it would build before it
   await shoot(page, 'campaign-planned');
 
   await button('Start').click();
-  await outcome(top.name, 'Built').waitFor({ timeout: 60_000 });
+  await outcome(top.name, 'Built').waitFor();
   expect(asked.at(-1)).toContain('Build 1 image anew');
   expect(await builds()).toBe(before + 1);
   await page.getByText('1 built', { exact: true }).waitFor();
@@ -93,7 +93,7 @@ it('shows why a campaign stopped, and lets it go on and be cancelled', async () 
     [failing?.build, `FROM ${kiln.base}\nRUN false\n`],
   );
   await button('Start').click();
-  await page.getByText('1 of the first 1 failed', { exact: false }).first().waitFor({ timeout: 60_000 });
+  await page.getByText('1 of the first 1 failed', { exact: false }).first().waitFor();
   await page.getByRole('heading', { level: 1 }).getByText('Stopped').waitFor();
   await page.getByText('1 failed, 1 to go').waitFor();
   await shoot(page, 'campaign-stopped');

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { type CrashPoint, crashPoints } from '@kiln/kit';
@@ -66,10 +66,11 @@ export function openFleet(dir: string, members: Member[]): Fleet {
 
   /** The point at which a process died, which has left its id there. */
   const pointOf = (pid: number): CrashPoint | undefined => {
-    const left = readdirSync(crashDir).find((it) => it.endsWith(`.${pid}`));
-    if (left === undefined) return undefined;
-    rmSync(join(crashDir, left));
-    return crashPoints.find((it) => left === `${it}.${pid}`);
+    const left = (it: CrashPoint) => join(crashDir, `${it}.${pid}`);
+    const point = crashPoints.find((it) => existsSync(left(it)));
+    // Another process may get the same id.
+    if (point) rmSync(left(point));
+    return point;
   };
   const start = ({ name, app, env }: Member): void => {
     const started = startApp(dir, app, { ...env, ...changes.get(name), KILN_CRASH_DIR: crashDir }, name);
