@@ -5,12 +5,12 @@ import {
   expectDialect,
   idsFor,
   openTestKiln,
-  requestFor,
   send,
   sendOperation,
   type TestKiln,
   written,
 } from '@kiln/stack/testing';
+import { requestFor } from './odd-requests.ts';
 
 let kiln: TestKiln;
 beforeAll(async () => {

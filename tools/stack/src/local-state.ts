@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './processes.ts';
-import { type ProvisionedAccount } from './provision.ts';
+import type { ProvisionedAccount } from './provision.ts';
 
 /** What a local stack keeps between starts: its secrets, its ports, and who was made at the first start. */
 export interface LocalState {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type Operation } from '@kiln/contract';
+import type { Operation } from '@kiln/contract';
 import { eventually } from '@kiln/kit/testing';
 import { listWorkers } from '@kiln/persistence';
 import { pushBlob } from '../client/push.ts';
-import { type TestKiln } from './test-kiln.ts';
+import type { TestKiln } from './test-kiln.ts';
 
 /** Makes an image and a build of its own for an operation, and gives the ids that its path names. */
 export async function idsFor(kiln: TestKiln, operation: Operation): Promise<Record<string, string>> {

@@ -3,7 +3,7 @@ export * from './docker-daemon.ts';
 export * from './git-servers.ts';
 export * from './host.ts';
 export * from './ids-for.ts';
-export * from './odd-requests.ts';
+export * from './operation-requests.ts';
 export * from './pooler.ts';
 export * from './receiver.ts';
 export * from './registry-front.ts';

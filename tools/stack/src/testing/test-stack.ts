@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestStack } from '@kiln/kit/testing';
+import type { TestStack } from '@kiln/kit/testing';
 import { ensureBusyboxBase } from '../base-image.ts';
 import { ensureEngineRoot } from '../debian.ts';
 import { engineParts, installParts, missingParts, poolerPart, redisPart, serverParts } from '../parts.ts';

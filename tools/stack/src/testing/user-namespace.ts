@@ -4,7 +4,7 @@ import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { chmod } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type TestKiln } from './test-kiln.ts';
+import type { TestKiln } from './test-kiln.ts';
 
 /** A user namespace with a network and mounts of its own, as a container that does not share its host's users has. */
 export interface UserNamespace {
