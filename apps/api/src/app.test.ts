@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import { Lifecycle, openLogger, Secret } from '@kiln/kit';
 import { testStack } from '@kiln/kit/testing';

@@ -1,6 +1,6 @@
 import { poolNames } from '@kiln/domain';
 import { createServer } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { openSealer } from '@kiln/auth';
 import { openContextStore } from '@kiln/contexts';
 import {

@@ -1,6 +1,6 @@
-import { type EngineUsage } from '@kiln/engine';
+import type { EngineUsage } from '@kiln/engine';
 import { metrics } from '@kiln/kit';
-import { type WorkerAbout } from '@kiln/persistence';
+import type { WorkerAbout } from '@kiln/persistence';
 
 /** Caches that a worker tells of, the largest ones: accounts may be many. */
 const cachesMax = 20;

@@ -1,17 +1,17 @@
-import {
-  type attestationOperations,
-  type buildOperations,
-  type contextOperations,
-  type inspectionOperations,
-  type modelArtsImageOperations,
-  type paiImageOperations,
-  type PathsOf,
-  type projectOperations,
-  type sessionOperations,
+import type {
+  attestationOperations,
+  buildOperations,
+  contextOperations,
+  inspectionOperations,
+  modelArtsImageOperations,
+  paiImageOperations,
+  PathsOf,
+  projectOperations,
+  sessionOperations,
 } from '@kiln/contract';
 import createClient, { type Client, type Middleware } from 'openapi-fetch';
 import { CommandError, exitCodes } from './exit.ts';
-import { type Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
 
 type Called =
   | (typeof attestationOperations)[keyof typeof attestationOperations]

@@ -1,4 +1,4 @@
-import { type ErrorClass } from '@kiln/domain';
+import type { ErrorClass } from '@kiln/domain';
 
 /** What the command's end says to scripts. */
 export const exitCodes = {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type buildOperations, type Reply } from '@kiln/contract';
+import type { buildOperations, Reply } from '@kiln/contract';
 import { isTerminal } from '@kiln/domain';
 import { type Api, answer, send } from './api.ts';
 import { CommandError, exitCodes } from './exit.ts';
-import { type Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
 
 export type ShownBuild = Reply<typeof buildOperations.GetImageBuild>;
 

@@ -1,9 +1,9 @@
-import { type Sealer } from '@kiln/auth';
-import { type Logger } from '@kiln/kit';
-import { type Database } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
-import { type RegistryClients } from '@kiln/registry';
-import { type Leases, type Relay } from '@kiln/worker';
+import type { Sealer } from '@kiln/auth';
+import type { Logger } from '@kiln/kit';
+import type { Database } from '@kiln/persistence';
+import type { SignalBus } from '@kiln/queue';
+import type { RegistryClients } from '@kiln/registry';
+import type { Leases, Relay } from '@kiln/worker';
 
 export interface RegisterDeps {
   db: Database;

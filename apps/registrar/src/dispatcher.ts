@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint, type Logger, type PollLoop, openPollLoop } from '@kiln/kit';
 import { type Database, type DefaultLimits, dispatch } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/contract';
-import { type Relay } from '@kiln/worker';
+import type { Relay } from '@kiln/worker';
 
 /**
  * Lets builds out of the pending queue as slots become free. Every registrar has one; whichever is first does the work,

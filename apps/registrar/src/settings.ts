@@ -1,4 +1,4 @@
-import { type Clocks } from '@kiln/persistence';
+import type { Clocks } from '@kiln/persistence';
 import { z } from 'zod';
 
 const seconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback);

@@ -22,8 +22,8 @@ import {
   republishStale,
   watchForgottenTags,
 } from '@kiln/persistence';
-import { type Producer, type SignalBus } from '@kiln/queue';
-import { type Relay } from '@kiln/worker';
+import type { Producer, SignalBus } from '@kiln/queue';
+import type { Relay } from '@kiln/worker';
 
 /** What no worker will do. At most one registrar does it at a time; done again, it changes nothing. */
 export interface Sweeper {

@@ -1,7 +1,7 @@
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import { type Database, readWorkAtHand } from '@kiln/persistence';
-import { type Sweeper } from './sweep.ts';
-import { type WebhookSender } from './webhooks.ts';
+import type { Sweeper } from './sweep.ts';
+import type { WebhookSender } from './webhooks.ts';
 
 export interface Watch {
   close: () => Promise<void>;

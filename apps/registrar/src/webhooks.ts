@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { crashPoint, type Logger, metrics, retryAfterMs, type PollLoop, openPollLoop } from '@kiln/kit';
 import {
   type Database,
@@ -11,8 +11,8 @@ import {
   type TakenDelivery,
   type Tried,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
-import { type AddressRules, type GuardedPost, type PostAnswer } from '@kiln/registry';
+import type { SignalBus } from '@kiln/queue';
+import type { AddressRules, GuardedPost, PostAnswer } from '@kiln/registry';
 import { Fault } from '@kiln/domain';
 import { checkWebhookUrl, showEvent, webhookSecrets } from '@kiln/usecases';
 import { onChanges } from '@kiln/worker';

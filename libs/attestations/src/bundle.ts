@@ -1,6 +1,6 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
-import { type SigningKey } from './signing-key.ts';
-import { type Statement } from './statement.ts';
+import type { SigningKey } from './signing-key.ts';
+import type { Statement } from './statement.ts';
 
 export const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 const payloadType = 'application/vnd.in-toto+json';

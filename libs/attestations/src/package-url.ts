@@ -1,4 +1,4 @@
-import { type ImagePackage, type PackageType } from '@kiln/domain';
+import type { ImagePackage, PackageType } from '@kiln/domain';
 import { PackageURL } from 'packageurl-js';
 
 /** The system of an image, as its os-release names it. */

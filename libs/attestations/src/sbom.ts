@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ImagePackage } from '@kiln/domain';
+import type { ImagePackage } from '@kiln/domain';
 import { packageUrl, type System } from './package-url.ts';
 import { hexOf, type Subject } from './statement.ts';
 

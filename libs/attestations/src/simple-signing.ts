@@ -1,6 +1,6 @@
 import { sign } from 'node:crypto';
-import { type SigningKey } from './signing-key.ts';
-import { type Subject } from './statement.ts';
+import type { SigningKey } from './signing-key.ts';
+import type { Subject } from './statement.ts';
 
 export const simpleSigningType = 'application/vnd.dev.cosign.simplesigning.v1+json';
 export const signatureAnnotation = 'dev.cosignproject.cosign/signature';

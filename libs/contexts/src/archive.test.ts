@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { type ContextLimits } from '@kiln/domain';
+import type { ContextLimits } from '@kiln/domain';
 import { pack } from 'tar-stream';
 import { readArchive } from './archive.ts';
 import { decompressed } from './decompress.ts';

@@ -1,5 +1,5 @@
 import { canonicalEntries, checkPath, checkSize, type ContextEntry, type ContextLimits, Fault } from '@kiln/domain';
-import { type ContextStore } from './store.ts';
+import type { ContextStore } from './store.ts';
 import { tarEntries } from './tar-entries.ts';
 
 /** A path as archives write it: `./a/b/` is `a/b`. */

@@ -1,5 +1,5 @@
 import { Fault } from '@kiln/domain';
-import { type ContextStore } from './store.ts';
+import type { ContextStore } from './store.ts';
 import { tarEntries } from './tar-entries.ts';
 
 /**

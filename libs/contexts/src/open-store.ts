@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { openFolderStore } from './folder-store.ts';
-import { type ContextStore } from './store.ts';
+import type { ContextStore } from './store.ts';
 
 /**
  * Opens the store that an installation's settings name.

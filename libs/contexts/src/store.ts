@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { type ContextEntry, Fault, writeEntries } from '@kiln/domain';
 
 /** A file's content, as it was kept. */

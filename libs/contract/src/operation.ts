@@ -1,5 +1,5 @@
-import { type z } from 'zod';
-import { type ErrorCode, type Role } from '@kiln/domain';
+import type { z } from 'zod';
+import type { ErrorCode, Role } from '@kiln/domain';
 
 /** The APIs that Kiln answers to, with the version that PAI's clients send along; `Kiln` is our own, in PAI's style. */
 export const apis = {

@@ -16,7 +16,7 @@ import { webhookOperations } from './kiln/webhook-operations.ts';
 import { modelArtsImageOperations } from './modelarts/image-operations.ts';
 import { projectOperations } from './modelarts/project-operations.ts';
 import { tokenOperations } from './modelarts/token-operations.ts';
-import { type Operation } from './operation.ts';
+import type { Operation } from './operation.ts';
 import { buildOperations } from './pai/build-operations.ts';
 import { paiImageOperations } from './pai/image-operations.ts';
 import { jobOperations } from './pai/job-operations.ts';

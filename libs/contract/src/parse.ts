@@ -1,4 +1,4 @@
-import { type z } from 'zod';
+import type { z } from 'zod';
 import { Fault, fieldFault } from '@kiln/domain';
 
 /** Most problems that a message names. */

@@ -1,18 +1,10 @@
-import { type Readable } from 'node:stream';
-import { type Secret } from '@kiln/kit';
-import {
-  type Compression,
-  type ContextEntry,
-  type Limits,
-  type NetworkRules,
-  type ParsedDockerfile,
-  type Step,
-  type StepResult,
-} from '@kiln/domain';
-import { type Ability } from './jail/abilities.ts';
-import { type RegistryHandler } from './jail/door.ts';
-import { type Repository } from './git/repository.ts';
-import { type ProcessWatch } from './process-watch.ts';
+import type { Readable } from 'node:stream';
+import type { Secret } from '@kiln/kit';
+import type { Compression, ContextEntry, Limits, NetworkRules, ParsedDockerfile, Step, StepResult } from '@kiln/domain';
+import type { Ability } from './jail/abilities.ts';
+import type { RegistryHandler } from './jail/door.ts';
+import type { Repository } from './git/repository.ts';
+import type { ProcessWatch } from './process-watch.ts';
 
 /** An image that builds start from, as it is in its registry at this moment. */
 export interface BaseImage {

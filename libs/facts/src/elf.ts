@@ -1,4 +1,4 @@
-import { type ElfFacts } from '@kiln/domain';
+import type { ElfFacts } from '@kiln/domain';
 
 /** How many bytes of a program are looked at: those of its header. */
 export const elfHeadBytes = 64;

@@ -1,4 +1,4 @@
-import { type PackageSource } from '@kiln/domain';
+import type { PackageSource } from '@kiln/domain';
 import { type Place, Seeker } from './seeker.ts';
 
 // As Go's own debug/buildinfo reads it: a magic, the size of a pointer, flags, zeros, and then, since Go 1.18, two

@@ -1,4 +1,4 @@
-import { type PackageSource } from '@kiln/domain';
+import type { PackageSource } from '@kiln/domain';
 import { packageOfPath } from './packages.ts';
 
 // As in PKWARE's APPNOTE: a list of all files stands at the end of a zip, and behind it where that begins.

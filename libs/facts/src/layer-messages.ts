@@ -1,4 +1,4 @@
-import { type LayerFacts } from '@kiln/domain';
+import type { LayerFacts } from '@kiln/domain';
 
 /** A layer's beginning, its bytes, and its end; the next one begins when this one is answered. */
 export type ToWorker = { kind: 'begin'; mediaType: string } | { kind: 'chunk'; bytes: Uint8Array } | { kind: 'end' };

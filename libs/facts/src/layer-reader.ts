@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { Fault, type LayerFacts } from '@kiln/domain';
-import { type FromWorker, type ToWorker } from './layer-messages.ts';
+import type { FromWorker, ToWorker } from './layer-messages.ts';
 
 /** The most that the thread may hold, in MiB; one that needs more ends, and the layer with it. */
 const heapMib = 160;

@@ -1,7 +1,7 @@
 // A thread that reads one layer after the other: what it makes of them, a process that serves others does not feel.
 import { createHash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
-import { type FromWorker, type ToWorker } from './layer-messages.ts';
+import type { FromWorker, ToWorker } from './layer-messages.ts';
 import { readLayer } from './read-layer.ts';
 
 const port = parentPort;

@@ -1,4 +1,4 @@
-import { type PackageSource, type PackageType } from '@kiln/domain';
+import type { PackageSource, PackageType } from '@kiln/domain';
 
 type Found = Omit<PackageSource, 'path'>;
 

@@ -1,4 +1,4 @@
-import { type PackageSource } from '@kiln/domain';
+import type { PackageSource } from '@kiln/domain';
 
 // rpm's own numbers (include/rpm/rpmtag.h). All figures of a header are big-endian.
 const tags = { name: 1000, version: 1001, release: 1002, epoch: 1003 };

@@ -1,4 +1,4 @@
-import { type TakeHeader } from './rpm-header.ts';
+import type { TakeHeader } from './rpm-header.ts';
 
 // lib/backend/ndb/rpmpkg.c of rpm: a head, slots that tell where packages are, and the packages. All is little-endian.
 const magic = { file: 'RpmP', slot: 'Slot', blob: 'BlbS' };

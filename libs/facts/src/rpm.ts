@@ -1,4 +1,4 @@
-import { type PackageSource } from '@kiln/domain';
+import type { PackageSource } from '@kiln/domain';
 import { isBerkeley, readBerkeley } from './rpm-berkeley.ts';
 import { packageOfHeader } from './rpm-header.ts';
 import { isNdb, readNdb } from './rpm-ndb.ts';

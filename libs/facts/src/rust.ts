@@ -1,5 +1,5 @@
 import { constants, inflateSync } from 'node:zlib';
-import { type PackageSource } from '@kiln/domain';
+import type { PackageSource } from '@kiln/domain';
 import { type Place, Seeker } from './seeker.ts';
 
 // What cargo-auditable puts into a program: its packages as JSON, packed by zlib. Where it lies is told at the program's

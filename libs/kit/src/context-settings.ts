@@ -1,4 +1,4 @@
-import { type ContextLimits } from '@kiln/domain';
+import type { ContextLimits } from '@kiln/domain';
 import { z } from 'zod';
 
 const bytes = z.coerce.number().int().min(1);

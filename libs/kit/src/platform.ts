@@ -1,4 +1,4 @@
-import { type Platform } from '@kiln/domain';
+import type { Platform } from '@kiln/domain';
 import { emptyPlatform, platformSchema } from '@kiln/contract';
 import { z } from 'zod';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Logger } from './observability/logger.ts';
+import type { Logger } from './observability/logger.ts';
 
 export interface PollLoop {
   /** Asks for a pass now, because there is something to do. Returns at once. */

@@ -1,6 +1,6 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { queues } from '@kiln/contract';
-import { type Broker } from './broker.ts';
+import type { Broker } from './broker.ts';
 import { everyQueue, openQueues, type QueueBuilder } from './open-queues.ts';
 
 /** What a dashboard over the queues is shown: every queue, with no more of a job than the ids in it. */

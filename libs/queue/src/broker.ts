@@ -1,4 +1,4 @@
-import { type Queue, type Worker, type WorkerOptions } from 'bullmq';
+import type { Queue, Worker, WorkerOptions } from 'bullmq';
 
 /** Where jobs wait and through which signals pass: Redis or PostgreSQL, behind BullMQ's one interface. */
 export interface Broker {

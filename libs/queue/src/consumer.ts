@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import { queueOf, queues, type QueueName, type QueuePayload } from '@kiln/contract';
-import { type Queue, type Worker } from 'bullmq';
-import { type Broker, type ProcessJob } from './broker.ts';
+import type { Queue, Worker } from 'bullmq';
+import type { Broker, ProcessJob } from './broker.ts';
 
 export interface Consumer {
   /** Takes no jobs, or takes them again; those under way go on. */

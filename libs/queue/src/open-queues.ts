@@ -1,6 +1,6 @@
 import { queueNames, queueOf } from '@kiln/contract';
-import { type Queue } from 'bullmq';
-import { type Broker } from './broker.ts';
+import type { Queue } from 'bullmq';
+import type { Broker } from './broker.ts';
 
 /** Queues by their names. */
 export interface OpenQueues {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import {
   type BackendFactory,
   type ConnectionOptions,
@@ -11,7 +11,7 @@ import {
   Worker,
 } from 'bullmq';
 import type pg from 'pg';
-import { type Broker } from './broker.ts';
+import type { Broker } from './broker.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** The one channel of all signals: a listener of PostgreSQL's is told of every one anyway. */

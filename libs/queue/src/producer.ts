@@ -1,7 +1,7 @@
 import { isTracing, withTrace } from '@kiln/kit';
 import { queueNames, queueOf, queues } from '@kiln/contract';
-import { type Queue } from 'bullmq';
-import { type Broker } from './broker.ts';
+import type { Queue } from 'bullmq';
+import type { Broker } from './broker.ts';
 import { everyQueue, openQueues, type QueueBuilder } from './open-queues.ts';
 
 export interface QueueJob {

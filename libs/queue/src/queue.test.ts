@@ -5,7 +5,7 @@ import { openLogger, openPollLoop, Secret } from '@kiln/kit';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { DEFAULT_SCHEMA, runMigrations } from 'bullmq';
 import pg from 'pg';
-import { type Broker } from './broker.ts';
+import type { Broker } from './broker.ts';
 import { consume } from './consumer.ts';
 import { openPostgresBroker } from './postgres-broker.ts';
 import { openProducer } from './producer.ts';

@@ -1,6 +1,6 @@
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import { Queue, Worker } from 'bullmq';
-import { type Broker } from './broker.ts';
+import type { Broker } from './broker.ts';
 import { closeRedis, openRedis, prefixFor, type RedisAddress } from './redis.ts';
 import { openTelemetry } from './telemetry.ts';
 

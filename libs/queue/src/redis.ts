@@ -1,4 +1,4 @@
-import { type Logger, type Secret } from '@kiln/kit';
+import type { Logger, Secret } from '@kiln/kit';
 import { Cluster, Redis } from 'ioredis';
 
 interface HostAndPort {

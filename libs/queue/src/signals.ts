@@ -1,5 +1,5 @@
 import { everyone, signals, type SignalName } from '@kiln/contract';
-import { type Broker, type Message } from './broker.ts';
+import type { Broker, Message } from './broker.ts';
 
 /** Wakes other processes at once, where otherwise they would find out at their next look at PostgreSQL. */
 export interface SignalBus {

@@ -1,5 +1,5 @@
 import { isTracing } from '@kiln/kit';
-import { type QueueOptions } from 'bullmq';
+import type { QueueOptions } from 'bullmq';
 import { BullMQOtel, BullMQOTelSpan } from 'bullmq-otel';
 
 /** What an exception says may hold what users wrote, or where Redis is. */

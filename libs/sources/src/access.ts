@@ -1,5 +1,5 @@
-import { type Secret } from '@kiln/kit';
-import { type RegistryAccess } from '@kiln/registry';
+import type { Secret } from '@kiln/kit';
+import type { RegistryAccess } from '@kiln/registry';
 
 /** How to reach one host that contexts are fetched from: as a registry, or by ssh. */
 export interface SourceAccess extends Omit<RegistryAccess, 'connected'> {

@@ -1,9 +1,9 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { asFault, Fault } from '@kiln/domain';
 import { timings } from '@kiln/kit';
 import { type AddressRules, guardedConnector } from '@kiln/registry';
 import { Agent, request as send } from 'undici';
-import { type SourceAccess } from './access.ts';
+import type { SourceAccess } from './access.ts';
 
 export interface HttpAnswer {
   status: number;

@@ -1,10 +1,10 @@
-import { type AddressRules } from '@kiln/registry';
-import { type SourceAccesses } from './access.ts';
+import type { AddressRules } from '@kiln/registry';
+import type { SourceAccesses } from './access.ts';
 import { openGitRemote } from './git/git.ts';
 import { type Lfs, openLfs } from './git/lfs.ts';
-import { type GitRemote } from './git/remote.ts';
+import type { GitRemote } from './git/remote.ts';
 import { openObject, type SourceObject } from './object/object.ts';
-import { type ObjectStores } from './object/object-stores.ts';
+import type { ObjectStores } from './object/object-stores.ts';
 
 /** Where contexts may be fetched from; each that is opened is to be closed. */
 export interface Sources {

@@ -1,4 +1,4 @@
-import { type Viewer } from '@kiln/persistence';
+import type { Viewer } from '@kiln/persistence';
 import { Fault, isAtLeast, type Role } from '@kiln/domain';
 
 /**

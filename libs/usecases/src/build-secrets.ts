@@ -1,5 +1,5 @@
-import { type Sealer } from '@kiln/auth';
-import { type Secret } from '@kiln/kit';
+import type { Sealer } from '@kiln/auth';
+import type { Secret } from '@kiln/kit';
 import { type Executor, findBuildSecrets, listBuildSecrets } from '@kiln/persistence';
 import { bindingOf, fieldFault, requestFields, type WantedSecret } from '@kiln/domain';
 

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
-import { type ContextStore } from '@kiln/contexts';
+import type { ContextStore } from '@kiln/contexts';
 import { type ContextEntry, Fault, type IgnoreRules, readIgnoreRules } from '@kiln/domain';
 
 /** The most of an ignore file that is read, in bytes. */

@@ -3,7 +3,7 @@ import { type ContextStore, readArchive, readBlobArchive } from '@kiln/contexts'
 import { bytesIn, canonicalEntries, checkSize, filesIn, type ContextEntry, Fault, readEntries } from '@kiln/domain';
 import { type ContextRules, readAtMost } from '@kiln/kit';
 import { findContext, type KeptContext, putContext } from '@kiln/persistence';
-import { type ContextsAtHand } from './with-context.ts';
+import type { ContextsAtHand } from './with-context.ts';
 
 export interface ContextDeps extends ContextsAtHand {
   contextRules: ContextRules;

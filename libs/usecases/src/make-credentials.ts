@@ -1,6 +1,6 @@
 import { newAccessKey, newToken, type Sealer } from '@kiln/auth';
 import { bindingOf, type Scope } from '@kiln/domain';
-import { type Secret } from '@kiln/kit';
+import type { Secret } from '@kiln/kit';
 import { type Executor, insertAccessKey, insertToken } from '@kiln/persistence';
 
 interface Owner {

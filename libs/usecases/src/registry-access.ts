@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { Secret } from '@kiln/kit';
 import {
   type Build,
@@ -8,7 +8,7 @@ import {
   loadBuild,
   type RegistryConnection,
 } from '@kiln/persistence';
-import { type RegistryAccess } from '@kiln/registry';
+import type { RegistryAccess } from '@kiln/registry';
 import { bindingOf } from '@kiln/domain';
 
 /** Credentials as docker writes them, by registry host: base64 of `user:password`. */

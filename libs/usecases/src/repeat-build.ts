@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { crashPoint, newBuildIds } from '@kiln/kit';
 import {
   type Build,
@@ -8,11 +8,11 @@ import {
   submitBuild,
   type Viewer,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/contract';
 import { bindingOf, type BuildRequest, Fault, isTerminal, type Lane, type Platform, poolOf } from '@kiln/domain';
 import { requireOwner } from './authorize.ts';
-import { type Quotas } from './quotas.ts';
+import type { Quotas } from './quotas.ts';
 import { openRegistryAuths } from './registry-access.ts';
 import {
   answerSubmission,

@@ -1,6 +1,6 @@
-import { type RegistryConnection, type Viewer, type Workspace } from '@kiln/persistence';
+import type { RegistryConnection, Viewer, Workspace } from '@kiln/persistence';
 import { fieldFault, type Reference } from '@kiln/domain';
-import { type Directory } from './directory.ts';
+import type { Directory } from './directory.ts';
 
 /**
  * The workspace that a request names.

@@ -1,5 +1,5 @@
-import { type AccountEvent } from '@kiln/persistence';
-import { type ShownEvent } from '@kiln/contract';
+import type { AccountEvent } from '@kiln/persistence';
+import type { ShownEvent } from '@kiln/contract';
 import {
   type BrokenRule,
   type CampaignOutcome,

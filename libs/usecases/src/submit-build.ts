@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import {
   bindingOf,
   type BuildRequest,
@@ -25,14 +25,14 @@ import {
   type SubmitOutcome,
   type Viewer,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
-import { type Sources } from '@kiln/sources';
+import type { SignalBus } from '@kiln/queue';
+import type { Sources } from '@kiln/sources';
 import { everyone } from '@kiln/contract';
 import stringify from 'safe-stable-stringify';
 import { requireBuildSecrets } from './build-secrets.ts';
-import { type Directory } from './directory.ts';
-import { type Quotas } from './quotas.ts';
-import { type RegistryAuths } from './registry-access.ts';
+import type { Directory } from './directory.ts';
+import type { Quotas } from './quotas.ts';
+import type { RegistryAuths } from './registry-access.ts';
 import { requireConnection, requireWorkspace } from './resolve.ts';
 import { settleSource } from './settle-source.ts';
 import { type ContextsAtHand, isToBeFetched, withContext } from './with-context.ts';

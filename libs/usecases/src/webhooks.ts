@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { randomSuffix, Secret } from '@kiln/kit';
 import {
   changeWebhook,

@@ -1,5 +1,5 @@
 import { buffer } from 'node:stream/consumers';
-import { type ContextStore } from '@kiln/contexts';
+import type { ContextStore } from '@kiln/contexts';
 import { dockerfileBytesMax } from '@kiln/contract';
 import {
   below,

@@ -1,4 +1,4 @@
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { everyone } from '@kiln/contract';
 
 /** Calls `listen` whenever a signal says that some build or image may have changed its state; the answer stops it. */

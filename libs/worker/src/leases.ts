@@ -1,6 +1,6 @@
 import { type Logger, metrics, timings } from '@kiln/kit';
-import { type HeldClaim, type WorkerSession } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { HeldClaim, WorkerSession } from '@kiln/persistence';
+import type { SignalBus } from '@kiln/queue';
 
 /** Why an attempt has to stop. */
 export type Stop = 'cancelled' | 'lost' | 'shutdown';

@@ -1,6 +1,6 @@
 import { commonPool } from '@kiln/domain';
-import { type Lifecycle, type Logger } from '@kiln/kit';
-import { type Database } from '@kiln/persistence';
+import type { Lifecycle, Logger } from '@kiln/kit';
+import type { Database } from '@kiln/persistence';
 import {
   type BoardQueues,
   type Consumer,
@@ -11,7 +11,7 @@ import {
   type Producer,
   type SignalBus,
 } from '@kiln/queue';
-import { type QueueName, type QueuePayload } from '@kiln/contract';
+import type { QueueName, QueuePayload } from '@kiln/contract';
 import { openBroker, type QueueSettings } from './open-broker.ts';
 import { openOutboxRelay, type Relay } from './relay.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Lifecycle, type Logger, type Secret } from '@kiln/kit';
+import type { Lifecycle, Logger, Secret } from '@kiln/kit';
 import { openDatabase, queueSchema } from '@kiln/persistence';
 import { type Broker, openPostgresBroker, openRedisBroker, type RedisAddress } from '@kiln/queue';
 

@@ -1,6 +1,6 @@
 import { type Logger, type PollLoop, openPollLoop } from '@kiln/kit';
 import { type Database, relayOutbox } from '@kiln/persistence';
-import { type Producer } from '@kiln/queue';
+import type { Producer } from '@kiln/queue';
 
 /** Passes what PostgreSQL's outbox announces on to the queues. */
 export type Relay = PollLoop;

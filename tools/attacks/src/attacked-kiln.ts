@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { testStack } from '@kiln/kit/testing';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';

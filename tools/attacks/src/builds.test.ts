@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { provisionAccount } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';
 import { findLeftovers, type TestKiln } from '@kiln/stack/testing';

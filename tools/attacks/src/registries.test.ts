@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { eventually } from '@kiln/kit/testing';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 import { openVictim } from './attacked-kiln.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { openSignedClient } from '@kiln/stack/client';
-import { type TestKiln } from '@kiln/stack/testing';
+import type { TestKiln } from '@kiln/stack/testing';
 import { attack, openAttackedKiln } from './attacked-kiln.ts';
 
 let kiln: TestKiln;

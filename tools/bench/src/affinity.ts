@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { openRandom } from '@kiln/kit/testing';
 import { type Managed, provisionAccount, startApp } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { kilnSide, type Side } from './build-sides.ts';
-import { type Row } from './measure.ts';
+import type { Row } from './measure.ts';
 
 const accounts = 8;
 /** Dockerfiles of each account, which differ from their first step on. */

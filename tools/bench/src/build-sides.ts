@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureClientsRoot, program, type ProvisionedAccount, root, runQuietly } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';
 import { openBuildx } from '@kiln/stack/testing';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { timed } from './measure.ts';
 
 /** One way to make an image of a Dockerfile and to publish it; tells how many milliseconds it took. */

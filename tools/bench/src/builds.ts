@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { putRegistryConnection } from '@kiln/persistence';
 import { provisionAccount, type ProvisionedAccount } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { buildahSide, kilnSide, openBuildxSide, type Side } from './build-sides.ts';
 import { inTurn, median, ms, type Row, timed } from './measure.ts';
 

@@ -9,7 +9,7 @@ import { eventually } from '@kiln/kit/testing';
 import { memoryMiB, root } from '@kiln/stack';
 import { manifestType, pushBlob, pushBlobFile, pushManifest } from '@kiln/stack/client';
 import { pack } from 'tar-stream';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { type Row, timed } from './measure.ts';
 
 const MiB = 2 ** 20;

@@ -1,6 +1,6 @@
 import { sweepTallies } from '@kiln/persistence';
 import { provisionAccount } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { ms, quantile, timed } from './measure.ts';
 import { seedLists, seeded } from './seed-lists.ts';
 

@@ -1,5 +1,5 @@
 import { provisionAccount } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { ms, quantile, timed } from './measure.ts';
 import { withoutReading } from './seed-lists.ts';
 

@@ -3,7 +3,7 @@ import { Secret } from '@kiln/kit';
 import { migrateDatabase, openDatabase } from '@kiln/persistence';
 import { type Managed, freePort, provisionAccount, startApi, startApp } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { kilnSide } from './build-sides.ts';
 import { row, together, twoSteps } from './builds.ts';
 import { inTurn, type Row } from './measure.ts';

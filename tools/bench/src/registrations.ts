@@ -1,5 +1,5 @@
 import { program, runQuietly } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { load, ms, quantile, type Row, timed } from './measure.ts';
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';

@@ -16,7 +16,7 @@ import {
   sweepTallies,
 } from '@kiln/persistence';
 import { provisionAccount } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { kilnSide } from './build-sides.ts';
 import { twoSteps } from './builds.ts';
 import { median, ms, timed } from './measure.ts';

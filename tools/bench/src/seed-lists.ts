@@ -1,6 +1,6 @@
-import { type OpenDatabase } from '@kiln/persistence';
+import type { OpenDatabase } from '@kiln/persistence';
 import { exampleRequest } from '@kiln/persistence/testing';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 
 /** How many images and builds the lists are measured with. */
 export const seeded = 200_000;

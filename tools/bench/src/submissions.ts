@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { freePort, startProcess } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { load, ms, quantile, type Row } from './measure.ts';
 
 const width = 16;

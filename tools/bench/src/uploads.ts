@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { memoryMiB, root } from '@kiln/stack';
-import { type BenchStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { inTurn, median, ms, type Row, timed } from './measure.ts';
 
 const run = promisify(execFile);

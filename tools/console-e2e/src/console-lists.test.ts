@@ -1,4 +1,4 @@
-import { type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { openBrowser, signIn, visit } from '@kiln/stack/browser';
 import { exampleRequest } from '@kiln/persistence/testing';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';

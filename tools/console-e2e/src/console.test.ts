@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { eventually } from '@kiln/kit/testing';
-import { type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { freePort } from '@kiln/stack';
 import { openBrowser, signIn, visit } from '@kiln/stack/browser';
 import { openReceiver, openTestKiln, type Receiver, type TestKiln } from '@kiln/stack/testing';

@@ -1,4 +1,4 @@
-import { type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { openBrowser, shoot, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 

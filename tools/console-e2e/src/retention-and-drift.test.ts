@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '@kiln/kit/testing';
 import { pushImage } from '@kiln/stack/client';
-import { type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { openBrowser, shoot, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
-import { type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { openBrowser, signIn, visit } from '@kiln/stack/browser';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 

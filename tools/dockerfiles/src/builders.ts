@@ -5,7 +5,7 @@ import { Secret } from '@kiln/kit';
 import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
 import { openBuildx } from '@kiln/stack/testing';
 import { openBaseImages } from '@kiln/usecases';
-import { type Case } from './cases.ts';
+import type { Case } from './cases.ts';
 
 /** Builds a Dockerfile and pushes its image. */
 export interface Builder {

@@ -14,7 +14,7 @@ import {
   openapiClient,
   openapiCore,
 } from './conformance/cloud-clients.ts';
-import { type Conformance } from './conformance/context.ts';
+import type { Conformance } from './conformance/context.ts';
 import { checkModelArts } from './conformance/modelarts-images.ts';
 import { checkPaiBuilds } from './conformance/pai-builds.ts';
 import { checkPaiImages } from './conformance/pai-images.ts';

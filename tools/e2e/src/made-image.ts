@@ -1,5 +1,5 @@
-import { type Readable } from 'node:stream';
-import { type RunConfig } from '@kiln/domain';
+import type { Readable } from 'node:stream';
+import type { RunConfig } from '@kiln/domain';
 import { readLayer } from '@kiln/facts';
 import { pack } from 'tar-stream';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
 import { type CrashPoint, crashPoints } from '@kiln/kit';
 import { type AppEnvironment, type Managed, startApp } from '@kiln/stack';
-import { type Link } from './link.ts';
+import type { Link } from './link.ts';
 
 export type App = 'api' | 'builder' | 'registrar';
 

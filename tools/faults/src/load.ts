@@ -1,7 +1,7 @@
 import { memoryMiB } from '@kiln/stack';
-import { type Random } from '@kiln/kit/testing';
-import { type FaultKiln } from './fault-kiln.ts';
-import { type App } from './fleet.ts';
+import type { Random } from '@kiln/kit/testing';
+import type { FaultKiln } from './fault-kiln.ts';
+import type { App } from './fleet.ts';
 import { judge } from './oracle.ts';
 import { sleep } from './scenario.ts';
 

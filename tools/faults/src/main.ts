@@ -7,7 +7,7 @@ import { openRandom } from '@kiln/kit/testing';
 import { openFaultKiln } from './fault-kiln.ts';
 import { runLoad } from './load.ts';
 import { renderTable, summarise } from './report.ts';
-import { type Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { complaints, isGood, runTrial, scenarios, type Trial } from './trial.ts';
 
 const { values } = parseArgs({

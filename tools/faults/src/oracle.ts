@@ -1,4 +1,4 @@
-import { type FaultKiln } from './fault-kiln.ts';
+import type { FaultKiln } from './fault-kiln.ts';
 import { findLeftovers } from '@kiln/stack/testing';
 
 /**

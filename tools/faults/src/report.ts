@@ -1,5 +1,5 @@
 import { aimSeconds, type Scenario } from './scenario.ts';
-import { type Trial } from './trial.ts';
+import type { Trial } from './trial.ts';
 
 const percentile = (sorted: number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;

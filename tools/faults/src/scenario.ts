@@ -1,6 +1,6 @@
-import { type TerminalState } from '@kiln/domain';
-import { type Random } from '@kiln/kit/testing';
-import { type FaultKiln } from './fault-kiln.ts';
+import type { TerminalState } from '@kiln/domain';
+import type { Random } from '@kiln/kit/testing';
+import type { FaultKiln } from './fault-kiln.ts';
 
 /** What is expected of the time that it takes until work goes on. */
 export type Aim =

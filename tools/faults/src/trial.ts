@@ -1,5 +1,5 @@
 import { openRandom } from '@kiln/kit/testing';
-import { type FaultKiln } from './fault-kiln.ts';
+import type { FaultKiln } from './fault-kiln.ts';
 import { judge, type Verdict } from './oracle.ts';
 import { aimSeconds, type Scenario } from './scenario.ts';
 import { clients } from './scenarios/clients.ts';

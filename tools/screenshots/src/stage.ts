@@ -1,4 +1,4 @@
-import { type TestKiln } from '@kiln/stack/testing';
+import type { TestKiln } from '@kiln/stack/testing';
 
 /** What the pages are to show: builds that really ran here. */
 export interface Stage {

@@ -1,5 +1,5 @@
-import { type Lane } from '@kiln/domain';
-import { type Random } from '@kiln/kit/testing';
+import type { Lane } from '@kiln/domain';
+import type { Random } from '@kiln/kit/testing';
 import { logNormal } from './distributions.ts';
 
 /** A build that is submitted at some time, and how long it takes on a builder. Times are milliseconds from the start. */

@@ -1,4 +1,4 @@
-import { type Random } from '@kiln/kit/testing';
+import type { Random } from '@kiln/kit/testing';
 
 /** Of an exponential distribution with this mean. */
 export const exponential = (random: Random, mean: number): number => -Math.log(1 - random.next()) * mean;

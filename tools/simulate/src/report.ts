@@ -1,5 +1,5 @@
 import { type Lane, lanes } from '@kiln/domain';
-import { type Fleet, type Outcome } from './simulate.ts';
+import type { Fleet, Outcome } from './simulate.ts';
 
 /** Waiting times in milliseconds. */
 export interface Waits {

@@ -10,8 +10,8 @@ import {
   type Waiting,
 } from '@kiln/domain';
 import TinyQueue from 'tinyqueue';
-import { type Random } from '@kiln/kit/testing';
-import { type Arrival } from './arrivals.ts';
+import type { Random } from '@kiln/kit/testing';
+import type { Arrival } from './arrivals.ts';
 import { exponential } from './distributions.ts';
 
 export interface Fleet {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openSignedClient, readEvents, type SignedClient } from '@kiln/stack/client';
-import { type LocalStack } from './local-stack.ts';
+import type { LocalStack } from './local-stack.ts';
 import { bad, bold, dim, good, printable, say } from './progress.ts';
 
 const dockerfileOf = (base: string) =>

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { root } from '@kiln/stack';
-import { type LocalStack } from './local-stack.ts';
+import type { LocalStack } from './local-stack.ts';
 import { bold, dim, say } from './progress.ts';
 
 const folder = 'tools/start/example';

@@ -1,7 +1,7 @@
 import { firstCalls } from '@kiln/contract';
 import { root } from '@kiln/stack';
 import { exampleArguments } from './example.ts';
-import { type LocalStack } from './local-stack.ts';
+import type { LocalStack } from './local-stack.ts';
 import { bold, dim, say } from './progress.ts';
 
 /** Prints commands that can be pasted as they are. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { tlsModes } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
-import { type RegistryAccess } from '@kiln/registry';
+import type { RegistryAccess } from '@kiln/registry';
 import { type Command, Option } from 'commander';
 import { givenSecret } from './given-secret.ts';
 

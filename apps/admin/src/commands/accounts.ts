@@ -1,5 +1,5 @@
 import { createAccount, putAccountLimits, setOperates } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
 
 const builds = wholeNumber('builds', 0, 1_000_000);

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { cutAudit, listAudit, verifyAudit } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
 
 /** The record of who did what. */

@@ -1,7 +1,7 @@
-import { type Sealer } from '@kiln/auth';
-import { type Role } from '@kiln/domain';
+import type { Sealer } from '@kiln/auth';
+import type { Role } from '@kiln/domain';
 import { type Database, findAccount, findUser } from '@kiln/persistence';
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 
 /** Where commands are added: to the program itself, or to its `create`. */
 export interface CommandRoots {

@@ -1,6 +1,6 @@
 import { firstCalls } from '@kiln/contract';
 import { findDefaultWorkspace, listRegistryConnections } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 /** What a new account types first. */
 export function firstBuildCommands({ program }: CommandRoots, { db, say, account, user }: CommandContext): void {

@@ -1,5 +1,5 @@
 import { listIdentities, revoke, type RevocableKind } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 const kinds = ['account', 'user', 'project', 'workspace', 'key', 'token'] as const satisfies RevocableKind[];
 

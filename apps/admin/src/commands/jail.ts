@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { limitsOf, networkOf, type Platform } from '@kiln/domain';
 import { describeRoom, type EngineRoot, readEngineRoot } from '@kiln/engine';
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 
 /** What the jails of builds are made from. */
 export interface JailSettings {

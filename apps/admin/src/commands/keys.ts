@@ -3,7 +3,7 @@ import { expireKey, inTransaction, insertAccessKey } from '@kiln/persistence';
 import { bindingOf, type Scope, scopes } from '@kiln/domain';
 import { makeToken } from '@kiln/usecases';
 import { Option } from 'commander';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
 
 const scopeOption = () =>

@@ -1,5 +1,5 @@
 import { createProject, createWorkspace, inTransaction } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 /** Projects and workspaces of an account. */
 export function projectCommands({ create }: CommandRoots, context: CommandContext): void {

@@ -1,6 +1,6 @@
 import { listQuarantined, loadBuild } from '@kiln/persistence';
 import { redriveBuild } from '@kiln/usecases';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 /** Builds whose workers died too often. */
 export function quarantineCommands({ program }: CommandRoots, context: CommandContext): void {

@@ -3,7 +3,7 @@ import { openAddressRules, openRegistryClients } from '@kiln/registry';
 import { accessForImage, connectRegistry } from '@kiln/usecases';
 import { Option } from 'commander';
 import { type AccessOptions, addAccessOptions, readAccess } from './access-options.ts';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 import { wholeNumber } from './whole-number.ts';
 import { type CompressionChoice, compressionChoices, compressionLevelMax, stagingTag } from '@kiln/domain';
 

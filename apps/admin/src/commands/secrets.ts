@@ -1,6 +1,6 @@
 import { Secret } from '@kiln/kit';
 import { listBuildSecrets, removeBuildSecret, resealAll } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 import { givenSecret } from './given-secret.ts';
 import { keepSecret } from '@kiln/usecases';
 

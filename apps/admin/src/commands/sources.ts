@@ -2,7 +2,7 @@ import { Secret } from '@kiln/kit';
 import { listSourceConnections, removeSourceConnection } from '@kiln/persistence';
 import { connectSource } from '@kiln/usecases';
 import { type AccessOptions, addAccessOptions, readAccess, readOption } from './access-options.ts';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 /** Hosts that builds of an account fetch contexts from. */
 export function sourceCommands({ program }: CommandRoots, context: CommandContext): void {

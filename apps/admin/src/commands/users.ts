@@ -1,7 +1,7 @@
 import { addMember, createUser, inTransaction } from '@kiln/persistence';
 import { type Role, roles } from '@kiln/domain';
 import { Option } from 'commander';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 /** Users of an account. */
 export function userCommands({ create }: CommandRoots, context: CommandContext): void {

@@ -1,5 +1,5 @@
 import { cordonWorker, forgetCache, listWorkers } from '@kiln/persistence';
-import { type CommandContext, type CommandRoots } from './context.ts';
+import type { CommandContext, CommandRoots } from './context.ts';
 
 /** Builders and registrars. */
 export function workerCommands({ program }: CommandRoots, context: CommandContext): void {

@@ -1,4 +1,4 @@
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import { type AuditEntry, type Database, recordAudit } from '@kiln/persistence';
 
 /**

@@ -13,11 +13,11 @@ import {
   verifyAcsHmacSha1,
   verifySdkHmac,
 } from '@kiln/auth';
-import { type FoundToken, type NonceStore } from '@kiln/persistence';
+import type { FoundToken, NonceStore } from '@kiln/persistence';
 import { bindingOf, Fault } from '@kiln/domain';
 import { csrfTokenOf, sessionIn } from './browser-session.ts';
-import { type Caller } from './caller.ts';
-import { type Directory } from '@kiln/usecases';
+import type { Caller } from './caller.ts';
+import type { Directory } from '@kiln/usecases';
 
 export interface AuthenticateDeps {
   directory: Directory;

@@ -1,8 +1,8 @@
 import { hashToken, hmacSha256Hex, newToken, type SignedRequest } from '@kiln/auth';
 import { actingFor, type Database, insertToken } from '@kiln/persistence';
 import { Fault, fieldFault } from '@kiln/domain';
-import { type Caller } from './caller.ts';
-import { type Directory } from '@kiln/usecases';
+import type { Caller } from './caller.ts';
+import type { Directory } from '@kiln/usecases';
 
 export const sessionMs = 12 * 3600 * 1000;
 

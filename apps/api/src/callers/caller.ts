@@ -1,4 +1,4 @@
-import { type Credential, type Viewer } from '@kiln/persistence';
+import type { Credential, Viewer } from '@kiln/persistence';
 
 /** Who asks, and where alone the credentials are good. */
 export interface Caller extends Viewer {

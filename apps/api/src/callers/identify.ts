@@ -1,10 +1,10 @@
-import { type SignedRequest } from '@kiln/auth';
+import type { SignedRequest } from '@kiln/auth';
 import { asFault } from '@kiln/domain';
-import { type Caller } from './caller.ts';
-import { type LastUsed } from './last-used.ts';
-import { type Request } from 'express';
-import { type Dialect } from '../http/dialect.ts';
-import { type Throttle } from './throttle.ts';
+import type { Caller } from './caller.ts';
+import type { LastUsed } from './last-used.ts';
+import type { Request } from 'express';
+import type { Dialect } from '../http/dialect.ts';
+import type { Throttle } from './throttle.ts';
 
 /** The access key that a request says that it is signed with. */
 const keyIdOf = ({ headers }: SignedRequest): string | undefined =>

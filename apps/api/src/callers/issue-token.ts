@@ -1,9 +1,9 @@
 import { newToken, sameText, type Sealer } from '@kiln/auth';
 import { actingFor, type Database, insertToken, namesOf } from '@kiln/persistence';
-import { type CreateTokenBody } from '@kiln/contract';
+import type { CreateTokenBody } from '@kiln/contract';
 import { bindingOf, Fault, fieldFault } from '@kiln/domain';
-import { type Caller } from './caller.ts';
-import { type Directory } from '@kiln/usecases';
+import type { Caller } from './caller.ts';
+import type { Directory } from '@kiln/usecases';
 import { findProjects, type NamedProject } from '../usecases/projects.ts';
 
 const lifetimeMs = 24 * 3600 * 1000;

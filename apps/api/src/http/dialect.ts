@@ -1,9 +1,9 @@
-import { type Caller } from '../callers/caller.ts';
-import { type DialectName, type Operation, type PathParameters } from '@kiln/contract';
-import { type ErrorCode, type Fault } from '@kiln/domain';
-import { type SignedRequest } from '@kiln/auth';
-import { type Response } from 'express';
-import { type z } from 'zod';
+import type { Caller } from '../callers/caller.ts';
+import type { DialectName, Operation, PathParameters } from '@kiln/contract';
+import type { ErrorCode, Fault } from '@kiln/domain';
+import type { SignedRequest } from '@kiln/auth';
+import type { Response } from 'express';
+import type { z } from 'zod';
 
 /** What a route gets: everything parsed as its operation says. */
 export interface Call<O extends Operation = Operation> {

@@ -1,7 +1,7 @@
-import { type SignedRequest } from '@kiln/auth';
+import type { SignedRequest } from '@kiln/auth';
 import { Fault, fieldFault } from '@kiln/domain';
 import { type Operation, parseInput, refuseNearMisses, withoutNulls } from '@kiln/contract';
-import { type Request } from 'express';
+import type { Request } from 'express';
 
 /** The largest request body, in bytes. */
 export const bodyBytesMax = 1 << 20;

@@ -3,10 +3,10 @@ import { finished } from 'node:stream/promises';
 import { inSpan, type Logger, metrics, newRequestId } from '@kiln/kit';
 import { actingFor, isDatabaseDown } from '@kiln/persistence';
 import { asFault, errorClass, Fault, isAtLeast, scopeOfOperation } from '@kiln/domain';
-import { type Operation } from '@kiln/contract';
-import { type AuditTrail } from '../callers/audit-trail.ts';
-import { type Caller } from '../callers/caller.ts';
-import { type LastUsed } from '../callers/last-used.ts';
+import type { Operation } from '@kiln/contract';
+import type { AuditTrail } from '../callers/audit-trail.ts';
+import type { Caller } from '../callers/caller.ts';
+import type { LastUsed } from '../callers/last-used.ts';
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -14,11 +14,11 @@ import express, {
   type Response,
   type Router,
 } from 'express';
-import { type Dialect, type Route } from './dialect.ts';
+import type { Dialect, Route } from './dialect.ts';
 import { admit, identify } from '../callers/identify.ts';
 import { bodyBytesMax, checkUploadType, parseCall, signedRequest } from './read-request.ts';
 import { answerLate } from './unreadable.ts';
-import { type Throttle } from '../callers/throttle.ts';
+import type { Throttle } from '../callers/throttle.ts';
 
 /** What Express and Node say of a request that never reached a route. */
 function fromHttp(error: unknown): Fault {

@@ -1,5 +1,5 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
-import { type Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { newRequestId } from '@kiln/kit';
 import { dialectOf, requestIdHeaders } from './dialect.ts';
 

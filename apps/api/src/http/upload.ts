@@ -1,4 +1,4 @@
-import { type Request } from 'express';
+import type { Request } from 'express';
 
 /** How long an upload may stand still, in milliseconds. */
 const idleMs = 30_000;

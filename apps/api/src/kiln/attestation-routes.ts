@@ -1,5 +1,5 @@
 import { type Bundle, newPrivateKey, openBundle, readSigningKey, type SigningKey } from '@kiln/attestations';
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { attestationOperations } from '@kiln/contract';
 import { bindingOf, Fault, fieldFault, formatImageName } from '@kiln/domain';
 import { Secret } from '@kiln/kit';
@@ -11,10 +11,10 @@ import {
   listSigningKeys,
   retireSigningKey,
 } from '@kiln/persistence';
-import { type RegistryClients } from '@kiln/registry';
+import type { RegistryClients } from '@kiln/registry';
 import { accessForImage } from '@kiln/usecases';
 import { z } from 'zod';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { requireImage } from '../usecases/require-image.ts';

@@ -13,7 +13,7 @@ import {
   selectForCampaign,
 } from '@kiln/persistence';
 import { type Directory, requireWorkspace, showCounts } from '@kiln/usecases';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { requireImage } from '../usecases/require-image.ts';

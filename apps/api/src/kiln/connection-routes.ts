@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { connectionOperations } from '@kiln/contract';
 import { asFault, Fault, fieldFault, type TlsMode } from '@kiln/domain';
 import { Secret } from '@kiln/kit';

@@ -1,9 +1,9 @@
 import { type AccountEvent, seesAll } from '@kiln/persistence';
 import { type EventCursor, formatEventCursor, parseEventCursor } from '@kiln/domain';
 import { eventOperations } from '@kiln/contract';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { type Directory, showEvent } from '@kiln/usecases';
-import { type EventFeed, type FeedPiece, type WantedCursor } from '../live/event-feed.ts';
+import type { EventFeed, FeedPiece, WantedCursor } from '../live/event-feed.ts';
 import { type Call, type Route, route } from '../http/dialect.ts';
 import { acceptedStream, openStream, sseContentType, sseEvent } from '../live/stream.ts';
 import { scopeOf } from '../pai/scope.ts';

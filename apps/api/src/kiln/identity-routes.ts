@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { identityOperations } from '@kiln/contract';
 import { Fault, fieldFault, isAtLeast } from '@kiln/domain';
 import {
@@ -16,7 +16,7 @@ import {
   type UserChange,
 } from '@kiln/persistence';
 import { makeAccessKey, makeToken } from '@kiln/usecases';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 

@@ -25,9 +25,9 @@ import {
   searchPackages,
   showImage,
 } from '@kiln/persistence';
-import { type CheckRegistryHost } from '@kiln/registry';
+import type { CheckRegistryHost } from '@kiln/registry';
 import { showCheck } from '@kiln/usecases';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { renderComparison, type ShownContents } from './render-comparison.ts';

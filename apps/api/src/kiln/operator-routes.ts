@@ -13,7 +13,7 @@ import {
   readOutbox,
   readShares,
 } from '@kiln/persistence';
-import { type Producer } from '@kiln/queue';
+import type { Producer } from '@kiln/queue';
 import { accountOperations, consoleOperations } from '@kiln/contract';
 import { Fault, type Platform, poolNames } from '@kiln/domain';
 import { redriveBuild, type SubmitBuildDeps } from '@kiln/usecases';

@@ -2,8 +2,8 @@ import { policyOperations } from '@kiln/contract';
 import { fieldFault, formatReference, type ImagePolicy, type Profile } from '@kiln/domain';
 import { type Database, findPolicy, putPolicy, tryPolicy, type Workspace } from '@kiln/persistence';
 import { type Directory, requireWorkspace, showBroken } from '@kiln/usecases';
-import { type z } from 'zod';
-import { type Caller } from '../callers/caller.ts';
+import type { z } from 'zod';
+import type { Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 
 interface PolicyDeps {

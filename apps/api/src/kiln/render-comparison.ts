@@ -1,6 +1,6 @@
-import { type inspectionOperations } from '@kiln/contract';
+import type { inspectionOperations } from '@kiln/contract';
 import { type ComparedImage, compareImages, type Difference, type ImageFacts } from '@kiln/domain';
-import { type z } from 'zod';
+import type { z } from 'zod';
 import { optional } from '../http/optional.ts';
 
 /** What is in an image, by whose name it is told. */

@@ -8,9 +8,9 @@ import {
   type ImageFacts,
   verdictOf,
 } from '@kiln/domain';
-import { type inspectionOperations } from '@kiln/contract';
-import { type Inspection, type KeptFacts } from '@kiln/persistence';
-import { type z } from 'zod';
+import type { inspectionOperations } from '@kiln/contract';
+import type { Inspection, KeptFacts } from '@kiln/persistence';
+import type { z } from 'zod';
 import { optional } from '../http/optional.ts';
 
 type Shown = Omit<z.input<typeof inspectionOperations.GetInspection.reply>, 'RequestId'>;

@@ -1,4 +1,4 @@
-import { type Image } from '@kiln/persistence';
+import type { Image } from '@kiln/persistence';
 
 /** What becomes of an image that is on its way out, and when; undefined for others. */
 export const renderRetiring = ({ retiring, retireAt }: Image) =>

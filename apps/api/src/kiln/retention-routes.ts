@@ -16,8 +16,8 @@ import {
   runPlan,
 } from '@kiln/persistence';
 import { type Directory, requireOwner, requireWorkspace } from '@kiln/usecases';
-import { type z } from 'zod';
-import { type Caller } from '../callers/caller.ts';
+import type { z } from 'zod';
+import type { Caller } from '../callers/caller.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { optional } from '../http/optional.ts';
 import { requireImage } from '../usecases/require-image.ts';

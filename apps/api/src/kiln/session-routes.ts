@@ -9,9 +9,9 @@ import {
 import { Fault } from '@kiln/domain';
 import { sessionOperations } from '@kiln/contract';
 import { beginSession, sessionCookies, sessionMs } from '../callers/browser-session.ts';
-import { type Caller } from '../callers/caller.ts';
-import { type Directory } from '@kiln/usecases';
-import { type Response } from 'express';
+import type { Caller } from '../callers/caller.ts';
+import type { Directory } from '@kiln/usecases';
+import type { Response } from 'express';
 import { type Route, route } from '../http/dialect.ts';
 
 const cookieFor = ({ req }: Response) => ({

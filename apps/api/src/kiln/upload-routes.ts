@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { uploadOperations } from '@kiln/contract';
 import { requireStore, type ContextDeps } from '@kiln/usecases';
-import { type Response } from 'express';
+import type { Response } from 'express';
 import { type Route, route } from '../http/dialect.ts';
 import { uploadOf } from '../http/upload.ts';
-import { type Uploads } from '../usecases/uploads.ts';
+import type { Uploads } from '../usecases/uploads.ts';
 
 export interface UploadDeps extends Pick<ContextDeps, 'contexts'> {
   uploads: Uploads | undefined;

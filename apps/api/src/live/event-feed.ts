@@ -10,7 +10,7 @@ import {
   oldestEventCursor,
 } from '@kiln/persistence';
 import { type EventCursor, formatEventCursor, Fault } from '@kiln/domain';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { onChanges } from '@kiln/worker';
 import { openPageCache } from './page-cache.ts';
 

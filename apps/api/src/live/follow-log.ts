@@ -1,6 +1,6 @@
-import { type Build, type BuildProgress, type LogLine } from '@kiln/persistence';
-import { type LogEvent, type LogFeed, type LogPlace } from './log-feed.ts';
-import { type Response } from 'express';
+import type { Build, BuildProgress, LogLine } from '@kiln/persistence';
+import type { LogEvent, LogFeed, LogPlace } from './log-feed.ts';
+import type { Response } from 'express';
 import { openStream, sseContentType, sseEvent } from './stream.ts';
 
 /** How the events of a log are written in one format. */

@@ -9,7 +9,7 @@ import {
   readLogPiece,
   readProgress,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/domain';
 import { openPageCache } from './page-cache.ts';
 

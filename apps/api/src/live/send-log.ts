@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type Build, type Database, linesOfStep, readLog } from '@kiln/persistence';
-import { type buildOperations } from '@kiln/contract';
+import type { buildOperations } from '@kiln/contract';
 import { fieldFault, isTerminal } from '@kiln/domain';
-import { type LogFeed } from './log-feed.ts';
-import { type Call } from '../http/dialect.ts';
+import type { LogFeed } from './log-feed.ts';
+import type { Call } from '../http/dialect.ts';
 import { acceptedStream } from './stream.ts';
 import { followLog, type LogPart, placeOfEventId, shownLine } from './follow-log.ts';
 

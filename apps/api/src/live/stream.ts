@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type Response } from 'express';
+import type { Response } from 'express';
 
 /** Proxies close connections on which nothing comes for a minute, and many do so sooner. */
 const heartbeatMs = 15_000;

@@ -1,4 +1,4 @@
-import { type Directory } from '@kiln/usecases';
+import type { Directory } from '@kiln/usecases';
 import { authenticateModelArts, type AuthenticateDeps } from '../callers/authenticate.ts';
 import { Fault, wireError } from '@kiln/domain';
 import { type Dialect, publicMessage, requestIdHeaders } from '../http/dialect.ts';

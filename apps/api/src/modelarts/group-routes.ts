@@ -10,7 +10,7 @@ import {
 } from '@kiln/persistence';
 import { Fault, splitRepository } from '@kiln/domain';
 import { modelArtsImageOperations as operations } from '@kiln/contract';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { mayChange, requireOwner } from '@kiln/usecases';
 import { type Route, route } from '../http/dialect.ts';
 import { isForced, type ModelArtsRoutesDeps } from './image-routes.ts';

@@ -12,7 +12,7 @@ import {
 } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { modelArtsImageOperations as operations } from '@kiln/contract';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { registerImage, type RegisterImageDeps } from '../usecases/register-image.ts';
 import { removeImage, syncImage } from '../usecases/change-image.ts';
 import { requireOwner } from '@kiln/usecases';

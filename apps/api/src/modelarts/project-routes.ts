@@ -1,4 +1,4 @@
-import { type Database } from '@kiln/persistence';
+import type { Database } from '@kiln/persistence';
 import { projectOperations } from '@kiln/contract';
 import { findProjects } from '../usecases/projects.ts';
 import { type Route, route } from '../http/dialect.ts';

@@ -1,4 +1,4 @@
-import { type ShownImage } from '@kiln/persistence';
+import type { ShownImage } from '@kiln/persistence';
 import { formatReference, splitRepository } from '@kiln/domain';
 
 export interface WorkspaceIds {

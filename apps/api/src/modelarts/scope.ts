@@ -1,5 +1,5 @@
-import { type ListScope } from '@kiln/persistence';
-import { type Caller } from '../callers/caller.ts';
+import type { ListScope } from '@kiln/persistence';
+import type { Caller } from '../callers/caller.ts';
 import { type Directory, requireWorkspace } from '@kiln/usecases';
 
 /**

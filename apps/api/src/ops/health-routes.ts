@@ -1,6 +1,6 @@
 import { poolNames, type Platform } from '@kiln/domain';
 import { countLiveBuilds, type Database, listQueueBuilders, readOutbox } from '@kiln/persistence';
-import { type Producer } from '@kiln/queue';
+import type { Producer } from '@kiln/queue';
 import { Router } from 'express';
 
 /**

@@ -1,4 +1,4 @@
-import { type CreateImageBuildBody, type RerunBody } from '@kiln/contract';
+import type { CreateImageBuildBody, RerunBody } from '@kiln/contract';
 import {
   type BuildRequest,
   type ContextRequest,
@@ -7,7 +7,7 @@ import {
   type NamedContext,
   splitGitUrl,
 } from '@kiln/domain';
-import { type RegistryAuths, type RerunChange } from '@kiln/usecases';
+import type { RegistryAuths, RerunChange } from '@kiln/usecases';
 import { optional } from '../http/optional.ts';
 import { readLabels, renderLabels } from './labels.ts';
 

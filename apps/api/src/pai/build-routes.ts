@@ -11,14 +11,14 @@ import {
   listRepeats,
   listSteps,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { buildOperations } from '@kiln/contract';
 import { Fault } from '@kiln/domain';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
-import { type LogFeed } from '../live/log-feed.ts';
+import type { LogFeed } from '../live/log-feed.ts';
 import { rerunBuild, retryBuild, submitBuild, type SubmitBuildDeps, type Submitted } from '@kiln/usecases';
-import { type PendingQueue } from '../usecases/place-in-line.ts';
+import type { PendingQueue } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { readBuildRequest, readRerun } from './build-request.ts';
 import { type BuildCourse, compareBuilds } from './compare-builds.ts';

@@ -1,4 +1,4 @@
-import { type Build, type BuildStep, type listPhases } from '@kiln/persistence';
+import type { Build, BuildStep, listPhases } from '@kiln/persistence';
 import { buildPhases } from '@kiln/domain';
 import { renderBuildSummary } from './render-build.ts';
 

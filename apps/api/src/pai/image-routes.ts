@@ -10,7 +10,7 @@ import {
 } from '@kiln/persistence';
 import { paiImageOperations } from '@kiln/contract';
 import { addImage, type RegisterImageDeps } from '../usecases/register-image.ts';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { type Directory, requireOwner } from '@kiln/usecases';
 import { removeImage } from '../usecases/change-image.ts';
 import { type Route, route } from '../http/dialect.ts';

@@ -9,13 +9,13 @@ import {
   showBuild,
   workspacesOf,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { Fault, fieldFault } from '@kiln/domain';
 import { jobOperations } from '@kiln/contract';
-import { type Caller } from '../callers/caller.ts';
+import type { Caller } from '../callers/caller.ts';
 import { cancelBuild } from '../usecases/cancel-build.ts';
 import { type Directory, requireOwner } from '@kiln/usecases';
-import { type PendingQueue } from '../usecases/place-in-line.ts';
+import type { PendingQueue } from '../usecases/place-in-line.ts';
 import { type Route, route } from '../http/dialect.ts';
 import { readPodLogs } from './pod-logs.ts';
 import { jobDetail, podId, podUid, renderEvent, renderJob } from './render-job.ts';

@@ -1,5 +1,5 @@
-import { type Label as PaiLabel } from '@kiln/contract';
-import { type Label } from '@kiln/domain';
+import type { Label as PaiLabel } from '@kiln/contract';
+import type { Label } from '@kiln/domain';
 
 export const readLabels = (labels: PaiLabel[]): Label[] => labels.map(({ Key, Value }) => ({ key: Key, value: Value }));
 export const renderLabels = (labels: Label[]): PaiLabel[] =>

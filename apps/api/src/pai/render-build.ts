@@ -1,15 +1,15 @@
-import {
-  type Build,
-  type BuildEvent,
-  type BuildStep,
-  type Image,
-  type listAttempts,
-  type listPhases,
-  type Repeat,
-  type ShownBuild,
+import type {
+  Build,
+  BuildEvent,
+  BuildStep,
+  Image,
+  listAttempts,
+  listPhases,
+  Repeat,
+  ShownBuild,
 } from '@kiln/persistence';
 import { formatReference } from '@kiln/domain';
-import { type ShownPlace } from '../usecases/place-in-line.ts';
+import type { ShownPlace } from '../usecases/place-in-line.ts';
 import { renderBuildRequest } from './build-request.ts';
 import { optional } from '../http/optional.ts';
 

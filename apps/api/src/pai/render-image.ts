@@ -1,4 +1,4 @@
-import { type ShownImage } from '@kiln/persistence';
+import type { ShownImage } from '@kiln/persistence';
 import { formatReference } from '@kiln/domain';
 import { optional } from '../http/optional.ts';
 import { renderLabels } from './labels.ts';

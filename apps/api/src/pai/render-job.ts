@@ -1,9 +1,9 @@
-import { type BuildEvent, type ShownBuild } from '@kiln/persistence';
+import type { BuildEvent, ShownBuild } from '@kiln/persistence';
 import { formatReference, isTerminal } from '@kiln/domain';
 import { jobStatus, lanePriorities } from '@kiln/contract';
 import { optional } from '../http/optional.ts';
 import { renderResources } from './build-request.ts';
-import { type ShownPlace } from '../usecases/place-in-line.ts';
+import type { ShownPlace } from '../usecases/place-in-line.ts';
 
 /** DLC writes whole seconds. */
 export const dlcTime = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;

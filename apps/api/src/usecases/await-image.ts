@@ -1,5 +1,5 @@
 import { type Database, type Image, loadImage } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { Fault } from '@kiln/domain';
 
 export interface AwaitImageDeps {

@@ -1,5 +1,5 @@
 import { type Build, cancelQueued, type Database, loadBuild, requestCancel, type Viewer } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import { Fault, isTerminal } from '@kiln/domain';
 import { requireOwner } from '@kiln/usecases';
 

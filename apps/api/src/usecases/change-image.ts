@@ -1,7 +1,7 @@
 import { deleteImage, type Image, requestSync } from '@kiln/persistence';
 import { Fault } from '@kiln/domain';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
-import { type Relay } from '@kiln/worker';
+import type { Relay } from '@kiln/worker';
 
 export interface ChangeImageDeps extends AwaitImageDeps {
   relay: Relay;

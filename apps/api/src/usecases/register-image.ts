@@ -8,8 +8,8 @@ import {
   updateImageGroup,
   type Viewer,
 } from '@kiln/persistence';
-import { type CheckRegistryHost } from '@kiln/registry';
-import { type AddImageBody, type RegisterImageBody } from '@kiln/contract';
+import type { CheckRegistryHost } from '@kiln/registry';
+import type { AddImageBody, RegisterImageBody } from '@kiln/contract';
 import {
   Fault,
   fieldFault,
@@ -22,7 +22,7 @@ import {
 import { readLabels } from '../pai/labels.ts';
 import { awaitImage, type AwaitImageDeps } from './await-image.ts';
 import { type Directory, requireConnection, requireWorkspace, type Quotas } from '@kiln/usecases';
-import { type Relay } from '@kiln/worker';
+import type { Relay } from '@kiln/worker';
 
 export interface RegisterImageDeps extends AwaitImageDeps {
   db: Database;

@@ -1,6 +1,6 @@
-import { type ContextStore } from '@kiln/contexts';
-import { type Logger } from '@kiln/kit';
-import { type Uploads } from './uploads.ts';
+import type { ContextStore } from '@kiln/contexts';
+import type { Logger } from '@kiln/kit';
+import type { Uploads } from './uploads.ts';
 import { type Database, forgetContexts } from '@kiln/persistence';
 
 const everyMs = 600_000;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type Readable } from 'node:stream';
-import { type ContextStore } from '@kiln/contexts';
+import type { Readable } from 'node:stream';
+import type { ContextStore } from '@kiln/contexts';
 import { Fault } from '@kiln/domain';
-import { type ContextRules } from '@kiln/kit';
+import type { ContextRules } from '@kiln/kit';
 import { FileStore } from '@tus/file-store';
 import { Server } from '@tus/server';
 

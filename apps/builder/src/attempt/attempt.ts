@@ -1,8 +1,8 @@
-import { type ProcessWatch } from '@kiln/engine';
+import type { ProcessWatch } from '@kiln/engine';
 import { type Build, type Database, moveBuild } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
-import { type BuildPhase, type BuildState } from '@kiln/domain';
-import { type Lease, type Leases } from '@kiln/worker';
+import type { SignalBus } from '@kiln/queue';
+import type { BuildPhase, BuildState } from '@kiln/domain';
+import type { Lease, Leases } from '@kiln/worker';
 import { type BuildLog, openBuildLog } from '../log/build-log.ts';
 import { Phases } from './phases.ts';
 import { Redaction } from '../log/redaction.ts';

@@ -1,7 +1,7 @@
-import { type ContextStore } from '@kiln/contexts';
+import type { ContextStore } from '@kiln/contexts';
 import { below, type ContextRequest, Fault, ignoreFilesOf, withoutIgnored } from '@kiln/domain';
-import { type ContextFiles } from '@kiln/engine';
-import { type Build } from '@kiln/persistence';
+import type { ContextFiles } from '@kiln/engine';
+import type { Build } from '@kiln/persistence';
 import { findIgnored } from '@kiln/usecases';
 
 /** How long an ignore file may take, in milliseconds. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFault, Fault } from '@kiln/domain';
-import { type BuiltImage } from '@kiln/engine';
-import { type Sealer } from '@kiln/auth';
+import type { BuiltImage } from '@kiln/engine';
+import type { Sealer } from '@kiln/auth';
 import { type Logger, metrics } from '@kiln/kit';
 import { type Build, type Database, loadBuild, noteCacheRefused } from '@kiln/persistence';
-import { type Gateway } from '@kiln/registry';
+import type { Gateway } from '@kiln/registry';
 import { accessForBuild } from '@kiln/usecases';
 import { cachePlaceOf } from './earlier-layers.ts';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '@kiln/domain';
-import { type Build, type RegistryConnection } from '@kiln/persistence';
+import type { Build, RegistryConnection } from '@kiln/persistence';
 import { findLayerCache, type GatewaySource, type LayerCachePlace, type RegistryClients } from '@kiln/registry';
-import { type BuildAccess } from '@kiln/usecases';
-import { type Attempt } from './attempt.ts';
+import type { BuildAccess } from '@kiln/usecases';
+import type { Attempt } from './attempt.ts';
 
 /** Where layers of a build are kept, and by which of its account's connections. */
 export interface CachePlace extends LayerCachePlace {

@@ -13,12 +13,12 @@ import {
   parseGitAddress,
   resolveGitUrl,
 } from '@kiln/domain';
-import { type GitRoom } from '@kiln/engine';
+import type { GitRoom } from '@kiln/engine';
 import { settleRequest } from '@kiln/persistence';
 import { openGitDoor, type GitDoor, requireGitAddress, type SourceAccesses } from '@kiln/sources';
 import { keepArchive, keepEntries, requireSpace, requireStore, sourceAccesses, withContext } from '@kiln/usecases';
-import { type Attempt } from './attempt.ts';
-import { type FetchDeps } from './fetch-deps.ts';
+import type { Attempt } from './attempt.ts';
+import type { FetchDeps } from './fetch-deps.ts';
 import { fetchLfs } from './fetch-lfs.ts';
 import { inTime } from './in-time.ts';
 import { StaleAttempt } from './stale-attempt.ts';

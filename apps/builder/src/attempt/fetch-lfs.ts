@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers';
 import { type ContextEntry, Fault } from '@kiln/domain';
-import { type SourceAccesses } from '@kiln/sources';
+import type { SourceAccesses } from '@kiln/sources';
 import { requireStore } from '@kiln/usecases';
-import { type Attempt } from './attempt.ts';
-import { type FetchDeps } from './fetch-deps.ts';
+import type { Attempt } from './attempt.ts';
+import type { FetchDeps } from './fetch-deps.ts';
 import { inTime } from './in-time.ts';
 
 /** What stands in a repository for a file that LFS keeps apart (git-lfs, docs/spec.md); no larger than that. */

@@ -1,4 +1,4 @@
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import {
   type Build,
   cancelledError,
@@ -8,7 +8,7 @@ import {
   type RetryPolicy,
 } from '@kiln/persistence';
 import { asFault, attemptStates, describeFault, errorClass, Fault } from '@kiln/domain';
-import { type Attempt } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import { StaleAttempt } from './stale-attempt.ts';
 
 /** What is left of an attempt. */

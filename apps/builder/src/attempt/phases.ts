@@ -1,6 +1,6 @@
 import { inSpan } from '@kiln/kit';
 import { type Build, type Database, recordPhase } from '@kiln/persistence';
-import { type BuildPhase } from '@kiln/domain';
+import type { BuildPhase } from '@kiln/domain';
 
 /** Runs an attempt's phases one after the other and records start, end and result of each. */
 export class Phases {

@@ -1,12 +1,12 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { type Compression, Fault, stagingTag } from '@kiln/domain';
-import { type BuiltImage } from '@kiln/engine';
+import type { BuiltImage } from '@kiln/engine';
 import { crashPoint } from '@kiln/kit';
 import { type Database, noteZstd } from '@kiln/persistence';
-import { type Gateway } from '@kiln/registry';
+import type { Gateway } from '@kiln/registry';
 import { accessForBuild, type BuildAccess } from '@kiln/usecases';
-import { type HostSettings } from '../host-settings.ts';
-import { type Attempt } from './attempt.ts';
+import type { HostSettings } from '../host-settings.ts';
+import type { Attempt } from './attempt.ts';
 
 /** How a connection wants new layers packed; for one that leaves it open, zstd until its registry has refused that. */
 export function compressionFor({ connection, connections }: BuildAccess): Compression {

@@ -1,4 +1,4 @@
-import { type BuiltImage } from '@kiln/engine';
+import type { BuiltImage } from '@kiln/engine';
 import {
   asFault,
   type Compression,
@@ -25,7 +25,7 @@ import {
   recordBases,
   type RetryPolicy,
 } from '@kiln/persistence';
-import { type SignalBus } from '@kiln/queue';
+import type { SignalBus } from '@kiln/queue';
 import {
   type Gateway,
   type GatewaySource,
@@ -36,14 +36,14 @@ import {
 } from '@kiln/registry';
 import { everyone, type QueuePayload } from '@kiln/contract';
 import { accessForBuild, type BaseImages, hostPlatform, openBuildSecrets } from '@kiln/usecases';
-import { type Relay } from '@kiln/worker';
+import type { Relay } from '@kiln/worker';
 import { type Attempt, type AttemptDeps, openAttempt } from './attempt.ts';
-import { type HostSettings } from '../host-settings.ts';
+import type { HostSettings } from '../host-settings.ts';
 import { fetchContext } from './fetch-context.ts';
-import { type FetchDeps } from './fetch-deps.ts';
+import type { FetchDeps } from './fetch-deps.ts';
 import { type Ended, finishFailedAttempt } from './finish-failed-attempt.ts';
 import { contextsOf } from './build-files.ts';
-import { type CacheExports } from './cache-exports.ts';
+import type { CacheExports } from './cache-exports.ts';
 import { type CachePlace, cachePlaceOf, failedFor, findEarlierLayers } from './earlier-layers.ts';
 import { compressionFor, pushImage } from './push-image.ts';
 import { StaleAttempt } from './stale-attempt.ts';

@@ -1,8 +1,8 @@
 import { stepDetails } from '@kiln/domain';
-import { type StepRun } from '@kiln/engine';
+import type { StepRun } from '@kiln/engine';
 import { metrics, recordSpan } from '@kiln/kit';
 import { type Database, recordSteps, type StepProgress } from '@kiln/persistence';
-import { type Redaction } from '../log/redaction.ts';
+import type { Redaction } from '../log/redaction.ts';
 import { retryWrite } from './retry-write.ts';
 
 /** What comes within this time is written at once. */

@@ -1,6 +1,6 @@
 // Started by the builder. Kills the processes of an attempt whose lease has not been renewed in time, even when the
 // builder itself hangs or is stopped. It says nothing and needs nothing; when the builder ends, it ends too.
-import { type WatchdogMessage } from './watchdog.ts';
+import type { WatchdogMessage } from './watchdog.ts';
 
 /** Between two looks, while there is somebody to watch, and while there is nobody. */
 const busyMs = 100;

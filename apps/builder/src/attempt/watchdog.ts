@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type ProcessWatch } from '@kiln/engine';
-import { type Logger } from '@kiln/kit';
+import type { ProcessWatch } from '@kiln/engine';
+import type { Logger } from '@kiln/kit';
 
 export type WatchdogMessage =
   /** These may go on until this moment of the machine's monotonic clock, which all its processes share. */

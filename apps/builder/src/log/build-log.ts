@@ -1,6 +1,6 @@
 import { crashPoint, metrics } from '@kiln/kit';
 import { appendLog, type Database, type LogChunk } from '@kiln/persistence';
-import { type Redaction } from './redaction.ts';
+import type { Redaction } from './redaction.ts';
 import { retryWrite } from '../attempt/retry-write.ts';
 
 /** A chunk is written when it reaches this size or age, whichever comes first. */

@@ -1,5 +1,5 @@
-import { type Secret } from '@kiln/kit';
-import { type RegistryAccess } from '@kiln/registry';
+import type { Secret } from '@kiln/kit';
+import type { RegistryAccess } from '@kiln/registry';
 import { Fault } from '@kiln/domain';
 
 /** Of a line of an error, so much is shown: a secret that was cut with it lies beyond. */

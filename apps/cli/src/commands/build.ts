@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { type Api, answer } from '../api.ts';
 import { namedContextsOf, sourcesOf } from '../context/sources.ts';
 import { CommandError } from '../exit.ts';
-import { type Profile } from '../profile.ts';
+import type { Profile } from '../profile.ts';
 import { addBuildOptions, type BuildOptions, refuseForeignFlags } from './build-options.ts';
 import { type Session, sessionOf, whoAmI } from './context.ts';
 import { watchBuild } from './watch-build.ts';

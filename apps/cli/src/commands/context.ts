@@ -1,4 +1,4 @@
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { type Api, answer, openApi } from '../api.ts';
 import { type Profile, readProfile } from '../profile.ts';
 

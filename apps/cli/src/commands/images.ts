@@ -1,4 +1,4 @@
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { answer } from '../api.ts';
 import { CommandError } from '../exit.ts';
 import { amount } from '../show/style.ts';

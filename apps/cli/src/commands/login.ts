@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { openApi, send } from '../api.ts';
 import { CommandError } from '../exit.ts';
 import { configFile, writeProfile } from '../profile.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { answer } from '../api.ts';
 import { CommandError, exitCodes } from '../exit.ts';
 import { attestationList } from '../show/attestation-list.ts';

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { type ErrorClass } from '@kiln/domain';
+import type { ErrorClass } from '@kiln/domain';
 import { type Api, answer } from '../api.ts';
 import { exitCodes, exitOf } from '../exit.ts';
 import { followBuild, type ShownBuild } from '../follow-build.ts';
-import { type Profile } from '../profile.ts';
+import type { Profile } from '../profile.ts';
 import { endOf } from '../show/build-end.ts';
 import { type BuildProgress, plainProgress, terminalProgress } from '../show/build-progress.ts';
 

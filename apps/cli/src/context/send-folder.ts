@@ -7,7 +7,7 @@ import { type ContextEntry, filesIn, writeEntries } from '@kiln/domain';
 import { pack } from 'tar-stream';
 import { send } from '../api.ts';
 import { CommandError, exitCodes } from '../exit.ts';
-import { type Profile } from '../profile.ts';
+import type { Profile } from '../profile.ts';
 import { smallBytes } from './scan-folder.ts';
 
 type FileEntry = Extract<ContextEntry, { type: 'file' }>;

@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { type CreateImageBuildBody } from '@kiln/contract';
+import type { CreateImageBuildBody } from '@kiln/contract';
 import { bytesIn, contextName, isGitUrl, parseObjectAddress } from '@kiln/domain';
 import { send } from '../api.ts';
-import { type BuildOptions } from '../commands/build-options.ts';
+import type { BuildOptions } from '../commands/build-options.ts';
 import { CommandError } from '../exit.ts';
-import { type Profile } from '../profile.ts';
+import type { Profile } from '../profile.ts';
 import { amount, dim, seconds, yellow } from '../show/style.ts';
 import { scanFolder } from './scan-folder.ts';
 import { sendFolder } from './send-folder.ts';

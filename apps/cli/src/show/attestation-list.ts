@@ -1,4 +1,4 @@
-import { type VerifiedAttestations } from '../commands/verify-attestations.ts';
+import type { VerifiedAttestations } from '../commands/verify-attestations.ts';
 import { bold, dim, green, red } from './style.ts';
 
 const out = process.stdout;

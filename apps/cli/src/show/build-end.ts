@@ -1,4 +1,4 @@
-import { type ShownBuild } from '../follow-build.ts';
+import type { ShownBuild } from '../follow-build.ts';
 import { amount, bold, dim, green, red, seconds, yellow } from './style.ts';
 
 const took = (build: ShownBuild): string => {

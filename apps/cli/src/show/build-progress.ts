@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import { type BuildLine, type ShownBuild } from '../follow-build.ts';
+import type { BuildLine, ShownBuild } from '../follow-build.ts';
 import { blue, bold, dim, green, red, seconds } from './style.ts';
 
 /** Shows a build while it runs. */

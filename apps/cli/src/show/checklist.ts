@@ -1,4 +1,4 @@
-import { type inspectionOperations, type Reply } from '@kiln/contract';
+import type { inspectionOperations, Reply } from '@kiln/contract';
 import { amount, bold, dim, green, red, yellow } from './style.ts';
 
 export type ShownInspection = Omit<Reply<typeof inspectionOperations.GetInspection>, 'RequestId'>;

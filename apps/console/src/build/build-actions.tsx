@@ -5,7 +5,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { answer, api } from '../api/api-client.ts';
 import { buildKey } from '../api/build.ts';
-import { type Build } from '../api/replies.ts';
+import type { Build } from '../api/replies.ts';
 import { tell, tellError } from '../components/notifications.ts';
 import { isAtLeast, mayChange, useSession } from '../session/session.ts';
 

@@ -1,7 +1,7 @@
 import { isTerminal } from '@kiln/domain/build-states';
 import { Group, SegmentedControl, Text, Title } from '@mantine/core';
 import { useState } from 'react';
-import { type Build, type Step } from '../api/replies.ts';
+import type { Build, Step } from '../api/replies.ts';
 import { bytes, duration } from '../components/format.ts';
 import { useNow } from '../components/when.tsx';
 import classes from './timeline.module.css';

@@ -3,7 +3,7 @@ import { type InfiniteData, useInfiniteQuery, useQueries, useQuery, useQueryClie
 import { useMemo } from 'react';
 import { answer, api } from '../api/api-client.ts';
 import { useRefetchInterval } from '../api/live-events.ts';
-import { type BuildList, type BuildSummary } from '../api/replies.ts';
+import type { BuildList, BuildSummary } from '../api/replies.ts';
 
 export interface BuildFilter {
   Name?: string;

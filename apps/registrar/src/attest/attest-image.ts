@@ -30,7 +30,7 @@ import {
   type WithLock,
 } from '@kiln/registry';
 import { accessForDigest } from '@kiln/usecases';
-import { type RegisterDeps } from '../deps.ts';
+import type { RegisterDeps } from '../deps.ts';
 import { documentsOf } from './documents.ts';
 
 export type AttestDeps = Pick<RegisterDeps, 'db' | 'locks' | 'sealer' | 'registries' | 'log'>;

@@ -1,4 +1,4 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { backoffMs, type Logger, metrics } from '@kiln/kit';
 import {
   type Database,

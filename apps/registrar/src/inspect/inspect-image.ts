@@ -10,7 +10,7 @@ import {
   type Profile,
   storable,
 } from '@kiln/domain';
-import { type LayerReader } from '@kiln/facts';
+import type { LayerReader } from '@kiln/facts';
 import { backoffMs } from '@kiln/kit';
 import {
   failInspection,
@@ -31,7 +31,7 @@ import {
   type RegistryClient,
 } from '@kiln/registry';
 import { accessForDigest } from '@kiln/usecases';
-import { type RegisterDeps } from '../deps.ts';
+import type { RegisterDeps } from '../deps.ts';
 
 /** How long all layers of an image may take. */
 const wholeMs = 30 * 60_000;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { newPaiImageId } from '@kiln/kit';
 import { archOf } from './arch-of.ts';
-import { type Build, type NewImage, type VerifiedImage } from '@kiln/persistence';
+import type { Build, NewImage, VerifiedImage } from '@kiln/persistence';
 
 /** The catalogue entry that a build ends in. What only ModelArts knows gets its defaults. */
 export function imageOfBuild(build: Build, verified: VerifiedImage): NewImage & VerifiedImage {

@@ -28,8 +28,8 @@ import {
   requestFields,
 } from '@kiln/domain';
 import { accessForBuild } from '@kiln/usecases';
-import { type Lease } from '@kiln/worker';
-import { type RegisterDeps } from '../deps.ts';
+import type { Lease } from '@kiln/worker';
+import type { RegisterDeps } from '../deps.ts';
 import { checkBeforeUse } from './check-before-use.ts';
 import { imageOfBuild } from './image-of-build.ts';
 

@@ -18,10 +18,10 @@ import {
 import { detach, indexTypes, type RegistryClient, verifyImage } from '@kiln/registry';
 import { asFault, asRecord, describeFault, Fault, formatReference } from '@kiln/domain';
 import { accessForImage } from '@kiln/usecases';
-import { type Lease } from '@kiln/worker';
+import type { Lease } from '@kiln/worker';
 import { archOf } from './arch-of.ts';
 import { checkBeforeUse } from './check-before-use.ts';
-import { type RegisterDeps } from '../deps.ts';
+import type { RegisterDeps } from '../deps.ts';
 
 /** A registry that has said nothing for so long is told of to those who ask for the image. */
 const silenceMs = 2000;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Fault } from '@kiln/domain';
 import { parseAcs3, signAcs3, verifyAcs3 } from './acs3.ts';
 import { parseSdkHmac, signSdkHmac, verifySdkHmac } from './sdk-hmac.ts';
-import { type SignedRequest } from './signed-request.ts';
+import type { SignedRequest } from './signed-request.ts';
 
 const now = Date.parse('2026-01-02T03:04:05Z');
 const code = (run: () => unknown): string => {

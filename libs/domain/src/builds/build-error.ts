@@ -1,7 +1,7 @@
-import { type BuildPhase } from './build-states.ts';
+import type { BuildPhase } from './build-states.ts';
 import { diagnose } from '../errors/diagnosis/diagnose.ts';
 import { type ErrorClass, type ErrorCode, errorClass } from '../errors/error-codes.ts';
-import { type Fault, type FaultDetails } from '../errors/fault.ts';
+import type { Fault, FaultDetails } from '../errors/fault.ts';
 
 /**
  * Why a build or registration ended badly, as it is stored: what was known of the Fault, where it happened, and what the

@@ -1,5 +1,5 @@
-import { type Visibility } from '../access/visibility.ts';
-import { type Label } from '../images/label.ts';
+import type { Visibility } from '../access/visibility.ts';
+import type { Label } from '../images/label.ts';
 
 export const poolTypes = ['Lingjun'] as const;
 export type PoolType = (typeof poolTypes)[number];

@@ -1,5 +1,5 @@
 import { parseDockerfile, type ParsedDockerfile, type ParseOptions } from '../dockerfile/dockerfile.ts';
-import { type BuildRequest } from './build-request.ts';
+import type { BuildRequest } from './build-request.ts';
 
 /**
  * Parses a request's Dockerfile as it will be built.

@@ -1,4 +1,4 @@
-import { type BuildRequest, type ContextRequest, type ContextSource, type NamedContext } from './build-request.ts';
+import type { BuildRequest, ContextRequest, ContextSource, NamedContext } from './build-request.ts';
 
 /** A context that a builder has to fetch. */
 export type ContextToFetch = ContextRequest & { source: ContextSource; id?: undefined };

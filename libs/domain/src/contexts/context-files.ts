@@ -1,4 +1,4 @@
-import { type ContextEntry } from './entries.ts';
+import type { ContextEntry } from './entries.ts';
 
 /** The part of a context below a folder, under paths that begin there. */
 export function below(entries: readonly ContextEntry[], folder: string): ContextEntry[] {

@@ -1,4 +1,4 @@
-import { type Step } from './step.ts';
+import type { Step } from './step.ts';
 
 /** Splits what stands before the arguments: `--name=value`, where quotes and escapes protect blanks, and go. */
 export function takeFlags(text: string, escape: string): { flags: Step['flags']; rest: string } {

@@ -1,6 +1,6 @@
-import { type ParsedDockerfile } from './dockerfile.ts';
+import type { ParsedDockerfile } from './dockerfile.ts';
 import { nameOfStage } from './from-image.ts';
-import { type Step } from './step.ts';
+import type { Step } from './step.ts';
 import { wordsOf } from './words.ts';
 
 /** What BuildKit's linter says of a line. */

@@ -1,8 +1,8 @@
 import { requestFields } from '../builds/build-request.ts';
 import { fieldFault } from '../errors/fault.ts';
 import { forEachChild, parse, type Redirection, type Statement, type SyntaxNode } from 'unbash';
-import { type ParsedDockerfile } from './dockerfile.ts';
-import { type Step } from './step.ts';
+import type { ParsedDockerfile } from './dockerfile.ts';
+import type { Step } from './step.ts';
 
 /** `lenient` bounds the instructions; `strict` judges the commands of RUN as well. */
 export type PackageRules = 'lenient' | 'strict';

@@ -1,4 +1,4 @@
-import { type Step } from './step.ts';
+import type { Step } from './step.ts';
 
 const secretName = /(?:^|_)(?:PASS(?:WORD|WD)?|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:_|$)/i;
 // Forms that well-known services give to their keys.

@@ -1,4 +1,4 @@
-import { type ErrorCode } from './error-codes.ts';
+import type { ErrorCode } from './error-codes.ts';
 
 /** Extra facts about a failed build step, for people who have to mend the Dockerfile. */
 export interface FaultDetails {

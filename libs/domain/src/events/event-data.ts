@@ -1,10 +1,10 @@
-import { type BuildError } from '../builds/build-error.ts';
-import { type BuildState } from '../builds/build-states.ts';
-import { type CampaignOutcome, type CampaignState } from '../campaigns/campaign.ts';
-import { type ImageCheck } from '../policies/judge.ts';
-import { type ImageDrift } from '../images/drift.ts';
-import { type ImageStatus } from '../images/image-status.ts';
-import { type Reference } from '../images/reference.ts';
+import type { BuildError } from '../builds/build-error.ts';
+import type { BuildState } from '../builds/build-states.ts';
+import type { CampaignOutcome, CampaignState } from '../campaigns/campaign.ts';
+import type { ImageCheck } from '../policies/judge.ts';
+import type { ImageDrift } from '../images/drift.ts';
+import type { ImageStatus } from '../images/image-status.ts';
+import type { Reference } from '../images/reference.ts';
 
 /** What happened to a build. */
 export interface BuildEventData extends Reference {

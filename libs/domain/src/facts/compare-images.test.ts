@@ -1,5 +1,5 @@
 import { compareImages } from './compare-images.ts';
-import { type ComparedImage } from './compare-images.ts';
+import type { ComparedImage } from './compare-images.ts';
 
 const config = {
   user: '',

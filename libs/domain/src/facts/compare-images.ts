@@ -1,4 +1,4 @@
-import { type ImageFacts, type ImagePackage } from './image-facts.ts';
+import type { ImageFacts, ImagePackage } from './image-facts.ts';
 
 /** What is known of an image; its packages come apart from it. */
 export interface ComparedImage {

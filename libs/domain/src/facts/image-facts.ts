@@ -1,4 +1,4 @@
-import { type ImageLayer, type PackageType, type RunConfig } from './layer-facts.ts';
+import type { ImageLayer, PackageType, RunConfig } from './layer-facts.ts';
 import { findProgram, lookUp, type RootTree, rootTree } from './root-tree.ts';
 import { newestOf, packageKey } from './versions.ts';
 

@@ -1,4 +1,4 @@
-import { type ImageLayer, type LayerFacts, type PackageSource, type SeenEntry, type SeenText } from './layer-facts.ts';
+import type { ImageLayer, LayerFacts, PackageSource, SeenEntry, SeenText } from './layer-facts.ts';
 
 /** Something of a layer that upper layers have left there, and which layer it is. */
 export type Left<T> = T & { layer: number };

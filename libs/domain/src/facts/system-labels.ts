@@ -1,4 +1,4 @@
-import { type Label } from '../images/label.ts';
+import type { Label } from '../images/label.ts';
 import { cudaInUse, type ImageFacts } from './image-facts.ts';
 import { newestOf, packageKey } from './versions.ts';
 

@@ -1,6 +1,6 @@
-import { type Network } from './networks.ts';
-import { type Pool } from './pools.ts';
-import { type ResourceClass } from './resources.ts';
+import type { Network } from './networks.ts';
+import type { Pool } from './pools.ts';
+import type { ResourceClass } from './resources.ts';
 
 /** What an installation offers to builds. */
 export interface Platform {

@@ -1,6 +1,6 @@
 import { checksFor, type ProfileResult, type Severity, type Verdict, verdictOf } from '../profiles/profile.ts';
 import { categoriesOf, profilesOfImage, type Purpose } from '../profiles/profiles-of-image.ts';
-import { type ImagePolicy, type PolicyMode } from './policy.ts';
+import type { ImagePolicy, PolicyMode } from './policy.ts';
 
 /** A rule that an image breaks. */
 export interface BrokenRule {

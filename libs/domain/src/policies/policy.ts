@@ -1,4 +1,4 @@
-import { type DriftErrors } from '../images/drift.ts';
+import type { DriftErrors } from '../images/drift.ts';
 
 /**
  * What follows when an image fails a profile. `off`: nothing is held against it; `note`: the image shows it, and an event

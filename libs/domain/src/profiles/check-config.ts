@@ -1,6 +1,6 @@
-import { type InspectedImage } from '../facts/image-facts.ts';
+import type { InspectedImage } from '../facts/image-facts.ts';
 import { fail, type Finding, pass } from './findings.ts';
-import { type Check } from './profile.ts';
+import type { Check } from './profile.ts';
 
 type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
 

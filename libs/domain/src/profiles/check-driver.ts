@@ -1,7 +1,7 @@
 import { cudaInUse, type InspectedImage } from '../facts/image-facts.ts';
 import { compareVersions } from '../facts/versions.ts';
 import { fail, type Finding, notApplicable, pass, unknown } from './findings.ts';
-import { type Check } from './profile.ts';
+import type { Check } from './profile.ts';
 
 /**
  * The oldest driver for Linux that runs a CUDA: from 11 on, one for all of a major version. NVIDIA, CUDA Compatibility,

@@ -1,7 +1,7 @@
 import { findProgram, lookUp, pathOf } from '../facts/root-tree.ts';
 import { type InspectedImage, programOf } from '../facts/image-facts.ts';
 import { fail, type Finding, missing, notApplicable, pass, unknown } from './findings.ts';
-import { type Check } from './profile.ts';
+import type { Check } from './profile.ts';
 
 type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
 

@@ -1,4 +1,4 @@
-import { type InspectedImage } from '../facts/image-facts.ts';
+import type { InspectedImage } from '../facts/image-facts.ts';
 import { checkEnv, checkPorts, checkSize, checkWorkingDir } from './check-config.ts';
 import {
   checkCommand,
@@ -12,8 +12,8 @@ import {
 import { checkDriver } from './check-driver.ts';
 import { checkArchitecture, checkPackages, checkVersion } from './check-software.ts';
 import { checkRunAs, checkUser } from './check-users.ts';
-import { type Finding } from './findings.ts';
-import { type Check, type Checked, type Profile } from './profile.ts';
+import type { Finding } from './findings.ts';
+import type { Check, Checked, Profile } from './profile.ts';
 
 const checks: { [K in Check['kind']]: (image: InspectedImage, check: Extract<Check, { kind: K }>) => Finding } = {
   user: checkUser,

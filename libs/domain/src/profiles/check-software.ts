@@ -2,7 +2,7 @@ import { lookUp } from '../facts/root-tree.ts';
 import { cudaInUse, type ImageFacts, type InspectedImage, programOf } from '../facts/image-facts.ts';
 import { compareVersions, newestOf, packageKey } from '../facts/versions.ts';
 import { fail, type Finding, missing, notApplicable, pass, unknown } from './findings.ts';
-import { type Check, type VersionedFact } from './profile.ts';
+import type { Check, VersionedFact } from './profile.ts';
 
 type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
 

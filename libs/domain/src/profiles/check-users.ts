@@ -1,7 +1,7 @@
-import { type InspectedImage } from '../facts/image-facts.ts';
+import type { InspectedImage } from '../facts/image-facts.ts';
 import { lookUp } from '../facts/root-tree.ts';
 import { fail, type Finding, missing, pass, unknown } from './findings.ts';
-import { type Check } from './profile.ts';
+import type { Check } from './profile.ts';
 
 type Of<K extends Check['kind']> = Extract<Check, { kind: K }>;
 

@@ -1,5 +1,5 @@
-import { type Left } from '../facts/root-tree.ts';
-import { type CheckResult } from './profile.ts';
+import type { Left } from '../facts/root-tree.ts';
+import type { CheckResult } from './profile.ts';
 
 /** What a check came to. */
 export interface Finding {

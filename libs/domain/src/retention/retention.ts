@@ -1,6 +1,6 @@
 import { globOf } from '../contexts/glob.ts';
-import { type Visibility } from '../access/visibility.ts';
-import { type Label } from '../images/label.ts';
+import type { Visibility } from '../access/visibility.ts';
+import type { Label } from '../images/label.ts';
 
 /** Which images of some repositories are kept; one that nothing of it keeps may go. */
 export interface KeepRule {

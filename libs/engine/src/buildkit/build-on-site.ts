@@ -1,5 +1,5 @@
 import { Fault } from '@kiln/domain';
-import { type BuildRequest, type BuiltImage } from '../engine.ts';
+import type { BuildRequest, BuiltImage } from '../engine.ts';
 import {
   diagnoseDockerfile,
   diagnosePush,
@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from './diagnosis.ts';
 import { Progress } from './progress.ts';
-import { type Site } from './site.ts';
+import type { Site } from './site.ts';
 import { type Solve, type SolveOptions, startSolve } from './solve.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '@kiln/domain';
-import { type BuildRequest, type Engine } from '../engine.ts';
+import type { BuildRequest, Engine } from '../engine.ts';
 import { openRepository } from '../git/repository.ts';
 import { abilities, withoutRoot } from '../jail/abilities.ts';
 import { inside } from '../jail/bundle.ts';
@@ -13,9 +13,9 @@ import { buildOnSite } from './build-on-site.ts';
 import { daemonVersion } from './daemon-version.ts';
 import { wordsOf } from './diagnosis.ts';
 import { isFull, watchDisk } from './disk-watch.ts';
-import { type Progress } from './progress.ts';
+import type { Progress } from './progress.ts';
 import { openRooms, type RoomsOptions } from './rooms.ts';
-import { type Site } from './site.ts';
+import type { Site } from './site.ts';
 import { solveOptionsOf } from './solve.ts';
 import { groupOf, groupOptions } from './step-groups.ts';
 

@@ -12,10 +12,10 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { type EngineRoot } from '../jail/engine-root.ts';
+import type { EngineRoot } from '../jail/engine-root.ts';
 import { limitHeaders } from './header-limit.ts';
 import { Control, LLBBridge } from './proto.ts';
-import { type FrontendRequest, type Result, type SolveRequest, type StatusResponse } from './messages.ts';
+import type { FrontendRequest, Result, SolveRequest, StatusResponse } from './messages.ts';
 
 /** A daemon's answers are its own affair: none may be larger than this. */
 const answerBytesMax = 16 << 20;

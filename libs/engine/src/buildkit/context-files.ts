@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { type ServerDuplexStream } from '@grpc/grpc-js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type ContextEntry, writeEntries } from '@kiln/domain';
-import { type ContextFiles } from '../engine.ts';
+import type { ContextFiles } from '../engine.ts';
 import { type FileStat, type Packet, packetTypes } from './messages.ts';
 
 type FileStream = ServerDuplexStream<Packet, Packet>;

@@ -1,7 +1,7 @@
-import { type EngineRoot } from '../jail/engine-root.ts';
+import type { EngineRoot } from '../jail/engine-root.ts';
 import { inside } from '../jail/bundle.ts';
 import { gatewayHost } from '../jail/listener.ts';
-import { type DaemonSettings } from '../jail/room.ts';
+import type { DaemonSettings } from '../jail/room.ts';
 import { isRootOfMachine } from '../jail/user-namespace.ts';
 import { stepRuntime } from './step-groups.ts';
 

@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 import { get as getTls } from 'node:https';
 import { json } from 'node:stream/consumers';
-import { type Connection, type DaemonAddress } from './connection.ts';
+import type { Connection, DaemonAddress } from './connection.ts';
 
 /** What a daemon calls its version, before anybody's steps have run in it. BuildKit in Docker's does not know. */
 export async function daemonVersion(connection: Connection, { daemon, at, tls }: DaemonAddress): Promise<string> {

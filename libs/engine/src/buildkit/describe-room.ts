@@ -1,6 +1,6 @@
-import { type Limits, type NetworkRules } from '@kiln/domain';
+import type { Limits, NetworkRules } from '@kiln/domain';
 import { bundleOf } from '../jail/bundle.ts';
-import { type EngineRoot } from '../jail/engine-root.ts';
+import type { EngineRoot } from '../jail/engine-root.ts';
 import { idsOf } from '../jail/ids.ts';
 import { firewallOf } from '../jail/network.ts';
 import { daemonSettings } from './daemon-settings.ts';

@@ -1,7 +1,7 @@
-import { type Metadata } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import { Fault, type FaultDetails, type Limits, type Step, stepDetails } from '@kiln/domain';
-import { type GroupUsage } from '../jail/cgroups.ts';
-import { type RefusedDestination } from '../jail/network.ts';
+import type { GroupUsage } from '../jail/cgroups.ts';
+import type { RefusedDestination } from '../jail/network.ts';
 
 /** How a build's steps went. */
 export interface StepsReport extends GroupUsage {

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { type Room } from '../jail/room.ts';
+import type { Room } from '../jail/room.ts';
 
 /** How a build's disk went. */
 export interface DiskWatch {

@@ -1,4 +1,4 @@
-import { type Definition } from './messages.ts';
+import type { Definition } from './messages.ts';
 import { digestOf, opType } from './proto.ts';
 
 /**

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, isIP, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Fault } from '@kiln/domain';
-import { type BuildRequest, type Engine } from '../engine.ts';
+import type { BuildRequest, Engine } from '../engine.ts';
 import { execOutside } from '../git/exec-outside.ts';
 import { openRepository } from '../git/repository.ts';
 import { unknownUsage } from '../jail/cgroups.ts';
@@ -13,8 +13,8 @@ import { buildOnSite } from './build-on-site.ts';
 import { askDaemon, connect, type DaemonAddress } from './connection.ts';
 import { daemonVersion } from './daemon-version.ts';
 import { wordsOf } from './diagnosis.ts';
-import { type Progress } from './progress.ts';
-import { type Site } from './site.ts';
+import type { Progress } from './progress.ts';
+import type { Site } from './site.ts';
 import { solveOptionsOf } from './solve.ts';
 
 export interface FleetOptions {

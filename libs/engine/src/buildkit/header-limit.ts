@@ -1,4 +1,4 @@
-import { type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 /** A value longer than this is left out: what says it again is in BuildKit's status. */

@@ -1,5 +1,5 @@
 import { contextName, nameOfStage, type ParsedDockerfile } from '@kiln/domain';
-import { type BaseImage } from '../engine.ts';
+import type { BaseImage } from '../engine.ts';
 
 /**
  * Names by digest, in the Dockerfile itself, those bases that a stage is called like: `FROM nginx AS nginx`. The frontend

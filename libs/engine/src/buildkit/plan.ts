@@ -1,6 +1,6 @@
 import { Fault, type ParsedDockerfile, type Step } from '@kiln/domain';
-import { type BaseImage } from '../engine.ts';
-import { type Definition, type Op, type Result } from './messages.ts';
+import type { BaseImage } from '../engine.ts';
+import type { Definition, Op, Result } from './messages.ts';
 import { digestOf, opType } from './proto.ts';
 
 /** What a build is going to do, as the daemon made it of the Dockerfile: which of its operations is which step. */

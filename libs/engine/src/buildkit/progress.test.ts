@@ -1,6 +1,6 @@
 import { parseDockerfile } from '@kiln/domain';
-import { type StepRun } from '../engine.ts';
-import { type StatusResponse, type Timestamp, type Vertex } from './messages.ts';
+import type { StepRun } from '../engine.ts';
+import type { StatusResponse, Timestamp, Vertex } from './messages.ts';
 import { Progress } from './progress.ts';
 
 const second = (n: number): Timestamp => ({ seconds: Math.floor(Date.now() / 1000) - 100 + n, nanos: 0 });

@@ -1,8 +1,8 @@
-import { type ParsedDockerfile, type StepResult } from '@kiln/domain';
-import { type StepRun } from '../engine.ts';
+import type { ParsedDockerfile, StepResult } from '@kiln/domain';
+import type { StepRun } from '../engine.ts';
 import { type Line, LineSplitter } from '../lines.ts';
-import { type StatusResponse, type Timestamp, type Vertex, type Warning } from './messages.ts';
-import { type Plan } from './plan.ts';
+import type { StatusResponse, Timestamp, Vertex, Warning } from './messages.ts';
+import type { Plan } from './plan.ts';
 
 /** How many of the last lines an error carries. */
 const tailMax = 40;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { loadPackageDefinition, type ServiceClientConstructor, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
-import { type Op } from './messages.ts';
+import type { Op } from './messages.ts';
 
 const options = {
   includeDirs: [join(import.meta.dirname, '../../proto')],

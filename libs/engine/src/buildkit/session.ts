@@ -8,11 +8,11 @@ import {
   type ServerUnaryCall,
   status,
 } from '@grpc/grpc-js';
-import { type Secret } from '@kiln/kit';
-import { type ContextFiles } from '../engine.ts';
-import { type Connection, type SessionStream } from './connection.ts';
+import type { Secret } from '@kiln/kit';
+import type { ContextFiles } from '../engine.ts';
+import type { Connection, SessionStream } from './connection.ts';
 import { sendFiles, sharedKeyOf } from './context-files.ts';
-import { type Packet } from './messages.ts';
+import type { Packet } from './messages.ts';
 import { sessionServices } from './proto.ts';
 
 /** What one build's daemon may ask for while it runs, and nothing else. */

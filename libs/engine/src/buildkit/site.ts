@@ -1,8 +1,8 @@
-import { type GroupUsage } from '../jail/cgroups.ts';
-import { type RefusedDestination } from '../jail/network.ts';
-import { type Connection } from './connection.ts';
-import { type DiskWatch } from './disk-watch.ts';
-import { type SolveOptions } from './solve.ts';
+import type { GroupUsage } from '../jail/cgroups.ts';
+import type { RefusedDestination } from '../jail/network.ts';
+import type { Connection } from './connection.ts';
+import type { DiskWatch } from './disk-watch.ts';
+import type { SolveOptions } from './solve.ts';
 
 /** Where one build runs: a daemon, and what was made for the build there. */
 export interface Site {

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import { type Compression, contextName, type ParsedDockerfile } from '@kiln/domain';
-import { type Secret } from '@kiln/kit';
-import { type BaseImage, type BuildRequest, type ContextFiles } from '../engine.ts';
-import { type Connection } from './connection.ts';
+import type { Secret } from '@kiln/kit';
+import type { BaseImage, BuildRequest, ContextFiles } from '../engine.ts';
+import type { Connection } from './connection.ts';
 import { dockerfileInput } from './dockerfile-input.ts';
-import { type Result, type SolveRequest, type StatusResponse } from './messages.ts';
+import type { Result, SolveRequest, StatusResponse } from './messages.ts';
 import { pinBases } from './pin-bases.ts';
 import { readPlan } from './plan.ts';
-import { type Progress } from './progress.ts';
+import type { Progress } from './progress.ts';
 import { folderOf, openSession } from './session.ts';
 
 export interface SolveOptions {

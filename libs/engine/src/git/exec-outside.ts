@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type RoomProgram } from '../jail/exec.ts';
+import type { RoomProgram } from '../jail/exec.ts';
 import { hostEnvironment } from '../jail/command.ts';
 
 /** No file of a repository, nor the pack that it comes in, may be larger. */

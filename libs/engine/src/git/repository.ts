@@ -1,8 +1,8 @@
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { Fault, isCommit } from '@kiln/domain';
 import { readAtMost } from '@kiln/kit';
-import { type RoomProgram } from '../jail/exec.ts';
+import type { RoomProgram } from '../jail/exec.ts';
 
 /** What a commit is. */
 export interface Commit {

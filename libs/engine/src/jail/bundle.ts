@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EngineRoot } from './engine-root.ts';
-import { type RoomLimits } from './cgroups.ts';
-import { type IdMapping } from './ids.ts';
+import type { EngineRoot } from './engine-root.ts';
+import type { RoomLimits } from './cgroups.ts';
+import type { IdMapping } from './ids.ts';
 
 /** Where things are, as the daemon in a room sees them: all below its /run, so that any engine root has room for them. */
 export const inside = {

@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type Server } from 'node:net';
+import type { Server } from 'node:net';
 
 /** What one build's engine sees of registries. */
 export interface RegistryHandler {

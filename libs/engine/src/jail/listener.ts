@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { hostEnvironment } from './command.ts';
 
 /** Where a room finds the gateway to registries. */

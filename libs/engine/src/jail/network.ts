@@ -1,4 +1,4 @@
-import { type NetworkRules } from '@kiln/domain';
+import type { NetworkRules } from '@kiln/domain';
 import { run } from './command.ts';
 
 const device = (room: number): string => `kv${room}`;

@@ -11,7 +11,7 @@ import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLi
 import { hostEnvironment } from './command.ts';
 import { type Door, openDoor } from './door.ts';
 import { execInside, type RoomProgram } from './exec.ts';
-import { type EngineRoot } from './engine-root.ts';
+import type { EngineRoot } from './engine-root.ts';
 import { idsOf, rootOf } from './ids.ts';
 import { listenInside } from './listener.ts';
 import { connectNetwork, forgetRefused, listRefused, type RefusedDestination } from './network.ts';

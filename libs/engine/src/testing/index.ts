@@ -4,8 +4,8 @@ import { open as openFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { Fault, parseDockerfile } from '@kiln/domain';
-import { type BaseImage, type BuildRequest, type Engine } from '../engine.ts';
-import { type RegistryHandler } from '../jail/door.ts';
+import type { BaseImage, BuildRequest, Engine } from '../engine.ts';
+import type { RegistryHandler } from '../jail/door.ts';
 
 const processesWith = (text: string): number =>
   readdirSync('/proc').filter((it) => {

@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { z } from 'zod';
 import { portSetting } from '../config.ts';
-import { type Lifecycle } from '../lifecycle.ts';
-import { type Logger } from './logger.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import type { Logger } from './logger.ts';
 
 const registry = new Registry();
 const registers = [registry];

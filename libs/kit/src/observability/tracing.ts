@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { diag, DiagLogLevel, SpanKind } from '@opentelemetry/api';
-import { type Lifecycle } from '../lifecycle.ts';
-import { type Logger } from './logger.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import type { Logger } from './logger.ts';
 import { startTracing } from './spans.ts';
 
 /** Long enough for what is still to be sent, where the collector is there. */

@@ -1,5 +1,5 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { auditLog } from '../tables/audit.ts';
 
 export interface AuditEntry {

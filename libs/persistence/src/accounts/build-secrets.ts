@@ -1,5 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { buildSecrets } from '../tables/identity.ts';
 
 /** Adds a secret, or replaces the one of the same name. */

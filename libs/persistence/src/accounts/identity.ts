@@ -1,7 +1,7 @@
 import { isAtLeast, type Role, type Scope } from '@kiln/domain';
 import { and, eq, inArray, isNull, or, gt, type SQL, sql } from 'drizzle-orm';
 import { alias, type PgColumn } from 'drizzle-orm/pg-core';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { accessKeys, accounts, projects, registryConnections, tokens, users, workspaces } from '../tables/identity.ts';
 
 /** Who asks: every query for a caller is scoped by this. */

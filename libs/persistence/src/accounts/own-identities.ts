@@ -2,7 +2,7 @@ import { isAtLeast, type Role } from '@kiln/domain';
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { revoke } from './provision.ts';
-import { type Viewer } from './identity.ts';
+import type { Viewer } from './identity.ts';
 import { accessKeys, accounts, tokens, users, workspaceMembers, workspaces } from '../tables/identity.ts';
 
 export interface AccountUser {

@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { type Role } from '@kiln/domain';
+import type { Role } from '@kiln/domain';
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import {

@@ -1,6 +1,6 @@
 import { type SealedKind, sealedKinds } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 
 /** Every column that holds sealed values, with their kind. */
 const sealedColumns = [

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type BuildError } from '@kiln/domain';
+import type { BuildError } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { type AttachedDocument, attestations } from '../tables/attestations.ts';
 import { type BuildBase, buildAttempts } from '../tables/builds.ts';
 import { atOnce } from '../tables/moment.ts';

@@ -1,6 +1,6 @@
-import { type BuildPhase, type BuildState } from '@kiln/domain';
+import type { BuildPhase, BuildState } from '@kiln/domain';
 import { and, asc, eq, gte, or, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { buildLogChunks, builds } from '../tables/builds.ts';
 
 export interface LogLine {

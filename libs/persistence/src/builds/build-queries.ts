@@ -1,8 +1,8 @@
 import { type BuildState, type Lineage, type ResourceRequest, terminalStates } from '@kiln/domain';
 import { and, asc, desc, eq, getTableColumns, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from '../accounts/identity.ts';
-import { type Build } from '../tables/builds.ts';
+import type { Build } from '../tables/builds.ts';
 import { buildAttempts, buildEvents, buildPhaseTimes, builds } from '../tables/builds.ts';
 
 /** The columns of builds by the names that every list has. */

@@ -1,6 +1,6 @@
-import { type StepResult } from '@kiln/domain';
+import type { StepResult } from '@kiln/domain';
 import { and, asc, eq, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { buildSteps } from '../tables/builds.ts';
 
 export type BuildStep = typeof buildSteps.$inferSelect;

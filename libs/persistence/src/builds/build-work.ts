@@ -1,7 +1,7 @@
 import { metrics, timings } from '@kiln/kit';
 import { type BuildPhase, type BuildRequest, commonPool } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { type Build, builds } from '../tables/builds.ts';
 import { eventOfMoved } from './move-build.ts';
 

@@ -1,6 +1,6 @@
 import { describeFault, Fault } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { type Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { moveBuild } from './move-build.ts';
 import { builds } from '../tables/builds.ts';
 

@@ -1,7 +1,7 @@
 import { metrics } from '@kiln/kit';
 import { isTerminal, type BuildState } from '@kiln/domain';
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
-import { type Database, type Executor } from '../db/database.ts';
+import type { Database, Executor } from '../db/database.ts';
 import { type Announcement, announceMoved } from '../outbox/outbox.ts';
 import { type Build, builds } from '../tables/builds.ts';
 

@@ -1,9 +1,9 @@
 import { backoffMs, metrics, timings } from '@kiln/kit';
 import { attemptStates, describeFault, Fault } from '@kiln/domain';
 import { type SQL, sql } from 'drizzle-orm';
-import { type Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { moveBuild } from './move-build.ts';
-import { type Build } from '../tables/builds.ts';
+import type { Build } from '../tables/builds.ts';
 
 /** How often a build is tried; kept in PostgreSQL with the build, never in the queue. */
 export interface RetryPolicy {

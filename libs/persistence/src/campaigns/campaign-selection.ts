@@ -1,8 +1,8 @@
 import { basesFirst, fieldFault, globOf } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
-import { type Viewer } from '../accounts/identity.ts';
+import type { Viewer } from '../accounts/identity.ts';
 import { lastAttempts } from '../builds/last-attempts.ts';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { listDependents } from '../images/base-chain.ts';
 import { seenBy } from '../images/image-queries.ts';
 import { type Image, images } from '../tables/images.ts';

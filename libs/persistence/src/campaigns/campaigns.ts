@@ -5,7 +5,7 @@ import { isLiveSql } from '../builds/state-conditions.ts';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { campaignImages, campaigns } from '../tables/campaigns.ts';
 import { images } from '../tables/images.ts';
-import { type RebuildableImage } from './campaign-selection.ts';
+import type { RebuildableImage } from './campaign-selection.ts';
 
 export type Campaign = typeof campaigns.$inferSelect;
 export type CampaignImage = typeof campaignImages.$inferSelect;

@@ -1,6 +1,6 @@
 import { terminalStates } from '@kiln/domain';
 import { and, desc, eq, sql } from 'drizzle-orm';
-import { type Database, type Executor } from '../db/database.ts';
+import type { Database, Executor } from '../db/database.ts';
 import { contexts } from '../tables/contexts.ts';
 import { heldStatus } from '../tables/images.ts';
 

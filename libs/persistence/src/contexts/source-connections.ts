@@ -1,5 +1,5 @@
 import { and, asc, eq } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { sourceConnections } from '../tables/contexts.ts';
 
 export type SourceConnection = typeof sourceConnections.$inferSelect;

@@ -1,7 +1,7 @@
-import { type driftKinds } from '@kiln/domain';
+import type { driftKinds } from '@kiln/domain';
 import { and, count, desc, eq, inArray, sql } from 'drizzle-orm';
-import { type Viewer } from '../accounts/identity.ts';
-import { type Executor } from '../db/database.ts';
+import type { Viewer } from '../accounts/identity.ts';
+import type { Executor } from '../db/database.ts';
 import { seenBy } from '../images/image-queries.ts';
 import { type Image, images } from '../tables/images.ts';
 

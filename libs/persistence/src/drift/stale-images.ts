@@ -1,8 +1,8 @@
 import { inArray, sql } from 'drizzle-orm';
 import { lastAttempts, startedFrom } from '../builds/last-attempts.ts';
-import { type Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { images } from '../tables/images.ts';
-import { type WatchedTag } from './watched-tags.ts';
+import type { WatchedTag } from './watched-tags.ts';
 
 /** A base may have very many images: they are changed some at a time, always in the same order. */
 const atOnce = 500;

@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { watchedTags } from '../tables/watched-tags.ts';
 
 export type WatchedTag = typeof watchedTags.$inferSelect;

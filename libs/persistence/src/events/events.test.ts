@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EventCursor } from '@kiln/domain';
+import type { EventCursor } from '@kiln/domain';
 import { eventually } from '@kiln/kit/testing';
 import { sql } from 'drizzle-orm';
 import {

@@ -1,6 +1,6 @@
-import { type EventCursor, type EventData, type EventType } from '@kiln/domain';
+import type { EventCursor, EventData, EventType } from '@kiln/domain';
 import { eq, type SQL, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { events } from '../tables/events.ts';
 
 export interface AccountEvent {

@@ -1,4 +1,4 @@
-import { type EventData, type EventType } from '@kiln/domain';
+import type { EventData, EventType } from '@kiln/domain';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { commitHorizon, commitHorizonSql } from './events.ts';

@@ -1,4 +1,4 @@
-import { type EventData } from '@kiln/domain';
+import type { EventData } from '@kiln/domain';
 import { and, count, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { lockByName } from '../db/locks.ts';

@@ -1,7 +1,7 @@
-import { type BuildBase } from '../attestations/attestations.ts';
+import type { BuildBase } from '../attestations/attestations.ts';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Viewer } from '../accounts/identity.ts';
-import { type Executor } from '../db/database.ts';
+import type { Viewer } from '../accounts/identity.ts';
+import type { Executor } from '../db/database.ts';
 import { heldStatus, type Image, images } from '../tables/images.ts';
 import { watchedTags } from '../tables/watched-tags.ts';
 import { lastAttempts } from '../builds/last-attempts.ts';

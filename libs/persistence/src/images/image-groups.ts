@@ -1,10 +1,10 @@
-import { type UpdateImageGroupBody } from '@kiln/contract';
+import type { UpdateImageGroupBody } from '@kiln/contract';
 import { and, eq, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
 import { type Viewer, visibleIn } from '../accounts/identity.ts';
 import { heldImage, isUuid } from './image-queries.ts';
 import { deleteImageIn } from './images.ts';
-import { type Image } from '../tables/images.ts';
+import type { Image } from '../tables/images.ts';
 import { workspaces } from '../tables/identity.ts';
 import { imageGroups, images } from '../tables/images.ts';
 

@@ -1,8 +1,8 @@
 import { goneStatuses } from '@kiln/domain';
 import { and, desc, eq, inArray, lt, ne, notInArray, type SQL, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { publicOrOwn, visibleIn, type Viewer } from '../accounts/identity.ts';
-import { type Image } from '../tables/images.ts';
+import type { Image } from '../tables/images.ts';
 import { workspaces } from '../tables/identity.ts';
 import { images } from '../tables/images.ts';
 

@@ -9,7 +9,7 @@ import { heldImage } from './image-queries.ts';
 import { heldStatus, imageLabels, images } from '../tables/images.ts';
 import { atOnce } from '../tables/moment.ts';
 import { acrossAccounts } from '../db/tenant-pool.ts';
-import { type Image } from '../tables/images.ts';
+import type { Image } from '../tables/images.ts';
 
 /** What a registry was found to hold under a reference. */
 export interface VerifiedImage {

@@ -1,7 +1,7 @@
 import { and, eq, inArray, ne } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { heldImage } from './image-queries.ts';
-import { type Image } from '../tables/images.ts';
+import type { Image } from '../tables/images.ts';
 import { builds } from '../tables/builds.ts';
 import { images } from '../tables/images.ts';
 

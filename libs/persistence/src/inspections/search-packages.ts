@@ -1,10 +1,10 @@
-import { type PackageCondition } from '@kiln/domain';
+import type { PackageCondition } from '@kiln/domain';
 import { type SQL, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { imagePackages } from '../tables/inspections.ts';
 import { heldStatus, images } from '../tables/images.ts';
 import { seenBy } from '../images/image-queries.ts';
-import { type Viewer } from '../accounts/identity.ts';
+import type { Viewer } from '../accounts/identity.ts';
 
 export interface FoundImage {
   paiId: string;

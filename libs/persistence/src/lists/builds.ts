@@ -1,8 +1,8 @@
 import { fieldFault } from '@kiln/domain';
-import { type ListBuildsQuery } from '@kiln/contract';
+import type { ListBuildsQuery } from '@kiln/contract';
 import { and, desc, gte, inArray, lte, sql } from 'drizzle-orm';
 import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../builds/build-queries.ts';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { builds } from '../tables/builds.ts';
 import { inScope, type ListScope } from './scope.ts';
 import { containingLower, hasReference } from './text.ts';

@@ -1,7 +1,7 @@
-import { type ListImageGroupQuery } from '@kiln/contract';
+import type { ListImageGroupQuery } from '@kiln/contract';
 import { and, inArray, type SQL, sql } from 'drizzle-orm';
-import { type Database } from '../db/database.ts';
-import { type ImageGroup } from '../images/image-groups.ts';
+import type { Database } from '../db/database.ts';
+import type { ImageGroup } from '../images/image-groups.ts';
 import { heldImage } from '../images/image-queries.ts';
 import { imageGroups, images } from '../tables/images.ts';
 import { byRepository } from './images.ts';

@@ -1,7 +1,7 @@
 import { fieldFault, type ImageStatus } from '@kiln/domain';
-import { type Label, type ListImageQuery, type ListImagesQuery } from '@kiln/contract';
+import type { Label, ListImageQuery, ListImagesQuery } from '@kiln/contract';
 import { and, asc, desc, eq, inArray, or, type SQL, sql } from 'drizzle-orm';
-import { type Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { imageLabels, images, tallies } from '../tables/images.ts';
 import { readImages, readImagesById, type ShownImage } from './shown-images.ts';
 import { containing, containingLower, escapeLike, hasReference } from './text.ts';

@@ -1,7 +1,7 @@
 import { type ListJobsQuery, statesOfStatus } from '@kiln/contract';
 import { and, asc, desc, eq, gte, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
-import { type PgColumn } from 'drizzle-orm/pg-core';
-import { type Database } from '../db/database.ts';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import type { Database } from '../db/database.ts';
 import { scopedBuilds, type ShownBuild, shownBuildColumns } from '../builds/build-queries.ts';
 import { builds } from '../tables/builds.ts';
 import { tallies } from '../tables/images.ts';

@@ -1,10 +1,10 @@
-import { type ListImageLabelsQuery } from '@kiln/contract';
-import { type Label } from '@kiln/domain';
+import type { ListImageLabelsQuery } from '@kiln/contract';
+import type { Label } from '@kiln/domain';
 import { and, inArray, or, sql } from 'drizzle-orm';
-import { type Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { imageLabels, images } from '../tables/images.ts';
 import { shownInPai } from './images.ts';
-import { type RememberedLists } from './remembered.ts';
+import type { RememberedLists } from './remembered.ts';
 import { inScope, type ListScope, scopeKey, tally } from './scope.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
-import { type PgColumn } from 'drizzle-orm/pg-core';
-import { type Executor } from '../db/database.ts';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import type { Executor } from '../db/database.ts';
 import { publicOrOwn, seesAll, type Viewer, visibleIn } from '../accounts/identity.ts';
 import { workspaces } from '../tables/identity.ts';
 import { images, tallies } from '../tables/images.ts';
-import { type Ids } from './remembered.ts';
+import type { Ids } from './remembered.ts';
 
 /** Whose list it is, and of which workspaces; the caller has checked that the viewer may see them. */
 export interface ListScope {

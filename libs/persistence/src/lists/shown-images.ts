@@ -1,7 +1,7 @@
-import { type Label } from '@kiln/domain';
+import type { Label } from '@kiln/domain';
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
-import { type Image } from '../tables/images.ts';
+import type { Executor } from '../db/database.ts';
+import type { Image } from '../tables/images.ts';
 import { imageLabels, images } from '../tables/images.ts';
 import { inOrderOf } from './remembered.ts';
 

@@ -1,6 +1,6 @@
 import { parseReference } from '@kiln/domain';
 import { and, eq, type SQL, sql } from 'drizzle-orm';
-import { type PgColumn } from 'drizzle-orm/pg-core';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 
 /** Makes a text mean itself in LIKE. */
 export const escapeLike = (text: string): string => text.replace(/[\\%_]/g, (it) => `\\${it}`);

@@ -1,8 +1,8 @@
 import { crashPoint, traceparent } from '@kiln/kit';
-import { type QueueName, type QueuePayload } from '@kiln/contract';
+import type { QueueName, QueuePayload } from '@kiln/contract';
 import { sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { type Build } from '../tables/builds.ts';
+import type { Build } from '../tables/builds.ts';
 import { outbox } from '../tables/builds.ts';
 import { atOnce } from '../tables/moment.ts';
 

@@ -10,7 +10,7 @@ import {
 } from '@kiln/domain';
 import { and, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm';
 import { type Database, type Executor, inTransaction } from '../db/database.ts';
-import { type Viewer } from '../accounts/identity.ts';
+import type { Viewer } from '../accounts/identity.ts';
 import { seenBy } from '../images/image-queries.ts';
 import { type Image, images } from '../tables/images.ts';
 import { wantAttestation } from '../attestations/attestations.ts';

@@ -1,6 +1,6 @@
 import { defaultPolicy, type ImagePolicy } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { workspacePolicies } from '../tables/policies.ts';
 
 /** What a workspace asks of its images. */

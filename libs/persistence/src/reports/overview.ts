@@ -2,12 +2,12 @@ import { type BuildState, lanes, type Lane } from '@kiln/domain';
 import { and, sql } from 'drizzle-orm';
 import { buildsSeenBy } from '../builds/build-queries.ts';
 import { isLiveSql, isPending } from '../builds/state-conditions.ts';
-import { type Executor } from '../db/database.ts';
-import { type Viewer } from '../accounts/identity.ts';
+import type { Executor } from '../db/database.ts';
+import type { Viewer } from '../accounts/identity.ts';
 import { builds } from '../tables/builds.ts';
 import { slotSamples } from '../tables/workers.ts';
 import { buildsUnderWay, liveBuilders } from '../scheduling/dispatch.ts';
-import { type DefaultLimits } from '../scheduling/limits.ts';
+import type { DefaultLimits } from '../scheduling/limits.ts';
 
 /** What ended in one piece of time, and what waited and ran when that piece was over. */
 export interface Piece {

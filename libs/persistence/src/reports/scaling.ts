@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 
 /** How many slots a pool of builders could use now, as the view `kiln_scaling` tells whatever scales builders. */
 export interface PoolDemand {

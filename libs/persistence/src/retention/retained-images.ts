@@ -1,7 +1,7 @@
-import { type Label, type RetainedImage } from '@kiln/domain';
+import type { Label, RetainedImage } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { lastAttempts } from '../builds/last-attempts.ts';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 
 type Row = Omit<RetainedImage, 'createdAt' | 'usedAt' | 'sizeBytes'> & {
   createdAt: number;

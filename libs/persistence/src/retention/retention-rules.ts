@@ -1,6 +1,6 @@
 import { noRetention, type RetentionRules } from '@kiln/domain';
 import { and, eq, sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { retentionRules } from '../tables/retention.ts';
 
 /** A workspace of an account. */

@@ -14,9 +14,9 @@ import { isAdmittedSql, isOccupyingSql, isPending, isPendingSql } from '../build
 import { type Database, type Executor, inTransaction, runPrepared } from '../db/database.ts';
 import { tryLock } from '../db/locks.ts';
 import { announce, announceBuild } from '../outbox/outbox.ts';
-import { type Placement } from '../tables/builds.ts';
+import type { Placement } from '../tables/builds.ts';
 import { liveWorkerNumbers } from '../workers/worker-session.ts';
-import { type DefaultLimits } from './limits.ts';
+import type { DefaultLimits } from './limits.ts';
 
 /** Builders that are there for new work. */
 export const liveBuilders = sql`

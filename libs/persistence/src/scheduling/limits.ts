@@ -1,7 +1,7 @@
 import { liveStates } from '@kiln/domain';
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { isPending } from '../builds/state-conditions.ts';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { accountShares } from '../tables/workers.ts';
 import { heldStatus, tallies } from '../tables/images.ts';
 

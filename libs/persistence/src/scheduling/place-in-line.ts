@@ -1,10 +1,10 @@
 import { lanes, type WaitingReason, ageingSeconds, startTag } from '@kiln/domain';
 import { sql } from 'drizzle-orm';
 import { isPending } from '../builds/state-conditions.ts';
-import { type Database } from '../db/database.ts';
-import { type Build } from '../tables/builds.ts';
+import type { Database } from '../db/database.ts';
+import type { Build } from '../tables/builds.ts';
 import { buildsUnderWay, liveBuilders } from './dispatch.ts';
-import { type DefaultLimits } from './limits.ts';
+import type { DefaultLimits } from './limits.ts';
 
 /** The pending queue of one pool as a whole, at one moment. */
 export interface QueueSnapshot {

@@ -1,7 +1,7 @@
 import { createHmac, createHash, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { type Secret } from '@kiln/kit';
+import type { Secret } from '@kiln/kit';
 import pg from 'pg';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { sql } from 'drizzle-orm';
 import { grantQueueRights } from './queue-schema.ts';
 

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { retry, type Secret } from '@kiln/kit';
 import { type App, grantRights, putAppRoles } from './app-roles.ts';
 import { putQueueSchema } from './queue-schema.ts';
-import { type Database, type Executor } from '../db/database.ts';
+import type { Database, Executor } from '../db/database.ts';
 import { lock } from '../db/locks.ts';
 import { adoptCopiedEvents } from '../events/events.ts';
 

@@ -1,7 +1,7 @@
 import { DEFAULT_SCHEMA, runMigrations } from 'bullmq';
 import { sql } from 'drizzle-orm';
 import type pg from 'pg';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 
 /** Where BullMQ's tables and functions lie, for an installation without Redis. */
 export const queueSchema = DEFAULT_SCHEMA;

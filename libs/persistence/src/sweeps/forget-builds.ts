@@ -1,4 +1,4 @@
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { sql } from 'drizzle-orm';
 import { heldStatus } from '../tables/images.ts';
 

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
+import type { Executor } from '../db/database.ts';
 import { deadWorkerNames } from '../workers/worker-session.ts';
 import { type Clocks, overrunBuilds } from './sweep-clocks.ts';
 import { expiredLeases, leaseHolders } from './sweep-leases.ts';

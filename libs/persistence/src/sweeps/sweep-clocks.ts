@@ -1,6 +1,6 @@
 import { attemptStates, type BuildPhase, type BuildState, describeFault, type ErrorCode, Fault } from '@kiln/domain';
 import { and, inArray, or, type SQL, sql } from 'drizzle-orm';
-import { type Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { moveBuild } from '../builds/move-build.ts';
 import { builds } from '../tables/builds.ts';
 

@@ -1,11 +1,11 @@
 import { Fault, occupyingStates } from '@kiln/domain';
 import { and, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
-import { type PgColumn } from 'drizzle-orm/pg-core';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { cancelledError } from '../builds/cancel-build.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { requeueOrFail, type Interruption, type RetryPolicy } from '../builds/requeue-or-fail.ts';
 import { moveBuild } from '../builds/move-build.ts';
-import { type Build } from '../tables/builds.ts';
+import type { Build } from '../tables/builds.ts';
 import { announce, announceRegistration } from '../outbox/outbox.ts';
 import { builds } from '../tables/builds.ts';
 import { images } from '../tables/images.ts';

@@ -1,4 +1,4 @@
-import { type RetentionRules } from '@kiln/domain';
+import type { RetentionRules } from '@kiln/domain';
 import { bigint, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
 import { workspaces } from './identity.ts';
 import { moment } from './moment.ts';

@@ -1,4 +1,4 @@
-import { type BuildRequest } from '@kiln/domain';
+import type { BuildRequest } from '@kiln/domain';
 
 /** A request that says no more than it has to. */
 export const exampleRequest: BuildRequest = {

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { type Executor } from '../db/database.ts';
-import { type Build } from '../tables/builds.ts';
+import type { Executor } from '../db/database.ts';
+import type { Build } from '../tables/builds.ts';
 
 /** Which caches a builder keeps, for the dispatcher: it sends builds where what they begin with has been built. */
 export interface CacheDirectory {

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { isHeldSql, isLiveSql } from '../builds/state-conditions.ts';
 import { type Executor, readUrl } from '../db/database.ts';
 import { workerLocks } from '../db/locks.ts';
-import { type WorkerAbout } from '../tables/workers.ts';
+import type { WorkerAbout } from '../tables/workers.ts';
 import { allTenants, tenantOption } from '../db/tenant-pool.ts';
 
 /** A claim whose lease is to be renewed. */

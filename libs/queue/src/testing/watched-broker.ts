@@ -1,6 +1,6 @@
-import { type Logger } from '@kiln/kit';
+import type { Logger } from '@kiln/kit';
 import { eventually } from '@kiln/kit/testing';
-import { type Broker } from '../broker.ts';
+import type { Broker } from '../broker.ts';
 import { consume } from '../consumer.ts';
 import { openProducer } from '../producer.ts';
 import { openSignals } from '../signals.ts';

@@ -1,7 +1,7 @@
 import { Fault } from '@kiln/domain';
-import { type Authenticator } from './authenticator.ts';
-import { type Send } from './redirects.ts';
-import { type Outgoing, type RegistryHttp, type RegistryStream } from './registry-http.ts';
+import type { Authenticator } from './authenticator.ts';
+import type { Send } from './redirects.ts';
+import type { Outgoing, RegistryHttp, RegistryStream } from './registry-http.ts';
 
 /** A request to a registry, and the scope that it needs, such as `repository:ns/name:pull`. */
 export type Ask = (request: Outgoing & { path: string }, scope: string) => Promise<RegistryStream>;

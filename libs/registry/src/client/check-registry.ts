@@ -1,5 +1,5 @@
-import { type RegistryClients } from './client.ts';
-import { type RegistryAccess } from './connection.ts';
+import type { RegistryClients } from './client.ts';
+import type { RegistryAccess } from './connection.ts';
 import { refused } from './registry-errors.ts';
 import { headerOf } from './registry-http.ts';
 

@@ -1,8 +1,8 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
 import { backoffMs, retry } from '@kiln/kit';
-import { type AddressRules } from '../egress/address-rules.ts';
-import { type RegistryAccess } from './connection.ts';
+import type { AddressRules } from '../egress/address-rules.ts';
+import type { RegistryAccess } from './connection.ts';
 import { acceptHeader, isDigest, manifestBytesMax, sha256Digest } from './manifests.ts';
 import { refused } from './registry-errors.ts';
 import { withDigest } from './uploads.ts';

@@ -1,5 +1,5 @@
-import { type TlsMode } from '@kiln/domain';
-import { type Secret } from '@kiln/kit';
+import type { TlsMode } from '@kiln/domain';
+import type { Secret } from '@kiln/kit';
 
 /** How to reach one registry. */
 export interface RegistryAccess {

@@ -1,4 +1,4 @@
-import { type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { Secret } from '@kiln/kit';
 import { parseChallenge } from './challenge.ts';
 import { openAddressRules } from '../egress/address-rules.ts';

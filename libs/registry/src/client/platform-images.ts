@@ -1,5 +1,5 @@
 import { Fault } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClient } from './client.ts';
+import type { FetchedManifest, RegistryClient } from './client.ts';
 import {
   artifactTypeOf,
   configSchema,
@@ -13,7 +13,7 @@ import {
   type Platform,
   platformName,
 } from './manifests.ts';
-import { type z } from 'zod';
+import type { z } from 'zod';
 
 /** An image for one platform. */
 export interface PlatformImage {

@@ -1,9 +1,9 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { countRegistryRequest, inSpan, readAtMost, timings } from '@kiln/kit';
 import { Fault } from '@kiln/domain';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { type AddressRules, guardedConnector } from '../egress/address-rules.ts';
-import { type RegistryAccess } from './connection.ts';
+import type { RegistryAccess } from './connection.ts';
 import { redirectFault } from './registry-errors.ts';
 
 export type Headers = Record<string, string | string[] | undefined>;

@@ -1,8 +1,8 @@
 import { Fault } from '@kiln/domain';
 import { backoffMs, retry, retryAfterMs } from '@kiln/kit';
-import { type Ask } from './authorization.ts';
+import type { Ask } from './authorization.ts';
 import { answered, explain, isPassing, PassingTrouble, refusalBytesMax } from './registry-errors.ts';
-import { type RegistryHttp } from './registry-http.ts';
+import type { RegistryHttp } from './registry-http.ts';
 
 /** A registry that asks to be left alone for longer than this is asked again by whoever wants it, later. */
 const retryAfterMaxMs = 10_000;

@@ -1,8 +1,8 @@
-import { type Readable } from 'node:stream';
-import { type AddressRules } from '../egress/address-rules.ts';
+import type { Readable } from 'node:stream';
+import type { AddressRules } from '../egress/address-rules.ts';
 import { Authenticator } from './authenticator.ts';
 import { type Ask, authorize, authorizeBefore } from './authorization.ts';
-import { type RegistryAccess } from './connection.ts';
+import type { RegistryAccess } from './connection.ts';
 import { followRedirects } from './redirects.ts';
 import { answerMs, type Outgoing, RegistryHttp, type RegistryAnswer, type RegistryStream } from './registry-http.ts';
 import { refusePassing, retryPassing } from './retries.ts';

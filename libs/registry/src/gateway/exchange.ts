@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asFault, Fault } from '@kiln/domain';
 import { readAtMost } from '@kiln/kit';
-import { type RegistryClients } from '../client/client.ts';
-import { type GatewayOptions, type GatewayTarget } from './options.ts';
+import type { RegistryClients } from '../client/client.ts';
+import type { GatewayOptions, GatewayTarget } from './options.ts';
 import { GatewaySources } from './sources.ts';
 import { GatewayWriter } from './target.ts';
 import { manifestBytesMax, sha256Digest } from '../client/manifests.ts';

@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Fault } from '@kiln/domain';
-import { type RegistryClients } from '../client/client.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Fault } from '@kiln/domain';
+import type { RegistryClients } from '../client/client.ts';
 import { Exchange, type RequestPlace } from './exchange.ts';
-import { type GatewayOptions, type GatewayTarget } from './options.ts';
+import type { GatewayOptions, GatewayTarget } from './options.ts';
 
 /**
  * What one build's engine sees of all registries: a small one with the repositories `base` to read and `image` to

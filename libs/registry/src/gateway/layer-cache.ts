@@ -1,9 +1,9 @@
 import { asFault } from '@kiln/domain';
 import pLimit from 'p-limit';
-import { type RegistryClients } from '../client/client.ts';
-import { type RegistryAccess } from '../client/connection.ts';
+import type { RegistryClients } from '../client/client.ts';
+import type { RegistryAccess } from '../client/connection.ts';
 import { manifestSchema, parseDocument } from '../client/manifests.ts';
-import { type GatewaySource } from './options.ts';
+import type { GatewaySource } from './options.ts';
 
 /** Where a registry keeps layers of earlier builds for engines that have not built the like. */
 export interface LayerCachePlace {

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Readable } from 'node:stream';
-import { type RegistryAccess } from '../client/connection.ts';
+import type { Readable } from 'node:stream';
+import type { RegistryAccess } from '../client/connection.ts';
 
 /** A repository that gave layers, and how its registry was known to be that one. */
 export type LayerPlace = Pick<RegistryAccess, 'host' | 'tlsMode' | 'caPem'> & { repository: string };

@@ -1,6 +1,6 @@
-import { type FetchedManifest } from '../client/client.ts';
-import { type RegistryAccess } from '../client/connection.ts';
-import { type LayerStore } from './layer-store.ts';
+import type { FetchedManifest } from '../client/client.ts';
+import type { RegistryAccess } from '../client/connection.ts';
+import type { LayerStore } from './layer-store.ts';
 
 /** An image that an engine may read: by its digest only. */
 export interface GatewaySource {

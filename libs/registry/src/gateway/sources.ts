@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClients } from '../client/client.ts';
-import { type GatewayOptions, type GatewaySource } from './options.ts';
+import type { FetchedManifest, RegistryClients } from '../client/client.ts';
+import type { GatewayOptions, GatewaySource } from './options.ts';
 import { manifestSchema, parseDocument } from '../client/manifests.ts';
 import { explain, refused } from '../client/registry-errors.ts';
 import { headerOf } from '../client/registry-http.ts';

@@ -1,8 +1,8 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClients } from '../client/client.ts';
-import { type GatewayTarget } from './options.ts';
-import { type GatewaySources, type HeldLayer } from './sources.ts';
+import type { FetchedManifest, RegistryClients } from '../client/client.ts';
+import type { GatewayTarget } from './options.ts';
+import type { GatewaySources, HeldLayer } from './sources.ts';
 import { refused } from '../client/registry-errors.ts';
 import { withDigest } from '../client/uploads.ts';
 import { headerOf, type RegistryAnswer } from '../client/registry-http.ts';

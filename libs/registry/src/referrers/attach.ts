@@ -1,6 +1,6 @@
 import { Fault } from '@kiln/domain';
 import { z } from 'zod';
-import { type FetchedManifest, type RegistryClient } from '../client/client.ts';
+import type { FetchedManifest, RegistryClient } from '../client/client.ts';
 import { indexTypes, parseDocument, sha256Digest } from '../client/manifests.ts';
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type RegistryClient } from '../client/client.ts';
+import type { RegistryClient } from '../client/client.ts';
 import { parseDocument } from '../client/manifests.ts';
 import { manifestOf, referrersTag, type WithLock } from './attach.ts';
 

@@ -1,4 +1,4 @@
-import { type RegistryClient } from '../client/client.ts';
+import type { RegistryClient } from '../client/client.ts';
 import { cosignTag } from './cosign-tags.ts';
 import { manifestOf, readIndex, referrersTag, type WithLock } from './attach.ts';
 

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 
 /** Servers of one test file, on loopback: each answers as its listener does, and keeps what it was asked. */
 export function openServed() {

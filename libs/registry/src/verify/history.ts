@@ -1,6 +1,6 @@
 import { compressionOf, type ImageStep } from '@kiln/domain';
-import { type z } from 'zod';
-import { type configSchema, type Manifest } from '../client/manifests.ts';
+import type { z } from 'zod';
+import type { configSchema, Manifest } from '../client/manifests.ts';
 
 const instructionMax = 500;
 const stepsMax = 500;

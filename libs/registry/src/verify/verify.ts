@@ -1,5 +1,5 @@
 import { Fault, fieldFault, formatImageName, type ImageStep } from '@kiln/domain';
-import { type FetchedManifest, type RegistryClient } from '../client/client.ts';
+import type { FetchedManifest, RegistryClient } from '../client/client.ts';
 import { historyOf } from './history.ts';
 import { type Manifest, platformName } from '../client/manifests.ts';
 import { type PlatformImage, readImages } from '../client/platform-images.ts';

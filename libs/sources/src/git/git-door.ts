@@ -1,10 +1,10 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Readable } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { asFault, type Fault } from '@kiln/domain';
 import { preface, service } from './packet-lines.ts';
-import { type GitRemote } from './remote.ts';
+import type { GitRemote } from './remote.ts';
 
 /**
  * What git inside a jail sees of the repositories that it may fetch: each by its number, over HTTP, without an address

@@ -1,9 +1,9 @@
 import { type GitAddress, Fault, isCommit, parseGitAddress } from '@kiln/domain';
-import { type AddressRules } from '@kiln/registry';
-import { type SourceAccesses } from '../access.ts';
+import type { AddressRules } from '@kiln/registry';
+import type { SourceAccesses } from '../access.ts';
 import { findCommit } from './find-commit.ts';
 import { openHttpRemote } from './http-remote.ts';
-import { type GitRemote } from './remote.ts';
+import type { GitRemote } from './remote.ts';
 import { openSshRemote } from './ssh-remote.ts';
 
 /** @throws Fault SourceInvalid */

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { Fault, type GitAddress } from '@kiln/domain';
-import { type AddressRules } from '@kiln/registry';
-import { type SourceAccess } from '../access.ts';
+import type { AddressRules } from '@kiln/registry';
+import type { SourceAccess } from '../access.ts';
 import { openSourceHttp, sourceFault, sourceUrl } from '../http.ts';
 import { preface, service } from './packet-lines.ts';
-import { type GitRemote } from './remote.ts';
+import type { GitRemote } from './remote.ts';
 
 /** Takes the preface away, where there is one. */
 async function* withoutPreface(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -1,9 +1,9 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Fault } from '@kiln/domain';
 import { readAtMost } from '@kiln/kit';
-import { type AddressRules } from '@kiln/registry';
+import type { AddressRules } from '@kiln/registry';
 import { z } from 'zod';
-import { type SourceAccesses } from '../access.ts';
+import type { SourceAccesses } from '../access.ts';
 import { bytesOf, openSourceHttp, sourceFault, type SourceHttp, sourceUrl } from '../http.ts';
 import { requireGitAddress } from './git.ts';
 

@@ -1,4 +1,4 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 
 /**
  * A repository on another machine, by what `git-upload-pack` says there in version 0 of git's protocol, however it is

@@ -1,9 +1,9 @@
 import { Fault, parseObjectAddress } from '@kiln/domain';
-import { type AddressRules } from '@kiln/registry';
+import type { AddressRules } from '@kiln/registry';
 import aws4 from 'aws4';
-import { type SourceAccess, type SourceAccesses } from '../access.ts';
+import type { SourceAccess, SourceAccesses } from '../access.ts';
 import { bytesOf, type HttpAnswer, type HttpRequest, openSourceHttp, sourceFault, sourceUrl } from '../http.ts';
-import { type ObjectStore, type ObjectStores } from './object-stores.ts';
+import type { ObjectStore, ObjectStores } from './object-stores.ts';
 
 /** An archive on another machine. */
 export interface SourceObject {

@@ -1,4 +1,4 @@
-import { type Container, type PodSpec } from './pods.ts';
+import type { Container, PodSpec } from './pods.ts';
 
 // What kubelets hide from containers and what they let them read only, unless procMount is Unmasked.
 const masked = [

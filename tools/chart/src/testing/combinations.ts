@@ -1,4 +1,4 @@
-import { type Values } from './helm.ts';
+import type { Values } from './helm.ts';
 
 const servers = (secret: string) => ({ database: { secret }, redis: { secret } });
 

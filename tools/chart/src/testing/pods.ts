@@ -1,4 +1,4 @@
-import { type Rendered } from './helm.ts';
+import type { Rendered } from './helm.ts';
 
 export interface Container {
   name: string;

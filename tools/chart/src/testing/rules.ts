@@ -1,4 +1,4 @@
-import { type Rendered } from './helm.ts';
+import type { Rendered } from './helm.ts';
 import { componentOf, type Container, podsOf, type Pods, selects } from './pods.ts';
 import { settingsOf } from './settings-of-apps.ts';
 

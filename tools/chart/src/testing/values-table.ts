@@ -1,4 +1,4 @@
-import { type Values } from './helm.ts';
+import type { Values } from './helm.ts';
 import { fieldsOf, readDefaults, readSchema } from './values-schema.ts';
 
 const defaultAt = (values: Values, path: string): unknown =>

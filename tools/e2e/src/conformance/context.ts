@@ -1,7 +1,7 @@
-import { type Operation } from '@kiln/contract';
-import { type TestKiln } from '@kiln/stack/testing';
-import { type CloudClient, type CloudError, type CloudRequest } from './cloud-clients.ts';
-import { type ConformanceRecord } from './record.ts';
+import type { Operation } from '@kiln/contract';
+import type { TestKiln } from '@kiln/stack/testing';
+import type { CloudClient, CloudError, CloudRequest } from './cloud-clients.ts';
+import type { ConformanceRecord } from './record.ts';
 
 /** What the checks of one client work with. */
 export interface Conformance {

@@ -1,6 +1,6 @@
 import { modelArtsImageOperations as operations, paiImageOperations, projectOperations } from '@kiln/contract';
 import { pushImage } from '@kiln/stack/client';
-import { type CloudClient } from './cloud-clients.ts';
+import type { CloudClient } from './cloud-clients.ts';
 import { type Conformance, fail, succeed } from './context.ts';
 
 /** The catalogue, as ModelArts' users drive it. `pai` is another cloud's client on the same account. */

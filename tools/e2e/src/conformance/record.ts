@@ -1,5 +1,5 @@
 import { operations, type Operation } from '@kiln/contract';
-import { type CloudClient, type CloudReply, type CloudRequest } from './cloud-clients.ts';
+import type { CloudClient, CloudReply, CloudRequest } from './cloud-clients.ts';
 import { exceptions, vendorContract } from './vendor-contract.ts';
 
 /** What of an operation was seen to work through one client. */

@@ -1,5 +1,5 @@
-import { type CrashPoint } from '@kiln/kit';
-import { type FaultKiln } from '../fault-kiln.ts';
+import type { CrashPoint } from '@kiln/kit';
+import type { FaultKiln } from '../fault-kiln.ts';
 import { childOf } from '@kiln/stack/testing';
 import { outcomeOf, recovery, running, type Scenario, type Sign, sleep } from '../scenario.ts';
 import { longStepSeconds, recoveryWithoutOverlap } from './silenced.ts';

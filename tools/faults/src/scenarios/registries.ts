@@ -1,5 +1,5 @@
-import { type FaultKiln } from '../fault-kiln.ts';
-import { type RegistryMood } from '@kiln/stack/testing';
+import type { FaultKiln } from '../fault-kiln.ts';
+import type { RegistryMood } from '@kiln/stack/testing';
 import { type Scenario, sleep } from '../scenario.ts';
 
 /** A registry that is in a bad way for some seconds costs nobody a build. */

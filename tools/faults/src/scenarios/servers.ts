@@ -1,5 +1,5 @@
-import { type FaultKiln } from '../fault-kiln.ts';
-import { type Link } from '../link.ts';
+import type { FaultKiln } from '../fault-kiln.ts';
+import type { Link } from '../link.ts';
 import { type Aim, recovery, running, type Scenario, sleep } from '../scenario.ts';
 
 const setAll = (kiln: FaultKiln, which: 'postgres' | 'redis', mode: Parameters<Link['set']>[0]): void =>

@@ -1,10 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '@kiln/kit/testing';
-import { type FaultKiln } from '../fault-kiln.ts';
-import { type Member } from '../fleet.ts';
+import type { FaultKiln } from '../fault-kiln.ts';
+import type { Member } from '../fleet.ts';
 import { processesOfAttempt } from '@kiln/stack/testing';
-import { type Link } from '../link.ts';
+import type { Link } from '../link.ts';
 import { holderOf, recovery, running, type Scenario, sleep } from '../scenario.ts';
 
 /** Longer than a lease, and than the watchdog waits. */

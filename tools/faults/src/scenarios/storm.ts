@@ -1,6 +1,6 @@
 import { crashPoints } from '@kiln/kit';
-import { type Random } from '@kiln/kit/testing';
-import { type FaultKiln } from '../fault-kiln.ts';
+import type { Random } from '@kiln/kit/testing';
+import type { FaultKiln } from '../fault-kiln.ts';
 import { type Scenario, sleep } from '../scenario.ts';
 
 /** Things that go wrong by themselves, and mend themselves within seconds. */

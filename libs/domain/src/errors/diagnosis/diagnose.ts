@@ -1,4 +1,4 @@
-import { type Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import { rules } from './rules.ts';
 
 /** What is known of a failure. */

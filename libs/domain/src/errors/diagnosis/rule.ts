@@ -1,4 +1,4 @@
-import { type ErrorCode } from '../error-codes.ts';
+import type { ErrorCode } from '../error-codes.ts';
 
 /** One kind of failure, and how it is told: all that is given has to hold. */
 export interface Rule {

@@ -1,4 +1,4 @@
-import { type Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 
 /** Limits, clocks and policies, which have codes of their own. */
 export const limitRules: readonly Rule[] = [

@@ -1,4 +1,4 @@
-import { type Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 
 /** What package managers, compilers and downloads say. */
 export const packageRules: readonly Rule[] = [

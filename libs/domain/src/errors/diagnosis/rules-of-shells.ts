@@ -1,4 +1,4 @@
-import { type Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 
 /**
  * What small tools say of a path: `tool: cannot do something '/some/path': what is wrong`. The path begins after a

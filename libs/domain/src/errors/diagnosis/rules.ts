@@ -1,4 +1,4 @@
-import { type Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import { limitRules, registryRules } from './rules-of-codes.ts';
 import { packageRules } from './rules-of-packages.ts';
 import { shellRules } from './rules-of-shells.ts';
