@@ -1,8 +1,8 @@
-import { type Sealer } from '@kiln/auth';
+import type { Sealer } from '@kiln/auth';
 import { bindingOf, compressionLevelMax, fieldFault, type CompressionChoice } from '@kiln/domain';
-import { type Secret } from '@kiln/kit';
+import type { Secret } from '@kiln/kit';
 import { type Executor, putBuildSecret, putRegistryConnection, putSourceConnection } from '@kiln/persistence';
-import { type RegistryAccess } from '@kiln/registry';
+import type { RegistryAccess } from '@kiln/registry';
 import { privateKeyProblem, readKnownHosts } from '@kiln/sources';
 
 interface Deps {
@@ -73,7 +73,7 @@ export async function connectSource(
   const host = it.host.toLowerCase();
   const seal = (value: Secret | undefined) =>
     value ? sealer.seal(value, bindingOf('sourceConnection', accountId, host)) : null;
-  const problem = it.privateKey && privateKeyProblem(it.privateKey.reveal());
+  const problem = it.privateKey && (await privateKeyProblem(it.privateKey.reveal()));
   if (problem !== undefined) throw fieldFault('InvalidParameter', 'PrivateKey', problem);
   if (it.knownHosts !== undefined && readKnownHosts(it.knownHosts).length === 0)
     throw fieldFault('InvalidParameter', 'KnownHosts', `has no key of a host; print them with: ssh-keyscan ${host}`);

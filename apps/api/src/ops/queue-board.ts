@@ -1,36 +1,21 @@
-import { createBullBoard } from '@bull-board/api';
-import { ExpressAdapter } from '@bull-board/express';
 import { type Database, listQueueBuilders } from '@kiln/persistence';
-import { type BoardQueues, type QueueBuilder } from '@kiln/queue';
+import type { BoardQueues } from '@kiln/queue';
 import { asFault, Fault, isAtLeast } from '@kiln/domain';
-import { type AuditTrail } from '../callers/audit-trail.ts';
-import { type Caller } from '../callers/caller.ts';
-import { type AuthenticateDeps } from '../callers/authenticate.ts';
-import { type LastUsed } from '../callers/last-used.ts';
+import type { AuditTrail } from '../callers/audit-trail.ts';
+import type { Caller } from '../callers/caller.ts';
+import type { AuthenticateDeps } from '../callers/authenticate.ts';
+import type { LastUsed } from '../callers/last-used.ts';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { identify } from '../callers/identify.ts';
 import { signedRequest } from '../http/read-request.ts';
-import { type Throttle } from '../callers/throttle.ts';
+import type { Throttle } from '../callers/throttle.ts';
 import { paiDialect } from '../pai/dialect.ts';
 
-const path = '/admin/queues';
+const boardPath = '/admin/queues';
 
 // Its page names a font from elsewhere, which it does well without.
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
-
-function openBoard(queues: BoardQueues, readOnly: boolean, builders: QueueBuilder[]): RequestHandler | undefined {
-  const adapters = queues.adapters({ readOnly, builders });
-  if (!adapters) return undefined;
-  const server = new ExpressAdapter();
-  server.setBasePath(path);
-  createBullBoard({
-    queues: adapters,
-    serverAdapter: server,
-    options: { uiConfig: { boardTitle: 'Kiln: jobs in the queues' } },
-  });
-  return server.getRouter() as RequestHandler;
-}
 
 const isSafe = ({ method }: Request): boolean => method === 'GET' || method === 'HEAD';
 
@@ -71,7 +56,9 @@ export function queueBoard(deps: QueueBoardDeps): Router {
     const names = JSON.stringify(builders);
     const known = boards.get(readOnly);
     if (known?.builders === names) return known.board;
-    const board = openBoard(deps.boardQueues, readOnly, builders);
+    // Not loaded before somebody looks.
+    const { openBoard } = await import('./open-board.ts');
+    const board = openBoard(deps.boardQueues, boardPath, readOnly, builders);
     if (board) boards.set(readOnly, { builders: names, board });
     return board;
   };
@@ -95,7 +82,7 @@ export function queueBoard(deps: QueueBoardDeps): Router {
         details: { address: req.ip ?? '' },
       }),
     );
-  router.use(path, (req, res, next) => {
+  router.use(boardPath, (req, res, next) => {
     identifyOperator(deps, req).then(
       async (caller) => {
         const board = await boardFor(caller.role !== 'admin').catch(() => undefined);

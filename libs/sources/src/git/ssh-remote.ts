@@ -2,14 +2,17 @@ import { type Duplex, Readable } from 'node:stream';
 import { type GitAddress, Fault } from '@kiln/domain';
 import { timings } from '@kiln/kit';
 import { type AddressRules, connectGuarded } from '@kiln/registry';
-import ssh, { type ClientChannel, type ConnectConfig } from 'ssh2';
-import { type SourceAccess } from '../access.ts';
+import type { Client, ClientChannel, ConnectConfig } from 'ssh2';
+import type { SourceAccess } from '../access.ts';
 import { algorithmsOf, readKnownHosts } from './known-hosts.ts';
 import { flush, pastFirstPart, service } from './packet-lines.ts';
-import { type GitRemote } from './remote.ts';
+import type { GitRemote } from './remote.ts';
 
 const answerMs = timings.registryAnswerMs * 2;
 const lastWordsMax = 500;
+
+/** Not loaded before somebody uses ssh. A bundle has no names of such a package, but its default. */
+const loadSsh = async () => (await import('ssh2')).default;
 
 const hint = (host: string): string =>
   `an operator stores them with: admin source put ACCOUNT ${host} --key FILE --known-hosts FILE`;
@@ -35,8 +38,8 @@ function settingsOf({ host, user }: GitAddress, { privateKey, credentials, known
 }
 
 /** What is wrong with a private key; undefined when ssh can use it. */
-export function privateKeyProblem(text: string): string | undefined {
-  const parsed = ssh.utils.parseKey(text);
+export async function privateKeyProblem(text: string): Promise<string | undefined> {
+  const parsed = (await loadSsh()).utils.parseKey(text);
   return parsed instanceof Error ? parsed.message : undefined;
 }
 
@@ -56,10 +59,11 @@ function explain(error: Error & { level?: string }, host: string): Fault {
 export function openSshRemote(address: GitAddress, access: SourceAccess, rules: AddressRules): GitRemote {
   const url = new URL(`ssh://${address.host}`);
   const name = url.hostname.replace(/^\[|\]$/g, '');
-  let connected: Promise<ssh.Client> | undefined;
+  let connected: Promise<Client> | undefined;
 
-  const connect = async (): Promise<ssh.Client> => {
+  const connect = async (): Promise<Client> => {
     const settings = settingsOf(address, access);
+    const ssh = await loadSsh();
     const client = new ssh.Client();
     // After its end, too: nobody waits for it any more.
     client.on('error', () => undefined);
