@@ -31,17 +31,20 @@ export function testStack(): TestStack {
   }
 }
 
-/** Waits until `look` gives something, or fails after `timeoutMs`. */
+/** Waits until `look` gives something, or fails after `timeoutMs`. It looks less often the longer it has waited. */
 export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined,
   what: string,
   timeoutMs = 60_000,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const begun = performance.now();
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const waitedMs = performance.now() - begun;
+    if (waitedMs > timeoutMs) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+    // Looking takes from what is waited for, where both share two cores.
+    const pauseMs = Math.min(Math.max(waitedMs / 10, 50), 300);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
