@@ -1,12 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { testStack } from '@kiln/kit/testing';
+import { testsAll, testStack } from '@kiln/kit/testing';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 
-/** Whether the attacks that take long are made, too: `npm run attacks`. */
-export const atLength = process.env['KILN_ATTACKS'] === 'all';
-export const longTest = atLength ? it : it.skip;
+/** An attack that takes long: `npm run attacks`. */
+export const longTest = testsAll ? it : it.skip;
 
 /** A Kiln with small resource classes, whose only open address of its own machine is the registry of the test stack. */
 export async function openAttackedKiln(

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '@kiln/kit/testing';
+import { eventually, testsAll } from '@kiln/kit/testing';
 import { findLeftovers } from '@kiln/stack/testing';
-import { attack, atLength, openAttackedKiln } from './attacked-kiln.ts';
+import { attack, openAttackedKiln } from './attacked-kiln.ts';
 
 /** The links of a builder's rooms: each room's folder begins with its number. A link lives as long as its network. */
 const linksOf = (builderDir: string): string[] =>
@@ -15,7 +15,7 @@ it('many builds, good, bad and stopped, leave no process, mount, cgroup, network
   const kiln = await openAttackedKiln({ env: { KILN_WARM_ROOMS: '0' } });
   const builderDir = kiln.env['KILN_BUILDER_DIR'] ?? '';
   try {
-    const count = atLength ? 100 : 9;
+    const count = testsAll ? 100 : 9;
     for (let n = 0; n < count; n += 3) {
       const stopped = await kiln.submit(
         kiln.buildRequest(`FROM ${kiln.base}\nRUN sleep 60\n`, { top: { Resource: { EcsSpec: 'small' } } }),

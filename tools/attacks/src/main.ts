@@ -9,7 +9,7 @@ const running = await startTestStack(join(root, '.kiln/attacks'));
 const status = await new Promise<number>((resolve) => {
   const env = {
     ...process.env,
-    KILN_ATTACKS: 'all',
+    KILN_TESTS: 'all',
     KILN_TEST_STACK: running.file,
     NODE_OPTIONS: '--experimental-vm-modules',
   };

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { eventually, testStack } from '@kiln/kit/testing';
+import { eventually, sampleOf, testsAll, testStack } from '@kiln/kit/testing';
 import { ensureDebianBase, root } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 import { readProfiles } from '@kiln/usecases';
@@ -11,9 +11,9 @@ const [begin, end] = ['<!-- rules: begin -->', '<!-- rules: end -->'];
 const profiles = readProfiles();
 const pageOf = (name: string) => join(root, 'docs/profiles', `${name}.md`);
 
-/** They install some hundred packages: with `KILN_ALL_PAGES=1`. */
+/** They install some hundred packages. */
 const large = ['modelarts-notebook', 'modelarts-inference-batch', 'opendatahub-notebook'];
-const built = profiles.filter((it) => process.env['KILN_ALL_PAGES'] === '1' || !large.includes(it.name));
+const built = sampleOf(profiles.filter((it) => testsAll || !large.includes(it.name)));
 
 let kiln: TestKiln;
 let debian: string;

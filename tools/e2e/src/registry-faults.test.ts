@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { eventually } from '@kiln/kit/testing';
+import { eventually, sampleOf } from '@kiln/kit/testing';
 import {
   openRegistryFront,
   openTestKiln,
@@ -9,8 +9,9 @@ import {
   type TestKiln,
 } from '@kiln/stack/testing';
 
-// Every request of a pull and of a push meets every fault, in builds that run beside each other and beside some that
-// nothing happens to. Whatever a registry answers, it is that one build's business.
+// Every request of a pull and of a push meets some faults, or each of them where everything is tested, in builds that
+// run beside each other and beside some that nothing happens to. Whatever a registry answers, it is that one build's
+// business.
 let kiln: TestKiln;
 let front: RegistryFront;
 /** What the base's manifest names. */
@@ -86,7 +87,7 @@ const troublesOf = ({ Attempts }: { Attempts: { Outcome?: string; GmtFinishTime?
   return Attempts.filter((it) => it.Outcome === 'interrupted' && !isExcused(Date.parse(it.GmtFinishTime ?? '')));
 };
 
-it('a hundred faults end no process, and no build but their own', async () => {
+it('faults of a registry end no process, and no build but their own', async () => {
   const dockerfile = (base: string) => `FROM ${base}\nRUN echo ${randomUUID()} > /id\n`;
   const cases = requests.flatMap((request) =>
     faults
@@ -95,10 +96,9 @@ it('a hundred faults end no process, and no build but their own', async () => {
       .filter((it) => !it.notUploads || !request.name.endsWith('of an upload'))
       .map((fault) => ({ request, fault })),
   );
-  expect(cases.length).toBeGreaterThanOrEqual(100);
   const innocent: string[] = [];
   const submitted: { what: string; id: string; passes: boolean; came: () => number }[] = [];
-  for (const [n, { request, fault }] of cases.entries()) {
+  for (const [n, { request, fault }] of sampleOf(cases).entries()) {
     const name = `case-${run}-${n}`;
     const fits = (method: string, path: string) => method === request.method && path.startsWith(request.path(name));
     const came = front.next(fault.mood, fits, fault.times);

@@ -1,16 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually, testStack } from '@kiln/kit/testing';
+import { eventually, testsAll, testStack } from '@kiln/kit/testing';
 import { ensureClientsRoot, root, runQuietly } from '@kiln/stack';
 import { type DockerDaemon, startDockerDaemon } from '@kiln/stack/testing';
 import { checkStage } from './check-stage.ts';
@@ -34,44 +25,32 @@ beforeAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   daemon = await startDockerDaemon(await ensureClientsRoot(cacheDir), dir, {}, 'own');
+  await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), project]);
   // Each of these takes a minute or less by itself, and five beside a linter and other suites on a busy machine.
 }, 900_000);
 afterAll(() => daemon.stop());
 
-it('packs the compiled apps with production packages alone, and each app loads', async () => {
-  await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), project]);
-  for (const app of ['api', 'builder', 'registrar', 'admin']) {
-    const { stderr, status } = spawnSync(process.execPath, [join(project, `apps/${app}/dist/main.js`)], {
-      encoding: 'utf8',
-      env: { PATH: process.env['PATH'] },
-    });
-    expect({ app, status, stderr }).toEqual({
-      app,
-      status: 1,
-      stderr: expect.stringContaining('settings are missing') as string,
-    });
-  }
-  for (const it of ['node_modules/typescript', 'node_modules/jest', 'node_modules/react', 'libs/domain/src', 'tools'])
-    expect({ it, exists: existsSync(join(project, it)) }).toEqual({ it, exists: false });
-  const files = readdirSync(join(project, 'libs'), { recursive: true, encoding: 'utf8' });
-  expect(files.filter((it) => /\.test\.|\.map$|\.d\.ts$/.test(it) && !it.includes('node_modules'))).toEqual([]);
-  expect(existsSync(join(project, 'apps/console/dist/index.html'))).toBe(true);
-}, 900_000);
+// Ten minutes beside other tests on two cores, most of it npm and Docker's own work.
+const long = testsAll ? it : it.skip;
 
-it('builds the images of docker-compose.yml, in which each app loads', async () => {
-  cpSync(join(root, 'docker-compose.yml'), join(project, 'docker-compose.yml'));
-  cpSync(join(root, 'deploy'), join(project, 'deploy'), { recursive: true });
-  const images = await importStandIns(daemon.env, { cacheDir, engineRoot: stack.engineRoot, dir });
-  const settings = Object.entries(images).map(([name, image]) => `${name}=${image}\n`);
-  writeFileSync(join(project, '.env'), [...settings, 'COMPILED=packed\n'].join(''));
-  appendFileSync(join(project, 'deploy/Dockerfile'), checkStage);
-  const args = { ...images, COMPILED: 'packed' };
-  await type(
-    `docker buildx build --file deploy/Dockerfile --target check ${Object.entries(args)
-      .map(([name, value]) => `--build-arg ${name}=${value}`)
-      .join(' ')} .`,
-  );
-}, 900_000);
+long(
+  'builds the images of docker-compose.yml, in which each app loads',
+  async () => {
+    cpSync(join(root, 'docker-compose.yml'), join(project, 'docker-compose.yml'));
+    cpSync(join(root, 'deploy'), join(project, 'deploy'), { recursive: true });
+    const images = await importStandIns(daemon.env, { cacheDir, engineRoot: stack.engineRoot, dir });
+    const settings = Object.entries(images).map(([name, image]) => `${name}=${image}\n`);
+    writeFileSync(join(project, '.env'), [...settings, 'COMPILED=packed\n'].join(''));
+    appendFileSync(join(project, 'deploy/Dockerfile'), checkStage);
+    const args = { ...images, COMPILED: 'packed' };
+    await type(
+      `docker buildx build --file deploy/Dockerfile --target check ${Object.entries(args)
+        .map(([name, value]) => `--build-arg ${name}=${value}`)
+        .join(' ')} .`,
+    );
+  },
+  900_000,
+);
 
 /** The commands of the README under a heading, as they stand there. */
 function commandsOf(start: string): string {
@@ -109,47 +88,57 @@ describe('with Docker, as the README says', () => {
       180_000,
     );
 
-  it('starts, and a build that is submitted with the printed line ends in an active image', async () => {
-    const printed = await type(commandsOf('With Docker'));
-    token = /"token": "([^"]+)"/.exec(printed)?.[1] ?? '';
-    expect(printed).toContain(`"FROM docker.io/library/busybox:latest\\nRUN `);
+  long(
+    'starts, and a build that is submitted with the printed line ends in an active image',
+    async () => {
+      const printed = await type(commandsOf('With Docker'));
+      token = /"token": "([^"]+)"/.exec(printed)?.[1] ?? '';
+      expect(printed).toContain(`"FROM docker.io/library/busybox:latest\\nRUN `);
 
-    const files = join(stack.dir, 'busybox-rootfs');
-    const image = '127.0.0.1:5000/base/busybox:1';
-    await type(`tar -C ${files} -c . | docker import --change 'ENV PATH=/bin' - ${image} && docker push ${image}`);
-    const shown = await type(
-      `docker compose run --rm migrate node apps/admin/dist/main.js first-build acme --base registry:5000/base/busybox:1`,
-    );
-    const lines = shown.split('\n').filter((it) => it.startsWith('curl'));
-    curl = lines[0] ?? '';
-    const [build] = await ended([await submit('first')]);
-    expect(build).toMatchObject({ State: 'succeeded', ImageUri: 'registry:5000/demo/mine:first' });
-    expect(await type('docker pull 127.0.0.1:5000/demo/mine:first')).toContain(build?.['Digest']);
-    const { data } = JSON.parse(await type(lines.at(-1) ?? '', { KILN_TOKEN: token })) as { data: unknown[] };
-    expect(data).toMatchObject([{ status: 'ACTIVE', swr_path: 'registry:5000/demo/mine:first' }]);
-  }, 900_000);
+      const files = join(stack.dir, 'busybox-rootfs');
+      const image = '127.0.0.1:5000/base/busybox:1';
+      await type(`tar -C ${files} -c . | docker import --change 'ENV PATH=/bin' - ${image} && docker push ${image}`);
+      const shown = await type(
+        `docker compose run --rm migrate node apps/admin/dist/main.js first-build acme --base registry:5000/base/busybox:1`,
+      );
+      const lines = shown.split('\n').filter((it) => it.startsWith('curl'));
+      curl = lines[0] ?? '';
+      const [build] = await ended([await submit('first')]);
+      expect(build).toMatchObject({ State: 'succeeded', ImageUri: 'registry:5000/demo/mine:first' });
+      expect(await type('docker pull 127.0.0.1:5000/demo/mine:first')).toContain(build?.['Digest']);
+      const { data } = JSON.parse(await type(lines.at(-1) ?? '', { KILN_TOKEN: token })) as { data: unknown[] };
+      expect(data).toMatchObject([{ status: 'ACTIVE', swr_path: 'registry:5000/demo/mine:first' }]);
+    },
+    900_000,
+  );
 
-  it('builds on as many builders as --scale says', async () => {
-    await type('docker compose up --detach --wait --scale builder=2');
-    const workers = await eventually(
-      async () => {
-        const found = (await get('/api/v1/workers'))['Workers']?.filter((it) => it['App'] === 'builder' && it['Alive']);
-        return found?.length === 2 ? found : undefined;
-      },
-      'two builders',
-      120_000,
-    );
-    const ids = await Promise.all(Array.from({ length: 6 }, (_, at) => submit(`scaled-${at}`)));
-    const builds = await ended(ids);
-    expect(builds.map((it) => it['Error']).filter((it) => it !== undefined)).toEqual([]);
-    expect(new Set(builds.map((it) => it['State']))).toEqual(new Set(['succeeded']));
-    const logs = await type('docker compose logs --no-log-prefix builder');
-    const takers = ids.map((id) => logs.split('\n').find((it) => it.includes('build taken') && it.includes(id)));
-    expect(takers).not.toContain(undefined);
-    expect(workers).toHaveLength(2);
-  }, 600_000);
+  long(
+    'builds on as many builders as --scale says',
+    async () => {
+      await type('docker compose up --detach --wait --scale builder=2');
+      const workers = await eventually(
+        async () => {
+          const found = (await get('/api/v1/workers'))['Workers']?.filter(
+            (it) => it['App'] === 'builder' && it['Alive'],
+          );
+          return found?.length === 2 ? found : undefined;
+        },
+        'two builders',
+        120_000,
+      );
+      const ids = await Promise.all(Array.from({ length: 6 }, (_, at) => submit(`scaled-${at}`)));
+      const builds = await ended(ids);
+      expect(builds.map((it) => it['Error']).filter((it) => it !== undefined)).toEqual([]);
+      expect(new Set(builds.map((it) => it['State']))).toEqual(new Set(['succeeded']));
+      const logs = await type('docker compose logs --no-log-prefix builder');
+      const takers = ids.map((id) => logs.split('\n').find((it) => it.includes('build taken') && it.includes(id)));
+      expect(takers).not.toContain(undefined);
+      expect(workers).toHaveLength(2);
+    },
+    600_000,
+  );
 
-  it('ends with nothing left of its builders', async () => {
+  long('ends with nothing left of its builders', async () => {
     await type('docker compose down --volumes');
     expect(await type('docker ps --all --quiet && docker volume ls --quiet')).toBe('');
     const left = readdirSync('/proc')

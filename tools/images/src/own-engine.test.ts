@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openFolderStore, readArchive } from '@kiln/contexts';
 import { openBuildkit, readEngineRoot } from '@kiln/engine';
 import { parseDockerfile } from '@kiln/domain';
-import { testStack } from '@kiln/kit/testing';
+import { testsAll, testStack } from '@kiln/kit/testing';
 import { openAddressRules, openGateway, openRegistryClients } from '@kiln/registry';
 import { openBaseImages } from '@kiln/usecases';
 import { debianTar, pushFiles, root, runQuietly } from '@kiln/stack';
@@ -52,7 +52,7 @@ async function copyCheckout(to: string): Promise<void> {
 }
 
 // Minutes on two cores.
-const long = process.env['KILN_IMAGES'] === 'all' ? it : it.skip;
+const long = testsAll ? it : it.skip;
 const packed = join(dir, 'packed');
 
 long.each(['packed', 'build'] as const)(

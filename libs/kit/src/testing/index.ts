@@ -31,6 +31,15 @@ export function testStack(): TestStack {
   }
 }
 
+/**
+ * Whether everything is tested, as `npm run test:all` does, or what a change is tested with: of cases that are alike
+ * some, and nothing that takes ten minutes by itself.
+ */
+export const testsAll = process.env['KILN_TESTS'] === 'all';
+
+/** Of cases that are alike, every third, or all where everything is tested. */
+export const sampleOf = <T>(cases: readonly T[]): T[] => cases.filter((_, n) => testsAll || n % 3 === 0);
+
 /** Waits until `look` gives something, or fails after `timeoutMs`. It looks less often the longer it has waited. */
 export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined,
