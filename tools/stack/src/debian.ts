@@ -36,8 +36,9 @@ async function makeDebian(
   try {
     await runQuietly(
       asRoot([
-        program('mmdebstrap'), '--quiet', '--variant=minbase', `--format=${format}`, ...included,
-        release, made, ...(await mirror()),
+        // Nothing that is half made is kept: dpkg need not wait for the disk after each file.
+        program('mmdebstrap'), '--quiet', '--variant=minbase', '--dpkgopt=force-unsafe-io',
+        `--format=${format}`, ...included, release, made, ...(await mirror()),
       ]),
     ); // prettier-ignore
     if (!existsSync(target)) renameSync(made, target);
