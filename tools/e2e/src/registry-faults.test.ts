@@ -96,6 +96,7 @@ it('faults of a registry end no process, and no build but their own', async () =
       .filter((it) => !it.notUploads || !request.name.endsWith('of an upload'))
       .map((fault) => ({ request, fault })),
   );
+  expect(cases.length).toBeGreaterThanOrEqual(100);
   const innocent: string[] = [];
   const submitted: { what: string; id: string; passes: boolean; came: () => number }[] = [];
   for (const [n, { request, fault }] of sampleOf(cases).entries()) {
