@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseDockerfile } from '@kiln/domain';
 import { openBuildkit, readEngineRoot } from '@kiln/engine';
 import { engineContract } from '@kiln/engine/testing';
@@ -8,14 +12,23 @@ import { openBaseImages } from '@kiln/usecases';
 const { registryHost, engineRoot } = testStack();
 const access = { host: registryHost, tlsMode: 'http' as const };
 const registries = openRegistryClients(openAddressRules(['127.0.0.0/8']));
-afterAll(() => registries.close());
+// It may lie in somebody's home, where nobody else may pass.
+const home = mkdtempSync(join(tmpdir(), 'kiln-home-'));
+const engineInHome = join(home, 'engine');
+mkdirSync(engineInHome);
+execFileSync('mount', ['--bind', process.env['KILN_ENGINE_ROOT'] ?? engineRoot, engineInHome]);
+afterAll(async () => {
+  execFileSync('umount', [engineInHome]);
+  rmSync(home, { recursive: true });
+  await registries.close();
+});
 
 engineContract(
   'BuildKit',
   (storeDir) =>
     openBuildkit({
       storeDir,
-      engine: readEngineRoot(process.env['KILN_ENGINE_ROOT'] ?? engineRoot),
+      engine: readEngineRoot(engineInHome),
       runtime: 'runc',
       ways: [],
       warmMax: 2,

@@ -7,16 +7,17 @@ import { daemonSettings } from './daemon-settings.ts';
 import { groupOf } from './step-groups.ts';
 
 /**
- * What holds for a build, as an operator may read it: the bundle of its room, the settings of the daemon in it, the
- * firewall, and the limits of the build's own control group. The room's number and folders are examples.
+ * What holds for a build, as an operator may read it: the engine root, the bundle of its room, the settings of the
+ * daemon in it, the firewall, and the limits of the build's own control group. The room's number and folders are
+ * examples.
  */
 export function describeRoom(engine: EngineRoot, network: NetworkRules, limits: Limits, cacheBytes: number) {
   const folder = '/var/lib/kiln-builder/store/rooms/0-EXAMPLE/run';
   const settings = daemonSettings(engine, cacheBytes);
   const { memoryBytes, cpuMillis, pids, diskBytes, seconds } = limits;
   return {
+    engineRoot: engine.path,
     bundle: bundleOf({
-      engine,
       ...settings,
       ids: idsOf(0),
       group: 'kiln/EXAMPLE/0',

@@ -3,7 +3,6 @@ import { idsOf, rootOf } from './ids.ts';
 import { idsIn } from './user-namespace.ts';
 
 const spec: RoomSpec = {
-  engine: { path: '/opt/kiln/engine', daemon: 'buildkitd', program: '/usr/bin/buildkitd' },
   command: ['/usr/bin/buildkitd', '--config', '/x'],
   environment: { A: 'b' },
   ids: idsOf(7),
@@ -41,7 +40,7 @@ describe('the bundle of a room', () => {
       ['/t', '/run/kiln/settings', false],
       ['/r', '/etc/resolv.conf', false],
     ]);
-    expect(bundle.root).toEqual({ path: '/opt/kiln/engine', readonly: true });
+    expect(bundle.root).toEqual({ path: '/run/kiln-engine', readonly: true });
   });
 
   it('bounds memory and processes of all that is in it', () => {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EngineRoot } from './engine-root.ts';
 import type { RoomLimits } from './cgroups.ts';
 import type { IdMapping } from './ids.ts';
 
@@ -12,9 +11,14 @@ export const inside = {
   socket: '/run/kiln/sockets/engine',
 } as const;
 
+/**
+ * Where a room's runtime finds the engine root, in its own namespace of mounts. It looks there with the room's ids,
+ * which may not pass through the folders above the root, such as somebody's home.
+ */
+export const engineMount = '/run/kiln-engine';
+
 /** A room as data: all that its `config.json` depends on. */
 export interface RoomSpec {
-  engine: EngineRoot;
   /** What starts the daemon. */
   command: readonly string[];
   environment?: Record<string, string>;
@@ -57,7 +61,7 @@ const bind = (source: string, destination: string, ...options: string[]) => ({
  * The OCI bundle of a room, as its `config.json` says it: namespaces of its own for everything, users included; few
  * capabilities; a read-only root; and one folder of the host that can be written, its store.
  */
-export function bundleOf({ engine, command, environment = {}, ids, group, limits, folders }: RoomSpec) {
+export function bundleOf({ command, environment = {}, ids, group, limits, folders }: RoomSpec) {
   const { memoryBytes, pids } = limits;
   const variables = {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -67,7 +71,7 @@ export function bundleOf({ engine, command, environment = {}, ids, group, limits
   return {
     ociVersion: '1.0.2',
     hostname: 'kiln',
-    root: { path: engine.path, readonly: true },
+    root: { path: engineMount, readonly: true },
     process: {
       terminal: false,
       user: { uid: 0, gid: 0 },

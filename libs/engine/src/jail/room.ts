@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, type NetworkRules } from '@kiln/domain';
 import { isListening } from '@kiln/kit';
-import { bundleOf } from './bundle.ts';
+import { bundleOf, engineMount } from './bundle.ts';
 import { delegateGroup, makeRoomForBuilds, processesOf, removeGroup, type RoomLimits } from './cgroups.ts';
 import { hostEnvironment } from './command.ts';
 import { type Door, openDoor } from './door.ts';
@@ -77,8 +77,9 @@ const locksDir = '/run/kiln-rooms';
 /** A socket's path may have a hundred characters only. */
 const socketsDir = '/run/kiln-sockets';
 
-// The volume is mounted where only the room's own processes see it, and goes with the last of them.
-const start = `echo "$1" > "$3" && ${volumes.mount.join(' ')} "$1" "$2" && shift 3 && exec "$@"`;
+// The volume and the engine root are mounted where only the room's own processes see them, and go with the last of them.
+const mounting = `${volumes.mount.join(' ')} "$1" "$2" && mount -n --bind "$4" ${engineMount}`;
+const start = `echo "$1" > "$3" && ${mounting} && shift 4 && exec "$@"`;
 
 /** Whether the volume of another builder has a number: the ids of its files follow from that. */
 export async function isNumberInUse(number: number): Promise<boolean> {
@@ -136,6 +137,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
   await rm(folder, { recursive: true, force: true });
   for (const it of ['store', 'settings', 'bundle']) await mkdir(at(it), { recursive: true, mode: 0o755 });
   await mkdir(locksDir, { recursive: true, mode: 0o700 });
+  await mkdir(engineMount, { recursive: true, mode: 0o755 });
   const sockets = socketsOf(group);
   await rm(sockets, { recursive: true, force: true });
   await mkdir(sockets, { recursive: true, mode: 0o700 });
@@ -160,7 +162,7 @@ export async function startRoom(options: RoomOptions): Promise<Room> {
     [
       '--nonblock', '--no-fork', '--conflict-exit-code', String(taken), lock,
       'setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc',
-      '/bin/sh', '-c', start, 'room', options.volume, at('store'), lock,
+      '/bin/sh', '-c', start, 'room', options.volume, at('store'), lock, options.engine.path,
       options.runtime, '--root', at('runtime'), 'run', '--bundle', at('bundle'), `kiln-${number}`,
     ],
     { cwd: folder, env: hostEnvironment, stdio: ['ignore', 'pipe', 'pipe'] },
