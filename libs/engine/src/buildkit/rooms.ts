@@ -289,6 +289,7 @@ export function openRooms(options: RoomsOptions): Rooms {
     },
     async close() {
       await Promise.all([...entries].map(([key, entry]) => stop(key, entry)));
+      await removeGroup(groupsOf(storeDir));
     },
   };
 }
