@@ -24,7 +24,6 @@ import {
   startPostgres,
   startRedis,
   startRegistry,
-  root,
 } from '@kiln/stack';
 import { openSignedClient, type SignedClient } from '@kiln/stack/client';
 import { timed } from './measure.ts';
@@ -88,7 +87,7 @@ export async function startBenchStack(dir: string): Promise<BenchStack> {
     KILN_SEALING_KEY: state.sealingKey,
     KILN_BUILDER_DIR: join(dir, 'builder'),
     KILN_CONTEXT_DIR: join(dir, 'contexts'),
-    KILN_ENGINE_ROOT: await ensureEngineRoot(join(root, '.kiln/cache')),
+    KILN_ENGINE_ROOT: await ensureEngineRoot(),
     KILN_BUILDER_SLOTS: '4',
     KILN_OPEN_ADDRESSES: registry.host,
     // Images that were only written into the tables have no registry behind them.

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureClientsRoot, program, type ProvisionedAccount, root, runQuietly } from '@kiln/stack';
+import { ensureClientsRoot, program, type ProvisionedAccount, runQuietly } from '@kiln/stack';
 import { openSignedClient } from '@kiln/stack/client';
 import { openBuildx } from '@kiln/stack/testing';
 import type { BenchStack } from './bench-stack.ts';
@@ -56,7 +56,7 @@ export async function openBuildxSide({
   dir,
   registryHost,
 }: BenchStack): Promise<{ side: Side; stop(): Promise<void> }> {
-  const dockerRoot = await ensureClientsRoot(join(root, '.kiln/cache'));
+  const dockerRoot = await ensureClientsRoot();
   const buildx = await openBuildx(dockerRoot, join(dir, 'docker'), registryHost);
   const build = (dockerfile: string): Promise<void> => {
     const id = randomUUID().slice(0, 8);

@@ -84,7 +84,7 @@ beforeAll(async () => {
   run('ip', 'link', 'add', bridge, 'type', 'bridge');
   run('ip', 'addr', 'add', '10.214.7.1/24', 'dev', bridge);
   const file = (name: string) => join(dir, name);
-  daemon = await startDockerDaemon(await ensureClientsRoot(join(stack.dir, '../cache')), dir, {
+  daemon = await startDockerDaemon(await ensureClientsRoot(), dir, {
     hosts: [`unix://${file('docker.sock')}`, `tcp://127.0.0.1:${port}`],
     tlsverify: true,
     tlscacert: file('ca.pem'),

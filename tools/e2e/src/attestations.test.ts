@@ -9,7 +9,7 @@ import { openSignatureTools, openTestKiln, type SignatureTools, type TestKiln } 
 let kiln: TestKiln;
 let tools: SignatureTools;
 beforeAll(async () => {
-  [kiln, tools] = await Promise.all([openTestKiln(), openSignatureTools(join(root, '.kiln/cache'))]);
+  [kiln, tools] = await Promise.all([openTestKiln(), openSignatureTools()]);
 }, 300_000);
 afterAll(async () => {
   tools.close();

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { eventually, sampleOf, testsAll, testStack } from '@kiln/kit/testing';
+import { eventually, testsAll, testStack } from '@kiln/kit/testing';
 import { ensureDebianBase, root } from '@kiln/stack';
 import { openTestKiln, type TestKiln } from '@kiln/stack/testing';
 import { readProfiles } from '@kiln/usecases';
@@ -11,18 +11,18 @@ const [begin, end] = ['<!-- rules: begin -->', '<!-- rules: end -->'];
 const profiles = readProfiles();
 const pageOf = (name: string) => join(root, 'docs/profiles', `${name}.md`);
 
-/** They install some hundred packages. */
-const large = ['modelarts-notebook', 'modelarts-inference-batch', 'opendatahub-notebook'];
-const built = sampleOf(profiles.filter((it) => testsAll || !large.includes(it.name)));
+// Some install hundreds of packages.
+const long = testsAll ? it.concurrent : it.skip;
 
 let kiln: TestKiln;
 let debian: string;
 beforeAll(async () => {
+  if (!testsAll) return;
   kiln = await openTestKiln();
   const stack = testStack();
-  debian = await ensureDebianBase(stack.registryHost, join(stack.dir, 'work'), join(root, '.kiln/cache'));
+  debian = await ensureDebianBase(stack.registryHost, join(stack.dir, 'work'));
 });
-afterAll(() => kiln.stop());
+afterAll(() => (testsAll ? kiln.stop() : undefined));
 
 it.each(profiles.map((it) => [it.name, it] as const))('the page of %s has its rules', async (name, profile) => {
   const rows = profile.rules.map(
@@ -37,7 +37,7 @@ it.each(profiles.map((it) => [it.name, it] as const))('the page of %s has its ru
   else expect(text).toBe(written);
 });
 
-it.concurrent.each(built.map((it) => it.name))(
+long.each(profiles.map((it) => it.name))(
   'the Dockerfile of the page of %s makes an image that passes',
   async (name) => {
     const [, dockerfile = ''] = /```dockerfile\n([^]*?)```/.exec(readFileSync(pageOf(name), 'utf8')) ?? [];

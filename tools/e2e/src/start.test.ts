@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, testStack } from '@kiln/kit/testing';
 import { processesOf, root } from '@kiln/stack';
@@ -7,14 +7,6 @@ import { processesOf, root } from '@kiln/stack';
 const kilnDir = join(testStack().dir, 'start');
 
 const run = (args: string[] = [], env: Record<string, string> = {}) => {
-  // The Debian tar takes half a minute to make and is the same for all.
-  mkdirSync(kilnDir, { recursive: true });
-  mkdirSync(join(root, '.kiln/cache'), { recursive: true });
-  try {
-    symlinkSync(join(root, '.kiln/cache'), join(kilnDir, 'cache'));
-  } catch {
-    // made by the test before
-  }
   const child = spawn(process.execPath, [join(root, 'tools/start/dist/main.js'), ...args], {
     env: { ...process.env, KILN_DIR: kilnDir, ...env },
   });

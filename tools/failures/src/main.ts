@@ -18,7 +18,7 @@ const stack = await startTestStack(join(root, '.kiln/failures'));
 process.env['KILN_TEST_STACK'] = stack.file;
 const kiln = await openTestKiln({ platform });
 const host = kiln.stack.registryHost;
-const debian = await ensureDebianBase(host, kiln.stack.dir, join(root, '.kiln/cache'));
+const debian = await ensureDebianBase(host, kiln.stack.dir);
 const failures = [];
 for (const { reason, dockerfile, resource, from, trusted } of failingBuilds) {
   if (trusted) await kiln.trustPlainHttp(kiln.stack.privateRegistryHost);

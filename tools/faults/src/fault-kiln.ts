@@ -21,7 +21,6 @@ import {
   startPostgres,
   startRedis,
   startRegistry,
-  root,
 } from '@kiln/stack';
 import { type Answer, openSignedClient, type SignedClient } from '@kiln/stack/client';
 import { openRegistryFront, type RegistryFront } from '@kiln/stack/testing';
@@ -106,7 +105,7 @@ export async function openFaultKiln(
   const redisUrl = `redis://:${passwords.redis}@127.0.0.1:${ports.redis}`;
   const front = await openRegistryFront(ports.registry);
   const base = await ensureBusyboxBase(front.host, dir);
-  const engineRoot = await ensureEngineRoot(join(root, '.kiln/cache'));
+  const engineRoot = await ensureEngineRoot();
 
   const database = openDatabase(new Secret(databaseUrl), { connections: 1 });
   await migrateDatabase(database.db);

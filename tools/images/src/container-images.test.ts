@@ -8,7 +8,6 @@ import { checkStage } from './check-stage.ts';
 import { importStandIns } from './stand-ins.ts';
 
 const stack = testStack();
-const cacheDir = join(root, '.kiln/cache');
 const dir = join(stack.dir, 'compose');
 // What the Compose file lies in: here, the compiled apps in place of the checkout.
 const project = join(dir, 'kiln');
@@ -24,7 +23,7 @@ const type = (commands: string, env: NodeJS.ProcessEnv = {}): Promise<string> =>
 beforeAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
-  daemon = await startDockerDaemon(await ensureClientsRoot(cacheDir), dir, {}, 'own');
+  daemon = await startDockerDaemon(await ensureClientsRoot(), dir, {}, 'own');
   await runQuietly([process.execPath, join(root, 'tools/bootstrap/pack.mjs'), project]);
   // Each of these takes a minute or less by itself, and five beside a linter and other suites on a busy machine.
 }, 900_000);
@@ -38,7 +37,7 @@ long(
   async () => {
     cpSync(join(root, 'docker-compose.yml'), join(project, 'docker-compose.yml'));
     cpSync(join(root, 'deploy'), join(project, 'deploy'), { recursive: true });
-    const images = await importStandIns(daemon.env, { cacheDir, engineRoot: stack.engineRoot, dir });
+    const images = await importStandIns(daemon.env, { engineRoot: stack.engineRoot, dir });
     const settings = Object.entries(images).map(([name, image]) => `${name}=${image}\n`);
     writeFileSync(join(project, '.env'), [...settings, 'COMPILED=packed\n'].join(''));
     appendFileSync(join(project, 'deploy/Dockerfile'), checkStage);

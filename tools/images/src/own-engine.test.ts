@@ -23,7 +23,7 @@ const registry = { host: stack.registryHost, tlsMode: 'http' as const };
 async function ensureNodeBase(): Promise<void> {
   const folder = join(dir, 'node-rootfs');
   mkdirSync(folder, { recursive: true });
-  await runQuietly(['tar', '-C', folder, '-xf', await debianTar(join(root, '.kiln/cache'))]);
+  await runQuietly(['tar', '-C', folder, '-xf', await debianTar()]);
   const prefix = join(process.execPath, '../..');
   const target = join(folder, 'usr/local');
   await runQuietly([

@@ -47,7 +47,7 @@ export interface StandIns {
  */
 export async function importStandIns(
   env: NodeJS.ProcessEnv,
-  { cacheDir, engineRoot, dir }: { cacheDir: string; engineRoot: string; dir: string },
+  { engineRoot, dir }: { engineRoot: string; dir: string },
 ): Promise<StandIns> {
   const added = join(dir, 'added');
   rmSync(added, { recursive: true, force: true });
@@ -76,7 +76,7 @@ export async function importStandIns(
     ['redis', ['WORKDIR /data', 'CMD ["redis-server"]']],
     ['registry', ['CMD ["registry"]']],
   ];
-  const servers = await ensureServersRoot(cacheDir);
+  const servers = await ensureServersRoot();
   // Docker refuses a path that comes twice, folders as well.
   const importing = `cd '${added}' && find . ! -type d | tar -C '${servers}' -c . -C '${added}' -T - | docker import`;
   await runQuietly(['sh', '-c', `${importing} ${changes(common)} - kiln-test/debian`], { env });

@@ -73,10 +73,10 @@ const hasImage = async (host: string, repository: string, tag: string): Promise<
   ).ok;
 
 /** Makes sure that a registry has a Debian base image, made of Debian's packages. */
-export async function ensureDebianBase(host: string, workDir: string, cacheDir: string): Promise<string> {
+export async function ensureDebianBase(host: string, workDir: string): Promise<string> {
   const reference = `${host}/kiln/debian:base`;
   if (!(await hasImage(host, 'kiln/debian', 'base')))
-    await pushFiles(workDir, await debianTar(cacheDir), reference, { Cmd: ['/bin/sh'] });
+    await pushFiles(workDir, await debianTar(), reference, { Cmd: ['/bin/sh'] });
   return reference;
 }
 

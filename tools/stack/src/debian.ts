@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { cacheDir } from './root.ts';
 import { asRoot, debianParts, installParts, missingParts, program, runQuietly } from './parts.ts';
 
 /** The release of Debian whose packages an engine root is made of: the first with a Docker that has BuildKit in it. */
@@ -22,15 +23,16 @@ const short = (text: string): string => createHash('sha256').update(text).digest
 
 /** Makes a Debian of a minimal system and some packages, once for a machine. */
 async function makeDebian(
-  target: string,
+  name: string,
   packages: readonly string[],
   format: 'tar' | 'directory',
   release = suite,
 ): Promise<string> {
+  const target = join(cacheDir, name);
   if (existsSync(target)) return target;
   const missing = missingParts(debianParts);
   if (missing.length > 0) await installParts(missing);
-  mkdirSync(dirname(target), { recursive: true });
+  mkdirSync(cacheDir, { recursive: true });
   const made = `${target}.${process.pid}`;
   const included = packages.length > 0 ? [`--include=${packages.join(',')}`] : [];
   try {
@@ -69,24 +71,19 @@ const clientPackages = [
 const serverPackages = ['postgresql', 'redis-server', 'docker-registry', 'wget', 'ca-certificates'];
 const builderPackages = ['runc', 'nftables', 'iproute2', 'e2fsprogs', 'git'];
 
-/** Where the engine root lies that is made of these packages. */
-export const engineRootIn = (cacheDir: string): string =>
-  join(cacheDir, `engine-${suite}-${short(enginePackages.join(' '))}`);
-
 /** Makes the system that BuildKit runs in, once for a machine: it takes half a minute. */
-export const ensureEngineRoot = (cacheDir: string): Promise<string> =>
-  makeDebian(engineRootIn(cacheDir), enginePackages, 'directory');
+export const ensureEngineRoot = (): Promise<string> =>
+  makeDebian(`engine-${suite}-${short(enginePackages.join(' '))}`, enginePackages, 'directory');
 
 /** Makes a system with all of Docker, cosign and oras, once for a machine: it takes half a minute. */
-export const ensureClientsRoot = (cacheDir: string): Promise<string> =>
-  makeDebian(join(cacheDir, `clients-${suite}-${short(clientPackages.join(' '))}`), clientPackages, 'directory');
+export const ensureClientsRoot = (): Promise<string> =>
+  makeDebian(`clients-${suite}-${short(clientPackages.join(' '))}`, clientPackages, 'directory');
 
 /** Makes a Debian 12 with the servers of Kiln's Compose file, once for a machine: it takes half a minute. */
-export function ensureServersRoot(cacheDir: string): Promise<string> {
+export function ensureServersRoot(): Promise<string> {
   const packages = [...serverPackages, ...builderPackages];
-  return makeDebian(join(cacheDir, `servers-bookworm-${short(packages.join(' '))}`), packages, 'directory', 'bookworm');
+  return makeDebian(`servers-bookworm-${short(packages.join(' '))}`, packages, 'directory', 'bookworm');
 }
 
 /** Makes a minimal Debian as a tar, once for a machine. */
-export const debianTar = (cacheDir: string): Promise<string> =>
-  makeDebian(join(cacheDir, `debian-${suite}-minbase.tar`), [], 'tar');
+export const debianTar = (): Promise<string> => makeDebian(`debian-${suite}-minbase.tar`, [], 'tar');

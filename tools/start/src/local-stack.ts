@@ -43,12 +43,7 @@ export interface LocalStack {
 export type Closers = { name: string; close: () => Promise<void> }[];
 
 /** Brings everything up, in order; each thing's end is noted in `closers` as soon as it has begun. */
-export async function startLocalStack(
-  dir: string,
-  cacheDir: string,
-  closers: Closers,
-  signal: AbortSignal,
-): Promise<LocalStack> {
+export async function startLocalStack(dir: string, closers: Closers, signal: AbortSignal): Promise<LocalStack> {
   const asked = operatorsSettings(process.env);
   // On one machine the database is as fast a queue as Redis, and one server less.
   const queue = asked['KILN_QUEUE'] ?? 'postgres';
@@ -123,7 +118,7 @@ export async function startLocalStack(
   say(`\n${bold('Kiln')}`);
   const engineRoot = await step(
     'BuildKit, from Debian’s packages',
-    () => ensureEngineRoot(cacheDir),
+    () => ensureEngineRoot(),
     (it) => relative(process.cwd(), it),
   );
   signal.throwIfAborted();
@@ -161,7 +156,7 @@ export async function startLocalStack(
   );
   const base = await step(
     'base image',
-    () => ensureDebianBase(registry.host, dir, cacheDir),
+    () => ensureDebianBase(registry.host, dir),
     (it) => it,
   );
   await step(

@@ -33,7 +33,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 let status = 0;
 const closers: Closers = [];
 try {
-  const stack = await startLocalStack(dir, join(kilnDir, 'cache'), closers, interrupted.signal);
+  const stack = await startLocalStack(dir, closers, interrupted.signal);
   writeFileSync(join(dir, 'environment.json'), JSON.stringify(stack.env, null, 2), { mode: 0o600 });
   const worked = await runDemonstration(stack, interrupted.signal);
   const builtExample = !values.example || !worked || (await runExample(stack, interrupted.signal));

@@ -21,8 +21,8 @@ export interface SignatureTools {
 /** Those who have no log of signatures, and need none with a key that they know. */
 const trustedRoot = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}';
 
-export async function openSignatureTools(cacheDir: string): Promise<SignatureTools> {
-  const root = await ensureClientsRoot(cacheDir);
+export async function openSignatureTools(): Promise<SignatureTools> {
+  const root = await ensureClientsRoot();
   mkdirSync(join(root, 'tmp'), { recursive: true });
   const dir = mkdtempSync(join(root, 'tmp/kiln-'));
   const inside = dir.slice(root.length);

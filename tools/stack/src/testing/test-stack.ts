@@ -6,7 +6,6 @@ import { ensureEngineRoot } from '../debian.ts';
 import { engineParts, installParts, missingParts, poolerPart, redisPart, serverParts } from '../parts.ts';
 import { portFor, readState, writeState } from '../local-state.ts';
 import { endLeftovers, freePort, type Managed } from '../processes.ts';
-import { root } from '../root.ts';
 import { startPostgres, startRedis, startRegistry } from '../servers.ts';
 
 // For a builder without privileges.
@@ -16,7 +15,11 @@ const busybox = { program: 'busybox', package: 'busybox-static', why: 'is the ba
 // `kiln` with the password `kiln-test`; bcrypt, as the registry wants it.
 const htpasswd = 'kiln:$2y$05$abcdefghijklmnopqrstuu2qk90.5ltQRF26/MW7AD6OOLoOALoYy';
 
-const chromium = { program: 'chromium', package: 'chromium', why: 'looks at the console as people do' };
+const chromium = {
+  program: 'chromium-headless-shell',
+  package: 'chromium-headless-shell',
+  why: 'looks at the console as people do',
+};
 const tmux = { program: 'tmux', package: 'tmux', why: 'is a terminal for the kiln command' };
 const git = [
   { program: 'git', package: 'git', why: 'serves repositories' },
@@ -71,7 +74,7 @@ export async function startTestStack(dir: string): Promise<RunningTestStack> {
     const locked = await startRegistry(dir, { port: await freePort(), name: 'private-registry', htpasswd });
     started.push(locked.server);
     await ensureBusyboxBase(registry.host, dir);
-    const engineRoot = await ensureEngineRoot(join(root, '.kiln/cache'));
+    const engineRoot = await ensureEngineRoot();
     writeState(dir, state);
     const stack: TestStack = {
       postgresUrl: postgres.url,
