@@ -1,4 +1,5 @@
 import { apis, operations } from '@kiln/contract';
+import { testsAll } from '@kiln/kit/testing';
 import fc from 'fast-check';
 import {
   exampleFor,
@@ -48,7 +49,7 @@ describe('random, near-valid and oversized requests', () => {
         }),
         // The same requests every time, unless another seed is asked for.
         {
-          numRuns: Number(process.env['KILN_FUZZ_RUNS'] ?? 40),
+          numRuns: Number(process.env['KILN_FUZZ_RUNS'] ?? (testsAll ? 40 : 12)),
           seed: Number(process.env['KILN_FUZZ_SEED'] ?? 1),
           endOnFailure: true,
         },

@@ -15,8 +15,8 @@ export const scenarios: Scenario[] = [
   ...servers,
   ...registries,
   ...clients,
-  storm(20, true),
-  storm(180, false),
+  storm(20),
+  storm(180),
 ];
 
 export interface Trial extends Verdict {

@@ -17,6 +17,7 @@ const projects = ['libs', 'apps', 'tools']
   .flatMap((folder) => readdirSync(join(root, folder)).map((it) => join(root, folder, it)))
   .filter((it) => existsSync(join(it, 'jest.config.mjs')));
 const dir = join(root, '.kiln/test');
+const checks = runChecks();
 const running = await startTestStack(dir);
 const resultFile = join(dir, 'results.json');
 const args = [
@@ -30,7 +31,6 @@ const args = [
   '--projects',
   ...projects,
 ];
-const checks = runChecks();
 const status = await new Promise<number>((resolve) => {
   const env = {
     ...process.env,

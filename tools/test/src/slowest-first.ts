@@ -9,17 +9,22 @@ type Test = Parameters<InstanceType<typeof Sequencer>['allFailedTests']>[0][numb
 
 /** Files that take long, the longest first: begun late, one of them would keep a single worker busy at the end. */
 const slowest = [
-  'faults.test.ts',
-  'registry-faults.test.ts',
-  'container-images.test.ts',
   'dockerfiles.test.ts',
+  'faults.test.ts',
+  'container-images.test.ts',
   'hostile.test.ts',
   'console.test.ts',
-  'absent-registries.test.ts',
   'start.test.ts',
-  'tls-registry.test.ts',
+  'profile-pages.test.ts',
+  'registry-faults.test.ts',
   'builds.test.ts',
   'repeats.test.ts',
+  'fleet.test.ts',
+  'git-contexts.test.ts',
+  'cli.test.ts',
+  'git-servers.test.ts',
+  'affinity.test.ts',
+  'absent-registries.test.ts',
 ];
 const rank = (path: string): number => {
   const found = slowest.indexOf(basename(path));

@@ -4,15 +4,8 @@ import { childOf } from '@kiln/stack/testing';
 import { outcomeOf, recovery, running, type Scenario, type Sign, sleep } from '../scenario.ts';
 import { longStepSeconds, recoveryWithoutOverlap } from './silenced.ts';
 
-/** Those of `npm test`: one for each kind of work that another process takes up. `npm run faults` has all. */
-const shortPoints = new Set<CrashPoint>([
-  'submission-committed',
-  'dispatch-committed',
-  'step-running',
-  'image-pushed',
-  'tag-committed',
-  'tag-set',
-]);
+/** Those of `npm test`: one of each process. `npm run faults` has all. */
+const shortPoints = new Set<CrashPoint>(['submission-committed', 'image-pushed', 'tag-committed']);
 
 /** By what a build is seen to go on after a crash at each point. */
 const points: [CrashPoint, Sign][] = [
@@ -64,7 +57,7 @@ export const killed: Scenario[] = [
   {
     name: 'kill -9 of a registrar after it took a dead builder’s builds away',
     aim: 'process',
-    short: true,
+    short: false,
     async run(kiln) {
       const { id, holder } = await running(kiln, 3);
       const second = kiln.fleet.arm('builds-taken-away');

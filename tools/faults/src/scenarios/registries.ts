@@ -3,11 +3,11 @@ import type { RegistryMood } from '@kiln/stack/testing';
 import { type Scenario, sleep } from '../scenario.ts';
 
 /** A registry that is in a bad way for some seconds costs nobody a build. */
-const inAMood = (name: string, mood: RegistryMood, options: { short?: boolean; mayFail?: boolean } = {}): Scenario => ({
+const inAMood = (name: string, mood: RegistryMood, { mayFail = false }: { mayFail?: boolean } = {}): Scenario => ({
   name: `registry ${name}`,
   aim: 'none',
-  short: options.short ?? false,
-  ...(options.mayFail ? { ends: ['succeeded', 'failed'] } : {}),
+  short: false,
+  ...(mayFail ? { ends: ['succeeded', 'failed'] } : {}),
   async run(kiln, random) {
     const ids = await Promise.all([1, 1, 1].map((seconds) => kiln.submit(kiln.request({ seconds }))));
     await sleep(random.int(200, 2500));
@@ -15,7 +15,7 @@ const inAMood = (name: string, mood: RegistryMood, options: { short?: boolean; m
     await sleep(6000);
     kiln.front.set({ kind: 'well' });
     await kiln.ended(ids, 150_000);
-    if (!options.mayFail) await requireSuccess(kiln, ids);
+    if (!mayFail) await requireSuccess(kiln, ids);
     return undefined;
   },
 });
@@ -41,7 +41,7 @@ export const registries: Scenario[] = [
       return undefined;
     },
   },
-  inAMood('answers 503 for 6 s', { kind: 'status', status: 503 }, { short: true }),
+  inAMood('answers 503 for 6 s', { kind: 'status', status: 503 }),
   inAMood('answers 429 with Retry-After for 6 s', { kind: 'status', status: 429, retryAfter: '1' }),
   inAMood('takes 3 s for each answer, for 6 s', { kind: 'slow', ms: 3000 }),
   inAMood('cuts each answer after 100 bytes, for 6 s', { kind: 'cut', afterBytes: 100 }),

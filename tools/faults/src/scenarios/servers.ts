@@ -124,7 +124,7 @@ export const servers: Scenario[] = [
       return recovery(kiln, waited, since, 'first attempt');
     },
   },
-  redisOutage({ name: 'Redis killed and started again at once', ms: 0, ...killed('redis'), short: true }),
+  redisOutage({ name: 'Redis killed and started again at once', ms: 0, ...killed('redis') }),
   redisOutage({ name: 'Redis away for 30 s', ms: 30_000, ...killed('redis') }),
   redisOutage({ name: 'Redis black-holed for 30 s', ms: 30_000, ...blackHoled('redis') }),
   {
