@@ -5,7 +5,7 @@ import { program } from './parts.ts';
 /** Debian's Chromium, without a window. */
 export const openBrowser = (): Promise<Browser> =>
   chromium.launch({
-    executablePath: program('chromium-headless-shell'),
+    executablePath: program('chromium'),
     // As root it has no sandbox of its own; it opens our own pages only.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--hide-scrollbars'],
   });

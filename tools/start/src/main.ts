@@ -7,7 +7,7 @@ import { runDemonstration } from './demonstration.ts';
 import { runExample } from './example.ts';
 import { type Closers, startLocalStack } from './local-stack.ts';
 import { sayHowToGoOn } from './how-to-go-on.ts';
-import { root } from '@kiln/stack';
+import { cacheDir, root } from '@kiln/stack';
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +18,14 @@ const { values } = parseArgs({
 });
 if (values.help) {
   say(
-    'npm start                starts Kiln, demonstrates a build, and stays up until Ctrl-C\nnpm start -- --once      ends after the demonstration; its exit status tells whether it worked\nnpm start -- --example   builds a small project from its folder, too, with the kiln command\n\nData, logs and settings are kept in .kiln/ (or the folder that KILN_DIR names).',
+    [
+      'npm start                starts Kiln, demonstrates a build, and stays up until Ctrl-C',
+      'npm start -- --once      ends after the demonstration; its exit status tells whether it worked',
+      'npm start -- --example   builds a small project from its folder, too, with the kiln command',
+      '',
+      'Data, logs and settings are kept in .kiln/ (or the folder that KILN_DIR names),',
+      `the system that BuildKit runs in, in ${cacheDir}.`,
+    ].join('\n'),
   );
   process.exit(0);
 }

@@ -78,7 +78,7 @@ const locksDir = '/run/kiln-rooms';
 const socketsDir = '/run/kiln-sockets';
 
 // The volume and the engine root are mounted where only the room's own processes see them, and go with the last of them.
-const mounting = `${volumes.mount.join(' ')} "$1" "$2" && mount -n --bind "$4" ${engineMount}`;
+const mounting = `${volumes.mount.join(' ')} "$1" "$2" && mount -n --rbind "$4" ${engineMount}`;
 const start = `echo "$1" > "$3" && ${mounting} && shift 4 && exec "$@"`;
 
 /** Whether the volume of another builder has a number: the ids of its files follow from that. */

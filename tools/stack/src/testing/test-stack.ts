@@ -16,8 +16,8 @@ const busybox = { program: 'busybox', package: 'busybox-static', why: 'is the ba
 const htpasswd = 'kiln:$2y$05$abcdefghijklmnopqrstuu2qk90.5ltQRF26/MW7AD6OOLoOALoYy';
 
 const chromium = {
-  program: 'chromium-headless-shell',
-  package: 'chromium-headless-shell',
+  program: 'chromium',
+  package: 'chromium',
   why: 'looks at the console as people do',
 };
 const tmux = { program: 'tmux', package: 'tmux', why: 'is a terminal for the kiln command' };
